@@ -1,0 +1,160 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <probekit/core/duration.hpp>
+#include <probekit/core/error.hpp>
+
+// The settings of the three probes. What a Kubernetes manifest can say has Kubernetes' names and stands in the Action;
+// what it cannot say stands in the Options.
+namespace probekit::inline v0 {
+
+/// Run a command; exit status 0 is success. The command is executed as it is, without a shell.
+struct ExecAction {
+    std::vector<std::string> command = {};      ///< program and arguments; the program is looked up in PATH
+    std::vector<std::string> environment = {};  ///< "NAME=value"; these win over inherited ones
+    bool inherit_environment = true;
+    std::string working_directory = {};         ///< empty: the program's own
+};
+
+/// Open a TCP connection; that it opens is success. Nothing is sent.
+struct TcpSocketAction {
+    std::string host = {};   ///< literal address or name; empty: 127.0.0.1
+    std::uint16_t port = 0;  ///< must be given
+};
+
+struct HttpHeader {
+    std::string name = {};
+    std::string value = {};
+
+    friend bool operator==(const HttpHeader&, const HttpHeader&) = default;
+};
+
+enum class HttpScheme : std::uint8_t { http, https };
+
+/// Send a GET; a status from 200 to 399 is success.
+struct HttpGetAction {
+    std::string host = {};  ///< literal address or name; empty: 127.0.0.1
+    std::uint16_t port = 0; ///< must be given
+    /// Path and query. Escaped as Go's URL does, never refused; a missing leading slash is added.
+    std::string path = "/";
+    HttpScheme scheme = HttpScheme::http; ///< https needs the tls room
+    std::vector<HttpHeader> headers = {};
+};
+
+using ProbeAction = std::variant<ExecAction, HttpGetAction, TcpSocketAction>;
+
+struct ExecOptions {
+    std::size_t output_limit = 10240; ///< bytes kept of stdout and stderr; the rest is drained and counted
+    bool keep_output = false;         ///< keep the output of a success too
+    Duration kill_grace = {};         ///< at the timeout: zero kills at once, else SIGTERM first and SIGKILL this much later
+};
+
+struct TcpOptions {
+    std::string source_address = {}; ///< literal local address to connect from; empty: the system chooses
+    /// The server's application never sees the connection (TCP_QUICKACK off, then reset): this proves no more than that
+    /// the server's kernel listens. Linux only, ignored elsewhere.
+    bool silent = false;
+};
+
+enum class Redirects : std::uint8_t {
+    none,      ///< a redirect is the answer (a warning, as it is a 3xx)
+    same_host, ///< followed within the host of the first request, as the kubelet does
+};
+
+struct HttpOptions {
+    Redirects redirects = Redirects::same_host;
+    int max_requests = 10;           ///< the first included, as the kubelet counts
+    std::size_t body_limit = 10240;  ///< bytes of the body that are read; the rest is not waited for
+    bool keep_output = false;        ///< keep the body of a success too
+    std::string user_agent = {};     ///< empty: "probekit/VERSION"
+    std::string source_address = {}; ///< literal local address to connect from; empty: the system chooses
+};
+
+namespace detail {
+
+[[nodiscard]] constexpr bool is_one_line(std::string_view text) noexcept {
+    return text.find_first_of(std::string_view{"\r\n\0", 3}) == std::string_view::npos;
+}
+
+/// RFC 9110's token characters: what a header name may consist of.
+[[nodiscard]] constexpr bool is_token(std::string_view text) noexcept {
+    constexpr std::string_view others = "!#$%&'*+-.^_`|~";
+    for (const char c : text) {
+        const bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!alphanumeric && others.find(c) == std::string_view::npos) return false;
+    }
+    return !text.empty();
+}
+
+[[nodiscard]] constexpr bool has_nul(std::string_view text) noexcept {
+    return text.find('\0') != std::string_view::npos;
+}
+
+inline void check_port(std::uint16_t port, ConfigErrors& errors) {
+    if (port == 0) errors.push_back({"port", "must be between 1 and 65535"});
+}
+
+inline void check_host(std::string_view host, ConfigErrors& errors) {
+    if (!is_one_line(host)) errors.push_back({"host", "must not contain CR, LF or NUL"});
+}
+
+[[nodiscard]] inline std::string indexed(std::string_view field, std::size_t index) {
+    return std::string{field} + "[" + std::to_string(index) + "]";
+}
+
+} // namespace detail
+
+[[nodiscard]] inline ConfigErrors validate(const ExecAction& action) {
+    ConfigErrors errors;
+    if (action.command.empty()) errors.push_back({"command", "must not be empty"});
+    for (std::size_t i = 0; i != action.command.size(); ++i) {
+        if (i == 0 && action.command[i].empty()) errors.push_back({"command[0]", "must not be empty"});
+        if (detail::has_nul(action.command[i]))
+            errors.push_back({detail::indexed("command", i), "must not contain NUL"});
+    }
+    for (std::size_t i = 0; i != action.environment.size(); ++i) {
+        const std::string& variable = action.environment[i];
+        const std::size_t equals = variable.find('=');
+        if (equals == std::string::npos || equals == 0)
+            errors.push_back({detail::indexed("environment", i), "must be of the form NAME=value"});
+        else if (detail::has_nul(variable))
+            errors.push_back({detail::indexed("environment", i), "must not contain NUL"});
+    }
+    if (detail::has_nul(action.working_directory)) errors.push_back({"working_directory", "must not contain NUL"});
+    return errors;
+}
+
+[[nodiscard]] inline ConfigErrors validate(const TcpSocketAction& action) {
+    ConfigErrors errors;
+    detail::check_host(action.host, errors);
+    detail::check_port(action.port, errors);
+    return errors;
+}
+
+/// Header names must be RFC 9110 tokens, values must not break the line: the one door for header injection is shut here.
+[[nodiscard]] inline ConfigErrors validate(const HttpGetAction& action) {
+    ConfigErrors errors;
+    detail::check_host(action.host, errors);
+    detail::check_port(action.port, errors);
+    for (std::size_t i = 0; i != action.headers.size(); ++i) {
+        const HttpHeader& header = action.headers[i];
+        if (!detail::is_token(header.name))
+            errors.push_back({detail::indexed("headers", i) + ".name", "must be a valid HTTP header name"});
+        if (!detail::is_one_line(header.value))
+            errors.push_back({detail::indexed("headers", i) + ".value", "must not contain CR, LF or NUL"});
+    }
+    return errors;
+}
+
+[[nodiscard]] inline ConfigErrors validate(const ProbeAction& action) {
+    return std::visit([](const auto& one) { return validate(one); }, action);
+}
+
+} // namespace probekit::inline v0

@@ -1,0 +1,138 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cerrno>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace probekit::inline v0 {
+
+/// Why a look failed, or could not be made, where no system error says it.
+enum class Errc {
+    // Causes of a failure: the target was asked, and this is what was wrong with its answer.
+    timed_out = 1,      ///< no answer within the timeout; equals std::errc::timed_out
+    http_status,        ///< an HTTP status that is not a success
+    exit_status,        ///< a command ended with another status than 0
+    killed_by_signal,   ///< a command was ended by a signal
+    malformed_response, ///< what came is not HTTP/1.x
+    too_many_redirects, ///< more requests than HttpOptions::max_requests
+    bad_redirect,       ///< a Location that cannot be followed
+    no_such_host,       ///< the name does not resolve
+    // "Could not ask": the attempt counts for nothing.
+    incomplete_body, ///< the body broke off, timed out or was framed wrongly
+    status_lost,     ///< somebody else reaped our child, and the system cannot tell its exit status any more
+    probe_threw,     ///< a user's probe threw something that is not a std::exception
+};
+
+namespace detail {
+
+class ProbekitCategory final : public std::error_category {
+public:
+    [[nodiscard]] const char* name() const noexcept override { return "probekit"; }
+
+    [[nodiscard]] std::string message(int value) const override {
+        switch (static_cast<Errc>(value)) {
+        case Errc::timed_out: return "timed out";
+        case Errc::http_status: return "HTTP status is not a success";
+        case Errc::exit_status: return "command exited with a status other than 0";
+        case Errc::killed_by_signal: return "command was killed by a signal";
+        case Errc::malformed_response: return "malformed HTTP response";
+        case Errc::too_many_redirects: return "too many redirects";
+        case Errc::bad_redirect: return "redirect cannot be followed";
+        case Errc::no_such_host: return "no such host";
+        case Errc::incomplete_body: return "response body is incomplete";
+        case Errc::status_lost: return "exit status was lost to another waiter";
+        case Errc::probe_threw: return "probe threw an unknown exception";
+        }
+        return "unknown probekit error";
+    }
+
+    [[nodiscard]] std::error_condition default_error_condition(int value) const noexcept override {
+        if (static_cast<Errc>(value) == Errc::timed_out) return std::errc::timed_out;
+        return {value, *this};
+    }
+};
+
+} // namespace detail
+
+/// The category of Errc. One object per program.
+[[nodiscard]] inline const std::error_category& probekit_category() noexcept {
+    static const detail::ProbekitCategory category;
+    return category;
+}
+
+[[nodiscard]] inline std::error_code make_error_code(Errc code) noexcept {
+    return {static_cast<int>(code), probekit_category()};
+}
+
+/// Turns codes of Asio's own categories into standard ones, so that they compare equal to std::errc on every Asio:
+/// "asio.system" (Asio before 1.23) becomes std::system_category, netdb's "host not found" becomes Errc::no_such_host.
+/// `asio::error::operation_aborted` and everything else is returned unchanged.
+[[nodiscard]] inline std::error_code to_std(std::error_code code) noexcept {
+    if (code.category() == std::system_category() || code.category() == probekit_category()) return code;
+    const std::string_view name = code.category().name();
+    if (name == "asio.system") {
+        // The one code users compare with asio::error: it must stay in Asio's own category.
+        if (code.value() == ECANCELED) return code;
+        return {code.value(), std::system_category()};
+    }
+    if (name == "asio.netdb" || name == "asio.addrinfo") return make_error_code(Errc::no_such_host);
+    return code;
+}
+
+/// Whether a code is the prober's own trouble (no descriptors, no memory, no local port, no room for a process), never
+/// the target's. The one list; such a code moves no counter.
+[[nodiscard]] inline bool is_local_fault(const std::error_code& code) noexcept {
+    const std::error_code standard = to_std(code);
+    if (standard.category() != std::system_category() && standard.category() != std::generic_category()) return false;
+    switch (standard.value()) {
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ENOBUFS:
+    case EADDRNOTAVAIL:
+    case EAGAIN: return true;
+    default: return false;
+    }
+}
+
+/// A mistake in a setting: which field, and what is wrong with it.
+struct ConfigError {
+    std::string field = {};  ///< path of the field: "period", "headers[2].name"
+    std::string detail = {}; ///< what is wrong: "must be greater than zero"
+
+    [[nodiscard]] std::string message() const { return field.empty() ? detail : field + ": " + detail; }
+
+    friend bool operator==(const ConfigError&, const ConfigError&) = default;
+};
+
+/// All mistakes of a setting at once, in the order of its fields. Empty: all is well.
+using ConfigErrors = std::vector<ConfigError>;
+
+/// Thrown by constructors that are given settings with mistakes. `what()` lists them all.
+class ConfigException : public std::invalid_argument {
+public:
+    explicit ConfigException(ConfigErrors errors) : std::invalid_argument(list(errors)), errors_(std::move(errors)) {}
+
+    [[nodiscard]] const ConfigErrors& errors() const noexcept { return errors_; }
+
+private:
+    static std::string list(const ConfigErrors& errors) {
+        std::string text;
+        for (const ConfigError& error : errors) {
+            if (!text.empty()) text += "; ";
+            text += error.message();
+        }
+        return text;
+    }
+
+    ConfigErrors errors_;
+};
+
+} // namespace probekit::inline v0
+
+template <> struct std::is_error_code_enum<probekit::Errc> : std::true_type {};
