@@ -1,0 +1,50 @@
+# Where third-party code comes from: the system if it has it, else a pinned version. Each has a function of its own, so
+# that nobody pays for what is not built.
+include(FetchContent)
+list(PREPEND CMAKE_MODULE_PATH "${CMAKE_CURRENT_LIST_DIR}") # Findasio.cmake
+
+# GLOBAL in FIND_PACKAGE_ARGS: a project that adds ours as a subdirectory links these targets through ours.
+FetchContent_Declare(asio
+    GIT_REPOSITORY https://github.com/chriskohlhoff/asio.git GIT_TAG asio-1-30-2 GIT_SHALLOW TRUE
+    SOURCE_SUBDIR asio/include # nothing to configure there: Asio's repository is not a CMake project
+    FIND_PACKAGE_ARGS 1.22.1 GLOBAL)
+FetchContent_Declare(nlohmann_json
+    GIT_REPOSITORY https://github.com/nlohmann/json.git GIT_TAG v3.11.3 GIT_SHALLOW TRUE SYSTEM
+    FIND_PACKAGE_ARGS 3.11 GLOBAL)
+FetchContent_Declare(Catch2
+    GIT_REPOSITORY https://github.com/catchorg/Catch2.git GIT_TAG v3.7.1 GIT_SHALLOW TRUE SYSTEM
+    FIND_PACKAGE_ARGS 3.4 GLOBAL)
+FetchContent_Declare(yaml-cpp
+    GIT_REPOSITORY https://github.com/jbeder/yaml-cpp.git GIT_TAG 0.8.0 GIT_SHALLOW TRUE SYSTEM
+    FIND_PACKAGE_ARGS 0.7 GLOBAL)
+
+# asio::asio. A macro, as asio_VERSION is asked for later.
+macro(probekit_need_asio)
+    FetchContent_MakeAvailable(asio)
+    if(NOT TARGET asio::asio)
+        # Fetched: the find module knows how to make the target of the headers.
+        find_package(asio 1.22.1 MODULE REQUIRED GLOBAL)
+    endif()
+endmacro()
+
+# nlohmann_json::nlohmann_json
+function(probekit_need_json)
+    set(JSON_BuildTests OFF)
+    set(JSON_Install ${PROBEKIT_INSTALL})
+    FetchContent_MakeAvailable(nlohmann_json)
+endfunction()
+
+# Catch2::Catch2WithMain
+function(probekit_need_catch2)
+    FetchContent_MakeAvailable(Catch2)
+endfunction()
+
+# yaml-cpp::yaml-cpp, whatever version 0.7 or 0.8 calls it
+function(probekit_need_yaml_cpp)
+    set(YAML_CPP_BUILD_TOOLS OFF)
+    set(YAML_CPP_BUILD_TESTS OFF)
+    FetchContent_MakeAvailable(yaml-cpp)
+    if(NOT TARGET yaml-cpp::yaml-cpp)
+        add_library(yaml-cpp::yaml-cpp ALIAS yaml-cpp)
+    endif()
+endfunction()

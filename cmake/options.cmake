@@ -1,0 +1,16 @@
+# How our own tests, examples and benchmarks are compiled: link probekit_options. Users of the library never see this.
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(PROBEKIT_SANITIZE "" CACHE STRING "Sanitizers of the tests and examples, as -fsanitize= takes them")
+
+add_library(probekit_options INTERFACE)
+target_compile_options(probekit_options INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow
+    $<$<BOOL:${PROBEKIT_WARNINGS_AS_ERRORS}>:-Werror>)
+if(PROBEKIT_SANITIZE)
+    target_compile_options(probekit_options INTERFACE -fsanitize=${PROBEKIT_SANITIZE} -fno-sanitize-recover=all
+        -fno-omit-frame-pointer)
+    target_link_options(probekit_options INTERFACE -fsanitize=${PROBEKIT_SANITIZE})
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND asio_VERSION VERSION_LESS 1.30)
+    # These Asio versions do not know that clang has coroutines.
+    target_compile_definitions(probekit_options INTERFACE ASIO_HAS_CO_AWAIT=1 ASIO_HAS_STD_COROUTINE=1)
+endif()
