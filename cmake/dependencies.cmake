@@ -3,11 +3,10 @@
 include(FetchContent)
 list(PREPEND CMAKE_MODULE_PATH "${CMAKE_CURRENT_LIST_DIR}") # Findasio.cmake
 
-# GLOBAL in FIND_PACKAGE_ARGS: a project that adds ours as a subdirectory links these targets through ours.
+# GLOBAL: a project that adds ours as a subdirectory links these targets through ours.
 FetchContent_Declare(asio
     GIT_REPOSITORY https://github.com/chriskohlhoff/asio.git GIT_TAG asio-1-30-2 GIT_SHALLOW TRUE
-    SOURCE_SUBDIR asio/include # nothing to configure there: Asio's repository is not a CMake project
-    FIND_PACKAGE_ARGS 1.22.1 GLOBAL)
+    SOURCE_SUBDIR asio/include) # nothing to configure there: Asio's repository is not a CMake project
 FetchContent_Declare(nlohmann_json
     GIT_REPOSITORY https://github.com/nlohmann/json.git GIT_TAG v3.11.3 GIT_SHALLOW TRUE SYSTEM
     FIND_PACKAGE_ARGS 3.11 GLOBAL)
@@ -20,10 +19,10 @@ FetchContent_Declare(yaml-cpp
 
 # asio::asio. A macro, as asio_VERSION is asked for later.
 macro(probekit_need_asio)
-    FetchContent_MakeAvailable(asio)
-    if(NOT TARGET asio::asio)
-        # Fetched: the find module knows how to make the target of the headers.
-        find_package(asio 1.22.1 MODULE REQUIRED GLOBAL)
+    find_package(asio 1.22.1 QUIET GLOBAL)
+    if(NOT asio_FOUND)
+        FetchContent_MakeAvailable(asio)
+        find_package(asio 1.22.1 REQUIRED GLOBAL)
     endif()
 endmacro()
 
