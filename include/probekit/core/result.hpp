@@ -11,7 +11,6 @@
 #include <system_error>
 #include <utility>
 
-#include <probekit/core/detail/message.hpp>
 #include <probekit/core/detail/target.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
@@ -72,13 +71,8 @@ private:
     }
 
     [[nodiscard]] std::string render(std::optional<Duration> shown_timeout) const {
-        if (!target) return !output.empty() || !cause ? output : cause.message();
-        switch (target->kind) {
-        case detail::Target::Kind::exec: return detail::exec_message(*this, shown_timeout);
-        case detail::Target::Kind::http: return detail::http_message(*this);
-        case detail::Target::Kind::tcp: break;
-        }
-        return passed() ? std::string{} : detail::dial_message(*target, phase, cause, detail);
+        if (target) return target->message(*this, shown_timeout);
+        return !output.empty() || !cause ? output : cause.message();
     }
 };
 

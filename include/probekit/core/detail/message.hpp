@@ -6,12 +6,13 @@
 #include <string_view>
 #include <system_error>
 
-#include <probekit/core/detail/target.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/outcome.hpp>
+#include <probekit/core/result.hpp>
 
-// The kubelet's texts, rendered from a result's plain values. Source: the recordings of the kubelet's own probers.
+// The kubelet's texts, rendered from a result's plain values and what the target knows of itself.
+// Source: the recordings of the kubelet's own probers.
 namespace probekit::inline v0::detail {
 
 /// A system error as Go prints it: strerror's text with a small first letter ("connection refused").
@@ -22,13 +23,16 @@ namespace probekit::inline v0::detail {
     return text;
 }
 
-/// "dial tcp ADDR: connect: connection refused". `address` is what was dialled, empty for the target's own.
-[[nodiscard]] inline std::string dial_message(const Target& target, Phase phase, const std::error_code& cause,
-                                              std::string_view address) {
-    if (cause == Errc::no_such_host) return "dial tcp: lookup " + target.host + ": no such host";
-    if (phase == Phase::resolve && cause == Errc::timed_out) return "dial tcp: lookup " + target.host + ": i/o timeout";
-    std::string text = "dial tcp ";
-    text += address.empty() ? std::string_view{target.address} : address;
+/// "dial tcp ADDR: connect: connection refused". `host` as configured; `address` as dialled: "127.0.0.1:80", "[::1]:80".
+[[nodiscard]] inline std::string dial_message(std::string_view host, std::string_view address, Phase phase,
+                                              const std::error_code& cause) {
+    std::string text = "dial tcp";
+    if (phase == Phase::resolve) {
+        text.append(": lookup ").append(host);
+        if (cause == Errc::timed_out) return text + ": i/o timeout";
+        return text + ": " + (cause == Errc::no_such_host ? "no such host" : go_error_text(cause));
+    }
+    text.append(" ").append(address);
     if (cause == Errc::timed_out) return text + ": i/o timeout";
     // Go names the call that failed; without descriptors or memory that is socket(), else connect().
     const bool in_socket = cause == std::errc::too_many_files_open || cause == std::errc::too_many_files_open_in_system ||
@@ -36,33 +40,33 @@ namespace probekit::inline v0::detail {
     return text + (in_socket ? ": socket: " : ": connect: ") + go_error_text(cause);
 }
 
-/// Result is ProbeResult, which includes this header.
-template <class Result>
-[[nodiscard]] std::string http_message(const Result& result) {
+/// `result.detail`, if there is one, is the whole text; all else follows from the first request.
+[[nodiscard]] inline std::string http_message(std::string_view url, std::string_view host, std::string_view address,
+                                              const ProbeResult& result) {
     if (!result.detail.empty()) return result.detail;
-    switch (result.outcome) {
-    case Outcome::success: return result.output;
-    case Outcome::warning: return "Probe terminated redirects, Response body: " + result.output;
-    case Outcome::failure:
-    case Outcome::unknown: break;
-    }
+    if (result.outcome == Outcome::success) return result.output;
+    if (result.outcome == Outcome::warning) return "Probe terminated redirects, Response body: " + result.output;
     if (result.cause == Errc::http_status) return "HTTP probe failed with statuscode: " + std::to_string(result.status);
-    std::string text = "Get \"" + result.target->url + "\": ";
+    std::string text = "Get \"";
+    text.append(url).append("\": ");
     if (result.cause == Errc::timed_out)
         return text + "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
-    return text + dial_message(*result.target, result.phase, result.cause, {});
+    return text + dial_message(host, address, result.phase, result.cause);
 }
 
-/// `detail` holds the timeout that ran, as Go writes it.
-template <class Result>
-[[nodiscard]] std::string exec_message(const Result& result, std::optional<Duration> shown_timeout) {
-    const std::string& command = result.target->command;
-    if (result.cause == Errc::timed_out)
-        return "command timed out: \"" + command + "\" timed out after " +
-               (shown_timeout ? go_duration(*shown_timeout) : result.detail);
-    if (result.phase == Phase::spawn && result.cause)
-        return "rpc error: code = Unknown desc = failed to exec in container: fork/exec " +
-               command.substr(0, command.find(' ')) + ": " + go_error_text(result.cause);
+/// `command` is its words joined with blanks; `result.detail` holds the timeout that ran, as Go writes it.
+[[nodiscard]] inline std::string exec_message(std::string_view command, const ProbeResult& result,
+                                              std::optional<Duration> shown_timeout) {
+    if (result.cause == Errc::timed_out) {
+        std::string text = "command timed out: \"";
+        text.append(command).append("\" timed out after ");
+        return text + (shown_timeout ? go_duration(*shown_timeout) : result.detail);
+    }
+    if (result.phase == Phase::spawn && result.cause) {
+        std::string text = "rpc error: code = Unknown desc = failed to exec in container: fork/exec ";
+        text.append(command.substr(0, command.find(' '))).append(": ");
+        return text + go_error_text(result.cause);
+    }
     return result.output;
 }
 

@@ -1,21 +1,32 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <cstdint>
+#include <optional>
 #include <string>
 
-namespace probekit::inline v0::detail {
+#include <probekit/core/duration.hpp>
 
-/// What a message says of the target. Made once per probe and shared with its results, so that a failed look need not
-/// build a text nobody asked for.
-struct Target {
-    enum class Kind : std::uint8_t { exec, tcp, http };
+namespace probekit::inline v0 {
 
-    Kind kind = Kind::tcp;
-    std::string host = {};    ///< tcp, http: as configured, without brackets
-    std::string address = {}; ///< tcp, http: what is dialled, as Go writes it: "127.0.0.1:80", "[::1]:80"
-    std::string url = {};     ///< http: the first request's URL
-    std::string command = {}; ///< exec: the words, joined with blanks
+struct ProbeResult;
+
+namespace detail {
+
+/// What a probe looks at, as far as messages speak of it. One per probe, shared with its results, so that a failed look
+/// builds no text that nobody asks for.
+class Target {
+public:
+    Target(const Target&) = delete;
+    Target& operator=(const Target&) = delete;
+
+    /// The kubelet's text for a result of this probe. `shown_timeout`: the timeout to name instead of the one that ran.
+    [[nodiscard]] virtual std::string message(const ProbeResult& result,
+                                              std::optional<Duration> shown_timeout) const = 0;
+
+protected:
+    Target() = default;
+    ~Target() = default;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace detail
+} // namespace probekit::inline v0

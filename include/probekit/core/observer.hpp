@@ -1,0 +1,203 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <functional>
+#include <system_error>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include <probekit/core/duration.hpp>
+#include <probekit/core/outcome.hpp>
+#include <probekit/core/result.hpp>
+#include <probekit/core/verdict.hpp>
+
+namespace probekit::inline v0 {
+
+/// An attempt begins. A look is one attempt, or up to three in a row while they end with errors.
+struct AttemptBegun {
+    ProbeKind kind = ProbeKind::readiness;
+    std::uint64_t number = 0; ///< of the attempt, from 1
+    int try_number = 1;       ///< within its look, 1 to 3
+    TimePoint at = {};
+    Duration late = {}; ///< after the moment the look was due
+};
+
+/// An attempt has ended and has cleaned up.
+struct AttemptEnded {
+    ProbeKind kind = ProbeKind::readiness;
+    std::uint64_t number = 0;
+    int try_number = 1;
+    TimePoint at = {};
+    std::error_code error = {}; ///< could not ask, or cancelled (operation_aborted)
+    const ProbeResult& result;
+    bool counted = false; ///< whether the policy has judged it
+};
+
+/// The worker does something else now.
+struct StateChanged {
+    ProbeKind kind = ProbeKind::readiness;
+    WorkerState from = WorkerState::stopped;
+    WorkerState to = WorkerState::stopped;
+    TimePoint at = {};
+};
+
+/// Points of the grid have passed without a look, because an earlier look was late or long.
+struct LooksSkipped {
+    ProbeKind kind = ProbeKind::readiness;
+    std::uint64_t count = 0;
+    TimePoint at = {};
+};
+
+/// The default observer: no code, no bytes.
+struct NoObserver {};
+
+template <class... Os>
+class Observers;
+
+namespace detail {
+
+/// The observer itself where the user keeps it and gave std::ref.
+template <class O>
+[[nodiscard]] constexpr O& unwrapped(O& observer) noexcept {
+    return observer;
+}
+template <class O>
+[[nodiscard]] constexpr O& unwrapped(std::reference_wrapper<O>& observer) noexcept {
+    return observer.get();
+}
+template <class O>
+using Unwrapped = std::unwrap_reference_t<O>;
+
+// One concept per hook: can it be called as it will be?
+template <class O>
+concept SeesAttemptBegun = requires(O& o, const AttemptBegun& event) { o.attempt_begun(event); };
+template <class O>
+concept SeesAttemptEnded = requires(O& o, const AttemptEnded& event) { o.attempt_ended(event); };
+template <class O>
+concept SeesVerdictChanged = requires(O& o, const Verdict& event) { o.verdict_changed(event); };
+template <class O>
+concept SeesStateChanged = requires(O& o, const StateChanged& event) { o.state_changed(event); };
+template <class O>
+concept SeesLooksSkipped = requires(O& o, const LooksSkipped& event) { o.looks_skipped(event); };
+
+// A hook that exists but cannot be called so is a mistake, and would otherwise be silence. Whether a class has a member of
+// a name, whatever it is, is asked by deriving from it and from a class that has one: then the name is ambiguous.
+struct AllHooks {
+    void attempt_begun();
+    void attempt_ended();
+    void verdict_changed();
+    void state_changed();
+    void looks_skipped();
+};
+template <class O>
+struct Ambiguous : O, AllHooks {};
+template <class O>
+concept Derivable = std::is_class_v<O> && !std::is_final_v<O>;
+
+template <class O>
+concept MisdeclaresHook =
+    Derivable<O> &&
+    ((!SeesAttemptBegun<O> && !requires { &Ambiguous<O>::attempt_begun; }) ||
+     (!SeesAttemptEnded<O> && !requires { &Ambiguous<O>::attempt_ended; }) ||
+     (!SeesVerdictChanged<O> && !requires { &Ambiguous<O>::verdict_changed; }) ||
+     (!SeesStateChanged<O> && !requires { &Ambiguous<O>::state_changed; }) ||
+     (!SeesLooksSkipped<O> && !requires { &Ambiguous<O>::looks_skipped; }));
+
+template <class O>
+inline constexpr bool misdeclares_hook = MisdeclaresHook<O>;
+template <class... Os> // has all names, and those of the hooks that none of its observers has are not to be called
+inline constexpr bool misdeclares_hook<Observers<Os...>> = false;
+
+template <class O>
+concept SeesAnything = SeesAttemptBegun<O> || SeesAttemptEnded<O> || SeesVerdictChanged<O> || SeesStateChanged<O> ||
+                       SeesLooksSkipped<O>;
+
+// Telling an observer: nothing where it has no such hook.
+template <class O>
+constexpr void tell(O& observer, const AttemptBegun& event) {
+    if constexpr (SeesAttemptBegun<Unwrapped<O>>) unwrapped(observer).attempt_begun(event);
+}
+template <class O>
+constexpr void tell(O& observer, const AttemptEnded& event) {
+    if constexpr (SeesAttemptEnded<Unwrapped<O>>) unwrapped(observer).attempt_ended(event);
+}
+template <class O>
+constexpr void tell(O& observer, const Verdict& event) {
+    if constexpr (SeesVerdictChanged<Unwrapped<O>>) unwrapped(observer).verdict_changed(event);
+}
+template <class O>
+constexpr void tell(O& observer, const StateChanged& event) {
+    if constexpr (SeesStateChanged<Unwrapped<O>>) unwrapped(observer).state_changed(event);
+}
+template <class O>
+constexpr void tell(O& observer, const LooksSkipped& event) {
+    if constexpr (SeesLooksSkipped<Unwrapped<O>>) unwrapped(observer).looks_skipped(event);
+}
+
+} // namespace detail
+
+/// What sees everything a worker does: movable, with at least one of these hooks, each optional, called on the probe's
+/// executor and given its event by const reference:
+/// `attempt_begun(AttemptBegun)`, `attempt_ended(AttemptEnded)`, `verdict_changed(Verdict)`,
+/// `state_changed(StateChanged)`, `looks_skipped(LooksSkipped)`.
+/// A member of such a name that cannot be called so makes the type no observer. `std::ref(o)` is one: shared between
+/// workers, and the user keeps it alive.
+template <class O>
+concept Observer =
+    std::move_constructible<O> && !detail::misdeclares_hook<detail::Unwrapped<O>> &&
+    (std::same_as<detail::Unwrapped<O>, NoObserver> || detail::SeesAnything<detail::Unwrapped<O>>);
+
+/// Several observers as one: `Observers{metrics, std::ref(log)}`. Each hook calls those that have it, in the order given.
+template <class... Os>
+class Observers {
+    static_assert((Observer<Os> && ...), "probekit: every part of Observers must be an Observer: movable, with hooks that "
+                                         "take their event by const reference");
+
+public:
+    constexpr explicit Observers(Os... observers) : observers_(std::move(observers)...) {}
+
+    void attempt_begun(const AttemptBegun& event)
+        requires(detail::SeesAttemptBegun<detail::Unwrapped<Os>> || ...)
+    {
+        tell_each(event);
+    }
+    void attempt_ended(const AttemptEnded& event)
+        requires(detail::SeesAttemptEnded<detail::Unwrapped<Os>> || ...)
+    {
+        tell_each(event);
+    }
+    void verdict_changed(const Verdict& event)
+        requires(detail::SeesVerdictChanged<detail::Unwrapped<Os>> || ...)
+    {
+        tell_each(event);
+    }
+    void state_changed(const StateChanged& event)
+        requires(detail::SeesStateChanged<detail::Unwrapped<Os>> || ...)
+    {
+        tell_each(event);
+    }
+    void looks_skipped(const LooksSkipped& event)
+        requires(detail::SeesLooksSkipped<detail::Unwrapped<Os>> || ...)
+    {
+        tell_each(event);
+    }
+
+    /// The observer at `Index`, std::ref unwrapped.
+    template <std::size_t Index>
+    [[nodiscard]] constexpr auto& get() noexcept {
+        return detail::unwrapped(std::get<Index>(observers_));
+    }
+
+private:
+    template <class Event>
+    void tell_each(const Event& event) {
+        std::apply([&](Os&... each) { (detail::tell(each, event), ...); }, observers_);
+    }
+
+    std::tuple<Os...> observers_;
+};
+
+} // namespace probekit::inline v0

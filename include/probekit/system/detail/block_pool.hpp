@@ -1,0 +1,110 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <mutex>
+#include <new>
+
+namespace probekit::inline v0::detail {
+
+/// Memory for what only an attempt needs: blocks come back and are handed out again, so that attempts allocate nothing
+/// once as many blocks exist as were ever in use at once. From any thread.
+class BlockPool {
+public:
+    BlockPool() = default;
+    BlockPool(const BlockPool&) = delete;
+    BlockPool& operator=(const BlockPool&) = delete;
+
+    ~BlockPool() {
+        for (Class& one : classes_) {
+            while (one.free != nullptr) {
+                Block* const block = one.free;
+                one.free = block->next;
+                ::operator delete(static_cast<void*>(block));
+            }
+        }
+    }
+
+    /// Aligned for every ordinary type. Throws std::bad_alloc.
+    [[nodiscard]] void* allocate(std::size_t size) {
+        const std::size_t index = class_of(size);
+        if (index >= classes_.size()) return ::operator new(size);
+        {
+            const std::lock_guard lock{mutex_};
+            Class& one = classes_[index];
+            if (Block* const block = one.free; block != nullptr) {
+                one.free = block->next;
+                --one.count;
+                return block;
+            }
+        }
+        return ::operator new(smallest << index);
+    }
+
+    /// `size` as it was allocated with.
+    void deallocate(void* memory, std::size_t size) noexcept {
+        const std::size_t index = class_of(size);
+        if (index < classes_.size()) {
+            const std::lock_guard lock{mutex_};
+            Class& one = classes_[index];
+            if (one.count < most_bytes / (smallest << index)) {
+                one.free = ::new (memory) Block{one.free};
+                ++one.count;
+                return;
+            }
+        }
+        ::operator delete(memory);
+    }
+
+private:
+    struct Block {
+        Block* next;
+    };
+    struct Class {
+        Block* free = nullptr;
+        std::size_t count = 0;
+    };
+
+    static constexpr std::size_t smallest = 64;
+    // What a burst leaves behind is bounded: per class, so much is kept for the next one.
+    static constexpr std::size_t most_bytes = std::size_t{4} << 20;
+
+    [[nodiscard]] static std::size_t class_of(std::size_t size) noexcept {
+        return size <= smallest ? 0 : static_cast<std::size_t>(std::bit_width((size - 1) / smallest));
+    }
+
+    std::mutex mutex_;
+    std::array<Class, 9> classes_; // 64 bytes to 16 KiB; larger requests go to the heap
+};
+
+/// A standard allocator over a pool that outlives what it gave.
+template <class T>
+class PoolAllocator {
+public:
+    using value_type = T;
+
+    explicit PoolAllocator(BlockPool& pool) noexcept : pool_(&pool) {}
+    template <class U>
+    PoolAllocator(const PoolAllocator<U>& other) noexcept : pool_(other.pool_) {}
+
+    [[nodiscard]] T* allocate(std::size_t count) {
+        static_assert(alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+        return static_cast<T*>(pool_->allocate(count * sizeof(T)));
+    }
+    void deallocate(T* memory, std::size_t count) noexcept { pool_->deallocate(memory, count * sizeof(T)); }
+
+    template <class U>
+    friend bool operator==(const PoolAllocator& left, const PoolAllocator<U>& right) noexcept {
+        return left.pool_ == right.pool_;
+    }
+
+private:
+    template <class>
+    friend class PoolAllocator;
+
+    BlockPool* pool_;
+};
+
+} // namespace probekit::inline v0::detail

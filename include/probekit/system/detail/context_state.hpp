@@ -1,0 +1,138 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstddef>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/execution/outstanding_work.hpp>
+#include <asio/execution_context.hpp>
+#include <asio/prefer.hpp>
+
+#include <probekit/system/detail/block_pool.hpp>
+#include <probekit/system/detail/executors.hpp>
+#include <probekit/system/detail/ref.hpp>
+
+namespace probekit::inline v0::detail {
+
+class Wheel;
+
+/// Something that must let go of what it holds of an execution context (handlers, work, executors) when that goes first.
+class ContextMember {
+public:
+    ContextMember(const ContextMember&) = delete;
+    ContextMember& operator=(const ContextMember&) = delete;
+
+protected:
+    ContextMember() = default;
+    ~ContextMember() = default;
+
+private:
+    friend class ContextState;
+
+    /// Called once, from the context's destructor; the member is no longer listed then.
+    virtual void context_gone() noexcept = 0;
+
+    ContextMember* prev_ = nullptr;
+    ContextMember* next_ = nullptr;
+};
+
+/// What all probes and workers of one execution context share: the memory pool, the timing wheels, and the work that
+/// keeps run() going. Counted, since a worker may outlive its context; after the context has gone, only memory is left.
+class ContextState final : public RefCounted<ContextState> {
+public:
+    explicit ContextState(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+
+    /// The state of an executor's context, made at the first call. From any thread.
+    template <class Executor>
+    [[nodiscard]] static Ref<ContextState> of(const Executor& executor);
+
+    [[nodiscard]] BlockPool& pool() noexcept { return pool_; }
+
+    /// Runs on the context itself, under no strand.
+    [[nodiscard]] const asio::any_io_executor& executor() const noexcept { return executor_; }
+
+    /// Each call of add_work() keeps the context's run() from returning until its remove_work(). From any thread.
+    void add_work() {
+        const std::lock_guard lock{mutex_};
+        if (work_count_++ == 0 && !closed_) work_ = asio::prefer(executor_, asio::execution::outstanding_work.tracked);
+    }
+    void remove_work() noexcept {
+        asio::any_io_executor last; // let go outside the lock
+        const std::lock_guard lock{mutex_};
+        if (--work_count_ == 0) last = std::exchange(work_, {});
+    }
+
+    void destroy() noexcept { delete this; }
+
+private:
+    friend class ContextService;
+    friend class Wheel;
+
+/// Something that must let go of what it holds of an execution context (handlers, work, executors) when that goes first.
+class ContextMember {
+public:
+    ContextMember(const ContextMember&) = delete;
+    ContextMember& operator=(const ContextMember&) = delete;
+
+protected:
+    ContextMember() = default;
+    ~ContextMember() = default;
+
+private:
+    friend class ContextState;
+
+    /// Called once, from the context's destructor; the member is no longer listed then.
+    virtual void context_gone() noexcept = 0;
+
+    ContextMember* prev_ = nullptr;
+    ContextMember* next_ = nullptr;
+};
+
+    void shutdown() noexcept;
+
+    BlockPool pool_;
+    asio::any_io_executor executor_;
+    std::mutex mutex_;
+    asio::any_io_executor work_;
+    std::size_t work_count_ = 0;
+    bool closed_ = false;
+    ContextMember* members_ = nullptr;
+    std::vector<Wheel*> wheels_; // not kept alive from here
+    Ref<Wheel> steady_;          // but for the one everybody uses
+};
+
+/// Ties a ContextState to its context, and tells it when the context goes.
+class ContextService final : public asio::execution_context::service {
+public:
+    static inline asio::execution_context::id id;
+
+    explicit ContextService(asio::execution_context& context) : service(context) {}
+
+    [[nodiscard]] Ref<ContextState> state(const auto& executor) {
+        const std::lock_guard lock{mutex_};
+        if (!state_) {
+            state_ = with_inner_executor(executor, [](const auto& inner) {
+                return Ref<ContextState>{new ContextState{asio::any_io_executor(inner)}};
+            });
+        }
+        return state_;
+    }
+
+private:
+    void shutdown() override {
+        if (state_) state_->shutdown();
+    }
+
+    std::mutex mutex_;
+    Ref<ContextState> state_;
+};
+
+template <class Executor>
+Ref<ContextState> ContextState::of(const Executor& executor) {
+    return asio::use_service<ContextService>(context_of(executor)).state(executor);
+}
+
+} // namespace probekit::inline v0::detail

@@ -1,0 +1,270 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
+
+#include <probekit/core/duration.hpp>
+#include <probekit/core/timing_wheel.hpp>
+#include <probekit/system/detail/block_pool.hpp>
+#include <probekit/system/detail/context_state.hpp>
+#include <probekit/system/detail/ref.hpp>
+
+namespace probekit::inline v0::detail {
+
+class WheelNode;
+
+/// What a node's owner is asked to do when the node is due.
+struct WheelHooks {
+    /// Take a reference to the owner. Called under the wheel's lock while the node is still linked: unlinked first, the
+    /// owner could see that it has no timer any more, and go, before the reference is taken.
+    void (*retain)(WheelNode&) noexcept;
+    /// Act, and let go of that reference. Called without the lock, on a thread that runs the context; may throw.
+    void (*fire)(WheelNode&);
+};
+
+class WheelNode : public TimingWheel::Node {
+public:
+    explicit WheelNode(const WheelHooks& hooks) noexcept : hooks_(&hooks) {}
+
+private:
+    friend class Wheel;
+
+    const WheelHooks* hooks_;
+};
+
+/// A clock that is moved by hand drives its wheels itself: see testing/manual_clock.hpp.
+class WheelDriver {
+public:
+    virtual void detach(Wheel& wheel) noexcept = 0;
+
+protected:
+    ~WheelDriver() = default;
+};
+
+/// The timing wheel of one execution context and one clock, and the single timer that sleeps until its next due node.
+/// An empty wheel has no timer pending. Every member may be called from any thread.
+class Wheel final : public RefCounted<Wheel> {
+public:
+    /// The wheel for an executor's context on the steady clock.
+    template <class Executor>
+    [[nodiscard]] static Ref<Wheel> of(const Executor& executor) {
+        const Ref<ContextState> context = ContextState::of(executor);
+        const std::lock_guard lock{context->mutex_};
+        if (!context->steady_ && !context->closed_)
+            context->steady_ = Ref<Wheel>{new Wheel{*context, nullptr, &steady_now}};
+        return context->steady_;
+    }
+
+    /// The wheel for a clock object, which must outlive it. A clock with attach(Wheel&) drives the wheel by turn();
+    /// with any other the wheel cannot know how fast its time passes, so it looks every millisecond while nodes wait.
+    template <class Executor, class Clock>
+    [[nodiscard]] static Ref<Wheel> of(const Executor& executor, Clock& clock) {
+        const Ref<ContextState> context = ContextState::of(executor);
+        const std::lock_guard lock{context->mutex_};
+        for (Wheel* const wheel : context->wheels_)
+            if (wheel->clock_ == &clock && wheel->try_retain()) return Ref<Wheel>::adopt(wheel);
+        Ref<Wheel> wheel{new Wheel{*context, &clock, [](const void* object) -> TimePoint {
+                                       return static_cast<Clock*>(const_cast<void*>(object))->now();
+                                   }}};
+        if constexpr (requires { { clock.attach(*wheel) } -> std::convertible_to<WheelDriver&>; })
+            wheel->driver_ = &static_cast<WheelDriver&>(clock.attach(*wheel));
+        return wheel;
+    }
+
+    [[nodiscard]] ContextState& context() const noexcept { return *context_; }
+    [[nodiscard]] TimePoint now() const { return now_(clock_); }
+
+    /// Makes `node` fire at `due`, or as soon as possible after; a node that is linked is moved.
+    void arm(WheelNode& node, TimePoint due) noexcept {
+        const std::lock_guard lock{mutex_};
+        if (closed_) return;
+        if (node.linked()) wheel_.erase(node);
+        wheel_.insert(node, due);
+        // The thread that is in a turn sets the timer once, when it is through.
+        if (due < armed_at_ && turner_ != std::this_thread::get_id()) set_timer(due);
+    }
+
+    /// False if the node was not linked: it has never been armed, or it has fired, or is just about to.
+    bool disarm(WheelNode& node) noexcept {
+        const std::lock_guard lock{mutex_};
+        if (!node.linked()) return false;
+        wheel_.erase(node);
+        if (wheel_.empty() && turner_ != std::this_thread::get_id()) clear_timer();
+        return true;
+    }
+
+    [[nodiscard]] bool armed(const WheelNode& node) noexcept {
+        const std::lock_guard lock{mutex_};
+        return node.linked();
+    }
+
+    [[nodiscard]] TimePoint next_due() noexcept {
+        const std::lock_guard lock{mutex_};
+        return wheel_.next_due();
+    }
+
+    /// Fires what is due, at most so many that other handlers of the context get their turn. An exception of a callback
+    /// goes on to the caller of run(); the nodes behind it fire at the next turn.
+    void turn() {
+        constexpr int most = 256;
+        std::unique_lock lock{mutex_};
+        turner_ = std::this_thread::get_id();
+        wheel_.advance(now());
+        const Leave leave{*this, lock};
+        for (int fired = 0; fired != most; ++fired) {
+            auto* const node = static_cast<WheelNode*>(wheel_.peek());
+            if (node == nullptr) break;
+            node->hooks_->retain(*node);
+            static_cast<void>(wheel_.pop());
+            lock.unlock();
+            node->hooks_->fire(*node);
+            lock.lock();
+        }
+    }
+
+    /// For the driver that goes: time stands still from now on.
+    void forget_driver() noexcept {
+        const std::lock_guard lock{mutex_};
+        now_ = [](const void*) { return TimePoint::min(); };
+        closed_ = true;
+        driver_ = nullptr;
+    }
+
+    void destroy() noexcept {
+        {
+            const std::lock_guard lock{context_->mutex_};
+            std::erase(context_->wheels_, this);
+            if (driver_ != nullptr) driver_->detach(*this);
+        }
+        delete this;
+    }
+
+private:
+    friend class ContextState;
+
+    // The end of a turn, reached normally or by an exception.
+    struct Leave {
+        Wheel& wheel;
+        std::unique_lock<std::mutex>& lock;
+        ~Leave() {
+            if (!lock.owns_lock()) lock.lock();
+            wheel.turner_ = {};
+            wheel.reset_timer();
+        }
+    };
+
+    struct OnTimer {
+        using allocator_type = PoolAllocator<void>;
+        Ref<Wheel> wheel;
+        [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type{wheel->context_->pool()}; }
+        void operator()(const std::error_code& error) const {
+            if (!error) wheel->on_timer();
+        }
+        void operator()() const { wheel->on_timer(); }
+    };
+
+    Wheel(ContextState& context, const void* clock, TimePoint (*now)(const void*))
+        : context_(&context), clock_(clock), now_(now), wheel_(now(clock)) {
+        context.wheels_.push_back(this);
+    }
+
+    static TimePoint steady_now(const void*) { return std::chrono::steady_clock::now(); }
+
+    void on_timer() {
+        {
+            const std::lock_guard lock{mutex_};
+            armed_at_ = TimePoint::max();
+        }
+        turn();
+    }
+
+    void reset_timer() noexcept {
+        const TimePoint due = wheel_.next_due();
+        if (due == TimePoint::max())
+            clear_timer();
+        else if (due < armed_at_)
+            set_timer(due);
+    }
+
+    void set_timer(TimePoint due) noexcept {
+        if (closed_) return;
+        if (driver_ != nullptr) {
+            // The driver comes for what lies ahead; what is due already need not wait for it.
+            if (due > now()) return;
+            armed_at_ = TimePoint::min();
+            asio::post(context_->executor(), OnTimer{Ref<Wheel>{this}});
+            return;
+        }
+        if (!timer_) timer_.emplace(context_->executor());
+        armed_at_ = due;
+        if (clock_ == nullptr)
+            timer_->expires_at(std::max(due, TimePoint{}));
+        else
+            timer_->expires_after(std::clamp<Duration>(due <= now() ? Duration{} : due - now(), Duration{}, unknown_pace));
+        timer_->async_wait(OnTimer{Ref<Wheel>{this}});
+    }
+
+    void clear_timer() noexcept {
+        if (armed_at_ == TimePoint::max() || !timer_) return;
+        armed_at_ = TimePoint::max();
+        timer_->cancel();
+    }
+
+    // The context goes: nothing fires any more, nobody's node is linked any more.
+    void shutdown() noexcept {
+        const std::lock_guard lock{mutex_};
+        closed_ = true;
+        timer_.reset();
+        while (wheel_.pop_any() != nullptr) {}
+    }
+
+    static constexpr Duration unknown_pace = std::chrono::milliseconds{1};
+
+    Ref<ContextState> context_;
+    const void* clock_; // null: the steady clock
+    TimePoint (*now_)(const void*);
+    WheelDriver* driver_ = nullptr;
+    std::mutex mutex_;
+    TimingWheel wheel_;
+    TimePoint armed_at_ = TimePoint::max(); // when the pending wait ends
+    std::thread::id turner_;                // who is in turn(), if anybody
+    bool closed_ = false;
+    std::optional<asio::steady_timer> timer_;
+};
+
+inline void ContextState::shutdown() noexcept {
+    const Ref<ContextState> self{this}; // the last wheel may hold the last reference
+    std::vector<Wheel*> wheels;
+    Ref<Wheel> steady;
+    {
+        const std::lock_guard lock{mutex_};
+        closed_ = true;
+        work_ = {};
+        steady = std::exchange(steady_, {});
+        wheels = wheels_;
+    }
+    for (Wheel* const wheel : wheels) wheel->shutdown();
+    for (;;) {
+        std::unique_lock lock{mutex_};
+        ContextMember* const member = members_;
+        if (member == nullptr) break;
+        unlink(*member);
+        lock.unlock();
+        member->context_gone();
+    }
+    executor_ = {};
+}
+
+} // namespace probekit::inline v0::detail
