@@ -65,31 +65,30 @@ public:
         if (--work_count_ == 0) last = std::exchange(work_, {});
     }
 
+    /// Lists a member, until remove() or until the context goes. From any thread.
+    void add(ContextMember& member) noexcept {
+        const std::lock_guard lock{mutex_};
+        member.next_ = members_;
+        if (members_ != nullptr) members_->prev_ = &member;
+        members_ = &member;
+    }
+    void remove(ContextMember& member) noexcept {
+        const std::lock_guard lock{mutex_};
+        unlink(member);
+    }
+
     void destroy() noexcept { delete this; }
 
 private:
     friend class ContextService;
     friend class Wheel;
 
-/// Something that must let go of what it holds of an execution context (handlers, work, executors) when that goes first.
-class ContextMember {
-public:
-    ContextMember(const ContextMember&) = delete;
-    ContextMember& operator=(const ContextMember&) = delete;
-
-protected:
-    ContextMember() = default;
-    ~ContextMember() = default;
-
-private:
-    friend class ContextState;
-
-    /// Called once, from the context's destructor; the member is no longer listed then.
-    virtual void context_gone() noexcept = 0;
-
-    ContextMember* prev_ = nullptr;
-    ContextMember* next_ = nullptr;
-};
+    void unlink(ContextMember& member) noexcept {
+        if (member.prev_ == nullptr && members_ != &member) return; // not listed any more
+        (member.prev_ != nullptr ? member.prev_->next_ : members_) = member.next_;
+        if (member.next_ != nullptr) member.next_->prev_ = member.prev_;
+        member.prev_ = member.next_ = nullptr;
+    }
 
     void shutdown() noexcept;
 

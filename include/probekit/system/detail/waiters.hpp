@@ -159,10 +159,10 @@ private:
                 Pending* const waiter = std::exchange(pending, nullptr);
                 waiter->link.disconnect(asio::get_associated_cancellation_slot(waiter->handler));
                 const Allocator allocator(asio::get_associated_allocator(waiter->handler));
-                const auto work = std::move(waiter->work);
-                Handler handler(std::move(waiter->handler));
+                const auto keep_working = std::move(waiter->work);
+                Handler told(std::move(waiter->handler));
                 waiter->free(allocator);
-                std::apply([&](auto&... values) { std::move(handler)(error, std::move(values)...); }, args);
+                std::apply([&](auto&... values) { std::move(told)(error, std::move(values)...); }, args);
             }
 
             Pending* pending;

@@ -175,8 +175,8 @@ private:
         void operator()() const { wheel->on_timer(); }
     };
 
-    Wheel(ContextState& context, const void* clock, TimePoint (*now)(const void*))
-        : context_(&context), clock_(clock), now_(now), wheel_(now(clock)) {
+    Wheel(ContextState& context, const void* clock, TimePoint (*clock_now)(const void*))
+        : context_(&context), clock_(clock), now_(clock_now), wheel_(now()) {
         context.wheels_.push_back(this);
     }
 
