@@ -2,6 +2,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <system_error>
@@ -54,9 +55,6 @@ struct LooksSkipped {
 /// The default observer: no code, no bytes.
 struct NoObserver {};
 
-template <class... Os>
-class Observers;
-
 namespace detail {
 
 /// The observer itself where the user keeps it and gave std::ref.
@@ -97,23 +95,20 @@ struct Ambiguous : O, AllHooks {};
 template <class O>
 concept Derivable = std::is_class_v<O> && !std::is_final_v<O>;
 
-template <class O>
-concept MisdeclaresHook =
-    Derivable<O> &&
-    ((!SeesAttemptBegun<O> && !requires { &Ambiguous<O>::attempt_begun; }) ||
-     (!SeesAttemptEnded<O> && !requires { &Ambiguous<O>::attempt_ended; }) ||
-     (!SeesVerdictChanged<O> && !requires { &Ambiguous<O>::verdict_changed; }) ||
-     (!SeesStateChanged<O> && !requires { &Ambiguous<O>::state_changed; }) ||
-     (!SeesLooksSkipped<O> && !requires { &Ambiguous<O>::looks_skipped; }));
+/// Marks Observers: it has every name, and hooks that none of its parts has are no mistake.
+struct ObserversBase {};
 
 template <class O>
-inline constexpr bool misdeclares_hook = MisdeclaresHook<O>;
-template <class... Os> // has all names, and those of the hooks that none of its observers has are not to be called
-inline constexpr bool misdeclares_hook<Observers<Os...>> = false;
+concept MisdeclaresHook = Derivable<O> && !std::is_base_of_v<ObserversBase, O> &&
+                          ((!SeesAttemptBegun<O> && !requires { &Ambiguous<O>::attempt_begun; }) ||
+                           (!SeesAttemptEnded<O> && !requires { &Ambiguous<O>::attempt_ended; }) ||
+                           (!SeesVerdictChanged<O> && !requires { &Ambiguous<O>::verdict_changed; }) ||
+                           (!SeesStateChanged<O> && !requires { &Ambiguous<O>::state_changed; }) ||
+                           (!SeesLooksSkipped<O> && !requires { &Ambiguous<O>::looks_skipped; }));
 
 template <class O>
-concept SeesAnything = SeesAttemptBegun<O> || SeesAttemptEnded<O> || SeesVerdictChanged<O> || SeesStateChanged<O> ||
-                       SeesLooksSkipped<O>;
+concept SeesAnything =
+    SeesAttemptBegun<O> || SeesAttemptEnded<O> || SeesVerdictChanged<O> || SeesStateChanged<O> || SeesLooksSkipped<O>;
 
 // Telling an observer: nothing where it has no such hook.
 template <class O>
@@ -146,16 +141,12 @@ constexpr void tell(O& observer, const LooksSkipped& event) {
 /// A member of such a name that cannot be called so makes the type no observer. `std::ref(o)` is one: shared between
 /// workers, and the user keeps it alive.
 template <class O>
-concept Observer =
-    std::move_constructible<O> && !detail::misdeclares_hook<detail::Unwrapped<O>> &&
-    (std::same_as<detail::Unwrapped<O>, NoObserver> || detail::SeesAnything<detail::Unwrapped<O>>);
+concept Observer = std::move_constructible<O> && !detail::MisdeclaresHook<detail::Unwrapped<O>> &&
+                   (std::same_as<detail::Unwrapped<O>, NoObserver> || detail::SeesAnything<detail::Unwrapped<O>>);
 
 /// Several observers as one: `Observers{metrics, std::ref(log)}`. Each hook calls those that have it, in the order given.
-template <class... Os>
-class Observers {
-    static_assert((Observer<Os> && ...), "probekit: every part of Observers must be an Observer: movable, with hooks that "
-                                         "take their event by const reference");
-
+template <Observer... Os>
+class Observers : detail::ObserversBase {
 public:
     constexpr explicit Observers(Os... observers) : observers_(std::move(observers)...) {}
 

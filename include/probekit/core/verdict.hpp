@@ -61,7 +61,8 @@ inline std::string Verdict::reason() const {
     case Health::unknown: return text + " probe is undecided";
     case Health::passing: break;
     }
-    return result.outcome == Outcome::warning ? text + " probe warning: " + result.message() : text + " probe succeeded";
+    return result.outcome == Outcome::warning ? text + " probe warning: " + result.message()
+                                              : text + " probe succeeded";
 }
 
 /// What a worker is doing.
@@ -100,7 +101,8 @@ struct WorkerSnapshot {
     int run = 0;                ///< equal results in a row; 0 if the policy does not say
     std::uint64_t attempts = 0; ///< every try, also those that ended with an error
     std::uint64_t errors = 0;   ///< of the attempts, those that could not ask
-    std::uint64_t skipped = 0;  ///< points of the grid at which there was no look because an earlier one was late or long
+    std::uint64_t skipped =
+        0; ///< points of the grid at which there was no look because an earlier one was late or long
     Outcome last_outcome = Outcome::unknown;
     int last_status = -1;
     std::error_code last_cause = {};

@@ -1,0 +1,277 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+#include <probekit/core/worker_fsm.hpp>
+
+namespace probekit::inline v0 {
+
+// ---- what is decided ----
+
+template <Policy P>
+Decision WorkerFsm<P>::nothing() const noexcept {
+    Decision decision;
+    decision.health = health_;
+    return decision;
+}
+
+template <Policy P>
+Decision WorkerFsm<P>::act(Decision decision, Decision::Action action) const noexcept {
+    decision.action = action;
+    return decision;
+}
+
+/// The planned look begins.
+template <Policy P>
+Decision WorkerFsm<P>::look(Decision decision, TimePoint now) noexcept {
+    decision.action = Decision::Action::look;
+    decision.skipped = schedule_.begin_look(spec_, now);
+    decision.try_number = tries_ = 1;
+    flight_ = Flight::looking;
+    return decision;
+}
+
+/// What comes next as things stand. While an attempt is in flight nothing does: its end asks again.
+template <Policy P>
+Decision WorkerFsm<P>::next(Decision decision, TimePoint now) noexcept {
+    if (flight_ != Flight::none) return decision;
+    const bool asked = again_;
+    again_ = false;
+    if (asked) schedule_.restart(now);
+    if (!may_look()) return act(decision, Decision::Action::hold);
+    if (asked && !schedule_.delayed(spec_, now)) return look(decision, now);
+    decision.at = schedule_.plan(spec_, now);
+    if (decision.at <= now) return look(decision, now);
+    return act(decision, Decision::Action::wait);
+}
+
+/// An attempt is over that counts for nothing, or one has been counted: the look that fell due meanwhile is made up.
+template <Policy P>
+Decision WorkerFsm<P>::attempt_over(TimePoint now) noexcept {
+    flight_ = Flight::none;
+    if (!started_) return nothing();
+    return next(nothing(), now);
+}
+
+/// The one place where a verdict is made.
+template <Policy P>
+void WorkerFsm<P>::conclude(Decision& decision, Health health, Verdict::Origin origin, TimePoint now) noexcept {
+    // The first judgement is told even if it equals the initial value; that of a new target is not a judgement.
+    const bool judges = origin != Verdict::Origin::target_replaced;
+    decision.origin = origin;
+    decision.changed = health != health_ || (judges && !judged_);
+    decision.previous = judged_ ? health_ : Health::unknown;
+    decision.held = now - since_;
+    decision.health = health_ = health;
+    if (decision.changed || !judges) since_ = now;
+    judged_ = judges;
+}
+
+template <Policy P>
+void WorkerFsm<P>::drop_attempt(Decision& decision) noexcept {
+    if (flight_ != Flight::looking) return;
+    flight_ = Flight::dropping;
+    decision.cancel = true;
+}
+
+// ---- the life of the worker and of its target ----
+
+template <Policy P>
+Decision WorkerFsm<P>::step(event::Started happened, TimePoint now) noexcept {
+    if (started_) return nothing();
+    if constexpr (requires { policy_.on_start(); }) {
+        policy_.on_start();
+    } else if constexpr (requires { policy_.on_target_replaced(spec_); }) {
+        if (begun_before_) policy_.on_target_replaced(spec_);
+    }
+    started_ = begun_before_ = present_ = true;
+    ended_ = held_ = paused_ = judged_ = again_ = false;
+    health_ = initial_health(spec_.kind);
+    since_ = now;
+    // Workers differ in where they live and when they start: enough for a seed, and no source of entropy is asked.
+    std::uint64_t entropy = std::bit_cast<std::uintptr_t>(this);
+    entropy = detail::splitmix64(entropy) ^ static_cast<std::uint64_t>(now.time_since_epoch().count());
+    schedule_.start(spec_, happened.target_since, now, entropy);
+    return next(nothing(), now);
+}
+
+template <Policy P>
+Decision WorkerFsm<P>::step(event::TargetStarted happened, TimePoint now) noexcept {
+    if (!started_) return nothing();
+    // While no look was to be made the grid's points have passed for nobody.
+    if (held_ || !present_) schedule_.skip_to(spec_, now);
+    held_ = false;
+    present_ = true;
+    if constexpr (requires { policy_.on_target_replaced(spec_); }) policy_.on_target_replaced(spec_);
+    schedule_.replace_target(spec_, happened.since, now, happened.adopted);
+    Decision decision;
+    conclude(decision, happened.adopted ? Health::unknown : initial_health(spec_.kind),
+             Verdict::Origin::target_replaced, now);
+    drop_attempt(decision);
+    return next(decision, now);
+}
+
+template <Policy P>
+Decision WorkerFsm<P>::step(event::TargetBack, TimePoint now) noexcept {
+    if (!started_ || present_) return nothing();
+    present_ = true;
+    schedule_.skip_to(spec_, now);
+    return next(nothing(), now);
+}
+
+template <Policy P>
+Decision WorkerFsm<P>::step(event::TargetGone, TimePoint now) noexcept {
+    if (!started_ || held_ || !present_) return nothing();
+    present_ = again_ = false;
+    Decision decision;
+    conclude(decision, Health::failing, Verdict::Origin::target_gone, now);
+    drop_attempt(decision);
+    return act(decision, Decision::Action::hold);
+}
+
+template <Policy P>
+Decision WorkerFsm<P>::step(event::Terminating, TimePoint now) noexcept {
+    if (!started_ || held_ || spec_.kind == ProbeKind::readiness) return nothing();
+    started_ = again_ = false;
+    ended_ = true;
+    Decision decision;
+    conclude(decision, Health::passing, Verdict::Origin::terminating, now);
+    drop_attempt(decision);
+    return act(decision, Decision::Action::end);
+}
+
+template <Policy P>
+Decision WorkerFsm<P>::step(event::Stopped, TimePoint) noexcept {
+    started_ = ended_ = again_ = false;
+    Decision decision = nothing();
+    drop_attempt(decision);
+    return act(decision, Decision::Action::end);
+}
+
+// ---- looks ----
+
+template <Policy P>
+Decision WorkerFsm<P>::step(event::Due, TimePoint now) noexcept {
+    if (flight_ != Flight::none || !may_look()) return nothing(); // stale
+    if (schedule_.delayed(spec_, now)) return next(nothing(), now);
+    return look(nothing(), now);
+}
+
+template <Policy P>
+Decision WorkerFsm<P>::step(event::Result happened, TimePoint now) noexcept {
+    if (flight_ == Flight::none) return nothing();
+    if (flight_ == Flight::dropping) return attempt_over(now);
+    flight_ = Flight::none;
+    Decision decision = nothing();
+    if (const std::optional<Health> health = policy_.judge(happened.result, spec_)) {
+        conclude(decision, *health, Verdict::Origin::result, now);
+        const bool decided = (spec_.kind == ProbeKind::startup && *health != Health::unknown) ||
+                             (spec_.kind == ProbeKind::liveness && *health == Health::failing);
+        if (decided) {
+            held_ = true;
+            again_ = false;
+            if constexpr (requires { policy_.on_hold(); }) policy_.on_hold();
+            return act(decision, Decision::Action::hold);
+        }
+    }
+    return next(decision, now);
+}
+
+template <Policy P>
+Decision WorkerFsm<P>::step(event::Error, TimePoint now) noexcept {
+    if (flight_ == Flight::none) return nothing();
+    // No attempt begins behind a shut gate, not even another try.
+    if (flight_ == Flight::dropping || tries_ == max_tries || !gate_open_) return attempt_over(now);
+    Decision decision = nothing();
+    decision.try_number = ++tries_;
+    return act(decision, Decision::Action::look);
+}
+
+template <Policy P>
+Decision WorkerFsm<P>::step(event::AttemptDropped, TimePoint now) noexcept {
+    return flight_ == Flight::none ? nothing() : attempt_over(now);
+}
+
+// ---- what may hold looks back, and what calls for one ----
+
+template <Policy P>
+Decision WorkerFsm<P>::step(event::Triggered, TimePoint now) noexcept {
+    if (!has_subject()) return nothing();
+    if (flight_ == Flight::none) {
+        again_ = true;
+        return next(nothing(), now);
+    }
+    if (gate_open_)
+        again_ = true;
+    else
+        schedule_.restart(now);
+    return nothing();
+}
+
+template <Policy P>
+Decision WorkerFsm<P>::step(event::GateOpened, TimePoint now) noexcept {
+    const bool was_open = gate_open_;
+    gate_open_ = true;
+    if (was_open || !started_) return nothing();
+    // The kubelet triggers the readiness worker of a container that has started and is not ready; with probes scoped to the
+    // container every worker begins with the gate.
+    const bool at_once = spec_.kind == ProbeKind::readiness || spec_.pacing.cadence == Cadence::target_start;
+    if (at_once) return step(event::Triggered{}, now);
+    if (flight_ != Flight::none) return nothing();
+    schedule_.skip_to(spec_, now);
+    return next(nothing(), now);
+}
+
+template <Policy P>
+Decision WorkerFsm<P>::step(event::GateShut, TimePoint) noexcept {
+    gate_open_ = false;
+    if (!started_ || flight_ != Flight::none) return nothing();
+    return act(nothing(), Decision::Action::hold);
+}
+
+template <Policy P>
+Decision WorkerFsm<P>::step(event::Paused, TimePoint) noexcept {
+    if (!started_ || paused_) return nothing();
+    paused_ = true;
+    again_ = false;
+    Decision decision = nothing();
+    drop_attempt(decision);
+    return act(decision, Decision::Action::hold);
+}
+
+template <Policy P>
+Decision WorkerFsm<P>::step(event::Resumed, TimePoint now) noexcept {
+    if (!paused_) return nothing();
+    paused_ = false;
+    return step(event::Triggered{}, now);
+}
+
+template <Policy P>
+Decision WorkerFsm<P>::update(const ProbeSpec& spec, TimePoint now) noexcept {
+    schedule_.change(spec_, spec, now);
+    spec_ = spec;
+    if (!may_look()) return nothing();
+    return next(nothing(), now);
+}
+
+// ---- what it says of itself ----
+
+template <Policy P>
+WorkerState WorkerFsm<P>::state() const noexcept {
+    if (!started_) return ended_ ? WorkerState::ended : WorkerState::stopped;
+    if (held_) return WorkerState::held;
+    if (!present_) return WorkerState::no_target;
+    if (paused_) return WorkerState::paused;
+    if (flight_ == Flight::looking) return WorkerState::probing;
+    return gate_open_ ? WorkerState::waiting : WorkerState::gated;
+}
+
+template <Policy P>
+TimePoint WorkerFsm<P>::next_look() const noexcept {
+    if (!may_look()) return TimePoint::max();
+    return flight_ == Flight::none ? schedule_.due() : schedule_.next_point();
+}
+
+} // namespace probekit::inline v0

@@ -1,0 +1,139 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+#include <probekit/core/duration.hpp>
+#include <probekit/core/probe_spec.hpp>
+
+namespace probekit::inline v0 {
+
+namespace detail {
+
+/// The first point of a grid that is not before `bound`; `point` and those after it by whole periods are the grid.
+[[nodiscard]] constexpr TimePoint grid_point_from(TimePoint point, Duration period, TimePoint bound) noexcept {
+    if (bound <= point) return point;
+    if (bound == TimePoint::max()) return bound; // never
+    const Duration beyond = (bound - point) % period;
+    return beyond == Duration::zero() ? bound : saturating_add(bound, period - beyond);
+}
+
+/// splitmix64 (public domain, Sebastiano Vigna): one word of state, good enough to spread looks.
+constexpr std::uint64_t splitmix64(std::uint64_t& state) noexcept {
+    std::uint64_t z = (state += 0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+}
+
+} // namespace detail
+
+/// When the next look is due: the grid of a ProbeSpec, its initial delay, spread and jitter. It is told the time and
+/// knows nothing of why a look may not be made; that is WorkerFsm's. TimePoint::max() means never.
+///
+/// With Cadence::grid this is the kubelet's ticker: points at a fixed distance from the start, whatever a look takes. A
+/// point that passes during a look is made up at once after it; if several do, one is made up and the others are lost,
+/// since a ticker's channel holds one tick.
+class Schedule {
+public:
+    /// The worker begins; its target runs since `target_since`. `entropy` seeds spread and jitter if the spec does not.
+    constexpr void start(const ProbeSpec& spec, TimePoint target_since, TimePoint now, std::uint64_t entropy) noexcept {
+        random_ = spec.pacing.seed != 0 ? spec.pacing.seed : entropy;
+        fresh_ = true;
+        since_ = target_since;
+        const Duration offset = draw(spec.pacing.spread);
+        if (spec.pacing.cadence == Cadence::target_start)
+            put_off(spec, now, offset);
+        else
+            point_ = detail::saturating_add(now, offset);
+    }
+
+    /// Another target, running since `since`. Only Cadence::target_start gives it a grid of its own. One that ran before
+    /// anybody looked (`adopted`) then comes up to a period later, so that adopting many does not look at all at once.
+    constexpr void replace_target(const ProbeSpec& spec, TimePoint since, TimePoint now, bool adopted) noexcept {
+        since_ = since;
+        if (spec.pacing.cadence == Cadence::grid) return;
+        fresh_ = true;
+        if (adopted) put_off(spec, now, draw(spec.period));
+    }
+
+    /// Whether the initial delay is not yet over. It counts from the start of the target.
+    [[nodiscard]] constexpr bool delayed(const ProbeSpec& spec, TimePoint now) const noexcept {
+        return now < allowed(spec);
+    }
+
+    /// When the next look is due, if nothing else forbids it: not later than `now` means at once. Moves no grid.
+    constexpr TimePoint plan(const ProbeSpec& spec, TimePoint now) noexcept {
+        const TimePoint earliest = allowed(spec);
+        // The grid of a new target begins with its first look.
+        if (fresh_ && spec.pacing.cadence == Cadence::target_start) point_ = std::max(earliest, now);
+        const TimePoint point = now < earliest ? detail::grid_point_from(point_, spec.period, earliest) : point_;
+        due_ = detail::saturating_add(point, draw(spec.pacing.jitter));
+        return due_;
+    }
+
+    /// A look begins at `now`: the planned one, which may be late. The number of points it came too late for.
+    constexpr int begin_look(const ProbeSpec& spec, TimePoint now) noexcept {
+        TimePoint point = point_;
+        // Jitter is less than a period, so the point of this look is the last one not after `due_`.
+        if (const Duration ahead = due_ - point_; ahead >= spec.period) point = due_ - ahead % spec.period;
+        Duration::rep skipped = 0;
+        if (const Duration late = now - due_; late >= spec.period) {
+            skipped = late / spec.period;
+            point += skipped * spec.period;
+        }
+        point_ = detail::saturating_add(point, spec.period);
+        fresh_ = false;
+        return static_cast<int>(std::min<Duration::rep>(skipped, std::numeric_limits<int>::max()));
+    }
+
+    /// The grid begins anew with a point at `now`, and a look that begins now is in time.
+    constexpr void restart(TimePoint now) noexcept { point_ = due_ = now; }
+
+    /// Points before `now` are neither made up nor counted: no look was to be made then.
+    constexpr void skip_to(const ProbeSpec& spec, TimePoint now) noexcept {
+        point_ = detail::grid_point_from(point_, spec.period, now);
+    }
+
+    /// The spec changes. Another period counts from the last look.
+    constexpr void change(const ProbeSpec& from, const ProbeSpec& to, TimePoint now) noexcept {
+        if (from.period == to.period) return;
+        if (!fresh_)
+            point_ = point_ == TimePoint::max() ? now : detail::saturating_add(point_ - from.period, to.period);
+        skip_to(to, now);
+    }
+
+    /// When the look that is planned, or in flight, is or was due.
+    [[nodiscard]] constexpr TimePoint due() const noexcept { return due_; }
+
+    /// While a look is in flight: the next point of the grid.
+    [[nodiscard]] constexpr TimePoint next_point() const noexcept { return point_; }
+
+private:
+    [[nodiscard]] constexpr TimePoint allowed(const ProbeSpec& spec) const noexcept {
+        return detail::saturating_add(since_, spec.initial_delay);
+    }
+
+    /// Moves a target's first look, as it would be, by `offset`.
+    constexpr void put_off(const ProbeSpec& spec, TimePoint now, Duration offset) noexcept {
+        if (offset == Duration::zero()) return;
+        since_ = detail::saturating_add(std::max(allowed(spec), now), offset) - spec.initial_delay;
+    }
+
+    /// Somewhere in [0, limit).
+    constexpr Duration draw(Duration limit) noexcept {
+        if (limit <= Duration::zero()) return Duration::zero();
+        return Duration{
+            static_cast<Duration::rep>(detail::splitmix64(random_) % static_cast<std::uint64_t>(limit.count()))};
+    }
+
+    TimePoint point_ = {}; ///< the earliest point of the grid that is still to be looked at
+    TimePoint due_ = {};   ///< of the look that is planned or in flight
+    TimePoint since_ = {}; ///< the initial delay counts from here
+    std::uint64_t random_ = 0;
+    bool fresh_ = true; ///< no look yet on this grid
+};
+
+} // namespace probekit::inline v0
