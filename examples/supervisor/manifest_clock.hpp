@@ -1,0 +1,42 @@
+// Manifest time: what users of a time scale see. With --time-scale 10 a period of 5 s passes in half a second, and
+// every timestamp that is printed says that 5 s have passed.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include <probekit/core/duration.hpp>
+
+namespace supervisor {
+
+/// A moment in manifest time, on the calendar.
+using Timestamp = std::chrono::sys_time<probekit::Duration>;
+
+class ManifestClock {
+public:
+    /// Both kinds of time begin together, now.
+    explicit ManifestClock(double scale)
+        : ManifestClock(scale, std::chrono::system_clock::now(), std::chrono::steady_clock::now()) {}
+
+    /// `wall` is what the calendar says at the steady clock's `begin`. From then on only the steady clock counts: a
+    /// calendar that is set meanwhile does not disturb.
+    ManifestClock(double scale, Timestamp wall, probekit::TimePoint begin)
+        : scale_(scale), wall_(wall), begin_(begin) {}
+
+    [[nodiscard]] Timestamp now() const { return at(std::chrono::steady_clock::now()); }
+
+    [[nodiscard]] Timestamp at(probekit::TimePoint moment) const;
+
+    /// How long one really has to wait for a manifest's duration to pass: rounded up, so that never less passes.
+    [[nodiscard]] probekit::Duration real(probekit::Duration manifest) const;
+
+private:
+    double scale_;
+    Timestamp wall_;
+    probekit::TimePoint begin_;
+};
+
+/// "2026-01-31T12:00:00.000000Z": RFC 3339, UTC, microseconds.
+[[nodiscard]] std::string rfc3339(Timestamp moment);
+
+} // namespace supervisor

@@ -1,0 +1,47 @@
+#include "view/columns.hpp"
+
+#include <algorithm>
+
+namespace supervisor {
+
+Columns::Columns(std::vector<Column> columns) : columns_(std::move(columns)) {}
+
+std::string Columns::header() {
+    std::vector<std::string> titles;
+    for (const Column& column : columns_) titles.push_back(column.title);
+    return row(titles);
+}
+
+std::string Columns::row(const std::vector<std::string>& cells) {
+    constexpr std::size_t gap = 3;
+    std::string line;
+    for (std::size_t i = 0; i != cells.size(); ++i) {
+        line += cells[i];
+        if (i + 1 == cells.size()) break; // the last column needs no padding
+        columns_[i].width = std::max(columns_[i].width, cells[i].size());
+        line.append(columns_[i].width - cells[i].size() + gap, ' ');
+    }
+    return line;
+}
+
+std::string printable(std::string_view text) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string line;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (c == '\n') {
+            line += "\\n";
+        } else if (c == '\t') {
+            line += "\\t";
+        } else if (byte < 0x20 || byte == 0x7f) {
+            line += "\\x";
+            line += digits[byte / 16];
+            line += digits[byte % 16];
+        } else {
+            line += c;
+        }
+    }
+    return line;
+}
+
+} // namespace supervisor

@@ -1,0 +1,22 @@
+#include "view/json_output.hpp"
+
+#include "view/pod_json.hpp"
+
+namespace supervisor {
+namespace {
+
+/// Containers may print bytes that are no UTF-8; JSON shows them as U+FFFD.
+std::string line(Change change, Json object) {
+    return Json{{"type", to_string(change)}, {"object", std::move(object)}}.dump(-1, ' ', false,
+                                                                                 Json::error_handler_t::replace);
+}
+
+} // namespace
+
+void JsonOutput::pod(Change change, const PodView& pod, Timestamp) { writer_.write(line(change, to_json(pod))); }
+
+void JsonOutput::event(const Event& event, Timestamp) {
+    writer_.write(line(event.count == 1 ? Change::added : Change::modified, to_json(event)));
+}
+
+} // namespace supervisor

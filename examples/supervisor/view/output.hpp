@@ -1,0 +1,38 @@
+// What the supervisor tells its user on standard output: pods as they change and events as they happen.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string_view>
+
+#include "event_recorder.hpp"
+#include "options.hpp"
+#include "view/line_writer.hpp"
+#include "view/pod_status.hpp"
+
+namespace supervisor {
+
+/// What has happened to a pod.
+enum class Change { added, modified, deleted };
+
+[[nodiscard]] constexpr std::string_view to_string(Change change) noexcept {
+    switch (change) {
+    case Change::added: return "ADDED";
+    case Change::modified: return "MODIFIED";
+    case Change::deleted: break;
+    }
+    return "DELETED";
+}
+
+class Output {
+public:
+    virtual ~Output() = default;
+
+    virtual void pod(Change change, const PodView& pod, Timestamp now) = 0;
+    virtual void event(const Event& event, Timestamp now) = 0;
+};
+
+/// `writer` outlives the output. `name_width`: of the longest pod name.
+[[nodiscard]] std::unique_ptr<Output> make_output(OutputFormat format, LineWriter& writer, std::size_t name_width);
+
+} // namespace supervisor

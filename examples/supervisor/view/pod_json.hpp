@@ -1,0 +1,13 @@
+// Pods and events as the JSON objects of the Kubernetes API.
+#pragma once
+
+#include "event_recorder.hpp"
+#include "pod_spec.hpp"
+#include "view/pod_status.hpp"
+
+namespace supervisor {
+
+[[nodiscard]] Json to_json(const PodView& pod);
+[[nodiscard]] Json to_json(const Event& event);
+
+} // namespace supervisor
