@@ -12,6 +12,29 @@
 
 namespace probekit::inline v0 {
 
+namespace detail {
+
+/// What the kubelet says of one look, as in its events: "Liveness probe failed: <message>", "Readiness probe warning:
+/// <message>". It says nothing of a success (here "Startup probe succeeded").
+[[nodiscard]] inline std::string look_text(ProbeKind kind, Outcome outcome, const std::string& message) {
+    const std::string probe = std::string{to_string(kind)} + " probe ";
+    switch (outcome) {
+    case Outcome::success: return probe + "succeeded";
+    case Outcome::warning: return probe + "warning: " + message;
+    case Outcome::failure:
+    case Outcome::unknown: break;
+    }
+    return probe + "failed: " + message;
+}
+
+/// What it says of a look that ended with an error; `outcome` is what was known all the same.
+[[nodiscard]] inline std::string errored_text(ProbeKind kind, Outcome outcome, const std::string& message) {
+    std::string text{to_string(kind)};
+    return text.append(" probe errored and resulted in ").append(to_string(outcome)).append(" state: ").append(message);
+}
+
+} // namespace detail
+
 /// What a worker has come to say of its target, told when it changes and at the first judgement.
 struct Verdict {
     /// What it rests on.
@@ -55,14 +78,12 @@ inline std::string Verdict::reason() const {
     case Origin::terminating: return "target is terminating";
     case Origin::result: break;
     }
-    std::string text{to_string(kind)};
-    switch (health) {
-    case Health::failing: return text + " probe failed: " + result.message();
-    case Health::unknown: return text + " probe is undecided";
-    case Health::passing: break;
-    }
-    return result.outcome == Outcome::warning ? text + " probe warning: " + result.message()
-                                              : text + " probe succeeded";
+    if (health == Health::unknown) return std::string{to_string(kind)} + " probe is undecided";
+    // A user's policy may find a target failing that has just passed, and the other way round.
+    const Outcome shown = health == Health::failing            ? Outcome::failure
+                          : result.outcome == Outcome::warning ? Outcome::warning
+                                                               : Outcome::success;
+    return detail::look_text(kind, shown, result.message());
 }
 
 /// What a worker is doing.
