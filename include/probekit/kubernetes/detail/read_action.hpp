@@ -1,0 +1,167 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <probekit/core/actions.hpp>
+#include <probekit/core/error.hpp>
+#include <probekit/kubernetes/field_errors.hpp>
+#include <probekit/kubernetes/field_reader.hpp>
+#include <probekit/kubernetes/ports.hpp>
+#include <probekit/kubernetes/read_options.hpp>
+
+namespace probekit::inline v0::detail {
+
+using JsonFields = kubernetes::FieldReader<nlohmann::json>;
+
+/// With ReadOptions::strict: the fields that nobody asked for are ones that Kubernetes does not have.
+inline void refuse_others(const JsonFields& reader) {
+    for (const std::string& name : reader.others()) reader.errors().push_back({reader.path(name), "unknown field"});
+}
+
+/// Notes what validate() says of an action that satisfied the API server, its field names made the JSON's.
+template <class Action>
+void check_own_rules(const Action& action, const JsonFields& reader) {
+    for (const ConfigError& error : validate(action)) {
+        std::string field = error.field;
+        if (field.starts_with("headers")) field.replace(0, 1, "httpH");
+        if (field.starts_with("working_directory")) field = "workingDirectory";
+        reader.errors().push_back(kubernetes::forbidden(reader.path(field), error.detail));
+    }
+}
+
+/// A port as number or name; 0 after any error. Not given counts as 0, as for the API server.
+inline std::uint16_t read_port(JsonFields& reader, const kubernetes::ReadOptions& options) {
+    const std::string field = reader.path("port");
+    ConfigErrors& errors = reader.errors();
+    const nlohmann::json* value = reader.find("port");
+    if (value != nullptr && value->is_string()) {
+        const auto& name = value->get_ref<const std::string&>();
+        if (!kubernetes::check_port_name(name, field, errors)) return 0;
+        const auto found = options.ports.find(name);
+        if (found != options.ports.end()) return found->second;
+        const std::string shown = kubernetes::go_quoted(name);
+        errors.push_back(kubernetes::invalid(field, shown, "port " + shown + " not found"));
+        return 0;
+    }
+    if (value != nullptr && !value->is_number_integer()) {
+        errors.push_back(kubernetes::invalid(field, kubernetes::shown(*value), "must be an integer or a string"));
+        return 0;
+    }
+    std::int32_t number = 0;
+    if (value != nullptr) {
+        const std::optional<std::int32_t> given = reader.int32("port");
+        if (!given) return 0;
+        number = *given;
+    }
+    return kubernetes::check_port_number(number, field, errors) ? static_cast<std::uint16_t>(number) : std::uint16_t{0};
+}
+
+inline std::string read_host(JsonFields& reader, const kubernetes::ReadOptions& options) {
+    std::string host = reader.text("host").value_or("");
+    return host.empty() ? options.default_host : host;
+}
+
+inline void read_headers(JsonFields& reader, const kubernetes::ReadOptions& options, std::vector<HttpHeader>& headers) {
+    // Without an index in the path: so the API server words it.
+    const std::string field = reader.path("httpHeaders");
+    const auto is_allowed = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+    };
+    const nlohmann::json* values = reader.array("httpHeaders");
+    if (values == nullptr) return;
+    for (const nlohmann::json& value : *values) {
+        JsonFields header{value, field + "[" + std::to_string(headers.size()) + "]", reader.errors()};
+        headers.push_back({.name = header.text("name").value_or(""), .value = header.text("value").value_or("")});
+        const std::string& name = headers.back().name;
+        if (name.empty() || !std::ranges::all_of(name, is_allowed))
+            reader.errors().push_back(kubernetes::invalid(
+                field, kubernetes::go_quoted(name),
+                "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used "
+                "for validation is '[-A-Za-z0-9]+')"));
+        if (options.strict) refuse_others(header);
+    }
+}
+
+[[nodiscard]] inline ExecAction read_exec(JsonFields& reader, const kubernetes::ReadOptions& options) {
+    ExecAction action;
+    action.command = reader.texts("command");
+    if (action.command.empty()) reader.errors().push_back(kubernetes::required(reader.path("command")));
+    if (options.strict) return action;
+    action.environment = reader.texts("environment");
+    action.inherit_environment = reader.boolean("inheritEnvironment").value_or(true);
+    action.working_directory = reader.text("workingDirectory").value_or("");
+    return action;
+}
+
+[[nodiscard]] inline HttpGetAction read_http_get(JsonFields& reader, const kubernetes::ReadOptions& options) {
+    HttpGetAction action;
+    if (std::string path = reader.text("path").value_or(""); !path.empty()) action.path = std::move(path);
+    action.port = read_port(reader, options);
+    const std::string scheme = reader.text("scheme").value_or("");
+    if (scheme == "HTTPS")
+        action.scheme = HttpScheme::https;
+    else if (!scheme.empty() && scheme != "HTTP")
+        reader.errors().push_back(kubernetes::not_supported(reader.path("scheme"), scheme, {"HTTP", "HTTPS"}));
+    read_headers(reader, options, action.headers);
+    action.host = read_host(reader, options);
+    return action;
+}
+
+[[nodiscard]] inline TcpSocketAction read_tcp_socket(JsonFields& reader, const kubernetes::ReadOptions& options) {
+    TcpSocketAction action;
+    action.port = read_port(reader, options);
+    action.host = read_host(reader, options);
+    return action;
+}
+
+/// Known, so that its mistakes are named too, but no probe of this library can be made of it.
+inline void read_grpc(JsonFields& reader) {
+    const std::size_t before = reader.errors().size();
+    const std::optional<std::int32_t> port = reader.int32("port");
+    if (reader.errors().size() == before)
+        kubernetes::check_port_number(port.value_or(0), reader.path("port"), reader.errors());
+    [[maybe_unused]] const auto service = reader.text("service");
+    reader.errors().push_back(kubernetes::forbidden(reader.path(), "gRPC probes are not built in"));
+}
+
+/// The handler of a Probe: exactly one of exec, httpGet, tcpSocket and grpc. A second one is not looked into.
+inline void read_action(JsonFields& reader, const kubernetes::ReadOptions& options, ProbeAction& action) {
+    bool taken = false;
+    const auto handler = [&](std::string_view name, auto read) {
+        const nlohmann::json* found = reader.find(name);
+        if (found == nullptr) return;
+        if (std::exchange(taken, true)) {
+            reader.errors().push_back(
+                kubernetes::forbidden(reader.path(name), "may not specify more than 1 handler type"));
+            return;
+        }
+        JsonFields fields{*found, reader.path(name), reader.errors()};
+        if (found->is_object()) read(fields);
+        if (options.strict) refuse_others(fields);
+    };
+    const auto with_own_rules = [&](auto read) {
+        return [&, read](JsonFields& fields) {
+            const std::size_t before = fields.errors().size();
+            auto read_one = read(fields, options);
+            if (fields.errors().size() == before) check_own_rules(read_one, fields);
+            action = std::move(read_one);
+        };
+    };
+    handler("exec", with_own_rules(read_exec));
+    handler("httpGet", with_own_rules(read_http_get));
+    handler("tcpSocket", with_own_rules(read_tcp_socket));
+    handler("grpc", read_grpc);
+    if (!taken) reader.errors().push_back(kubernetes::required(reader.path(), "must specify a handler type"));
+}
+
+} // namespace probekit::inline v0::detail

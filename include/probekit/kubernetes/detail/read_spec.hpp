@@ -1,0 +1,128 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include <probekit/core/probe_spec.hpp>
+#include <probekit/kubernetes/detail/read_action.hpp>
+#include <probekit/kubernetes/duration.hpp>
+#include <probekit/kubernetes/field_errors.hpp>
+#include <probekit/kubernetes/field_reader.hpp>
+#include <probekit/kubernetes/read_options.hpp>
+
+namespace probekit::inline v0::detail {
+
+/// A duration of our own fields ("250ms").
+inline std::optional<Duration> read_duration(JsonFields& reader, std::string_view name) {
+    const std::optional<std::string> text = reader.text(name);
+    if (!text) return std::nullopt;
+    const std::optional<Duration> duration = kubernetes::parse_duration(*text);
+    if (!duration)
+        reader.errors().push_back(kubernetes::invalid(reader.path(name), kubernetes::go_quoted(*text),
+                                                      "must be a duration like 1s, 250ms or 1m30s"));
+    return duration;
+}
+
+/// A field of Kubernetes' that may be 0 for "the default" but not negative.
+inline int read_count(JsonFields& reader, std::string_view name, int when_zero) {
+    const std::int32_t value = reader.int32(name).value_or(0);
+    if (value < 0)
+        reader.errors().push_back(kubernetes::invalid(reader.path(name), value, "must be greater than or equal to 0"));
+    return value == 0 ? when_zero : value;
+}
+
+/// `NAMESeconds`, or our `NAME` with a finer duration.
+inline void read_span(JsonFields& reader, const kubernetes::ReadOptions& options, std::string_view name,
+                      Duration& span) {
+    const std::string in_seconds = std::string{name} + "Seconds";
+    const bool has_seconds = reader.find(in_seconds) != nullptr;
+    const int seconds = read_count(reader, in_seconds, 0);
+    if (seconds > 0) span = std::chrono::seconds{seconds};
+    if (options.strict || reader.find(name) == nullptr) return;
+    if (has_seconds)
+        reader.errors().push_back(
+            kubernetes::forbidden(reader.path(name), "may not be set together with " + in_seconds));
+    else
+        span = read_duration(reader, name).value_or(span);
+}
+
+inline void read_grace(JsonFields& reader, const kubernetes::ReadOptions& options, ProbeSpec& spec) {
+    constexpr std::string_view in_seconds = "terminationGracePeriodSeconds";
+    constexpr std::int64_t most = std::chrono::floor<std::chrono::seconds>(Duration::max()).count();
+    const std::optional<std::int64_t> seconds = reader.int64(in_seconds);
+    if (seconds && *seconds <= 0)
+        reader.errors().push_back(kubernetes::invalid(reader.path(in_seconds), *seconds, "must be greater than 0"));
+    else if (seconds && *seconds > most)
+        reader.errors().push_back(kubernetes::invalid(reader.path(in_seconds), *seconds,
+                                                      "must be less than or equal to " + std::to_string(most)));
+    else if (seconds)
+        spec.termination_grace_period = std::chrono::seconds{*seconds};
+    if (options.strict) return;
+    constexpr std::string_view finer = "terminationGracePeriod";
+    if (reader.find(finer) != nullptr && reader.find(in_seconds) != nullptr)
+        reader.errors().push_back(
+            kubernetes::forbidden(reader.path(finer), "may not be set together with terminationGracePeriodSeconds"));
+    else if (const std::optional<Duration> grace = read_duration(reader, finer))
+        spec.termination_grace_period = grace;
+}
+
+inline void read_pacing(JsonFields& probe, Pacing& pacing) {
+    const nlohmann::json* found = probe.object("pacing");
+    if (found == nullptr) return;
+    JsonFields reader{*found, probe.path("pacing"), probe.errors()};
+    const std::string cadence = reader.text("cadence").value_or("grid");
+    if (cadence == "targetStart")
+        pacing.cadence = Cadence::target_start;
+    else if (cadence != "grid")
+        reader.errors().push_back(kubernetes::not_supported(reader.path("cadence"), cadence, {"grid", "targetStart"}));
+    pacing.spread = read_duration(reader, "spread").value_or(Duration{});
+    pacing.jitter = read_duration(reader, "jitter").value_or(Duration{});
+    if (const nlohmann::json* seed = reader.find("seed")) {
+        if (const auto value = JsonFields::as_integer<std::uint64_t>(*seed))
+            pacing.seed = *value;
+        else
+            reader.errors().push_back(kubernetes::invalid(reader.path("seed"), kubernetes::shown(*seed),
+                                                          "must be a 64 bit integer without sign"));
+    }
+}
+
+/// What validate() asks of a spec beyond the API server's rules, its field names made the JSON's.
+inline void check_own_rules(const ProbeSpec& spec, const JsonFields& reader) {
+    for (const ConfigError& error : validate(spec)) {
+        const std::string field = error.field == "termination_grace_period" ? "terminationGracePeriod" : error.field;
+        reader.errors().push_back(kubernetes::forbidden(reader.path(field), error.detail));
+    }
+}
+
+/// The timing fields, in the API server's order of checks.
+inline void read_spec(JsonFields& reader, const kubernetes::ReadOptions& options, ProbeSpec& spec) {
+    const std::size_t before = reader.errors().size();
+    spec.kind = options.kind;
+    read_span(reader, options, "initialDelay", spec.initial_delay);
+    read_span(reader, options, "timeout", spec.timeout);
+    read_span(reader, options, "period", spec.period);
+    spec.success_threshold = read_count(reader, "successThreshold", 1);
+    spec.failure_threshold = read_count(reader, "failureThreshold", 3);
+    read_grace(reader, options, spec);
+    if (options.kind == ProbeKind::readiness) {
+        if (const nlohmann::json* grace = reader.find("terminationGracePeriodSeconds"))
+            reader.errors().push_back(kubernetes::invalid(reader.path("terminationGracePeriodSeconds"),
+                                                          kubernetes::shown(*grace),
+                                                          "must not be set for readinessProbes"));
+    } else if (spec.success_threshold != 1) {
+        reader.errors().push_back(
+            kubernetes::invalid(reader.path("successThreshold"), spec.success_threshold, "must be 1"));
+    }
+    if (options.strict) return;
+    read_pacing(reader, spec.pacing);
+    if (reader.errors().size() == before) check_own_rules(spec, reader);
+}
+
+} // namespace probekit::inline v0::detail

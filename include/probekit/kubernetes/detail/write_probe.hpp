@@ -1,0 +1,77 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <variant>
+
+#include <nlohmann/json.hpp>
+
+#include <probekit/core/actions.hpp>
+#include <probekit/core/duration.hpp>
+#include <probekit/core/probe_spec.hpp>
+
+namespace probekit::inline v0::detail {
+
+inline void write_handler(const ExecAction& action, nlohmann::ordered_json& probe) {
+    nlohmann::ordered_json& out = probe["exec"];
+    out["command"] = action.command;
+    if (!action.environment.empty()) out["environment"] = action.environment;
+    if (!action.inherit_environment) out["inheritEnvironment"] = false;
+    if (!action.working_directory.empty()) out["workingDirectory"] = action.working_directory;
+}
+
+inline void write_handler(const HttpGetAction& action, nlohmann::ordered_json& probe) {
+    nlohmann::ordered_json& out = probe["httpGet"];
+    out["path"] = action.path;
+    out["port"] = action.port;
+    if (!action.host.empty()) out["host"] = action.host;
+    out["scheme"] = action.scheme == HttpScheme::https ? "HTTPS" : "HTTP";
+    for (const HttpHeader& header : action.headers)
+        out["httpHeaders"].push_back({{"name", header.name}, {"value", header.value}});
+}
+
+inline void write_handler(const TcpSocketAction& action, nlohmann::ordered_json& probe) {
+    nlohmann::ordered_json& out = probe["tcpSocket"];
+    out["port"] = action.port;
+    if (!action.host.empty()) out["host"] = action.host;
+}
+
+inline void write_action(const ProbeAction& action, nlohmann::ordered_json& probe) {
+    std::visit([&](const auto& one) { write_handler(one, probe); }, action);
+}
+
+/// In whole seconds in Kubernetes' own field where that can say it, else in ours.
+inline void write_span(nlohmann::ordered_json& out, const std::string& name, Duration span, std::int64_t most_seconds) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(span);
+    if (seconds == span && seconds.count() <= most_seconds)
+        out[name + "Seconds"] = seconds.count();
+    else
+        out[name] = go_duration(span);
+}
+
+inline void write_pacing(const Pacing& pacing, nlohmann::ordered_json& probe) {
+    if (pacing == Pacing{}) return;
+    nlohmann::ordered_json& out = probe["pacing"];
+    if (pacing.cadence == Cadence::target_start) out["cadence"] = "targetStart";
+    if (pacing.spread != Duration{}) out["spread"] = go_duration(pacing.spread);
+    if (pacing.jitter != Duration{}) out["jitter"] = go_duration(pacing.jitter);
+    if (pacing.seed != 0) out["seed"] = pacing.seed;
+}
+
+inline void write_spec(const ProbeSpec& spec, nlohmann::ordered_json& out) {
+    constexpr std::int64_t int32_max = std::numeric_limits<std::int32_t>::max();
+    if (spec.initial_delay != Duration{}) write_span(out, "initialDelay", spec.initial_delay, int32_max);
+    write_span(out, "timeout", spec.timeout, int32_max);
+    write_span(out, "period", spec.period, int32_max);
+    out["successThreshold"] = spec.success_threshold;
+    out["failureThreshold"] = spec.failure_threshold;
+    if (spec.termination_grace_period)
+        write_span(out, "terminationGracePeriod", *spec.termination_grace_period,
+                   std::numeric_limits<std::int64_t>::max());
+    write_pacing(spec.pacing, out);
+}
+
+} // namespace probekit::inline v0::detail

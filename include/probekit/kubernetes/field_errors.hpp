@@ -1,0 +1,78 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <probekit/core/error.hpp>
+
+// The words in which a Kubernetes API server says what is wrong with a field: "<field>: <kind>[: <value>][: <detail>]".
+namespace probekit::inline v0::kubernetes {
+
+/// A string as Go's %q prints it, for values in messages. Bytes from 0x80 on are passed through as UTF-8.
+[[nodiscard]] inline std::string go_quoted(std::string_view text) {
+    constexpr std::string_view plain = "\a\b\f\n\r\t\v\"\\";
+    constexpr std::string_view letter = "abfnrtv\"\\";
+    constexpr std::string_view hex = "0123456789abcdef";
+    std::string result = "\"";
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (const std::size_t at = plain.find(c); at != std::string_view::npos) {
+            result += '\\';
+            result += letter[at];
+        } else if (byte < 0x20 || byte == 0x7f) {
+            result += "\\x";
+            result += hex[byte >> 4];
+            result += hex[byte & 0xf];
+        } else {
+            result += c;
+        }
+    }
+    return result + '"';
+}
+
+/// A field that must be given was not.
+[[nodiscard]] inline ConfigError required(std::string field, std::string_view detail = {}) {
+    std::string text = "Required value";
+    if (!detail.empty()) text.append(": ").append(detail);
+    return {std::move(field), std::move(text)};
+}
+
+/// `value` as it is to be shown: strings go_quoted(), numbers plain.
+[[nodiscard]] inline ConfigError invalid(std::string field, std::string_view value, std::string_view detail) {
+    std::string text = "Invalid value: ";
+    text.append(value).append(": ").append(detail);
+    return {std::move(field), std::move(text)};
+}
+
+[[nodiscard]] inline ConfigError invalid(std::string field, std::int64_t value, std::string_view detail) {
+    return invalid(std::move(field), std::to_string(value), detail);
+}
+
+/// `value` is none of the strings there are; they are listed in the order given.
+[[nodiscard]] inline ConfigError not_supported(std::string field, std::string_view value,
+                                               std::initializer_list<std::string_view> supported) {
+    std::string text = "Unsupported value: " + go_quoted(value);
+    std::string_view before = ": supported values: ";
+    for (const std::string_view one : supported) {
+        text.append(before).append(go_quoted(one));
+        before = ", ";
+    }
+    return {std::move(field), std::move(text)};
+}
+
+/// The field may not be given here at all.
+[[nodiscard]] inline ConfigError forbidden(std::string field, std::string_view detail) {
+    return {std::move(field), std::string{"Forbidden: "}.append(detail)};
+}
+
+/// The value has been used before where each may be used once.
+[[nodiscard]] inline ConfigError duplicate(std::string field, std::string_view value) {
+    return {std::move(field), "Duplicate value: " + go_quoted(value)};
+}
+
+} // namespace probekit::inline v0::kubernetes

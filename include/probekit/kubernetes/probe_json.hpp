@@ -1,0 +1,57 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include <probekit/core/actions.hpp>
+#include <probekit/core/error.hpp>
+#include <probekit/core/outcome.hpp>
+#include <probekit/core/probe_spec.hpp>
+#include <probekit/kubernetes/detail/read_action.hpp>
+#include <probekit/kubernetes/detail/read_spec.hpp>
+#include <probekit/kubernetes/detail/write_probe.hpp>
+#include <probekit/kubernetes/field_reader.hpp>
+#include <probekit/kubernetes/read_options.hpp>
+
+namespace probekit::inline v0::kubernetes {
+
+/// What read_probe() made of a JSON value. True if there was nothing wrong; else `errors` says everything that was, and
+/// action and spec hold what could be understood.
+struct ReadResult {
+    ProbeAction action = {};
+    ProbeSpec spec = {};
+    /// In the API server's order and words. `field` is ReadOptions::field followed by ".httpGet.port" or the like, so
+    /// message() is "spec.containers[0].livenessProbe.httpGet.port: Invalid value: 0: must be between 1 and 65535, inclusive".
+    ConfigErrors errors = {};
+
+    [[nodiscard]] explicit operator bool() const noexcept { return errors.empty(); }
+};
+
+/// Reads a Kubernetes Probe object: exec, httpGet, tcpSocket and the timing fields, with Kubernetes' defaults (0 and null
+/// count as not given there) and rules. What this library needs beyond those, it refuses in the same form: a port name
+/// that ReadOptions::ports does not have, a header that would break the request, grpc, which is not built in.
+/// Where ReadOptions::strict is not set it also understands fields that Kubernetes does not have:
+///   initialDelay, timeout, period, terminationGracePeriod   durations as Go writes them ("250ms"), instead of the field in seconds
+///   pacing: {cadence: grid|targetStart, spread, jitter, seed}
+///   exec: {environment, inheritEnvironment, workingDirectory}
+/// Never throws for what the JSON says.
+[[nodiscard]] inline ReadResult read_probe(const nlohmann::json& probe, const ReadOptions& options = {}) {
+    ReadResult result;
+    FieldReader<nlohmann::json> reader{probe, options.field, result.errors};
+    detail::read_action(reader, options, result.action);
+    detail::read_spec(reader, options, result.spec);
+    if (options.strict) detail::refuse_others(reader);
+    return result;
+}
+
+/// The Kubernetes Probe object for an action and a spec, as the API server shows it: defaults written out, fields in its
+/// order. What Kubernetes cannot say stands in the fields named at read_probe(), which gives back the same values.
+/// Both must be valid (`validate`); a host filled in from ReadOptions::default_host is written as any other.
+[[nodiscard]] inline nlohmann::ordered_json write_probe(const ProbeAction& action, const ProbeSpec& spec) {
+    nlohmann::ordered_json probe = nlohmann::ordered_json::object();
+    detail::write_action(action, probe);
+    detail::write_spec(spec, probe);
+    return probe;
+}
+
+} // namespace probekit::inline v0::kubernetes

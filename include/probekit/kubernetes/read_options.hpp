@@ -1,0 +1,23 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+
+#include <probekit/core/outcome.hpp>
+
+namespace probekit::inline v0::kubernetes {
+
+/// What read_probe() has to know beyond the Probe object itself.
+struct ReadOptions {
+    ProbeKind kind =
+        ProbeKind::readiness; ///< of livenessProbe, readinessProbe or startupProbe; the object does not say
+    std::string field = {}; ///< path of the object, put before every error's field: "spec.containers[0].livenessProbe"
+    std::map<std::string, std::uint16_t, std::less<>> ports = {}; ///< the container's named ports
+    std::string default_host = {}; ///< where httpGet and tcpSocket go that name no host: the pod's address
+    bool strict = false;           ///< refuse every field that Kubernetes does not have
+};
+
+} // namespace probekit::inline v0::kubernetes

@@ -1,0 +1,337 @@
+#include <probekit/kubernetes/probe_json.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <nlohmann/json.hpp>
+
+using namespace std::chrono_literals;
+using namespace probekit;
+using kubernetes::read_probe;
+using kubernetes::ReadOptions;
+using kubernetes::write_probe;
+using nlohmann::json;
+using Texts = std::vector<std::string>;
+
+namespace {
+
+Texts messages(std::string_view text, const ReadOptions& options = {}) {
+    Texts result;
+    for (const ConfigError& error : read_probe(json::parse(text), options).errors) result.push_back(error.message());
+    return result;
+}
+
+ReadOptions liveness(std::string field = "spec.containers[0].livenessProbe") {
+    return {.kind = ProbeKind::liveness, .field = std::move(field), .ports = {{"http", std::uint16_t{8080}}}};
+}
+
+} // namespace
+
+TEST_CASE("an exec probe is read with Kubernetes' defaults") {
+    const auto probe = read_probe(json::parse(R"({"exec": {"command": ["test", "-e", "/tmp/healthy"]}})"), liveness());
+    REQUIRE(probe);
+    CHECK(std::get<ExecAction>(probe.action).command == Texts{"test", "-e", "/tmp/healthy"});
+    CHECK(std::get<ExecAction>(probe.action).inherit_environment);
+    CHECK(probe.spec == ProbeSpec{.kind = ProbeKind::liveness});
+}
+
+TEST_CASE("an httpGet probe is read with all its fields") {
+    const auto probe = read_probe(json::parse(R"({
+        "httpGet": {"path": "/ready?x=1", "port": "http", "host": "127.0.0.9", "scheme": "HTTPS",
+                    "httpHeaders": [{"name": "X-A", "value": "1"}, {"name": "X-A", "value": ""}, {"name": "X-B"}]},
+        "initialDelaySeconds": 5, "timeoutSeconds": 2, "periodSeconds": 3, "successThreshold": 4, "failureThreshold": 6})"),
+                                  {.ports = {{"http", std::uint16_t{8080}}}, .default_host = "127.0.0.2"});
+    REQUIRE(probe);
+    const auto& get = std::get<HttpGetAction>(probe.action);
+    CHECK(get.path == "/ready?x=1");
+    CHECK(get.port == 8080);
+    CHECK(get.host == "127.0.0.9");
+    CHECK(get.scheme == HttpScheme::https);
+    CHECK(get.headers == std::vector<HttpHeader>{{"X-A", "1"}, {"X-A", ""}, {"X-B", ""}});
+    CHECK(probe.spec == ProbeSpec{.kind = ProbeKind::readiness,
+                                  .initial_delay = 5s,
+                                  .period = 3s,
+                                  .timeout = 2s,
+                                  .success_threshold = 4,
+                                  .failure_threshold = 6});
+}
+
+TEST_CASE("what is left out of httpGet and tcpSocket is filled in") {
+    const auto http = read_probe(json::parse(R"({"httpGet": {"port": 80, "path": "", "scheme": "", "host": ""}})"),
+                                 {.default_host = "127.0.0.2"});
+    REQUIRE(http);
+    CHECK(std::get<HttpGetAction>(http.action).path == "/");
+    CHECK(std::get<HttpGetAction>(http.action).scheme == HttpScheme::http);
+    CHECK(std::get<HttpGetAction>(http.action).host == "127.0.0.2");
+    const auto tcp = read_probe(json::parse(R"({"tcpSocket": {"port": 65535}})"));
+    REQUIRE(tcp);
+    CHECK(std::get<TcpSocketAction>(tcp.action).port == 65535);
+    CHECK(std::get<TcpSocketAction>(tcp.action).host.empty());
+}
+
+TEST_CASE("0 and null mean the default") {
+    const auto probe = read_probe(json::parse(R"({
+        "tcpSocket": {"port": 1}, "exec": null, "initialDelaySeconds": 0, "timeoutSeconds": 0, "periodSeconds": null,
+        "successThreshold": 0, "failureThreshold": 0, "terminationGracePeriodSeconds": null})"),
+                                  liveness());
+    REQUIRE(probe);
+    CHECK(probe.spec == ProbeSpec{.kind = ProbeKind::liveness});
+}
+
+TEST_CASE("the largest numbers that Kubernetes takes are taken") {
+    const auto probe = read_probe(json::parse(R"({"tcpSocket": {"port": 1}, "periodSeconds": 2147483647,
+        "initialDelaySeconds": 2147483647, "terminationGracePeriodSeconds": 9223372036})"),
+                                  liveness());
+    REQUIRE(probe);
+    CHECK(probe.spec.period == 2147483647s);
+    CHECK(probe.spec.initial_delay == 2147483647s);
+    CHECK(probe.spec.termination_grace_period == 9223372036s);
+}
+
+TEST_CASE("mistakes are named in the API server's words") {
+    const std::string field = "spec.containers[0].livenessProbe";
+    const auto [text, details] = GENERATE_COPY(table<std::string, Texts>({
+        {R"({})", {": Required value: must specify a handler type"}},
+        {R"(null)", {": Required value: must specify a handler type"}},
+        {R"({"exec": null})", {": Required value: must specify a handler type"}},
+        {R"({"exec": {}})", {".exec.command: Required value"}},
+        {R"({"exec": {"command": []}})", {".exec.command: Required value"}},
+        {R"({"exec": {"command": ["x"]}, "httpGet": {"port": 0}, "tcpSocket": {}, "grpc": {}})",
+         {".httpGet: Forbidden: may not specify more than 1 handler type",
+          ".tcpSocket: Forbidden: may not specify more than 1 handler type",
+          ".grpc: Forbidden: may not specify more than 1 handler type"}},
+        {R"({"httpGet": {"port": 0}})", {".httpGet.port: Invalid value: 0: must be between 1 and 65535, inclusive"}},
+        {R"({"httpGet": {}})", {".httpGet.port: Invalid value: 0: must be between 1 and 65535, inclusive"}},
+        {R"({"tcpSocket": {"port": 65536}})",
+         {".tcpSocket.port: Invalid value: 65536: must be between 1 and 65535, inclusive"}},
+        {R"({"tcpSocket": {"port": -1}})",
+         {".tcpSocket.port: Invalid value: -1: must be between 1 and 65535, inclusive"}},
+        {R"({"tcpSocket": {"port": "8080"}})",
+         {R"(.tcpSocket.port: Invalid value: "8080": must contain at least one letter (a-z))"}},
+        {R"({"tcpSocket": {"port": "a--b-"}})",
+         {R"(.tcpSocket.port: Invalid value: "a--b-": must not contain consecutive hyphens)",
+          R"(.tcpSocket.port: Invalid value: "a--b-": must not begin or end with a hyphen)"}},
+        {R"({"httpGet": {"port": 1, "scheme": "http"}})",
+         {R"(.httpGet.scheme: Unsupported value: "http": supported values: "HTTP", "HTTPS")"}},
+        {R"({"httpGet": {"port": 1, "httpHeaders": [{"name": "X A", "value": "v"}, {"name": "X-B", "value": "v"}, {}]}})",
+         {R"(.httpGet.httpHeaders: Invalid value: "X A": a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+'))",
+          R"(.httpGet.httpHeaders: Invalid value: "": a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+'))"}},
+        {R"({"tcpSocket": {"port": 1}, "terminationGracePeriodSeconds": 0})",
+         {".terminationGracePeriodSeconds: Invalid value: 0: must be greater than 0"}},
+        {R"({"tcpSocket": {"port": 1}, "successThreshold": 2})", {".successThreshold: Invalid value: 2: must be 1"}},
+        {R"({"tcpSocket": {"port": 1}, "successThreshold": -1})",
+         {".successThreshold: Invalid value: -1: must be greater than or equal to 0",
+          ".successThreshold: Invalid value: -1: must be 1"}},
+        // All at once and in its order, whatever the order in the JSON.
+        {R"({"terminationGracePeriodSeconds": -5, "failureThreshold": -4, "successThreshold": 2, "periodSeconds": -3,
+             "timeoutSeconds": -2, "initialDelaySeconds": -1, "httpGet": {"scheme": "FTP", "port": "x_"}})",
+         {R"(.httpGet.port: Invalid value: "x_": must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-))",
+          R"(.httpGet.scheme: Unsupported value: "FTP": supported values: "HTTP", "HTTPS")",
+          ".initialDelaySeconds: Invalid value: -1: must be greater than or equal to 0",
+          ".timeoutSeconds: Invalid value: -2: must be greater than or equal to 0",
+          ".periodSeconds: Invalid value: -3: must be greater than or equal to 0",
+          ".failureThreshold: Invalid value: -4: must be greater than or equal to 0",
+          ".terminationGracePeriodSeconds: Invalid value: -5: must be greater than 0",
+          ".successThreshold: Invalid value: 2: must be 1"}},
+    }));
+    CAPTURE(text);
+    Texts expected;
+    for (const std::string& detail : details) expected.push_back(field + detail);
+    CHECK(messages(text, liveness(field)) == expected);
+}
+
+TEST_CASE("only readiness may have a success threshold, only the others a grace period") {
+    const std::string text =
+        R"({"tcpSocket": {"port": 1}, "successThreshold": 2, "terminationGracePeriodSeconds": 10})";
+    CHECK(messages(text, {.kind = ProbeKind::readiness, .field = "r"}) ==
+          Texts{"r.terminationGracePeriodSeconds: Invalid value: 10: must not be set for readinessProbes"});
+    CHECK(messages(text, {.kind = ProbeKind::startup, .field = "s"}) ==
+          Texts{"s.successThreshold: Invalid value: 2: must be 1"});
+    CHECK(messages(R"({"tcpSocket": {"port": 1}, "terminationGracePeriodSeconds": 0})", {.field = "r"}) ==
+          Texts{"r.terminationGracePeriodSeconds: Invalid value: 0: must be greater than 0",
+                "r.terminationGracePeriodSeconds: Invalid value: 0: must not be set for readinessProbes"});
+}
+
+TEST_CASE("wrong types and numbers that do not fit are named, and nothing is thrown") {
+    const auto [text, expected] = GENERATE(table<std::string, Texts>({
+        {R"("probe")",
+         {R"(Invalid value: "probe": must be an object)", "Required value: must specify a handler type"}},
+        {R"({"exec": ["true"]})", {R"(.exec: Invalid value: ["true"]: must be an object)"}},
+        {R"({"exec": {"command": "true"}})",
+         {R"(.exec.command: Invalid value: "true": must be an array)", ".exec.command: Required value"}},
+        {R"({"exec": {"command": ["sleep", 5]}})", {".exec.command[1]: Invalid value: 5: must be a string"}},
+        {R"({"httpGet": {"port": 80.5}})", {".httpGet.port: Invalid value: 80.5: must be an integer or a string"}},
+        {R"({"httpGet": {"port": true}})", {".httpGet.port: Invalid value: true: must be an integer or a string"}},
+        {R"({"httpGet": {"port": 99999999999}})", {".httpGet.port: Invalid value: 99999999999: must fit in 32 bits"}},
+        {R"({"httpGet": {"port": 1, "path": 5, "host": [], "httpHeaders": {}}})",
+         {".httpGet.path: Invalid value: 5: must be a string",
+          ".httpGet.httpHeaders: Invalid value: {}: must be an array",
+          ".httpGet.host: Invalid value: []: must be a string"}},
+        {R"({"httpGet": {"port": 1, "httpHeaders": [{"name": "A", "value": 1}]}})",
+         {".httpGet.httpHeaders[0].value: Invalid value: 1: must be a string"}},
+        {R"({"tcpSocket": {"port": 1}, "periodSeconds": "10"})",
+         {R"(.periodSeconds: Invalid value: "10": must be an integer)"}},
+        {R"({"tcpSocket": {"port": 1}, "periodSeconds": 1.5})",
+         {".periodSeconds: Invalid value: 1.5: must be an integer"}},
+        {R"({"tcpSocket": {"port": 1}, "periodSeconds": 2147483648})",
+         {".periodSeconds: Invalid value: 2147483648: must fit in 32 bits"}},
+        {R"({"tcpSocket": {"port": 1}, "failureThreshold": 18446744073709551616})",
+         {".failureThreshold: Invalid value: 1.8446744073709552e+19: must be an integer"}},
+    }));
+    CAPTURE(text);
+    CHECK(messages(text, {.kind = ProbeKind::readiness}) == expected);
+}
+
+TEST_CASE("an int64 of seconds that no Duration can hold is an error, not an overflow") {
+    CHECK(
+        messages(R"({"tcpSocket": {"port": 1}, "terminationGracePeriodSeconds": 9223372037})", liveness("l")) ==
+        Texts{"l.terminationGracePeriodSeconds: Invalid value: 9223372037: must be less than or equal to 9223372036"});
+    CHECK(messages(R"({"tcpSocket": {"port": 1}, "terminationGracePeriodSeconds": 9223372036854775808})",
+                   liveness("l")) ==
+          Texts{"l.terminationGracePeriodSeconds: Invalid value: 9223372036854775808: must fit in 64 bits"});
+}
+
+TEST_CASE("port names are looked up among the container's ports") {
+    const ReadOptions options{.ports = {{"http", std::uint16_t{8080}}, {"admin", std::uint16_t{9090}}}};
+    const auto probe = read_probe(json::parse(R"({"tcpSocket": {"port": "admin"}})"), options);
+    REQUIRE(probe);
+    CHECK(std::get<TcpSocketAction>(probe.action).port == 9090);
+    CHECK(messages(R"({"tcpSocket": {"port": "nope"}})", options) ==
+          Texts{R"(.tcpSocket.port: Invalid value: "nope": port "nope" not found)"});
+}
+
+TEST_CASE("grpc is known and checked, and reported as not built in") {
+    CHECK(messages(R"({"grpc": {"port": 9000, "service": "x"}})") ==
+          Texts{".grpc: Forbidden: gRPC probes are not built in"});
+    CHECK(messages(R"({"grpc": {"service": 5}})") ==
+          Texts{".grpc.port: Invalid value: 0: must be between 1 and 65535, inclusive",
+                ".grpc.service: Invalid value: 5: must be a string", ".grpc: Forbidden: gRPC probes are not built in"});
+    CHECK(messages(R"({"grpc": {"port": "web"}})") == Texts{R"(.grpc.port: Invalid value: "web": must be an integer)",
+                                                            ".grpc: Forbidden: gRPC probes are not built in"});
+}
+
+TEST_CASE("what would break a request or a command is refused although the API server lets it pass") {
+    CHECK(
+        messages(
+            R"({"httpGet": {"port": 1, "httpHeaders": [{"name": "A", "value": "1"}, {"name": "B", "value": "x\r\nC: y"}]}})") ==
+        Texts{".httpGet.httpHeaders[1].value: Forbidden: must not contain CR, LF or NUL"});
+    CHECK(messages(R"({"httpGet": {"port": 1, "host": "a\nb"}})") ==
+          Texts{".httpGet.host: Forbidden: must not contain CR, LF or NUL"});
+    CHECK(messages(R"({"tcpSocket": {"port": 1, "host": "a\u0000"}})") ==
+          Texts{".tcpSocket.host: Forbidden: must not contain CR, LF or NUL"});
+    CHECK(messages(R"({"exec": {"command": ["", "a\u0000b"]}})") ==
+          Texts{".exec.command[0]: Forbidden: must not be empty", ".exec.command[1]: Forbidden: must not contain NUL"});
+}
+
+TEST_CASE("fields beyond Kubernetes are read unless strict, which names them and every other unknown one") {
+    const std::string text = R"({
+        "exec": {"command": ["x"], "environment": ["A=1"], "inheritEnvironment": false, "workingDirectory": "/tmp"},
+        "initialDelay": "250ms", "timeout": "0.5s", "period": "1m30s", "terminationGracePeriod": "1ns",
+        "pacing": {"cadence": "targetStart", "spread": "1s", "jitter": "2s", "seed": 18446744073709551615}, "bogus": 1})";
+    const auto probe = read_probe(json::parse(text), liveness());
+    REQUIRE(messages(text, liveness()) == Texts{});
+    const auto& exec = std::get<ExecAction>(probe.action);
+    CHECK(exec.environment == Texts{"A=1"});
+    CHECK_FALSE(exec.inherit_environment);
+    CHECK(exec.working_directory == "/tmp");
+    CHECK(probe.spec ==
+          ProbeSpec{
+              .kind = ProbeKind::liveness,
+              .initial_delay = 250ms,
+              .period = 90s,
+              .timeout = 500ms,
+              .termination_grace_period = 1ns,
+              .pacing = {.cadence = Cadence::target_start, .spread = 1s, .jitter = 2s, .seed = 18446744073709551615u}});
+
+    ReadOptions strict = liveness("l");
+    strict.strict = true;
+    const auto refused = read_probe(json::parse(text), strict);
+    CHECK(refused.spec == ProbeSpec{.kind = ProbeKind::liveness});
+    Texts fields;
+    for (const ConfigError& error : refused.errors) {
+        CHECK(error.detail == "unknown field");
+        fields.push_back(error.field);
+    }
+    CHECK(fields == Texts{"l.exec.environment", "l.exec.inheritEnvironment", "l.exec.workingDirectory", "l.bogus",
+                          "l.initialDelay", "l.pacing", "l.period", "l.terminationGracePeriod", "l.timeout"});
+}
+
+TEST_CASE("strict lets pass all that Kubernetes has") {
+    CHECK(
+        messages(
+            R"({"httpGet": {"path": "/", "port": 1, "host": "h", "scheme": "HTTP", "httpHeaders": [{"name": "A", "value": "b"}]},
+        "initialDelaySeconds": 1, "timeoutSeconds": 1, "periodSeconds": 1, "successThreshold": 1, "failureThreshold": 1,
+        "terminationGracePeriodSeconds": 1})",
+            {.kind = ProbeKind::startup, .strict = true})
+            .empty());
+    CHECK(messages(R"({"httpGet": {"port": 1, "httpHeaders": [{"name": "A", "valeu": "b"}]}})", {.strict = true}) ==
+          Texts{".httpGet.httpHeaders[0].valeu: unknown field"});
+}
+
+TEST_CASE("mistakes in the fields beyond Kubernetes are named too") {
+    CHECK(
+        messages(
+            R"({"tcpSocket": {"port": 1}, "period": "fast", "timeout": 1, "timeoutSeconds": 1, "pacing": {"cadence": "x", "seed": -1}})") ==
+        Texts{".timeout: Forbidden: may not be set together with timeoutSeconds",
+              R"(.period: Invalid value: "fast": must be a duration like 1s, 250ms or 1m30s)",
+              R"(.pacing.cadence: Unsupported value: "x": supported values: "grid", "targetStart")",
+              ".pacing.seed: Invalid value: -1: must be a 64 bit integer without sign"});
+    CHECK(
+        messages(
+            R"({"tcpSocket": {"port": 1}, "period": "0s", "terminationGracePeriod": "1s", "pacing": {"jitter": "1s"}})") ==
+        Texts{".period: Forbidden: must be greater than zero",
+              ".terminationGracePeriod: Forbidden: must not be set for readiness",
+              ".pacing.jitter: Forbidden: must be less than period"});
+}
+
+TEST_CASE("a probe is written as the API server shows it") {
+    const ProbeAction action =
+        HttpGetAction{.host = "127.0.0.2", .port = 8080, .path = "/h", .headers = {{.name = "X-A", .value = "1"}}};
+    const ProbeSpec spec{.kind = ProbeKind::liveness, .initial_delay = 5s, .termination_grace_period = 60s};
+    CHECK(
+        write_probe(action, spec).dump() ==
+        R"({"httpGet":{"path":"/h","port":8080,"host":"127.0.0.2","scheme":"HTTP","httpHeaders":[{"name":"X-A","value":"1"}]},)"
+        R"("initialDelaySeconds":5,"timeoutSeconds":1,"periodSeconds":10,"successThreshold":1,"failureThreshold":3,)"
+        R"("terminationGracePeriodSeconds":60})");
+    CHECK(
+        write_probe(ExecAction{.command = {"true"}}, {}).dump() ==
+        R"({"exec":{"command":["true"]},"timeoutSeconds":1,"periodSeconds":10,"successThreshold":1,"failureThreshold":3})");
+}
+
+TEST_CASE("what was written is read back the same") {
+    const ProbeAction action = GENERATE(
+        ProbeAction{ExecAction{.command = {"a", "", "ü"}}},
+        ProbeAction{ExecAction{
+            .command = {"a"}, .environment = {"A=1", "B="}, .inherit_environment = false, .working_directory = "/"}},
+        ProbeAction{TcpSocketAction{.port = 1}}, ProbeAction{TcpSocketAction{.host = "::1", .port = 65535}},
+        ProbeAction{HttpGetAction{.port = 80}},
+        ProbeAction{HttpGetAction{.host = "h",
+                                  .port = 443,
+                                  .path = "no/slash?q#f",
+                                  .scheme = HttpScheme::https,
+                                  .headers = {{"A", "1"}, {"B", ""}, {"A", "2"}}}});
+    const ProbeSpec spec = GENERATE(
+        ProbeSpec{}, ProbeSpec{.kind = ProbeKind::readiness, .success_threshold = 7},
+        ProbeSpec{.kind = ProbeKind::startup, .period = 2147483647s, .failure_threshold = 2147483647},
+        ProbeSpec{.kind = ProbeKind::liveness,
+                  .initial_delay = 2147483648s,
+                  .period = 1ns,
+                  .timeout = 1001ms,
+                  .termination_grace_period = Duration::max()},
+        ProbeSpec{.kind = ProbeKind::liveness, .termination_grace_period = 2147483648s},
+        ProbeSpec{.pacing = {.cadence = Cadence::target_start, .spread = 1ms, .jitter = 9999999999ns, .seed = 1}});
+    const auto written = write_probe(action, spec);
+    CAPTURE(written.dump());
+    const auto read = read_probe(json::parse(written.dump()), {.kind = spec.kind});
+    REQUIRE(read);
+    CHECK(read.spec == spec);
+    CHECK(write_probe(read.action, read.spec) == written);
+}
