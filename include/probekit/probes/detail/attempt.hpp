@@ -1,0 +1,301 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <system_error>
+#include <utility>
+
+#include <asio/associated_allocator.hpp>
+#include <asio/associated_cancellation_slot.hpp>
+#include <asio/associated_executor.hpp>
+#include <asio/dispatch.hpp>
+#include <asio/error.hpp>
+#include <asio/executor_work_guard.hpp>
+#include <asio/post.hpp>
+
+#include <probekit/core/duration.hpp>
+#include <probekit/core/error.hpp>
+#include <probekit/core/result.hpp>
+#include <probekit/probes/detail/look.hpp>
+#include <probekit/system/detail/cancel_link.hpp>
+#include <probekit/system/detail/executors.hpp>
+#include <probekit/system/detail/op_memory.hpp>
+#include <probekit/system/detail/ref.hpp>
+#include <probekit/system/detail/wheel.hpp>
+
+namespace probekit::inline v0::detail {
+
+/// The handler of an attempt with the work it keeps on its executor, and how it is completed.
+template <class Handler, class Executor>
+struct AttemptHandler {
+    AttemptHandler(Handler&& moved, const Executor& fallback)
+        : handler(std::move(moved)), work(asio::get_associated_executor(handler, fallback)) {}
+
+    template <class Attempt>
+    void connect(Attempt& attempt) {
+        link.connect(asio::get_associated_cancellation_slot(handler), attempt);
+    }
+    void disconnect() noexcept { link.disconnect(asio::get_associated_cancellation_slot(handler)); }
+
+    // Never from inside the initiating call.
+    template <class Completion>
+    void complete(Completion completion, bool initiating) {
+        const auto executor = work.get_executor();
+        if (initiating)
+            asio::post(executor, std::move(completion));
+        else
+            asio::dispatch(executor, std::move(completion));
+    }
+
+    using Work = asio::executor_work_guard<asio::associated_executor_t<Handler, Executor>>;
+
+    // What has to outlive the block until the handler has been called.
+    struct Taken {
+        Handler handler;
+        Work work;
+    };
+    [[nodiscard]] Taken take() { return {std::move(handler), std::move(work)}; }
+
+    Handler handler;
+    Work work;
+    CancelLink link;
+};
+
+/// A client's handler needs neither slot nor work, and may be called at once: its looks begin on its executor.
+template <class Executor>
+struct AttemptHandler<LookHandler<Executor>, Executor> {
+    AttemptHandler(LookHandler<Executor>&& moved, const Executor&) : handler(std::move(moved)) {}
+
+    template <class Attempt>
+    void connect(Attempt& attempt) {
+        handler.client().attempt_begins(
+            &attempt, +[](void* object, Interrupt reason) { static_cast<Attempt*>(object)->interrupt(reason); });
+    }
+    void disconnect() noexcept { handler.client().attempt_ends(); }
+
+    template <class Completion>
+    void complete(Completion completion, bool) {
+        const Executor& executor = handler.client().look_executor();
+        if (runs_here(executor))
+            completion();
+        else
+            asio::dispatch(executor, std::move(completion));
+    }
+
+    // What dispatch() would find out as well, but for a type-erased executor only after it has allocated.
+    [[nodiscard]] static bool runs_here(const Executor& executor) noexcept {
+        if constexpr (requires { executor.template target<IoContextExecutor>(); }) {
+            const auto* const io = executor.template target<IoContextExecutor>();
+            return io != nullptr && io->running_in_this_thread();
+        } else if constexpr (requires { executor.running_in_this_thread(); }) {
+            return executor.running_in_this_thread();
+        } else {
+            return false;
+        }
+    }
+
+    struct Taken {
+        LookHandler<Executor> handler;
+    };
+    [[nodiscard]] Taken take() noexcept { return {std::move(handler)}; }
+
+    LookHandler<Executor> handler;
+};
+
+/// What every attempt of our own probes is made of: one block with the handler, the result, the deadline and the memory
+/// of the pending step. It is owned by that step, and by nobody in between, so destroying the context destroys it.
+///
+/// Its steps come one after the other on the context's threads, under no strand. The deadline and the canceller come
+/// from elsewhere; the mutex stands between them and the step. A Derived has
+///     void stop_waiting() noexcept     ends the pending wait, whose step then comes; called under the mutex
+///     void describe(Phase where)       adds to result_ what message() needs, if the look did not pass
+template <class Derived, class Handler, class Executor>
+class Attempt : public RefCounted<Derived>, public WheelNode {
+public:
+    /// Ends what is pending, for this reason, unless the attempt is over. From any thread.
+    void interrupt(Interrupt reason) noexcept {
+        const std::lock_guard lock{mutex_};
+        if (finished_ || interrupt_ == Interrupt::cancel) return;
+        interrupt_ = reason;
+        derived().stop_waiting();
+    }
+
+    void cancel_requested() noexcept { interrupt(Interrupt::cancel); }
+
+    void destroy() noexcept {
+        using Allocator = typename std::allocator_traits<HandlerAllocator>::template rebind_alloc<Derived>;
+        Allocator allocator(allocator_);
+        const Ref<Wheel> keep = wheel_; // and with it the pool, which the last client may let go
+        derived().~Derived();
+        std::allocator_traits<Allocator>::deallocate(allocator, static_cast<Derived*>(this), 1);
+    }
+
+    /// In the memory the handler's allocator gives. Throws what that throws.
+    template <class... Args>
+    [[nodiscard]] static Ref<Derived> make(Handler&& handler, const Executor& executor, Args&&... args) {
+        using Allocator = typename std::allocator_traits<HandlerAllocator>::template rebind_alloc<Derived>;
+        Allocator allocator(asio::get_associated_allocator(handler));
+        Derived* const memory = std::allocator_traits<Allocator>::allocate(allocator, 1);
+        Ref<Derived> attempt{::new (static_cast<void*>(memory))
+                                 Derived(std::move(handler), executor, std::forward<Args>(args)...)};
+        attempt->handler_.connect(*attempt);
+        return attempt;
+    }
+
+protected:
+    using HandlerAllocator = asio::associated_allocator_t<Handler>;
+
+    Attempt(Handler&& handler, const Executor& executor, const Ref<Wheel>& wheel, Duration timeout)
+        : WheelNode(hooks), allocator_(asio::get_associated_allocator(handler)),
+          handler_(std::move(handler), executor), wheel_(wheel), started_(std::chrono::steady_clock::now()),
+          mark_(started_), timeout_(timeout) {}
+
+    // Destroyed without having finished: the context goes, with the wheel before us or after.
+    ~Attempt() {
+        if (deadline_armed_ && !finished_) wheel_->disarm(*this);
+    }
+
+    /// The handler of a step: calls `Next` with the reference that owns the attempt.
+    template <auto Next>
+    struct Step {
+        using allocator_type = OpAllocator<void>;
+
+        Ref<Derived> attempt;
+
+        [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type{attempt->op_memory_}; }
+        void operator()(std::error_code error = {}) {
+            Derived& self = *attempt;
+            (self.*Next)(std::move(attempt), error);
+        }
+    };
+
+    /// Calls `start`, which starts an asynchronous wait and does nothing else, unless the attempt has been interrupted.
+    /// An error means that no step will come: the caller goes on to finish_stopped(). The deadline is armed at the first
+    /// wait: many an attempt needs none.
+    template <class Start>
+    [[nodiscard]] std::error_code wait(Start start) {
+        const std::lock_guard lock{mutex_};
+        if (interrupt_ != Interrupt::none) return asio::error::operation_aborted;
+        arm_deadline();
+        const bool was_initiating = std::exchange(initiating_, false); // whatever comes next comes from the loop
+        const std::error_code error = start();
+        if (error) initiating_ = was_initiating;
+        return error;
+    }
+
+    [[nodiscard]] Interrupt interrupted() noexcept {
+        const std::lock_guard lock{mutex_};
+        return interrupt_;
+    }
+
+    /// What has passed since the last call was spent in `phase`.
+    void spent_in(Phase phase) noexcept {
+        const TimePoint now = std::chrono::steady_clock::now();
+        result_.times[static_cast<std::size_t>(phase) - 1] += now - mark_;
+        mark_ = now;
+    }
+
+    // The ends of an attempt; each is the last thing its caller does. Everything the attempt held has been let go.
+    void finish(Ref<Derived> self, std::error_code error = {}) {
+        {
+            const std::lock_guard lock{mutex_};
+            finished_ = true;
+            if (deadline_armed_) wheel_->disarm(*this);
+        }
+        error_ = error;
+        handler_.complete(Completion{std::move(self)}, initiating_);
+    }
+
+    /// It looked, and this is why it did not like what it saw. Codes that are no fault of the target become errors.
+    void finish_with(Ref<Derived> self, Phase phase, std::error_code cause) {
+        spent_in(phase);
+        result_.phase = phase;
+        result_.cause = to_std(cause);
+        derived().describe(phase);
+        const bool ours = is_local_fault(result_.cause);
+        result_.outcome = ours ? Outcome::unknown : Outcome::failure;
+        finish(std::move(self), ours ? result_.cause : std::error_code{});
+    }
+
+    /// It could not ask.
+    void finish_error(Ref<Derived> self, Phase phase, std::error_code error) {
+        spent_in(phase);
+        result_.phase = phase;
+        result_.cause = to_std(error);
+        derived().describe(phase);
+        finish(std::move(self), result_.cause);
+    }
+
+    /// After wait() gave an error, or a step came because of an interruption.
+    void finish_stopped(Ref<Derived> self, Phase phase, std::error_code error) {
+        switch (interrupted()) {
+        case Interrupt::timeout: return finish_with(std::move(self), phase, Errc::timed_out);
+        case Interrupt::cancel: return finish_error(std::move(self), phase, asio::error::operation_aborted);
+        case Interrupt::none: return finish_error(std::move(self), phase, error);
+        }
+    }
+
+    void finish_passed(Ref<Derived> self, Phase last, Outcome outcome = Outcome::success) {
+        spent_in(last);
+        result_.phase = Phase::finish;
+        result_.outcome = outcome;
+        finish(std::move(self));
+    }
+
+    void arm_deadline() noexcept {
+        if (deadline_armed_ || timeout_ == Duration::max()) return;
+        deadline_armed_ = true;
+        wheel_->arm(*this, saturating_add(started_, timeout_));
+    }
+
+    [[nodiscard]] Derived& derived() noexcept { return static_cast<Derived&>(*this); }
+
+    [[no_unique_address]] HandlerAllocator allocator_;
+    AttemptHandler<Handler, Executor> handler_;
+    Ref<Wheel> wheel_;
+    TimePoint started_;
+    TimePoint mark_;
+    Duration timeout_;
+    ProbeResult result_;
+    std::error_code error_;
+    std::mutex mutex_;
+    Interrupt interrupt_ = Interrupt::none;
+    bool finished_ = false;
+    bool deadline_armed_ = false;
+    bool initiating_ = true;
+    OpMemory op_memory_;
+
+private:
+    struct Completion {
+        using allocator_type = HandlerAllocator;
+
+        Ref<Derived> attempt;
+
+        [[nodiscard]] allocator_type get_allocator() const noexcept { return attempt->allocator_; }
+
+        void operator()() {
+            attempt->handler_.disconnect();
+            // Out of the block, which is free again before the handler may begin another attempt.
+            auto taken = attempt->handler_.take();
+            const std::error_code error = attempt->error_;
+            ProbeResult result = std::move(attempt->result_);
+            attempt = {};
+            std::move(taken.handler)(error, std::move(result));
+        }
+    };
+
+    static inline const WheelHooks hooks{
+        .retain = [](WheelNode& node) noexcept { static_cast<Derived&>(static_cast<Attempt&>(node)).retain(); },
+        .fire =
+            [](WheelNode& node) {
+                const auto attempt = Ref<Derived>::adopt(&static_cast<Derived&>(static_cast<Attempt&>(node)));
+                attempt->interrupt(Interrupt::timeout);
+            },
+    };
+};
+
+} // namespace probekit::inline v0::detail

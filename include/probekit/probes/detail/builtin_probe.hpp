@@ -1,0 +1,101 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <asio/async_result.hpp>
+#include <asio/detail/throw_exception.hpp>
+#include <asio/ip/address.hpp>
+
+#include <probekit/core/duration.hpp>
+#include <probekit/core/error.hpp>
+#include <probekit/probes/detail/look.hpp>
+#include <probekit/probes/probe.hpp>
+#include <probekit/system/detail/executors.hpp>
+#include <probekit/system/detail/ref.hpp>
+#include <probekit/system/detail/wheel.hpp>
+
+namespace probekit::inline v0::detail {
+
+inline void throw_if_wrong(ConfigErrors errors, ConfigErrors more = {}) {
+    errors.insert(errors.end(), more.begin(), more.end());
+    if (!errors.empty()) asio::detail::throw_exception(ConfigException{std::move(errors)});
+}
+
+[[nodiscard]] inline ConfigErrors validate_source(std::string_view address) {
+    std::error_code wrong;
+    if (!address.empty()) static_cast<void>(asio::ip::make_address(std::string{address}, wrong));
+    return wrong ? ConfigErrors{{"source_address", "must be a literal IP address"}} : ConfigErrors{};
+}
+
+/// What the probes of this library have in common: an executor, the wheel of its context, and async_probe(), which makes
+/// an attempt and starts it. A Derived has `Attempt<Handler, IoExecutor>` and `target_`.
+template <class Derived, class Executor>
+class BuiltinProbe {
+public:
+    using executor_type = Executor;
+
+    /// Workers need not guard the timeout.
+    static constexpr bool enforces_timeout = true;
+
+    [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
+
+    /// Looks once. `timeout` counts from now. Completes with void(std::error_code, ProbeResult), see ProbeSignature, on the
+    /// handler's associated executor, never from inside this call; its memory comes from the handler's associated
+    /// allocator. Cancellation (terminal, partial and total alike) gives operation_aborted once nothing of the attempt is
+    /// left. The probe may be destroyed meanwhile.
+    template <class Token = asio::default_completion_token_t<Executor>>
+    auto async_probe(Duration timeout, Token&& token = Token()) {
+        return asio::async_initiate<Token, ProbeSignature>(Initiation{this}, token, timeout, settings());
+    }
+
+    // For workers and AnyProbe: the same without a token, and it may complete at once.
+    void begin_look(Duration timeout, LookHandler<Executor> handler) {
+        start(executor_, wheel_, settings(), timeout, std::move(handler));
+    }
+
+protected:
+    template <class Where>
+    explicit BuiltinProbe(Where&& where)
+        : executor_(executor_from<Executor>(std::forward<Where>(where))), wheel_(Wheel::of(executor_)) {}
+
+private:
+    [[nodiscard]] auto settings() const { return static_cast<const Derived*>(this)->target_; }
+
+    template <class Settings, class Handler>
+    static void start(const Executor& executor, const Ref<Wheel>& wheel, Settings settings, Duration timeout,
+                      Handler&& handler) {
+        with_inner_executor(executor, [&](const auto& io) {
+            using Attempt = typename Derived::template Attempt<std::decay_t<Handler>, std::decay_t<decltype(io)>>;
+            Attempt::start(Attempt::make(std::move(handler), executor, io, wheel, timeout, std::move(settings)));
+        });
+    }
+
+    // Lazy tokens (deferred, use_awaitable) keep this, and call it later, when the probe may have gone.
+    class Initiation {
+    public:
+        using executor_type = Executor;
+
+        explicit Initiation(const BuiltinProbe* probe) : executor_(probe->executor_), wheel_(probe->wheel_) {}
+
+        [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
+
+        template <class Handler, class Settings>
+        void operator()(Handler&& handler, Duration timeout, Settings settings) const {
+            start(executor_, wheel_, std::move(settings), timeout, std::decay_t<Handler>(std::forward<Handler>(handler)));
+        }
+
+    private:
+        Executor executor_;
+        Ref<Wheel> wheel_;
+    };
+
+    Executor executor_;
+    Ref<Wheel> wheel_;
+};
+
+} // namespace probekit::inline v0::detail

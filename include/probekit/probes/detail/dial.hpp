@@ -1,0 +1,246 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cerrno>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <asio/ip/address.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/post.hpp>
+
+#include <probekit/core/error.hpp>
+#include <probekit/core/outcome.hpp>
+#include <probekit/probes/detail/attempt.hpp>
+#include <probekit/system/detail/descriptor.hpp>
+#include <probekit/system/detail/ref.hpp>
+
+namespace probekit::inline v0::detail {
+
+/// "127.0.0.1:80", "[::1]:80", "localhost:80": as Go writes what it dials (net.JoinHostPort).
+[[nodiscard]] inline std::string join_host_port(std::string_view host, std::uint16_t port) {
+    const bool bare = host.find_first_of(":%") == std::string_view::npos;
+    std::string text = bare ? std::string{host} : "[" + std::string{host} + "]";
+    return text + ":" + std::to_string(port);
+}
+
+[[nodiscard]] inline std::string_view host_or_loopback(std::string_view host) noexcept {
+    return host.empty() ? std::string_view{"127.0.0.1"} : host;
+}
+
+/// Where to connect, made ready once per probe: a literal address needs no resolver ever again.
+struct DialTarget {
+    std::optional<asio::ip::address> address = {}; ///< empty: `host` is a name
+    std::uint16_t port = 0;
+    std::optional<asio::ip::address> source = {};
+    bool silent = false;
+
+    [[nodiscard]] static DialTarget of(std::string_view host, std::uint16_t port) {
+        DialTarget target;
+        target.port = port;
+        std::error_code not_literal;
+        const auto address = asio::ip::make_address(std::string{host_or_loopback(host)}, not_literal);
+        if (!not_literal) target.address = address;
+        return target;
+    }
+};
+
+/// An attempt that begins with a TCP connection. A Derived has
+///     const DialTarget& dial_target() const; std::string_view dial_host() const;
+///     void connected(Ref<Derived> self);                                      the connection is in socket_
+///     void dial_failed(Ref<Derived> self, Phase phase, std::error_code why);  the attempt was not interrupted
+/// `IoExecutor` is where its steps run.
+template <class Derived, class Handler, class Executor, class IoExecutor>
+class DialingAttempt : public Attempt<Derived, Handler, Executor> {
+public:
+    /// Ends the pending wait; also what cannot be ended, the resolver's: its late answer goes nowhere.
+    void stop_waiting() noexcept {
+        socket_.cancel();
+        if (resolution_) resolution_->abandon();
+    }
+
+    using Base = Attempt<Derived, Handler, Executor>;
+
+protected:
+    DialingAttempt(Handler&& handler, const Executor& executor, const IoExecutor& io, const Ref<Wheel>& wheel,
+                   Duration timeout)
+        : Base(std::move(handler), executor, wheel, timeout), io_(io) {}
+
+    /// Connects socket_ to the target. Continues in connected() or dial_failed(), perhaps before it returns.
+    void dial(Ref<Derived> self) {
+        const DialTarget& target = this->derived().dial_target();
+        if (target.address)
+            connect(std::move(self), {*target.address, target.port});
+        else
+            resolve(std::move(self));
+    }
+
+    /// What was dialled last; meaningful from the connect phase on.
+    [[nodiscard]] const asio::ip::tcp::endpoint& dialled() const noexcept { return endpoint_; }
+
+    IoExecutor io_;
+    Descriptor<IoExecutor> socket_;
+
+private:
+    using Resolver = asio::ip::basic_resolver<asio::ip::tcp, IoExecutor>;
+    using Addresses = typename Resolver::results_type;
+
+    // A look-up in progress. It may outlive the attempt: getaddrinfo, on the resolver's own thread, cannot be stopped.
+    class Resolution final : public RefCounted<Resolution> {
+    public:
+        Resolution(Ref<Derived> attempt, const IoExecutor& io) : attempt_(std::move(attempt)), resolver_(io) {}
+
+        static void start(Ref<Resolution> self, std::string_view host, std::uint16_t port) {
+            Resolver& resolver = self->resolver_;
+            resolver.async_resolve(std::string{host}, std::to_string(port), Resolver::numeric_service,
+                                   [self = std::move(self)](std::error_code error, Addresses addresses) mutable {
+                                       Ref<Derived> attempt = self->take();
+                                       self = {};
+                                       if (!attempt) return;
+                                       Derived& waiting = *attempt;
+                                       waiting.resolved(std::move(attempt), error, std::move(addresses));
+                                   });
+        }
+
+        // The attempt goes on without an answer, from the event loop.
+        void abandon() noexcept {
+            if (Ref<Derived> attempt = take()) {
+                const IoExecutor io = attempt->io_;
+                asio::post(io, typename Base::template Step<&DialingAttempt::resolution_abandoned>{std::move(attempt)});
+            }
+        }
+
+        void destroy() noexcept { delete this; }
+
+    private:
+        [[nodiscard]] Ref<Derived> take() noexcept {
+            const std::lock_guard lock{mutex_};
+            return std::exchange(attempt_, {});
+        }
+
+        std::mutex mutex_;
+        Ref<Derived> attempt_;
+        Resolver resolver_;
+    };
+
+    void resolve(Ref<Derived> self) {
+        const std::error_code stopped = this->wait([&]() -> std::error_code {
+            resolution_ = Ref<Resolution>{new Resolution{self, io_}};
+            Resolution::start(resolution_, host_or_loopback(this->derived().dial_host()),
+                              this->derived().dial_target().port);
+            return {};
+        });
+        if (stopped) this->finish_stopped(std::move(self), Phase::resolve, stopped);
+    }
+
+    void resolved(Ref<Derived> self, std::error_code error, Addresses addresses) {
+        drop_resolution();
+        this->spent_in(Phase::resolve);
+        if (error) return this->derived().dial_failed(std::move(self), Phase::resolve, error);
+        addresses_ = std::move(addresses);
+        next_address_ = addresses_.begin();
+        connect_to_next(std::move(self));
+    }
+
+    void resolution_abandoned(Ref<Derived> self, std::error_code error) {
+        drop_resolution();
+        this->finish_stopped(std::move(self), Phase::resolve, error);
+    }
+
+    void drop_resolution() noexcept {
+        const std::lock_guard lock{this->mutex_};
+        resolution_ = {};
+    }
+
+    void connect_to_next(Ref<Derived> self) {
+        const asio::ip::tcp::endpoint endpoint = *next_address_++;
+        connect(std::move(self), endpoint);
+    }
+
+    void connect(Ref<Derived> self, const asio::ip::tcp::endpoint& endpoint) {
+        endpoint_ = endpoint;
+        const int fd = ::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+        if (fd < 0) return connect_failed(std::move(self), errno);
+        socket_.reset(fd);
+        if (const int error = prepare(fd); error != 0) return connect_failed(std::move(self), error);
+        if (::connect(fd, endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0) return on_connected(std::move(self));
+        if (errno != EINPROGRESS) return connect_failed(std::move(self), errno);
+        // On loopback the handshake is over by now, and asking again tells: no round trip through the event loop.
+        if (endpoint.address().is_loopback()) {
+            if (::connect(fd, endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0 || errno == EISCONN)
+                return on_connected(std::move(self));
+            if (errno != EALREADY && errno != EINPROGRESS) return connect_failed(std::move(self), errno);
+        }
+        using Writable = typename Base::template Step<&DialingAttempt::writable>;
+        const std::error_code stopped =
+            this->wait([&] { return socket_.async_wait(asio::posix::descriptor_base::wait_write, io_, Writable{self}); });
+        if (!stopped) return;
+        socket_.close();
+        this->finish_stopped(std::move(self), Phase::connect, stopped);
+    }
+
+    // What is set before connecting. Returns an errno.
+    [[nodiscard]] int prepare(int fd) noexcept {
+        const DialTarget& target = this->derived().dial_target();
+        if (target.source) {
+            const asio::ip::tcp::endpoint source{*target.source, 0};
+            if (::bind(fd, source.data(), static_cast<socklen_t>(source.size())) != 0) return errno;
+        }
+#if defined(TCP_QUICKACK)
+        if (target.silent) {
+            const int off = 0;
+            if (::setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof off) != 0) return errno;
+        }
+#endif
+        return 0;
+    }
+
+    void writable(Ref<Derived> self, std::error_code error) {
+        if (error) {
+            socket_.close();
+            return this->finish_stopped(std::move(self), Phase::connect, error);
+        }
+        int outcome = 0;
+        socklen_t size = sizeof outcome;
+        if (::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &outcome, &size) != 0) outcome = errno;
+        if (outcome != 0) return connect_failed(std::move(self), outcome);
+        on_connected(std::move(self));
+    }
+
+    void on_connected(Ref<Derived> self) {
+        addresses_ = {};
+        this->derived().connected(std::move(self));
+    }
+
+    // The first address's failure is the one to tell, as Go does; the others are tried all the same.
+    void connect_failed(Ref<Derived> self, int error) {
+        socket_.close();
+        if (!first_failure_) {
+            first_failure_ = {error, std::system_category()};
+            first_endpoint_ = endpoint_;
+        }
+        if (next_address_ != Addresses{}.end() && this->interrupted() == Interrupt::none)
+            return connect_to_next(std::move(self));
+        endpoint_ = first_endpoint_;
+        const std::error_code failure = std::exchange(first_failure_, {});
+        this->derived().dial_failed(std::move(self), Phase::connect, failure);
+    }
+
+    asio::ip::tcp::endpoint endpoint_;
+    asio::ip::tcp::endpoint first_endpoint_;
+    std::error_code first_failure_;
+    Addresses addresses_; // of a name, while they are tried
+    typename Addresses::iterator next_address_;
+    Ref<Resolution> resolution_;
+};
+
+} // namespace probekit::inline v0::detail

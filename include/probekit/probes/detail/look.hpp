@@ -1,0 +1,102 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstdint>
+#include <system_error>
+#include <utility>
+
+#include <asio/cancellation_signal.hpp>
+
+#include <probekit/core/duration.hpp>
+#include <probekit/core/result.hpp>
+#include <probekit/probes/probe.hpp>
+#include <probekit/system/detail/block_pool.hpp>
+#include <probekit/system/detail/ref.hpp>
+
+// The one handler type that workers and AnyProbe hand to probes, so that each probe's attempt is compiled once for them.
+namespace probekit::inline v0::detail {
+
+/// Why an attempt is to end before it has an answer.
+enum class Interrupt : std::uint8_t { none, timeout, cancel };
+
+/// Whoever asks for looks through a LookHandler. Counted: the handler of an attempt keeps its client.
+template <class Executor>
+class LookClient : public RefCounted<LookClient<Executor>> {
+public:
+    using executor_type = Executor;
+
+    /// The executor of the client's handler, and of nothing else.
+    [[nodiscard]] virtual const Executor& look_executor() const noexcept = 0;
+    /// Where an attempt takes its memory.
+    [[nodiscard]] virtual BlockPool& look_pool() const noexcept = 0;
+    /// For probes that are cancelled through a slot; not connected if the client never cancels.
+    [[nodiscard]] virtual asio::cancellation_slot look_slot() noexcept = 0;
+    /// The end of the look, on the executor, in the middle of nothing else of the client's.
+    virtual void look_done(std::error_code error, ProbeResult&& result) = 0;
+
+    virtual void destroy() noexcept = 0;
+
+    /// Ends the attempt in flight if it is one of our own probes'; false if it is not, and the slot has to serve.
+    bool interrupt_own_attempt(Interrupt reason) {
+        if (interrupt_ == nullptr) return false;
+        interrupt_(attempt_, reason);
+        return true;
+    }
+
+    // Between the attempt and its client: our own probes need no slot, whose memory would be one allocation a look.
+    void attempt_begins(void* attempt, void (*interrupt)(void*, Interrupt)) noexcept {
+        attempt_ = attempt;
+        interrupt_ = interrupt;
+    }
+    void attempt_ends() noexcept { interrupt_ = nullptr; }
+
+protected:
+    LookClient() = default;
+    ~LookClient() = default;
+
+private:
+    void* attempt_ = nullptr;
+    void (*interrupt_)(void*, Interrupt) = nullptr;
+};
+
+template <class Executor>
+class LookHandler {
+public:
+    using executor_type = Executor;
+    using allocator_type = PoolAllocator<void>;
+    using cancellation_slot_type = asio::cancellation_slot;
+
+    explicit LookHandler(Ref<LookClient<Executor>> client) noexcept : client_(std::move(client)) {}
+    LookHandler(LookHandler&&) noexcept = default;
+    LookHandler& operator=(LookHandler&&) noexcept = default;
+
+    [[nodiscard]] executor_type get_executor() const noexcept { return client_->look_executor(); }
+    [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type{client_->look_pool()}; }
+    [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept { return client_->look_slot(); }
+
+    [[nodiscard]] LookClient<Executor>& client() const noexcept { return *client_; }
+
+    void operator()(std::error_code error, ProbeResult result) {
+        const Ref<LookClient<Executor>> told = std::move(client_);
+        told->look_done(error, std::move(result));
+    }
+
+private:
+    Ref<LookClient<Executor>> client_;
+};
+
+template <class T>
+inline constexpr bool is_look_handler = false;
+template <class Executor>
+inline constexpr bool is_look_handler<LookHandler<Executor>> = true;
+
+/// Begins a look for a client, on the client's executor. It may end before this returns.
+template <class P, class Executor>
+void begin_look(P& probe, Duration timeout, LookHandler<Executor> handler) {
+    if constexpr (requires { probe.begin_look(timeout, std::move(handler)); })
+        probe.begin_look(timeout, std::move(handler));
+    else
+        probe.async_probe(timeout, std::move(handler));
+}
+
+} // namespace probekit::inline v0::detail

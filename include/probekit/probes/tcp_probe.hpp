@@ -1,0 +1,137 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <sys/socket.h>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/async_result.hpp>
+
+#include <probekit/core/actions.hpp>
+#include <probekit/core/detail/message.hpp>
+#include <probekit/core/detail/target.hpp>
+#include <probekit/core/duration.hpp>
+#include <probekit/core/error.hpp>
+#include <probekit/core/result.hpp>
+#include <probekit/probes/detail/attempt.hpp>
+#include <probekit/probes/detail/builtin_probe.hpp>
+#include <probekit/probes/detail/dial.hpp>
+#include <probekit/probes/probe.hpp>
+#include <probekit/system/detail/executors.hpp>
+#include <probekit/system/detail/ref.hpp>
+#include <probekit/system/detail/wheel.hpp>
+
+namespace probekit::inline v0 {
+namespace detail {
+
+/// A TcpProbe's settings, shared with its attempts and results.
+class TcpTarget final : public Target {
+public:
+    TcpTarget(TcpSocketAction what, const TcpOptions& options)
+        : action(std::move(what)), dial(DialTarget::of(action.host, action.port)) {
+        dial.silent = options.silent;
+        if (!options.source_address.empty()) dial.source = asio::ip::make_address(options.source_address);
+    }
+
+    [[nodiscard]] std::string message(const ProbeResult& result, std::optional<Duration>) const override {
+        if (result.passed()) return {};
+        const std::string_view host = host_or_loopback(action.host);
+        const std::string address = join_host_port(host, action.port);
+        if (host.starts_with('[')) return "dial tcp: address " + address + ": missing port in address";
+        return dial_message(host, result.detail.empty() ? address : result.detail, result.phase, result.cause);
+    }
+
+    TcpSocketAction action;
+    DialTarget dial;
+};
+
+template <class Handler, class Executor, class IoExecutor>
+class TcpAttempt final
+    : public DialingAttempt<TcpAttempt<Handler, Executor, IoExecutor>, Handler, Executor, IoExecutor> {
+    using Self = Ref<TcpAttempt>;
+    using Base = DialingAttempt<TcpAttempt, Handler, Executor, IoExecutor>;
+
+public:
+    TcpAttempt(Handler&& handler, const Executor& executor, const IoExecutor& io, const Ref<Wheel>& wheel,
+               Duration timeout, std::shared_ptr<const TcpTarget> target)
+        : Base(std::move(handler), executor, io, wheel, timeout), target_(std::move(target)) {}
+
+    static void start(Self self) {
+        TcpAttempt& attempt = *self;
+        attempt.dial(std::move(self));
+    }
+
+private:
+    friend Base;
+    friend typename Base::Base;
+
+    [[nodiscard]] const DialTarget& dial_target() const noexcept { return target_->dial; }
+    [[nodiscard]] std::string_view dial_host() const noexcept { return target_->action.host; }
+
+    void connected(Self self) {
+        // Reset instead of an orderly close: no TIME_WAIT on either side, and close() never blocks.
+        const linger reset{.l_onoff = 1, .l_linger = 0};
+        ::setsockopt(this->socket_.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        this->socket_.close();
+        this->finish_passed(std::move(self), Phase::connect);
+    }
+
+    void dial_failed(Self self, Phase phase, std::error_code why) {
+        this->finish_with(std::move(self), phase, why);
+    }
+
+    void describe(Phase where) {
+        this->result_.target = target_;
+        if (!target_->dial.address && where == Phase::connect)
+            this->result_.detail = join_host_port(this->dialled().address().to_string(), target_->dial.port);
+    }
+
+    std::shared_ptr<const TcpTarget> target_;
+};
+
+} // namespace detail
+
+/// Opens a TCP connection and closes it at once, with a reset: that it opens is success. Nothing is sent. Mirrors the
+/// kubelet's tcpSocket probe, but for its linger of one second, which would block the event loop.
+///
+/// An attempt owns what it needs: the probe may be moved or destroyed at once, and looks may overlap. A literal host
+/// needs no resolver. One object from one thread or strand at a time.
+template <class Executor = asio::any_io_executor>
+class BasicTcpProbe : public detail::BuiltinProbe<BasicTcpProbe<Executor>, Executor> {
+    using Base = detail::BuiltinProbe<BasicTcpProbe, Executor>;
+
+public:
+    template <class Other>
+    struct rebind_executor {
+        using other = BasicTcpProbe<Other>;
+    };
+
+    /// `where`: an executor or an execution context. Throws ConfigException if validate() finds anything.
+    template <detail::ExecutorSource<Executor> Where>
+    explicit BasicTcpProbe(Where&& where, TcpSocketAction action, const TcpOptions& options = {})
+        : Base(std::forward<Where>(where)), target_(make_target(std::move(action), options)) {}
+
+    [[nodiscard]] const TcpSocketAction& action() const noexcept { return target_->action; }
+
+private:
+    friend Base;
+
+    static std::shared_ptr<const detail::TcpTarget> make_target(TcpSocketAction action, const TcpOptions& options) {
+        detail::throw_if_wrong(validate(action), detail::validate_source(options.source_address));
+        return std::make_shared<const detail::TcpTarget>(std::move(action), options);
+    }
+
+    template <class Handler, class IoExecutor>
+    using Attempt = detail::TcpAttempt<Handler, Executor, IoExecutor>;
+
+    std::shared_ptr<const detail::TcpTarget> target_;
+};
+
+using TcpProbe = BasicTcpProbe<>;
+
+} // namespace probekit::inline v0
