@@ -1,16 +1,64 @@
 # Every header of the library, by target. A test compares these lists with the files on disk.
 set(PROBEKIT_HEADERS
     include/probekit/core/actions.hpp
+    include/probekit/core/detail/go_quoted.hpp
     include/probekit/core/detail/message.hpp
     include/probekit/core/detail/target.hpp
     include/probekit/core/duration.hpp
     include/probekit/core/error.hpp
+    include/probekit/core/impl/worker_fsm.hpp
+    include/probekit/core/observer.hpp
     include/probekit/core/outcome.hpp
+    include/probekit/core/policy.hpp
     include/probekit/core/probe_spec.hpp
+    include/probekit/core/restart.hpp
     include/probekit/core/result.hpp
+    include/probekit/core/schedule.hpp
+    include/probekit/core/threshold_counter.hpp
     include/probekit/core/timing_wheel.hpp
+    include/probekit/core/verdict.hpp
+    include/probekit/core/worker_fsm.hpp
+    include/probekit/http/detail/characters.hpp
+    include/probekit/http/detail/host_header.hpp
+    include/probekit/http/detail/ip_literal.hpp
+    include/probekit/http/detail/punycode.hpp
+    include/probekit/http/detail/url_escape.hpp
+    include/probekit/http/request.hpp
+    include/probekit/http/response_parser.hpp
+    include/probekit/http/url.hpp
+    include/probekit/probekit.hpp
+    include/probekit/probes/detail/attempt.hpp
+    include/probekit/probes/detail/builtin_probe.hpp
+    include/probekit/probes/detail/dial.hpp
+    include/probekit/probes/detail/look.hpp
+    include/probekit/probes/probe.hpp
+    include/probekit/probes/tcp_probe.hpp
+    include/probekit/system/detail/block_pool.hpp
+    include/probekit/system/detail/cancel_link.hpp
+    include/probekit/system/detail/child.hpp
+    include/probekit/system/detail/context_state.hpp
+    include/probekit/system/detail/descriptor.hpp
+    include/probekit/system/detail/executors.hpp
+    include/probekit/system/detail/op_memory.hpp
+    include/probekit/system/detail/ref.hpp
+    include/probekit/system/detail/spawn.hpp
+    include/probekit/system/detail/spawn_child.hpp
+    include/probekit/system/detail/spawn_plan.hpp
+    include/probekit/system/detail/spawn_portable.hpp
+    include/probekit/system/detail/waiters.hpp
+    include/probekit/system/detail/wheel.hpp
+    include/probekit/system/process_spec.hpp
     include/probekit/version.hpp
 )
 
 set(PROBEKIT_KUBERNETES_HEADERS
+    include/probekit/kubernetes/detail/read_action.hpp
+    include/probekit/kubernetes/detail/read_spec.hpp
+    include/probekit/kubernetes/detail/write_probe.hpp
+    include/probekit/kubernetes/duration.hpp
+    include/probekit/kubernetes/field_errors.hpp
+    include/probekit/kubernetes/field_reader.hpp
+    include/probekit/kubernetes/ports.hpp
+    include/probekit/kubernetes/probe_json.hpp
+    include/probekit/kubernetes/read_options.hpp
 )

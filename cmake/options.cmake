@@ -2,9 +2,13 @@
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(PROBEKIT_SANITIZE "" CACHE STRING "Sanitizers of the tests and examples, as -fsanitize= takes them")
 
+set(probekit_warnings -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+if(PROBEKIT_WARNINGS_AS_ERRORS)
+    list(APPEND probekit_warnings -Werror)
+endif()
+
 add_library(probekit_options INTERFACE)
-target_compile_options(probekit_options INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow
-    $<$<BOOL:${PROBEKIT_WARNINGS_AS_ERRORS}>:-Werror>)
+target_compile_options(probekit_options INTERFACE ${probekit_warnings})
 if(PROBEKIT_SANITIZE)
     target_compile_options(probekit_options INTERFACE -fsanitize=${PROBEKIT_SANITIZE} -fno-sanitize-recover=all
         -fno-omit-frame-pointer)

@@ -1,0 +1,26 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// Everything but the optional rooms. Reading for the first time: core/probe_spec.hpp and core/result.hpp say what a probe
+// is asked and what it answers, runtime/probe_worker.hpp what becomes of it.
+#include <probekit/core/actions.hpp>
+#include <probekit/core/duration.hpp>
+#include <probekit/core/error.hpp>
+#include <probekit/core/observer.hpp>
+#include <probekit/core/outcome.hpp>
+#include <probekit/core/policy.hpp>
+#include <probekit/core/probe_spec.hpp>
+#include <probekit/core/restart.hpp>
+#include <probekit/core/result.hpp>
+#include <probekit/core/schedule.hpp>
+#include <probekit/core/threshold_counter.hpp>
+#include <probekit/core/timing_wheel.hpp>
+#include <probekit/core/verdict.hpp>
+#include <probekit/core/worker_fsm.hpp>
+#include <probekit/http/request.hpp>
+#include <probekit/http/response_parser.hpp>
+#include <probekit/http/url.hpp>
+#include <probekit/system/process_spec.hpp>
+#include <probekit/probes/probe.hpp>
+#include <probekit/probes/tcp_probe.hpp>
+#include <probekit/version.hpp>

@@ -1,0 +1,80 @@
+#!/bin/sh
+# The checks beside this file find what they are for: each is run on a small tree that is right, then with one thing wrong.
+#   checks_test.sh WORK_DIR COMPILER
+set -eu
+here=$(dirname "$(realpath "$0")")
+work=$1
+compiler=$2
+licence='// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0'
+cases=0
+
+header() { # header ROOM/NAME LINE...
+    file=$root/include/probekit/$1
+    shift
+    mkdir -p "$(dirname "$file")"
+    printf '%s\n' "$licence" '#pragma once' "$@" >"$file"
+}
+make_tree() {
+    root=$work/tree
+    rm -rf "$root"
+    mkdir -p "$root/cmake" "$root/include/probekit/http" "$root/include/probekit/probes" "$root/include/probekit/runtime"
+    header version.hpp '#define PROBEKIT_VERSION "1"'
+    header core/a.hpp '#include <string>' 'namespace probekit::inline v0 {' '}'
+    header core/detail/hidden.hpp '#include <probekit/core/a.hpp>'
+    header http/b.hpp '#include <probekit/core/detail/hidden.hpp>'
+    header system/c.hpp '#include <sys/wait.h>' '#include <probekit/http/b.hpp> // why'
+    header kubernetes/d.hpp '#include <probekit/system/c.hpp>'
+    header probekit.hpp '#include <probekit/core/a.hpp>' '#include <probekit/http/b.hpp>' \
+        '#include <probekit/system/c.hpp>' '#include <probekit/version.hpp>'
+    (cd "$root" && find include -type f | sed 's/^/    /') >"$root/cmake/headers.cmake"
+}
+run() { # run CHECK
+    case $1 in
+    no_asio) sh "$here/no_asio.sh" "$root" "$compiler" -isystem "$work/third-party" ;;
+    *) sh "$here/$1.sh" "$root" ;;
+    esac >"$work/output" 2>&1
+}
+accepts() { # accepts CHECK
+    cases=$((cases + 1))
+    run "$1" || { echo "$1 refuses a tree that is right:"; cat "$work/output"; exit 1; }
+}
+refuses() { # refuses CHECK TEXT: and says TEXT
+    cases=$((cases + 1))
+    if run "$1"; then echo "$1 does not see: $2"; exit 1; fi
+    grep -qF -e "$2" "$work/output" || { echo "$1 does not say: $2"; cat "$work/output"; exit 1; }
+}
+
+rm -rf "$work"
+mkdir -p "$work/third-party/asio"
+touch "$work/third-party/asio/buffer.hpp" "$work/third-party/asio/version.hpp"
+
+make_tree
+for check in include_rule header_list umbrella header_form no_asio; do accepts $check; done
+
+make_tree; header core/a.hpp '#include <probekit/http/b.hpp>'; refuses include_rule 'core/a.hpp: core may not include'
+make_tree; header core/a.hpp '#include <asio/buffer.hpp>'; refuses include_rule 'core may not include <asio/buffer.hpp>'
+make_tree; header http/b.hpp '# include  <unistd.h>'; refuses include_rule 'http may not include <unistd.h>'
+make_tree; header system/c.hpp '#include <nlohmann/json.hpp>'; refuses include_rule 'system may not include'
+make_tree; header system/c.hpp '#include <probekit/kubernetes/d.hpp>'; refuses include_rule 'system may not include'
+make_tree; header system/c.hpp '#include "b.hpp"'; refuses include_rule 'not in angle brackets'
+make_tree; header testing/e.hpp '#include <probekit/kubernetes/d.hpp>'; refuses include_rule 'testing may not include'
+make_tree; header attic/e.hpp; refuses include_rule 'no such room: attic'
+
+make_tree; header core/new.hpp; refuses header_list 'include/probekit/core/new.hpp'
+make_tree; rm "$root/include/probekit/core/a.hpp"; refuses header_list 'include/probekit/core/a.hpp'
+
+make_tree; header core/new.hpp; refuses umbrella 'probekit/core/new.hpp'
+make_tree; header probekit.hpp '#include <probekit/kubernetes/d.hpp>'; refuses umbrella 'probekit/kubernetes/d.hpp'
+
+make_tree; sed -i 1d "$root/include/probekit/core/a.hpp"; refuses header_form 'core/a.hpp:1: not our first line'
+make_tree; sed -i 2d "$root/include/probekit/core/a.hpp"; refuses header_form 'core/a.hpp:2: not #pragma once'
+make_tree; header core/a.hpp '#define X'; refuses header_form 'core/a.hpp:3: a macro'
+make_tree; header core/a.hpp 'namespace other {'; refuses header_form 'core/a.hpp:3: not our namespace'
+make_tree; header core/a.hpp 'using namespace std;'; refuses header_form 'core/a.hpp:3: using namespace'
+make_tree; header core/a.hpp 'inline auto t() { return std::chrono::steady_clock::now(); }'; refuses header_form 'reads a clock'
+make_tree; header core/a.hpp $(seq 1 300); refuses header_form '301 lines'
+make_tree; header core/a.hpp $(seq 1 299) '// a comment' '' '/* another */'; accepts header_form
+
+make_tree; header core/a.hpp '#include <asio/buffer.hpp>'; refuses no_asio 'third-party/asio/buffer.hpp'
+
+echo "$cases cases passed"
