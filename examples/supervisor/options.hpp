@@ -23,12 +23,13 @@ enum class LogTarget {
 };
 
 struct Options {
-    bool help = false; ///< -h: print usage(), exit 0; nothing else here counts
+    bool help = false;                   ///< -h: print usage(), exit 0; nothing else here counts
     std::vector<std::string> files = {}; ///< at least one; "-" is standard input, at most once
     OutputFormat output = OutputFormat::text;
-    std::map<std::string, std::vector<std::string>, std::less<>> images = {}; ///< --image: name to program and arguments
-    double time_scale = 1;                               ///< positive and finite; manifest time = real time * time_scale
-    std::optional<probekit::Duration> duration = {};     ///< --duration, in manifest time
+    std::map<std::string, std::vector<std::string>, std::less<>> images =
+        {};                                          ///< --image: name to program and arguments
+    double time_scale = 1;                           ///< positive and finite; manifest time = real time * time_scale
+    std::optional<probekit::Duration> duration = {}; ///< --duration, in manifest time
     bool pid_namespace = false;
     bool container_scoped_probes = false; ///< --feature-gates: probes have Cadence::target_start
     LogTarget logs = LogTarget::prefix;

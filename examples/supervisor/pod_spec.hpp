@@ -80,7 +80,8 @@ struct PodSpec {
     std::string name_space = "default"; ///< metadata.namespace
     std::string pod_ip = "127.0.0.1";   ///< annotation probekit.dev/pod-ip, a loopback address
     probekit::RestartPolicy restart_policy = probekit::RestartPolicy::always;
-    probekit::Duration termination_grace_period = std::chrono::seconds{30}; ///< may be zero: then SIGKILL follows at once
+    probekit::Duration termination_grace_period =
+        std::chrono::seconds{30};                    ///< may be zero: then SIGKILL follows at once
     std::vector<ContainerSpec> init_containers = {}; ///< in starting order, sidecars among them
     std::vector<ContainerSpec> containers = {};      ///< at least one
 
