@@ -4,7 +4,9 @@
 
 namespace supervisor {
 
-Columns::Columns(std::vector<Column> columns) : columns_(std::move(columns)) {}
+Columns::Columns(std::vector<Column> columns) : columns_(std::move(columns)) {
+    for (Column& column : columns_) column.width = std::max(column.width, column.title.size());
+}
 
 std::string Columns::header() {
     std::vector<std::string> titles;
