@@ -53,6 +53,7 @@ public:
     /// Another target, running since `since`. Only Cadence::target_start gives it a grid of its own. One that ran before
     /// anybody looked (`adopted`) then comes up to a period later, so that adopting many does not look at all at once.
     constexpr void replace_target(const ProbeSpec& spec, TimePoint since, TimePoint now, bool adopted) noexcept {
+        leave_delay(spec, now);
         since_ = since;
         if (spec.pacing.cadence == Cadence::grid) return;
         fresh_ = true;
@@ -99,9 +100,12 @@ public:
 
     /// The spec changes. Another period counts from the last look.
     constexpr void change(const ProbeSpec& from, const ProbeSpec& to, TimePoint now) noexcept {
+        leave_delay(from, now);
         if (from.period == to.period) return;
-        if (!fresh_)
-            point_ = point_ == TimePoint::max() ? now : detail::saturating_add(point_ - from.period, to.period);
+        if (!fresh_) {
+            const TimePoint last = point_ == TimePoint::max() ? now : point_ - from.period;
+            point_ = detail::saturating_add(last, to.period);
+        }
         skip_to(to, now);
     }
 
@@ -114,6 +118,11 @@ public:
 private:
     [[nodiscard]] constexpr TimePoint allowed(const ProbeSpec& spec) const noexcept {
         return detail::saturating_add(since_, spec.initial_delay);
+    }
+
+    /// Before the initial delay changes: its points so far were not to be looked at.
+    constexpr void leave_delay(const ProbeSpec& spec, TimePoint now) noexcept {
+        if (delayed(spec, now)) skip_to(spec, now);
     }
 
     /// Moves a target's first look, as it would be, by `offset`.
