@@ -1,0 +1,107 @@
+#include "document.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <set>
+#include <utility>
+
+#include "yaml.hpp"
+
+namespace supervisor {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// One document of a text, the line on which it begins (from 0), and whether that line is its separator.
+struct Chunk {
+    std::size_t line = 0;
+    std::string_view text = {};
+    bool separated = false;
+
+    [[nodiscard]] std::string_view without_separator() const { return text.substr(separated ? 3 : 0); }
+
+    /// A parser that is given as many empty lines first names the lines of the whole text.
+    [[nodiscard]] std::string on_its_line(std::string_view part) const { return std::string(line, '\n').append(part); }
+};
+
+bool is_separator(std::string_view line) {
+    return line.starts_with("---") && (line.size() == 3 || line[3] == ' ' || line[3] == '\t' || line[3] == '\r');
+}
+
+std::vector<Chunk> split(std::string_view text) {
+    std::vector<Chunk> chunks;
+    Chunk current;
+    std::size_t begin = 0;
+    std::size_t line = 0;
+    for (std::size_t at = 0; at < text.size(); ++line) {
+        const std::size_t end = std::min(text.find('\n', at), text.size());
+        if (is_separator(text.substr(at, end - at))) {
+            current.text = text.substr(begin, at - begin);
+            chunks.push_back(std::exchange(current, {.line = line, .separated = true}));
+            begin = at;
+        }
+        at = end + 1;
+    }
+    current.text = text.substr(begin);
+    chunks.push_back(current);
+    return chunks;
+}
+
+/// Refuses while the parser runs what it would let pass: a second value for a key, and nesting without end.
+class JsonGuard {
+public:
+    bool operator()(int depth, Json::parse_event_t event, const Json& parsed) {
+        switch (event) {
+        case Json::parse_event_t::object_start:
+        case Json::parse_event_t::array_start:
+            if (depth >= max_depth) throw DocumentError{"nested too deeply"};
+            keys_.emplace_back();
+            break;
+        case Json::parse_event_t::object_end:
+        case Json::parse_event_t::array_end: keys_.pop_back(); break;
+        case Json::parse_event_t::key:
+            if (!keys_.back().insert(parsed.get<std::string>()).second)
+                throw DocumentError{"key " + parsed.dump() + " already set in map"};
+            break;
+        case Json::parse_event_t::value: break;
+        }
+        return true;
+    }
+
+private:
+    std::vector<std::set<std::string>> keys_; // of the objects that are open; an array's stays empty
+};
+
+Json parse_json(const std::string& text) {
+    JsonGuard guard;
+    try {
+        return Json::parse(text, std::ref(guard));
+    } catch (const Json::parse_error& error) {
+        const std::string_view what = error.what();
+        throw DocumentError{std::string{what.substr(std::min(what.find("parse error"), what.size()))}};
+    }
+}
+
+bool looks_like_json(std::string_view text) {
+    const std::size_t first = text.find_first_not_of(" \t\r\n");
+    return first != std::string_view::npos && text[first] == '{';
+}
+
+} // namespace
+
+std::vector<Json> parse_documents(std::string_view text) {
+    if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3); // a byte order mark
+    std::vector<Json> documents;
+    for (const Chunk& chunk : split(text)) {
+        if (looks_like_json(chunk.without_separator())) {
+            documents.push_back(parse_json(chunk.on_its_line(chunk.without_separator())));
+            continue;
+        }
+        for (Json& document : parse_yaml(chunk.on_its_line(chunk.text)))
+            if (!document.is_null()) documents.push_back(std::move(document));
+    }
+    return documents;
+}
+
+} // namespace supervisor
