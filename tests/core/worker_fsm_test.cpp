@@ -1,0 +1,719 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#include <probekit/core/worker_fsm.hpp>
+
+#include <optional>
+#include <random>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+// One thing at a time: what each event does in each state. When looks happen is in worker_grid_test.cpp, the judgement
+// against the kubelet's in worker_oracle_test.cpp.
+namespace {
+
+using namespace probekit;
+using namespace std::chrono_literals;
+using Action = Decision::Action;
+
+constexpr TimePoint at(Duration since_start) { return TimePoint{since_start}; }
+
+const ProbeResult good = ProbeResult::success();
+const ProbeResult bad = ProbeResult::failure(std::make_error_code(std::errc::connection_refused));
+
+ProbeSpec spec_of(ProbeKind kind, int failure_threshold = 1) {
+    return {.kind = kind, .period = 10s, .failure_threshold = failure_threshold};
+}
+
+/// An FSM in a state of which these tests want to know what an event does.
+WorkerFsm<> in_state(WorkerState state, ProbeKind kind = ProbeKind::liveness) {
+    WorkerFsm fsm{spec_of(kind)};
+    if (state == WorkerState::stopped) return fsm;
+    if (state == WorkerState::gated) (void)fsm.step(event::GateShut{}, at(0s));
+    (void)fsm.step(event::Started{}, at(0s)); // looks at once
+    if (state == WorkerState::gated || state == WorkerState::probing) return fsm;
+    if (state == WorkerState::held) {
+        (void)fsm.step(event::Result{bad}, at(0s));
+        return fsm;
+    }
+    (void)fsm.step(event::Error{}, at(0s));
+    (void)fsm.step(event::Error{}, at(0s));
+    (void)fsm.step(event::Error{}, at(0s));
+    if (state == WorkerState::paused) (void)fsm.step(event::Paused{}, at(0s));
+    if (state == WorkerState::no_target) (void)fsm.step(event::TargetGone{}, at(0s));
+    if (state == WorkerState::ended) (void)fsm.step(event::Terminating{}, at(0s));
+    return fsm;
+}
+
+/// All events, by a number; results and errors are what an attempt ends with.
+WorkerEvent event_number(int number) {
+    switch (number) {
+    case 0: return event::Started{at(1s)};
+    case 1: return event::TargetStarted{at(1s)};
+    case 2: return event::TargetBack{};
+    case 3: return event::TargetGone{};
+    case 4: return event::Terminating{};
+    case 5: return event::GateOpened{};
+    case 6: return event::GateShut{};
+    case 7: return event::Due{};
+    case 8: return event::Result{bad};
+    case 9: return event::Error{};
+    case 10: return event::AttemptDropped{};
+    case 11: return event::Triggered{};
+    case 12: return event::Paused{};
+    case 13: return event::Resumed{};
+    default: return event::Stopped{};
+    }
+}
+constexpr int events = 15;
+static_assert(std::variant_size_v<WorkerEvent> == events);
+
+struct Expected {
+    Action action;
+    WorkerState state;
+    bool cancel = false;
+    std::optional<Health> told = {};
+};
+
+} // namespace
+
+// A million idle targets must be ordinary, and judging must cost nothing to speak of.
+static_assert(sizeof(WorkerFsm<>) <= 144);
+static_assert(std::is_trivially_copyable_v<WorkerFsm<>>);
+static_assert(noexcept(std::declval<WorkerFsm<>&>().step(std::declval<event::Result>(), std::declval<TimePoint>())));
+static_assert(noexcept(std::declval<WorkerFsm<>&>().step(event::Due{}, std::declval<TimePoint>())));
+
+TEST_CASE("Every event in every state, for a liveness worker") {
+    using enum WorkerState;
+    using enum Health;
+    const auto none = [](WorkerState state) { return Expected{Action::none, state}; };
+    const Expected hold_gated{Action::hold, gated};
+    const Expected ends{Action::end, stopped};
+    const Expected ends_told{Action::end, ended, false, passing};
+    // Columns as event_number: Started TargetStarted TargetBack TargetGone Terminating | GateOpened GateShut Due Result Error
+    // | AttemptDropped Triggered Paused Resumed Stopped; at 1 s, so that the next grid point is at 10 s.
+    const std::vector<std::pair<WorkerState, std::vector<Expected>>> table{
+        {stopped,
+         {{Action::look, probing},
+          none(stopped),
+          none(stopped),
+          none(stopped),
+          none(stopped),
+          none(stopped),
+          none(stopped),
+          none(stopped),
+          none(stopped),
+          none(stopped),
+          none(stopped),
+          none(stopped),
+          none(stopped),
+          none(stopped),
+          ends}},
+        {gated,
+         {none(gated),
+          hold_gated,
+          none(gated),
+          {Action::hold, no_target, false, failing},
+          ends_told,
+          {Action::wait, waiting},
+          hold_gated,
+          none(gated),
+          none(gated),
+          none(gated),
+          none(gated),
+          hold_gated,
+          {Action::hold, paused},
+          none(gated),
+          ends}},
+        {waiting,
+         {none(waiting),
+          {Action::wait, waiting},
+          none(waiting),
+          {Action::hold, no_target, false, failing},
+          ends_told,
+          none(waiting),
+          hold_gated,
+          {Action::look, probing},
+          none(waiting),
+          none(waiting),
+          none(waiting),
+          {Action::look, probing},
+          {Action::hold, paused},
+          none(waiting),
+          ends}},
+        {probing,
+         {none(probing),
+          {Action::none, waiting, true},
+          none(probing),
+          {Action::hold, no_target, true, failing},
+          {Action::end, ended, true, passing},
+          none(probing),
+          none(probing),
+          none(probing),
+          {Action::hold, held, false, failing},
+          {Action::look, probing},
+          {Action::wait, waiting},
+          none(probing),
+          {Action::hold, paused, true},
+          none(probing),
+          {Action::end, stopped, true}}},
+        {held,
+         {none(held),
+          {Action::wait, waiting, false, passing},
+          none(held),
+          none(held),
+          none(held),
+          none(held),
+          {Action::hold, held},
+          none(held),
+          none(held),
+          none(held),
+          none(held),
+          none(held),
+          {Action::hold, held},
+          none(held),
+          ends}},
+        {paused,
+         {none(paused),
+          {Action::hold, paused},
+          none(paused),
+          {Action::hold, no_target, false, failing},
+          ends_told,
+          none(paused),
+          {Action::hold, paused},
+          none(paused),
+          none(paused),
+          none(paused),
+          none(paused),
+          none(paused),
+          none(paused),
+          {Action::look, probing},
+          ends}},
+        {no_target,
+         {none(no_target),
+          {Action::wait, waiting, false, passing},
+          {Action::wait, waiting},
+          none(no_target),
+          {Action::end, ended, false, passing},
+          none(no_target),
+          {Action::hold, no_target},
+          none(no_target),
+          none(no_target),
+          none(no_target),
+          none(no_target),
+          none(no_target),
+          {Action::hold, no_target},
+          none(no_target),
+          ends}},
+        {ended,
+         {{Action::look, probing},
+          none(ended),
+          none(ended),
+          none(ended),
+          none(ended),
+          none(ended),
+          none(ended),
+          none(ended),
+          none(ended),
+          none(ended),
+          none(ended),
+          none(ended),
+          none(ended),
+          none(ended),
+          ends}},
+    };
+    for (const auto& [state, row] : table) {
+        REQUIRE(in_state(state).state() == state);
+        REQUIRE(row.size() == events);
+        for (int number = 0; number != events; ++number) {
+            WorkerFsm<> fsm = in_state(state);
+            const Expected& expected = row[static_cast<std::size_t>(number)];
+            const Health before = fsm.health();
+            const Decision decision = fsm.step(event_number(number), at(1s));
+            CAPTURE(to_string(state), number);
+            CHECK(decision.action == expected.action);
+            CHECK(fsm.state() == expected.state);
+            CHECK(decision.cancel == expected.cancel);
+            CHECK(decision.changed == expected.told.has_value());
+            CHECK(fsm.health() == expected.told.value_or(number == 0 && state == ended ? passing : before));
+            CHECK(decision.health == fsm.health());
+            if (decision.action == Action::wait) CHECK(decision.at == at(10s));
+            if (decision.action == Action::look) CHECK(decision.try_number == (number == 9 ? 2 : 1));
+        }
+    }
+}
+
+TEST_CASE("The initial health: startup unknown, liveness passing, readiness failing, not judged") {
+    const auto [kind, health] =
+        GENERATE(std::pair{ProbeKind::startup, Health::unknown}, std::pair{ProbeKind::liveness, Health::passing},
+                 std::pair{ProbeKind::readiness, Health::failing});
+    WorkerFsm fsm{spec_of(kind)};
+    CHECK(fsm.health() == health);
+    CHECK_FALSE(fsm.step(event::Started{}, at(0s)).changed);
+    CHECK(fsm.health() == health);
+    CHECK_FALSE(fsm.judged());
+}
+
+TEST_CASE("The first judgement is told even if it equals the initial value, later ones only if they differ") {
+    WorkerFsm fsm{spec_of(ProbeKind::readiness)};
+    (void)fsm.step(event::Started{}, at(2s));
+    Decision decision = fsm.step(event::Result{bad}, at(3s));
+    CHECK(decision.changed);
+    CHECK(decision.origin == Verdict::Origin::result);
+    CHECK(decision.health == Health::failing);
+    CHECK(decision.previous == Health::unknown);
+    CHECK(decision.held == 1s);
+    CHECK(fsm.judged());
+    CHECK(fsm.since() == at(3s));
+
+    (void)fsm.step(event::Due{}, at(12s));
+    CHECK_FALSE(fsm.step(event::Result{bad}, at(13s)).changed);
+    CHECK(fsm.since() == at(3s));
+
+    (void)fsm.step(event::Due{}, at(22s));
+    decision = fsm.step(event::Result{good}, at(23s));
+    CHECK(decision.changed);
+    CHECK(decision.health == Health::passing);
+    CHECK(decision.previous == Health::failing);
+    CHECK(decision.held == 20s);
+    CHECK(fsm.since() == at(23s));
+}
+
+TEST_CASE("Thresholds: a verdict needs that many in a row, and one of the other kind begins anew") {
+    ProbeSpec spec = spec_of(ProbeKind::readiness, 3);
+    spec.success_threshold = 2;
+    WorkerFsm fsm{spec};
+    Duration now = 0s;
+    (void)fsm.step(event::Started{}, at(now));
+    const auto result = [&](const ProbeResult& one) {
+        if (!fsm.in_flight()) (void)fsm.step(event::Due{}, at(now += 10s));
+        return fsm.step(event::Result{one}, at(now)).changed;
+    };
+    CHECK_FALSE(result(good));
+    CHECK(result(good)); // passing
+    CHECK_FALSE(result(bad));
+    CHECK_FALSE(result(bad));
+    CHECK_FALSE(result(good));
+    CHECK(fsm.run() == 1);
+    CHECK_FALSE(result(bad));
+    CHECK_FALSE(result(bad));
+    CHECK(fsm.health() == Health::passing);
+    CHECK(result(bad)); // failing
+    CHECK(fsm.health() == Health::failing);
+    CHECK_FALSE(result(good));
+    CHECK(result(good));
+}
+
+TEST_CASE("Startup holds once it is decided, liveness once it failed, readiness never") {
+    const auto [kind, passes, holds] =
+        GENERATE(std::tuple{ProbeKind::startup, true, true}, std::tuple{ProbeKind::startup, false, true},
+                 std::tuple{ProbeKind::liveness, true, false}, std::tuple{ProbeKind::liveness, false, true},
+                 std::tuple{ProbeKind::readiness, true, false}, std::tuple{ProbeKind::readiness, false, false});
+    WorkerFsm fsm{spec_of(kind)};
+    (void)fsm.step(event::Started{}, at(0s));
+    const Decision decision = fsm.step(event::Result{passes ? good : bad}, at(1s));
+    CHECK(decision.changed);
+    CHECK((decision.action == Action::hold) == holds);
+    CHECK((fsm.state() == WorkerState::held) == holds);
+    CHECK(fsm.run() == (holds ? 0 : 1)); // a worker going on hold drops its run
+    if (holds) CHECK(fsm.next_look() == TimePoint::max());
+}
+
+TEST_CASE("An error is tried up to three times in a row, then thrown away") {
+    WorkerFsm fsm{spec_of(ProbeKind::liveness, 2)};
+    (void)fsm.step(event::Started{}, at(0s));
+    (void)fsm.step(event::Result{bad}, at(0s));
+    REQUIRE(fsm.run() == 1);
+    (void)fsm.step(event::Due{}, at(10s));
+
+    Decision decision = fsm.step(event::Error{}, at(11s));
+    CHECK(decision.action == Action::look);
+    CHECK(decision.try_number == 2);
+    CHECK(decision.skipped == 0);
+    SECTION("the second try gives a result, which counts once") {
+        decision = fsm.step(event::Result{bad}, at(12s));
+        CHECK(decision.changed);
+        CHECK(fsm.state() == WorkerState::held);
+    }
+    SECTION("all three end with errors: nothing has changed") {
+        decision = fsm.step(event::Error{}, at(12s));
+        CHECK(decision.try_number == 3);
+        decision = fsm.step(event::Error{}, at(13s));
+        CHECK(decision.action == Action::wait);
+        CHECK(decision.at == at(20s));
+        CHECK(fsm.run() == 1);
+        CHECK(fsm.health() == Health::passing);
+        CHECK_FALSE(fsm.judged());
+        (void)fsm.step(event::Due{}, at(20s));
+        CHECK(fsm.step(event::Error{}, at(20s)).try_number == 2); // counted anew in each look
+    }
+    SECTION("no further try begins behind a gate that was shut meanwhile") {
+        (void)fsm.step(event::GateShut{}, at(12s));
+        CHECK(fsm.step(event::Error{}, at(12s)).action == Action::hold);
+        CHECK(fsm.state() == WorkerState::gated);
+    }
+    SECTION("a look asked for meanwhile comes after the tries") {
+        (void)fsm.step(event::Triggered{}, at(12s));
+        CHECK(fsm.step(event::Error{}, at(12s)).try_number == 3);
+        decision = fsm.step(event::Error{}, at(13s));
+        CHECK(decision.action == Action::look);
+        CHECK(decision.try_number == 1);
+        CHECK_FALSE(fsm.look_pending());
+    }
+}
+
+TEST_CASE("A gate that shuts during an attempt: it is finished and counted, and no look follows") {
+    WorkerFsm fsm{spec_of(ProbeKind::readiness)};
+    (void)fsm.step(event::Started{}, at(0s));
+    CHECK(fsm.step(event::GateShut{}, at(1s)).action == Action::none);
+    CHECK(fsm.state() == WorkerState::probing);
+    SECTION("the result counts") {
+        const Decision decision = fsm.step(event::Result{good}, at(2s));
+        CHECK(decision.changed);
+        CHECK(fsm.health() == Health::passing);
+        CHECK(decision.action == Action::hold);
+        CHECK(fsm.state() == WorkerState::gated);
+    }
+    SECTION("opened again during the attempt: readiness looks once more right after") {
+        (void)fsm.step(event::GateOpened{}, at(2s));
+        CHECK(fsm.look_pending());
+        const Decision decision = fsm.step(event::Result{good}, at(3s));
+        CHECK(decision.changed);
+        CHECK(decision.action == Action::look);
+    }
+    SECTION("a trigger meanwhile makes no look") {
+        CHECK(fsm.step(event::Triggered{}, at(2s)).action == Action::none);
+        CHECK_FALSE(fsm.look_pending());
+        CHECK(fsm.step(event::Result{good}, at(3s)).action == Action::hold);
+    }
+    SECTION("a look asked for before is lost behind the gate") {
+        (void)fsm.step(event::GateOpened{}, at(1s));
+        (void)fsm.step(event::Triggered{}, at(1s));
+        (void)fsm.step(event::GateShut{}, at(2s));
+        CHECK(fsm.step(event::Result{good}, at(3s)).action == Action::hold);
+        CHECK_FALSE(fsm.look_pending());
+    }
+}
+
+TEST_CASE("A startup gate for all but startup: gate events count while stopped") {
+    WorkerFsm fsm{spec_of(ProbeKind::readiness)};
+    (void)fsm.step(event::GateShut{}, at(0s));
+    CHECK(fsm.step(event::Started{}, at(0s)).action == Action::hold);
+    (void)fsm.step(event::Stopped{}, at(1s));
+    (void)fsm.step(event::GateOpened{}, at(2s));
+    CHECK(fsm.step(event::Started{at(3s)}, at(3s)).action == Action::look);
+}
+
+TEST_CASE(
+    "What ends an attempt from outside: it is cancelled, thrown away, and nothing begins before it is cleaned up") {
+    WorkerFsm fsm{spec_of(ProbeKind::liveness)};
+    (void)fsm.step(event::Started{}, at(0s));
+    const auto throws_away = [&] {
+        CHECK(fsm.in_flight());
+        CHECK(fsm.run() == 0);
+        CHECK(fsm.step(event::Due{}, at(2s)).action == Action::none);
+        CHECK(fsm.in_flight());
+    };
+
+    SECTION("new target: the look that fell due meanwhile is made up") {
+        const Decision decision = fsm.step(event::TargetStarted{at(1s)}, at(1s));
+        CHECK(decision.cancel);
+        CHECK(fsm.state() == WorkerState::waiting);
+        throws_away();
+        CHECK_FALSE(fsm.step(event::TargetStarted{at(2s)}, at(2s)).cancel); // already asked for
+        SECTION("in time for the next") {
+            const Decision after = fsm.step(event::AttemptDropped{}, at(3s));
+            CHECK(after.action == Action::wait);
+            CHECK(after.at == at(10s));
+        }
+        SECTION("late for the next") { CHECK(fsm.step(event::AttemptDropped{}, at(11s)).action == Action::look); }
+        SECTION("a result that comes all the same counts for nothing") {
+            const Decision after = fsm.step(event::Result{bad}, at(3s));
+            CHECK_FALSE(after.changed);
+            CHECK(after.action == Action::wait);
+            CHECK(fsm.health() == Health::passing);
+            CHECK_FALSE(fsm.judged());
+        }
+        SECTION("an error that comes all the same is not tried again") {
+            CHECK(fsm.step(event::Error{}, at(3s)).action == Action::wait);
+        }
+        SECTION("a trigger looks as soon as it may") {
+            CHECK(fsm.step(event::Triggered{}, at(2s)).action == Action::none);
+            CHECK(fsm.look_pending());
+            CHECK(fsm.step(event::AttemptDropped{}, at(3s)).action == Action::look);
+            CHECK(fsm.due() == at(3s));
+        }
+    }
+    SECTION("pause") {
+        CHECK(fsm.step(event::Paused{}, at(1s)).cancel);
+        throws_away();
+        SECTION("resumed before it is cleaned up") {
+            CHECK(fsm.step(event::Resumed{}, at(2s)).action == Action::none);
+            CHECK(fsm.step(event::AttemptDropped{}, at(3s)).action == Action::look);
+        }
+        SECTION("resumed after") {
+            CHECK(fsm.step(event::AttemptDropped{}, at(3s)).action == Action::hold);
+            CHECK(fsm.step(event::Resumed{}, at(4s)).action == Action::look);
+        }
+    }
+    SECTION("target gone, and back before it is cleaned up") {
+        CHECK(fsm.step(event::TargetGone{}, at(1s)).cancel);
+        throws_away();
+        CHECK(fsm.step(event::TargetBack{}, at(2s)).action == Action::none);
+        const Decision decision = fsm.step(event::AttemptDropped{}, at(3s));
+        CHECK(decision.action == Action::wait);
+        CHECK(decision.at == at(10s));
+    }
+    SECTION("stop, and start before it is cleaned up") {
+        CHECK(fsm.step(event::Stopped{}, at(1s)).cancel);
+        throws_away();
+        SECTION("start") {
+            CHECK(fsm.step(event::Started{at(2s)}, at(2s)).action == Action::none);
+            CHECK(fsm.state() == WorkerState::waiting);
+            CHECK(fsm.step(event::AttemptDropped{}, at(3s)).action == Action::look);
+        }
+        SECTION("no start") {
+            CHECK(fsm.step(event::AttemptDropped{}, at(3s)).action == Action::none);
+            CHECK_FALSE(fsm.in_flight());
+            CHECK(fsm.state() == WorkerState::stopped);
+        }
+    }
+    SECTION("terminating") {
+        CHECK(fsm.step(event::Terminating{}, at(1s)).cancel);
+        throws_away();
+        CHECK(fsm.step(event::AttemptDropped{}, at(3s)).action == Action::none);
+        CHECK(fsm.state() == WorkerState::ended);
+    }
+}
+
+TEST_CASE("Terminating: readiness goes on, the others pass and end, on hold nothing") {
+    WorkerFsm readiness = in_state(WorkerState::waiting, ProbeKind::readiness);
+    CHECK(readiness.step(event::Terminating{}, at(1s)) == Decision{.health = Health::failing});
+    CHECK(readiness.state() == WorkerState::waiting);
+
+    WorkerFsm startup = in_state(WorkerState::waiting, ProbeKind::startup);
+    const Decision decision = startup.step(event::Terminating{}, at(1s));
+    CHECK(decision.changed);
+    CHECK(decision.origin == Verdict::Origin::terminating);
+    CHECK(startup.health() == Health::passing);
+    CHECK(startup.state() == WorkerState::ended);
+}
+
+TEST_CASE("A target that is gone fails, for every kind, and is told once") {
+    const ProbeKind kind = GENERATE(ProbeKind::startup, ProbeKind::liveness, ProbeKind::readiness);
+    WorkerFsm fsm = in_state(WorkerState::waiting, kind);
+    const Decision decision = fsm.step(event::TargetGone{}, at(4s));
+    CHECK(decision.changed); // readiness too: it is its first judgement
+    CHECK(decision.origin == Verdict::Origin::target_gone);
+    CHECK(decision.health == Health::failing);
+    CHECK(fsm.judged());
+    CHECK_FALSE(fsm.step(event::TargetGone{}, at(5s)).changed);
+
+    SECTION("back: nothing is reset") {
+        CHECK_FALSE(fsm.step(event::TargetBack{}, at(6s)).changed);
+        CHECK(fsm.health() == Health::failing);
+        CHECK(fsm.since() == at(4s));
+        (void)fsm.step(event::Due{}, at(10s));
+        CHECK(fsm.step(event::Result{good}, at(10s)).changed);
+    }
+    SECTION("replaced: initial health, told only if it differs") {
+        const Decision replaced = fsm.step(event::TargetStarted{at(6s)}, at(6s));
+        CHECK(replaced.changed == (kind != ProbeKind::readiness));
+        CHECK(replaced.origin == Verdict::Origin::target_replaced);
+        CHECK(replaced.previous == Health::failing);
+        CHECK(replaced.held == 2s);
+        CHECK(fsm.health() == WorkerFsm<>::initial_health(kind));
+        CHECK_FALSE(fsm.judged());
+        CHECK(fsm.since() == at(6s));
+    }
+}
+
+TEST_CASE("An adopted target has no health until a threshold is met") {
+    const ProbeKind kind = GENERATE(ProbeKind::startup, ProbeKind::liveness, ProbeKind::readiness);
+    WorkerFsm fsm = in_state(WorkerState::waiting, kind);
+    const Decision decision = fsm.step(event::TargetStarted{at(-100s), true}, at(1s));
+    CHECK(decision.changed == (kind != ProbeKind::startup));
+    CHECK(fsm.health() == Health::unknown);
+    CHECK_FALSE(fsm.judged());
+    (void)fsm.step(event::Due{}, at(10s));
+    const Decision first = fsm.step(event::Result{good}, at(10s));
+    CHECK(first.changed);
+    CHECK(first.previous == Health::unknown);
+    CHECK(fsm.health() == Health::passing);
+}
+
+TEST_CASE("Stopping keeps the health; starting anew begins with the initial one and forgets the run") {
+    WorkerFsm fsm{spec_of(ProbeKind::liveness, 3)};
+    (void)fsm.step(event::Started{}, at(0s));
+    (void)fsm.step(event::Result{bad}, at(0s));
+    (void)fsm.step(event::TargetGone{}, at(1s));
+    (void)fsm.step(event::Stopped{}, at(2s));
+    CHECK(fsm.health() == Health::failing);
+    CHECK(fsm.state() == WorkerState::stopped);
+    CHECK(fsm.run() == 1);
+    const Decision decision = fsm.step(event::Started{at(3s)}, at(3s));
+    CHECK(decision.action == Action::look);
+    CHECK_FALSE(decision.changed);
+    CHECK(fsm.health() == Health::passing);
+    CHECK_FALSE(fsm.judged());
+    CHECK(fsm.run() == 0);
+    CHECK(fsm.since() == at(3s));
+}
+
+TEST_CASE("update: counters and verdict stay, thresholds apply from the next result on") {
+    WorkerFsm fsm{spec_of(ProbeKind::liveness, 5)};
+    (void)fsm.step(event::Started{}, at(0s));
+    (void)fsm.step(event::Result{bad}, at(0s));
+    (void)fsm.step(event::Due{}, at(10s));
+    (void)fsm.step(event::Result{bad}, at(10s));
+    Decision decision = fsm.update(spec_of(ProbeKind::liveness, 2), at(11s));
+    CHECK(decision.action == Action::wait);
+    CHECK(decision.at == at(20s));
+    CHECK(fsm.run() == 2);
+    CHECK(fsm.health() == Health::passing);
+    (void)fsm.step(event::Due{}, at(20s));
+    SECTION("in flight it does not disturb the attempt") {
+        CHECK(fsm.update(spec_of(ProbeKind::liveness, 9), at(21s)).action == Action::none);
+        CHECK(fsm.step(event::Result{bad}, at(21s)).action == Action::wait);
+    }
+    SECTION("the next result is judged by the new threshold") {
+        CHECK(fsm.step(event::Result{bad}, at(20s)).changed);
+        CHECK(fsm.state() == WorkerState::held);
+        CHECK(fsm.update(spec_of(ProbeKind::liveness, 9), at(21s)).action == Action::none);
+        CHECK(fsm.state() == WorkerState::held);
+    }
+}
+
+// ---- policies ----
+
+namespace {
+
+/// Only what the concept asks for.
+struct Never {
+    std::optional<Health> judge(const ProbeResult&, const ProbeSpec&) noexcept { return {}; }
+};
+static_assert(Policy<Never>);
+
+/// Fails what is slow, notes what it is told.
+struct Noting {
+    std::vector<std::string>* calls;
+    std::optional<Health> judge(const ProbeResult& result, const ProbeSpec&) noexcept {
+        return result.elapsed() > 1s ? Health::failing : Health::passing;
+    }
+    void on_hold() noexcept { calls->push_back("hold"); }
+    void on_target_replaced(const ProbeSpec&) noexcept { calls->push_back("replaced"); }
+    [[nodiscard]] int run() const noexcept { return 42; }
+};
+static_assert(Policy<Noting>);
+
+struct Throwing {
+    std::optional<Health> judge(const ProbeResult&, const ProbeSpec&) { return {}; }
+};
+static_assert(!Policy<Throwing>);
+
+} // namespace
+
+TEST_CASE("A policy without optional members judges alone") {
+    WorkerFsm<Never> fsm{spec_of(ProbeKind::liveness)};
+    (void)fsm.step(event::Started{}, at(0s));
+    CHECK_FALSE(fsm.step(event::Result{bad}, at(0s)).changed);
+    CHECK(fsm.health() == Health::passing);
+    CHECK(fsm.run() == 0);
+    static_assert(sizeof(WorkerFsm<Never>) < sizeof(WorkerFsm<>)); // an empty policy takes no bytes
+}
+
+TEST_CASE("A policy hears of hold and of new targets, and of a new start if it can forget") {
+    std::vector<std::string> calls;
+    WorkerFsm fsm{spec_of(ProbeKind::liveness), Noting{&calls}};
+    (void)fsm.step(event::Started{}, at(0s));
+    CHECK(calls.empty());
+    CHECK(fsm.run() == 42);
+    ProbeResult slow = good;
+    slow.times[0] = 2s;
+    CHECK(fsm.step(event::Result{slow}, at(2s)).action == Action::hold);
+    CHECK(calls == std::vector<std::string>{"hold"});
+    (void)fsm.step(event::TargetStarted{at(3s)}, at(3s));
+    CHECK(calls == std::vector<std::string>{"hold", "replaced"});
+    (void)fsm.step(event::Stopped{}, at(4s));
+    (void)fsm.step(event::Started{at(5s)}, at(5s));
+    CHECK(calls == std::vector<std::string>{"hold", "replaced", "replaced"});
+}
+
+// ---- whatever comes ----
+
+TEST_CASE(
+    "Whatever comes in whatever order: attempts never overlap, waits are ahead, nothing looks where nothing may") {
+    const ProbeKind kind = GENERATE(ProbeKind::startup, ProbeKind::liveness, ProbeKind::readiness);
+    const Cadence cadence = GENERATE(Cadence::grid, Cadence::target_start);
+    std::mt19937_64 random{20240817};
+    const auto below = [&](int limit) { return static_cast<int>(random() % static_cast<std::uint64_t>(limit)); };
+    for (int story = 0; story != 150; ++story) {
+        ProbeSpec spec{.kind = kind,
+                       .initial_delay = std::chrono::seconds{below(3) * below(20)},
+                       .period = std::chrono::seconds{1 + below(10)},
+                       .failure_threshold = 1 + below(3),
+                       .pacing = {.cadence = cadence, .seed = random() | 1}};
+        if (below(2) == 0) spec.pacing.spread = 7s;
+        if (below(2) == 0) spec.pacing.jitter = spec.period / 2;
+        WorkerFsm fsm{spec};
+        bool attempt = false;   // one that is not over
+        bool cancelled = false; // and has been cancelled
+        std::optional<TimePoint> timer;
+        Duration now = 0s;
+        for (int step = 0; step != 400; ++step) {
+            now += std::chrono::milliseconds{below(4) * below(3000)};
+            const int number = below(events + 1); // the one beyond: update
+            // A caller that keeps its promises: the end of an attempt only if there is one, Due only from its timer.
+            if (number == 7 && (!timer || *timer > at(now))) continue;
+            if ((number == 8 || number == 9) && (!attempt || cancelled)) continue;
+            if (number == 10 && !cancelled) continue;
+            if ((number == 4 || number == 14) && below(4) != 0) continue; // the end, not too often
+            if (number == 7) timer.reset();
+            if (number >= 8 && number <= 10) attempt = cancelled = false;
+
+            const bool gate_shuts = number == 6;
+            const Health before = fsm.health();
+            const Decision decision = number == events ? fsm.update(spec, at(now))
+                                      : number == 8    ? fsm.step(event::Result{below(2) == 0 ? good : bad}, at(now))
+                                                       : fsm.step(event_number(number), at(now));
+            CAPTURE(story, step, number, now, to_string(fsm.state()));
+            if (decision.cancel) {
+                REQUIRE(attempt);
+                REQUIRE_FALSE(cancelled);
+                cancelled = true;
+            }
+            switch (decision.action) {
+            case Action::none: break;
+            case Action::look:
+                REQUIRE_FALSE(attempt);
+                REQUIRE(fsm.state() == WorkerState::probing);
+                REQUIRE(decision.try_number >= 1);
+                REQUIRE(decision.try_number <= 3);
+                REQUIRE(decision.skipped >= 0);
+                REQUIRE(fsm.due() <= at(now));
+                REQUIRE_FALSE(gate_shuts);
+                attempt = true;
+                timer.reset();
+                break;
+            case Action::wait:
+                REQUIRE_FALSE(attempt);
+                REQUIRE(fsm.state() == WorkerState::waiting);
+                REQUIRE(decision.at > at(now));
+                REQUIRE(decision.at == fsm.next_look());
+                timer = decision.at;
+                break;
+            case Action::hold:
+            case Action::end: timer.reset(); break;
+            }
+            REQUIRE(fsm.in_flight() == attempt);
+            // It never forgets to go on: what may look has an attempt, or a timer.
+            if (fsm.state() == WorkerState::waiting) REQUIRE((timer.has_value() || cancelled));
+            if (fsm.state() == WorkerState::probing) REQUIRE((attempt && !cancelled));
+            if (!decision.changed && number != 0) REQUIRE(fsm.health() == before);
+            REQUIRE(decision.health == fsm.health());
+        }
+    }
+}
