@@ -1,0 +1,247 @@
+#include "container_reader.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include <probekit/kubernetes/field_errors.hpp>
+#include <probekit/kubernetes/ports.hpp>
+
+#include "environment.hpp"
+#include "fields.hpp"
+#include "handler_reader.hpp"
+#include "validation.hpp"
+
+namespace supervisor {
+namespace {
+
+using probekit::ConfigErrors;
+using probekit::ProbeKind;
+using probekit::RestartPolicy;
+using namespace probekit::kubernetes;
+
+/// Calls `each(fields)` for every object in an array field.
+template <class Each>
+void for_each_object(Fields& fields, std::string_view name, Each each) {
+    const Json* array = fields.array(name);
+    if (array == nullptr) return;
+    std::size_t index = 0;
+    for (const Json& item : *array) {
+        Fields item_fields{item, fields.path(name) + "[" + std::to_string(index++) + "]", fields.errors()};
+        each(item_fields);
+    }
+}
+
+std::vector<ContainerPort> read_ports(Fields& container, std::vector<std::string>& ignored) {
+    std::vector<ContainerPort> ports;
+    std::set<std::string> names;
+    for_each_object(container, "ports", [&](Fields& port) {
+        ConfigErrors& errors = port.errors();
+        const std::string name = port.text("name").value_or("");
+        if (!name.empty() && check_port_name(name, port.path("name"), errors) && !names.insert(name).second)
+            errors.push_back(duplicate(port.path("name"), name));
+
+        const std::size_t before = errors.size();
+        const std::int32_t number = port.int32("containerPort").value_or(0);
+        if (errors.size() == before && number == 0)
+            errors.push_back(required(port.path("containerPort")));
+        else if (errors.size() == before && check_port_number(number, port.path("containerPort"), errors))
+            ports.push_back({name, static_cast<std::uint16_t>(number)});
+
+        // A process on this machine has its port on this machine: another one would have to be forwarded.
+        const std::int32_t host_port = port.int32("hostPort").value_or(0);
+        if (host_port != 0 && check_port_number(host_port, port.path("hostPort"), errors) && host_port != number)
+            ignored.push_back(port.path("hostPort"));
+        const std::string protocol = port.text("protocol").value_or("TCP");
+        if (protocol != "TCP" && protocol != "UDP" && protocol != "SCTP" && !protocol.empty())
+            errors.push_back(not_supported(port.path("protocol"), protocol, {"SCTP", "TCP", "UDP"}));
+        note_unhonoured(port, {}, ignored);
+    });
+    return ports;
+}
+
+/// The value of env[].valueFrom, if it is one of those that are honoured.
+std::optional<std::string> read_value_from(Fields& variable, const PodSpec& pod, std::vector<std::string>& ignored) {
+    const Json* json = variable.object("valueFrom");
+    if (json == nullptr) return std::nullopt;
+    Fields value_from{*json, variable.path("valueFrom"), variable.errors()};
+    const Json* reference = value_from.object("fieldRef");
+    const std::size_t sources = value_from.others().size() + (reference != nullptr ? 1 : 0);
+    if (sources != 1) {
+        value_from.errors().push_back(
+            invalid(value_from.path(), go_quoted(""),
+                    sources == 0 ? "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, "
+                                   "`secretKeyRef` or `fileKeyRef`"
+                                 : "may not have more than one field specified at a time"));
+        return std::nullopt;
+    }
+    if (reference == nullptr) {
+        note_unhonoured(value_from, {}, ignored);
+        return std::nullopt;
+    }
+
+    Fields field_ref{*reference, value_from.path("fieldRef"), variable.errors()};
+    const std::string field = field_ref.text("fieldPath").value_or("");
+    if (field.empty()) {
+        variable.errors().push_back(required(field_ref.path("fieldPath")));
+        return std::nullopt;
+    }
+    if (field == "metadata.name") return pod.name;
+    if (field == "metadata.namespace") return pod.name_space;
+    if (field == "status.podIP") return pod.pod_ip;
+    constexpr std::array<std::string_view, 6> others = {"metadata.uid",  "spec.nodeName",  "spec.serviceAccountName",
+                                                        "status.hostIP", "status.hostIPs", "status.podIPs"};
+    if (std::ranges::find(others, field) != others.end() || field.starts_with("metadata.labels['") ||
+        field.starts_with("metadata.annotations['"))
+        ignored.push_back(field_ref.path("fieldPath"));
+    else
+        variable.errors().push_back(invalid(field_ref.path("fieldPath"), go_quoted(field),
+                                            "error converting fieldPath: field label not supported: " + field));
+    return std::nullopt;
+}
+
+/// Kubernetes has two views of it: a process gets every value, expanded by those before it; exec probes see the plain
+/// values only, as they are written.
+struct Environments {
+    Environment resolved = {};
+    Environment as_written = {};
+};
+
+Environments read_environment(Fields& container, const PodSpec& pod, double time_scale,
+                              std::vector<std::string>& ignored) {
+    Environments result;
+    std::array<char, 32> scale{};
+    const auto end = std::to_chars(scale.data(), scale.data() + scale.size(), time_scale).ptr;
+    result.resolved.set("PROBEKIT_TIME_SCALE", std::string(scale.data(), end));
+    for_each_object(container, "env", [&](Fields& variable) {
+        ConfigErrors& errors = variable.errors();
+        const std::string name = variable.text("name").value_or("");
+        if (name.empty())
+            errors.push_back(required(variable.path("name")));
+        else
+            check_env_name(name, variable.path("name"), errors);
+
+        const std::string value = variable.text("value").value_or("");
+        check_no_nul(value, variable.path("value"), errors);
+        result.as_written.set(name, value);
+        if (value.empty() && variable.find("valueFrom") != nullptr) {
+            if (auto from = read_value_from(variable, pod, ignored)) result.resolved.set(name, std::move(*from));
+        } else {
+            if (variable.find("valueFrom") != nullptr)
+                errors.push_back(invalid(variable.path("valueFrom"), go_quoted(""),
+                                         "may not be specified when `value` is not empty"));
+            result.resolved.set(name, result.resolved.expand(value));
+        }
+        note_unhonoured(variable, {}, ignored);
+    });
+    return result;
+}
+
+/// The manifest's command, or what --image says in its place, with the args behind it.
+std::vector<std::string> read_command(Fields& container, const std::string& image, const Options& options) {
+    std::vector<std::string> command = container.texts("command");
+    const std::vector<std::string> args = container.texts("args");
+    for (const std::string& word : command) check_no_nul(word, container.path("command"), container.errors());
+    for (const std::string& word : args) check_no_nul(word, container.path("args"), container.errors());
+    if (command.empty() && !image.empty()) {
+        const auto mapped = options.images.find(image);
+        if (mapped != options.images.end())
+            command = mapped->second;
+        else
+            container.errors().push_back(required(container.path("command"), "image " + go_quoted(image) +
+                                                                                 " has no --image mapping and the "
+                                                                                 "container names no command"));
+    }
+    command.insert(command.end(), args.begin(), args.end());
+    return command;
+}
+
+/// The container's own policy goes before the pod's. An init container that has succeeded is done, so that without one
+/// of its own it is never started again for a good end.
+void read_restart_policy(Fields& container, RestartPolicy of_pod, ContainerSpec& spec) {
+    const std::optional<std::string> text = container.text("restartPolicy");
+    const std::optional<RestartPolicy> own = text ? to_restart_policy(*text) : std::nullopt;
+    if (text && !own)
+        container.errors().push_back(
+            not_supported(container.path("restartPolicy"), *text, {"Always", "Never", "OnFailure"}));
+    const RestartPolicy inherited = spec.init && of_pod == RestartPolicy::always ? RestartPolicy::on_failure : of_pod;
+    spec.restart_policy = own.value_or(inherited);
+    spec.sidecar = spec.init && own == RestartPolicy::always;
+}
+
+void forbid_handlers(Fields& container) {
+    for (const char* name : {"lifecycle", "livenessProbe", "readinessProbe", "startupProbe"})
+        if (container.find(name) != nullptr)
+            container.errors().push_back(
+                forbidden(container.path(name), "may not be set for init containers without restartPolicy=Always"));
+}
+
+void read_handlers(Fields& container, const HandlerContext& context, ContainerSpec& spec) {
+    if (const Json* json = container.object("lifecycle")) {
+        Fields lifecycle{*json, container.path("lifecycle"), container.errors()};
+        spec.post_start = read_hook(lifecycle, "postStart", context);
+        spec.pre_stop = read_hook(lifecycle, "preStop", context);
+        note_unhonoured(lifecycle, {}, context.ignored);
+    }
+    spec.liveness = read_container_probe(container, "livenessProbe", ProbeKind::liveness, context);
+    spec.readiness = read_container_probe(container, "readinessProbe", ProbeKind::readiness, context);
+    spec.startup = read_container_probe(container, "startupProbe", ProbeKind::startup, context);
+}
+
+} // namespace
+
+std::optional<RestartPolicy> to_restart_policy(std::string_view text) {
+    if (text == "Always") return RestartPolicy::always;
+    if (text == "OnFailure") return RestartPolicy::on_failure;
+    if (text == "Never") return RestartPolicy::never;
+    return std::nullopt;
+}
+
+ContainerSpec ContainerReader::read(const Json& json, const std::string& field, bool init) {
+    Fields fields{json, field, errors_};
+    ContainerSpec spec;
+    spec.init = init;
+    spec.name = fields.text("name").value_or("");
+    if (spec.name.empty())
+        errors_.push_back(required(fields.path("name")));
+    else
+        check_dns_label(spec.name, fields.path("name"), errors_);
+
+    spec.image = fields.text("image").value_or("");
+    if (spec.image.empty()) errors_.push_back(required(fields.path("image")));
+    spec.command = read_command(fields, spec.image, options_);
+    spec.working_directory = fields.text("workingDir").value_or("");
+    check_no_nul(spec.working_directory, fields.path("workingDir"), errors_);
+
+    spec.ports = read_ports(fields, ignored_);
+    const Environments environments = read_environment(fields, pod_, options_.time_scale, ignored_);
+    spec.environment = environments.resolved.entries();
+    spec.command = environments.resolved.expand(std::move(spec.command));
+
+    if (std::ranges::find(names_, spec.name) != names_.end())
+        errors_.push_back(duplicate(fields.path("name"), spec.name));
+    else if (!spec.name.empty())
+        names_.push_back(spec.name);
+
+    read_restart_policy(fields, pod_.restart_policy, spec);
+    if (init && !spec.sidecar)
+        forbid_handlers(fields);
+    else
+        read_handlers(fields,
+                      {.container = spec,
+                       .pod_ip = pod_.pod_ip,
+                       .as_written = environments.as_written,
+                       .grace = pod_.termination_grace_period,
+                       .ignored = ignored_},
+                      spec);
+    // What only matters where images are pulled and containers are made.
+    note_unhonoured(fields, {"imagePullPolicy", "terminationMessagePath", "terminationMessagePolicy"}, ignored_);
+    return spec;
+}
+
+} // namespace supervisor

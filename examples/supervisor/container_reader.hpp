@@ -1,0 +1,38 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <probekit/core/error.hpp>
+#include <probekit/core/restart.hpp>
+
+#include "options.hpp"
+#include "pod_spec.hpp"
+
+namespace supervisor {
+
+/// Reads one element of spec.containers or spec.initContainers. What is wrong is noted in `errors`, in the API server's
+/// order and words, paths of fields that mean something and are not honoured in `ignored`.
+class ContainerReader {
+public:
+    /// Of `pod` it needs name, namespace, address, restart policy and grace period. All must outlive the reader.
+    ContainerReader(const PodSpec& pod, const Options& options, probekit::ConfigErrors& errors,
+                    std::vector<std::string>& ignored)
+        : pod_(pod), options_(options), errors_(errors), ignored_(ignored) {}
+
+    [[nodiscard]] ContainerSpec read(const Json& json, const std::string& field, bool init);
+
+private:
+    const PodSpec& pod_;
+    const Options& options_;
+    probekit::ConfigErrors& errors_;
+    std::vector<std::string>& ignored_;
+    std::vector<std::string> names_; // of the containers read so far: each may be used once
+};
+
+/// "Always", "OnFailure" or "Never"; nothing for any other text.
+[[nodiscard]] std::optional<probekit::RestartPolicy> to_restart_policy(std::string_view text);
+
+} // namespace supervisor

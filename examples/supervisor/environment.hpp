@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace supervisor {
+
+/// The variables of a container, in the order in which they were first set.
+class Environment {
+public:
+    /// Sets a variable or replaces its value.
+    void set(std::string_view name, std::string value);
+
+    /// The text with $(NAME) replaced by values as Kubernetes does: what is not set stays as written, and so does
+    /// `$NAME`; `$$` is a single `$`, so that $$(NAME) is never replaced.
+    [[nodiscard]] std::string expand(std::string_view text) const;
+
+    [[nodiscard]] std::vector<std::string> expand(std::vector<std::string> texts) const;
+
+    /// "NAME=value" of each.
+    [[nodiscard]] std::vector<std::string> entries() const;
+
+private:
+    [[nodiscard]] const std::string* find(std::string_view name) const;
+
+    std::vector<std::pair<std::string, std::string>> variables_;
+};
+
+} // namespace supervisor

@@ -1,0 +1,17 @@
+#include "fields.hpp"
+
+#include <algorithm>
+
+namespace supervisor {
+
+void note_unhonoured(Fields& fields, std::initializer_list<std::string_view> meaningless,
+                     std::vector<std::string>& ignored) {
+    for (const std::string& name : fields.others()) {
+        const Json& value = *fields.find(name);
+        const bool asks_for_nothing = value.is_structured() && value.empty();
+        if (!asks_for_nothing && std::ranges::find(meaningless, name) == meaningless.end())
+            ignored.push_back(fields.path(name));
+    }
+}
+
+} // namespace supervisor

@@ -1,0 +1,35 @@
+// Probes and lifecycle hooks of a container.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <probekit/core/duration.hpp>
+#include <probekit/core/outcome.hpp>
+
+#include "environment.hpp"
+#include "fields.hpp"
+#include "pod_spec.hpp"
+
+namespace supervisor {
+
+/// What a container's handlers need of it, and where they note what is wrong or not honoured.
+struct HandlerContext {
+    const ContainerSpec& container; ///< environment, working directory and ports
+    const std::string& pod_ip;
+    const Environment& as_written;     ///< the manifest's plain values: all that exec probes expand
+    probekit::Duration grace;          ///< the pod's termination grace period
+    std::vector<std::string>& ignored; ///< paths of fields that are not honoured
+};
+
+/// The probe in this field of a container, if it has one.
+[[nodiscard]] std::optional<ContainerProbe> read_container_probe(Fields& container, std::string_view name,
+                                                                 probekit::ProbeKind kind,
+                                                                 const HandlerContext& context);
+
+/// The hook in this field of a container's `lifecycle`, if it has one.
+[[nodiscard]] std::optional<Hook> read_hook(Fields& lifecycle, std::string_view name, const HandlerContext& context);
+
+} // namespace supervisor

@@ -1,0 +1,131 @@
+#include "pod_reader.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include <probekit/kubernetes/field_errors.hpp>
+
+#include "container_reader.hpp"
+#include "fields.hpp"
+#include "validation.hpp"
+
+namespace supervisor {
+namespace {
+
+using namespace probekit::kubernetes;
+
+/// Reads what stands in `name` of an object, as a reader of fields of its own.
+Fields inner(Fields& outer, std::string_view name, const std::string& path) {
+    static const Json nothing;
+    const Json* json = outer.find(name);
+    return Fields{json == nullptr ? nothing : *json, path, outer.errors()};
+}
+
+void read_metadata(Fields metadata, PodSpec& pod) {
+    constexpr const char* pod_ip = "probekit.dev/pod-ip";
+    probekit::ConfigErrors& errors = metadata.errors();
+    pod.name = metadata.text("name").value_or("");
+    if (pod.name.empty())
+        errors.push_back(required(metadata.path("name"), "name or generateName is required"));
+    else
+        check_dns_subdomain(pod.name, metadata.path("name"), errors);
+    if (const std::string name_space = metadata.text("namespace").value_or(""); !name_space.empty()) {
+        check_dns_label(name_space, metadata.path("namespace"), errors);
+        pod.name_space = name_space;
+    }
+    if (const Json* labels = metadata.object("labels")) check_labels(*labels, metadata.path("labels"), errors);
+    if (const Json* annotations = metadata.object("annotations")) {
+        check_annotations(*annotations, metadata.path("annotations"), errors);
+        const Json address = annotations->value(pod_ip, Json());
+        if (address.is_string()) {
+            pod.pod_ip = address.get<std::string>();
+            check_loopback(pod.pod_ip, metadata.path("annotations") + "[" + pod_ip + "]", errors);
+        }
+    }
+}
+
+void read_grace_period(Fields& spec, PodSpec& pod) {
+    const std::optional<std::int64_t> seconds = spec.int64("terminationGracePeriodSeconds");
+    if (!seconds) return;
+    constexpr std::int64_t most = std::chrono::floor<std::chrono::seconds>(probekit::Duration::max()).count();
+    if (*seconds < 0 || *seconds > most)
+        spec.errors().push_back(invalid(spec.path("terminationGracePeriodSeconds"), *seconds,
+                                        *seconds < 0 ? "must be greater than or equal to 0"
+                                                     : "must be less than or equal to " + std::to_string(most)));
+    else
+        pod.termination_grace_period = std::chrono::seconds{*seconds};
+}
+
+std::vector<ContainerSpec> read_containers(Fields& spec, std::string_view name, ContainerReader& reader) {
+    std::vector<ContainerSpec> containers;
+    const Json* array = spec.array(name);
+    if (array == nullptr) return containers;
+    for (const Json& item : *array)
+        containers.push_back(reader.read(item, spec.path(name) + "[" + std::to_string(containers.size()) + "]",
+                                         name == "initContainers"));
+    return containers;
+}
+
+/// The API server wants this of pods only, after everything else.
+void check_images(const std::vector<ContainerSpec>& containers, const std::string& field,
+                  probekit::ConfigErrors& errors) {
+    constexpr std::string_view white_space = " \t\r\n\v\f";
+    std::size_t index = 0;
+    for (const ContainerSpec& container : containers) {
+        const std::string path = field + "[" + std::to_string(index++) + "].image";
+        const std::string& image = container.image;
+        if (image.empty()) continue;
+        if (white_space.find(image.front()) != std::string_view::npos ||
+            white_space.find(image.back()) != std::string_view::npos)
+            errors.push_back(invalid(path, go_quoted(image), "must not have leading or trailing whitespace"));
+    }
+}
+
+void read_spec(Fields spec, const Options& options, PodReading& reading) {
+    PodSpec& pod = reading.pod;
+    read_grace_period(spec, pod);
+    // Needed for the containers, complained of after them.
+    probekit::ConfigErrors policy_errors;
+    if (const std::string policy = spec.text("restartPolicy").value_or(""); !policy.empty()) {
+        if (const auto known = to_restart_policy(policy))
+            pod.restart_policy = *known;
+        else
+            policy_errors.push_back(
+                not_supported(spec.path("restartPolicy"), policy, {"Always", "OnFailure", "Never"}));
+    }
+
+    ContainerReader reader{pod, options, reading.errors, reading.ignored};
+    pod.containers = read_containers(spec, "containers", reader);
+    if (const Json* containers = spec.find("containers"); containers == nullptr || containers->empty())
+        reading.errors.push_back(required(spec.path("containers")));
+    pod.init_containers = read_containers(spec, "initContainers", reader);
+    reading.errors.insert(reading.errors.end(), policy_errors.begin(), policy_errors.end());
+    check_images(pod.containers, spec.path("containers"), reading.errors);
+    check_images(pod.init_containers, spec.path("initContainers"), reading.errors);
+
+    // What chooses a node, pulls images or talks to the cluster has no meaning on one machine without a cluster.
+    note_unhonoured(spec,
+                    {"affinity", "automountServiceAccountToken", "dnsPolicy", "enableServiceLinks", "imagePullSecrets",
+                     "nodeName", "nodeSelector", "preemptionPolicy", "priority", "priorityClassName", "schedulerName",
+                     "schedulingGates", "serviceAccount", "serviceAccountName", "tolerations",
+                     "topologySpreadConstraints"},
+                    reading.ignored);
+}
+
+} // namespace
+
+PodReading read_pod(const Json& object, const Options& options) {
+    PodReading reading;
+    reading.pod.object = object;
+    Fields fields{object, "", reading.errors};
+    read_metadata(inner(fields, "metadata", "metadata"), reading.pod);
+    read_spec(inner(fields, "spec", "spec"), options, reading);
+    for (const std::string& name : fields.others())
+        if (name != "apiVersion" && name != "kind" && name != "status") reading.ignored.push_back(name);
+    return reading;
+}
+
+} // namespace supervisor
