@@ -19,10 +19,13 @@ set(PROBEKIT_HEADERS
     include/probekit/core/verdict.hpp
     include/probekit/core/worker_fsm.hpp
     include/probekit/http/detail/characters.hpp
+    include/probekit/http/detail/framing.hpp
     include/probekit/http/detail/host_header.hpp
     include/probekit/http/detail/ip_literal.hpp
     include/probekit/http/detail/punycode.hpp
     include/probekit/http/detail/url_escape.hpp
+    include/probekit/http/exchange_fsm.hpp
+    include/probekit/http/exchange_plan.hpp
     include/probekit/http/request.hpp
     include/probekit/http/response_parser.hpp
     include/probekit/http/url.hpp

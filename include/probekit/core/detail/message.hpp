@@ -6,6 +6,7 @@
 #include <string_view>
 #include <system_error>
 
+#include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/outcome.hpp>
@@ -23,6 +24,13 @@ namespace probekit::inline v0::detail {
     return text;
 }
 
+/// "host:port", an IPv6 address in brackets: as Go writes what it dials.
+[[nodiscard]] inline std::string join_host_port(std::string_view host, std::string_view port) {
+    std::string text{host};
+    if (host.find(':') != std::string_view::npos) text = "[" + text + "]";
+    return text.append(":").append(port);
+}
+
 /// "dial tcp ADDR: connect: connection refused". `host` as configured; `address` as dialled: "127.0.0.1:80", "[::1]:80".
 [[nodiscard]] inline std::string dial_message(std::string_view host, std::string_view address, Phase phase,
                                               const std::error_code& cause) {
@@ -35,9 +43,24 @@ namespace probekit::inline v0::detail {
     text.append(" ").append(address);
     if (cause == Errc::timed_out) return text + ": i/o timeout";
     // Go names the call that failed; without descriptors or memory that is socket(), else connect().
-    const bool in_socket = cause == std::errc::too_many_files_open || cause == std::errc::too_many_files_open_in_system ||
-                           cause == std::errc::no_buffer_space || cause == std::errc::not_enough_memory;
+    const bool in_socket = cause == std::errc::too_many_files_open ||
+                           cause == std::errc::too_many_files_open_in_system || cause == std::errc::no_buffer_space ||
+                           cause == std::errc::not_enough_memory;
     return text + (in_socket ? ": socket: " : ": connect: ") + go_error_text(cause);
+}
+
+/// A failed request as Go's client says it.
+[[nodiscard]] inline std::string request_message(std::string_view url, std::string_view what) {
+    return "Get " + go_quoted(url) + ": " + std::string{what};
+}
+
+/// Why a request found nobody to send it to, or no answer in time.
+[[nodiscard]] inline std::string unanswered_message(std::string_view url, std::string_view host,
+                                                    std::string_view address, Phase phase,
+                                                    const std::error_code& cause) {
+    if (cause == Errc::timed_out)
+        return request_message(url, "context deadline exceeded (Client.Timeout exceeded while awaiting headers)");
+    return request_message(url, dial_message(host, address, phase, cause));
 }
 
 /// `result.detail`, if there is one, is the whole text; all else follows from the first request.
@@ -47,11 +70,7 @@ namespace probekit::inline v0::detail {
     if (result.outcome == Outcome::success) return result.output;
     if (result.outcome == Outcome::warning) return "Probe terminated redirects, Response body: " + result.output;
     if (result.cause == Errc::http_status) return "HTTP probe failed with statuscode: " + std::to_string(result.status);
-    std::string text = "Get \"";
-    text.append(url).append("\": ");
-    if (result.cause == Errc::timed_out)
-        return text + "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
-    return text + dial_message(host, address, result.phase, result.cause);
+    return unanswered_message(url, host, address, result.phase, result.cause);
 }
 
 /// `command` is its words joined with blanks; `result.detail` holds the timeout that ran, as Go writes it.

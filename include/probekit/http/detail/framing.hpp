@@ -1,0 +1,209 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <probekit/core/detail/go_quoted.hpp>
+#include <probekit/http/detail/characters.hpp>
+#include <probekit/http/detail/url_escape.hpp>
+
+// The small texts of a response that say how it is framed.
+namespace probekit::inline v0::detail {
+
+/// The three characters of a status code; -1 if they are none. As Go's Atoi, a sign is let pass.
+[[nodiscard]] constexpr int parse_status_code(std::string_view text) noexcept {
+    if (text.size() != 3) return -1;
+    int sign = 1;
+    if (text.front() == '+' || text.front() == '-') {
+        sign = text.front() == '-' ? -1 : 1;
+        text.remove_prefix(1);
+    }
+    int code = 0;
+    for (const char c : text) {
+        if (c < '0' || c > '9') return -1;
+        code = code * 10 + (c - '0');
+    }
+    return sign * code < 0 ? -1 : code;
+}
+
+/// "HTTP/1.1" is 11; -1 if it is no such thing.
+[[nodiscard]] constexpr int parse_http_version(std::string_view text) noexcept {
+    const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+    if (text.size() != 8 || !text.starts_with("HTTP/") || text[6] != '.') return -1;
+    if (!is_digit(text[5]) || !is_digit(text[7])) return -1;
+    return (text[5] - '0') * 10 + (text[7] - '0');
+}
+
+struct ChunkSize {
+    std::uint64_t value = 0;
+    std::string_view error = {};
+};
+
+/// The line before a chunk, its end taken off: hexadecimal digits, perhaps an extension.
+[[nodiscard]] constexpr ChunkSize parse_chunk_size(std::string_view line) noexcept {
+    line = trim_right(line);
+    line = line.substr(0, line.find(';'));
+    if (line.empty()) return {0, "empty hex number for chunk length"};
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i != line.size(); ++i) {
+        const int digit = hex_value(line[i]);
+        if (digit < 0) return {0, "invalid byte in chunk length"};
+        if (i == 16) return {0, "http chunk length too large"};
+        value = value << 4 | static_cast<std::uint64_t>(digit);
+    }
+    return {value, {}};
+}
+
+/// What the headers of one head say about its body. In ordinary heads this is numbers and flags; only what is odd is kept
+/// as text, to be complained of in the order in which Go does.
+class Framing {
+public:
+    static constexpr std::uint64_t unknown_length = std::numeric_limits<std::uint64_t>::max();
+
+    bool ignores_transfer_encoding = false; ///< HTTP/1.0 has none
+
+    void see(std::string_view name, std::string_view value) {
+        switch (name.size()) {
+        case 7:
+            if (iequals(name, "upgrade"))
+                has_upgrade_ = has_upgrade_ || !value.empty();
+            else if (iequals(name, "trailer"))
+                see_trailer(value);
+            break;
+        case 10:
+            if (iequals(name, "connection"))
+                connection_upgrade_ = connection_upgrade_ || any_element(value, [](std::string_view element) {
+                                          return iequals(element, "upgrade");
+                                      });
+            break;
+        case 14:
+            if (iequals(name, "content-length")) see_length(value);
+            break;
+        case 17:
+            if (iequals(name, "transfer-encoding") && !ignores_transfer_encoding) see_encoding(value);
+            break;
+        default: break;
+        }
+    }
+
+    /// What is wrong with them, in Go's words; nothing if all is well.
+    [[nodiscard]] std::string problem() {
+        if (odd_) {
+            std::string error = encoding_problem(odd_->encodings);
+            if (error.empty()) error = length_problem(odd_->lengths);
+            if (!error.empty()) return error;
+        }
+        if (chunked_ && !bad_trailer_.empty()) return "bad trailer key " + go_quoted(bad_trailer_);
+        return {};
+    }
+
+    [[nodiscard]] bool is_chunked() const noexcept { return chunked_; }
+    [[nodiscard]] std::uint64_t length() const noexcept { return length_; }
+    [[nodiscard]] bool switches_protocol() const noexcept { return has_upgrade_ && connection_upgrade_; }
+
+private:
+    struct Odd {
+        std::vector<std::string> lengths = {};
+        std::vector<std::string> encodings = {};
+    };
+
+    Odd& odd() {
+        if (!odd_) odd_ = std::make_unique<Odd>();
+        return *odd_;
+    }
+
+    static void keep(std::vector<std::string>& values, std::string_view value) {
+        constexpr std::size_t most = 16; // enough to show what is wrong
+        if (values.size() < most) values.emplace_back(value);
+    }
+
+    /// A number as one would write it; -1 for all else, right or wrong.
+    [[nodiscard]] static std::uint64_t plain_number(std::string_view text) noexcept {
+        if (text.empty() || text.size() > 18 || (text.front() == '0' && text.size() > 1)) return unknown_length;
+        std::uint64_t value = 0;
+        for (const char c : text) {
+            if (c < '0' || c > '9') return unknown_length;
+            value = value * 10 + static_cast<std::uint64_t>(c - '0');
+        }
+        return value;
+    }
+
+    void see_length(std::string_view value) {
+        const bool first = length_ == unknown_length && (!odd_ || odd_->lengths.empty());
+        const std::uint64_t number = plain_number(value);
+        if (first && number != unknown_length) {
+            length_ = number;
+            return;
+        }
+        std::vector<std::string>& lengths = odd().lengths;
+        if (!first && lengths.empty()) lengths.push_back(std::to_string(length_));
+        keep(lengths, value);
+    }
+
+    void see_encoding(std::string_view value) {
+        const bool first = !chunked_ && (!odd_ || odd_->encodings.empty());
+        if (first && value == "chunked") {
+            chunked_ = true;
+            return;
+        }
+        std::vector<std::string>& encodings = odd().encodings;
+        if (chunked_ && encodings.empty()) encodings.emplace_back("chunked");
+        keep(encodings, value);
+    }
+
+    void see_trailer(std::string_view value) noexcept {
+        any_element(value, [this](std::string_view element) {
+            for (const std::string_view forbidden : {"Transfer-Encoding", "Trailer", "Content-Length"})
+                if (bad_trailer_.empty() && iequals(element, forbidden)) bad_trailer_ = forbidden;
+            return !bad_trailer_.empty();
+        });
+    }
+
+    [[nodiscard]] static std::string list(const std::vector<std::string>& values) {
+        std::string text = "[";
+        for (const std::string& value : values) text += (text.size() > 1 ? " " : "") + go_quoted(value);
+        return text + "]";
+    }
+
+    [[nodiscard]] std::string encoding_problem(const std::vector<std::string>& encodings) {
+        if (encodings.empty()) return {};
+        if (encodings.size() > 1) return "too many transfer encodings: " + list(encodings);
+        if (!iequals(encodings.front(), "chunked"))
+            return "unsupported transfer encoding: " + go_quoted(encodings.front());
+        chunked_ = true;
+        return {};
+    }
+
+    [[nodiscard]] std::string length_problem(const std::vector<std::string>& lengths) {
+        if (lengths.empty()) return {};
+        const std::string_view first = trim(lengths.front());
+        for (const std::string& other : lengths)
+            if (trim(other) != first)
+                return "http: message cannot contain multiple Content-Length headers; got " + list(lengths);
+        if (first.empty()) return "invalid empty Content-Length " + go_quoted(first);
+        std::uint64_t number = 0;
+        constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
+        for (const char c : first) {
+            const auto digit = static_cast<std::uint64_t>(static_cast<unsigned char>(c)) - '0';
+            if (digit > 9 || number > (most - digit) / 10) return "bad Content-Length " + go_quoted(first);
+            number = number * 10 + digit;
+        }
+        length_ = number;
+        return {};
+    }
+
+    std::unique_ptr<Odd> odd_ = {};
+    std::string_view bad_trailer_ = {}; ///< points to a literal
+    std::uint64_t length_ = unknown_length;
+    bool chunked_ = false;
+    bool has_upgrade_ = false;
+    bool connection_upgrade_ = false;
+};
+
+} // namespace probekit::inline v0::detail

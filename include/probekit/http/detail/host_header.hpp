@@ -1,0 +1,27 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include <probekit/http/detail/characters.hpp>
+#include <probekit/http/detail/punycode.hpp>
+
+namespace probekit::inline v0::detail {
+
+/// A host as the Host header may say it: names in ASCII form, no IPv6 zone, and nothing at all if it has characters that
+/// no host has (an altered one could mean another host).
+[[nodiscard]] inline std::string host_header(std::string_view host) {
+    std::string text = ascii_host(host);
+    for (const char c : text) {
+        const bool alphanumeric = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        if (!alphanumeric && std::string_view{"!$%&'()*+,-.:;=[]_~"}.find(c) == std::string_view::npos) return {};
+    }
+    const std::size_t end = text.rfind(']');
+    if (text.starts_with('[') && end != std::string::npos)
+        if (const std::size_t zone = text.rfind('%', end); zone != std::string::npos) text.erase(zone, end - zone);
+    return text;
+}
+
+} // namespace probekit::inline v0::detail

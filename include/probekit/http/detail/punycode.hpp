@@ -1,0 +1,89 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <probekit/core/detail/go_quoted.hpp>
+
+namespace probekit::inline v0::detail {
+
+/// One label of a host name in the ASCII form of RFC 3492: "b\u00fccher" becomes "xn--bcher-kva". Empty: not UTF-8, or
+/// longer than a label may be.
+[[nodiscard]] inline std::string punycode_label(std::string_view label) {
+    constexpr std::uint32_t base = 36, t_min = 1, t_max = 26, skew = 38, damp = 700;
+    constexpr std::size_t longest = 63;
+    if (label.size() > 4 * longest) return {};
+    std::vector<std::uint32_t> points;
+    std::string result = "xn--";
+    while (!label.empty()) {
+        const CodePoint point = first_code_point(label);
+        if (!point.valid) return {};
+        points.push_back(point.value);
+        if (point.value < 0x80) result += static_cast<char>(point.value);
+        label.remove_prefix(point.size);
+    }
+    std::size_t done = result.size() - 4;
+    const std::size_t basic = done;
+    if (basic != 0) result += '-';
+
+    std::uint32_t n = 0x80, delta = 0, bias = 72;
+    while (done != points.size()) {
+        std::uint32_t next = std::numeric_limits<std::uint32_t>::max();
+        for (const std::uint32_t point : points)
+            if (point >= n) next = std::min(next, point);
+        delta += (next - n) * static_cast<std::uint32_t>(done + 1); // a label is short: no overflow
+        n = next;
+        for (const std::uint32_t point : points) {
+            if (point < n) ++delta;
+            if (point != n) continue;
+            std::uint32_t q = delta;
+            for (std::uint32_t k = base;; k += base) {
+                const std::uint32_t t = k <= bias ? t_min : std::min(k - bias, t_max);
+                const std::uint32_t digit = q < t ? q : t + (q - t) % (base - t);
+                result += static_cast<char>(digit < 26 ? 'a' + digit : '0' + (digit - 26));
+                if (q < t) break;
+                q = (q - t) / (base - t);
+            }
+            delta = done == basic ? delta / damp : delta / 2;
+            ++done;
+            delta += delta / static_cast<std::uint32_t>(done);
+            std::uint32_t k = 0;
+            for (; delta > (base - t_min) * t_max / 2; k += base) delta /= base - t_min;
+            bias = k + (base - t_min + 1) * delta / (delta + skew);
+            delta = 0;
+        }
+        ++delta;
+        ++n;
+    }
+    return result;
+}
+
+/// A host (and port) with the labels of its name in ASCII form; unchanged if it is ASCII already or cannot be put so.
+[[nodiscard]] inline std::string ascii_host(std::string_view host) {
+    const auto is_ascii = [](std::string_view text) {
+        return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+    };
+    if (is_ascii(host)) return std::string{host};
+    const std::size_t end = std::min(host.find(':'), host.size());
+    std::string result;
+    std::string_view name = host.substr(0, end);
+    for (;;) {
+        const std::size_t dot = name.find('.');
+        const std::string_view label = name.substr(0, dot);
+        const std::string converted = is_ascii(label) ? std::string{label} : punycode_label(label);
+        if (converted.empty() && !label.empty()) return std::string{host};
+        result += converted;
+        if (dot == std::string_view::npos) break;
+        result += '.';
+        name.remove_prefix(dot + 1);
+    }
+    return result.append(host.substr(end));
+}
+
+} // namespace probekit::inline v0::detail

@@ -1,0 +1,302 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <probekit/core/actions.hpp>
+#include <probekit/core/detail/message.hpp>
+#include <probekit/core/error.hpp>
+#include <probekit/core/outcome.hpp>
+#include <probekit/core/result.hpp>
+#include <probekit/http/exchange_plan.hpp>
+#include <probekit/http/request.hpp>
+#include <probekit/http/response_parser.hpp>
+#include <probekit/http/url.hpp>
+
+namespace probekit::inline v0::http {
+
+/// One look by HTTP as a pure machine: requests, redirects, what the answer means and what the kubelet would say of it.
+/// It asks for one thing at a time; the caller does it and tells what came of it. It has no clock and no socket: the
+/// timeout is an event like the others. Nothing is allocated for an answer that is no redirect and of which nothing is
+/// to be kept. Functions may throw std::bad_alloc. Plan and result must outlive it.
+class ExchangeFsm {
+public:
+    /// What the caller is to do next.
+    enum class Step : std::uint8_t {
+        connect, ///< a new connection to the plan's host at port(), speaking scheme(); drop the one before
+        send,    ///< all of request()
+        receive, ///< anything
+        done,    ///< drop the connection: the result is filled in but for times and target, and error() is known
+    };
+
+    ExchangeFsm(const ExchangePlan& plan, ProbeResult& result) noexcept : plan_(&plan), result_(&result) {}
+
+    [[nodiscard]] Step start() {
+        if (plan_->refusal().empty()) {
+            result_->phase = Phase::connect;
+            return Step::connect;
+        }
+        result_->detail = plan_->refusal();
+        result_->outcome = plan_->refusal_is_failure() ? Outcome::failure : Outcome::unknown;
+        result_->cause = std::make_error_code(std::errc::invalid_argument);
+        return Step::done;
+    }
+
+    [[nodiscard]] Step connected() noexcept {
+        result_->phase = Phase::request;
+        return Step::send;
+    }
+
+    [[nodiscard]] Step sent() noexcept {
+        result_->phase = Phase::response;
+        return Step::receive;
+    }
+
+    [[nodiscard]] Step received(std::string_view bytes) {
+        const auto see_header = [this](std::string_view name, std::string_view value) {
+            if (is_redirect(parser_.status()) && plan_->follows_redirects() && detail::iequals(name, "location"))
+                see_location(value);
+        };
+        for (;;) {
+            switch (parser_.next(bytes, see_header)) {
+            case ResponseParser::Event::more: return Step::receive;
+            case ResponseParser::Event::head:
+                if (begin_body()) break;
+                return is_done_ ? Step::done : end_body();
+            case ResponseParser::Event::body:
+                if (take(parser_.body())) break;
+                return end_body();
+            case ResponseParser::Event::complete: return end_body();
+            case ResponseParser::Event::failed: return reject_response();
+            }
+        }
+    }
+
+    /// The peer has closed the connection while something was to be received.
+    [[nodiscard]] Step ended() {
+        if (!parser_.started()) return fail(Phase::response, Errc::malformed_response, "EOF");
+        return parser_.finish() == ResponseParser::Event::complete ? end_body() : reject_response();
+    }
+
+    /// There is no connection. `phase`: resolve or connect. `address`: what was dialled, if a name had to be resolved.
+    [[nodiscard]] Step no_connection(Phase phase, std::error_code code, std::string_view address = {}) {
+        result_->phase = phase;
+        return stop_unanswered(to_std(code), address);
+    }
+
+    /// Sending or receiving failed. `ends`: local and remote address, "127.0.0.1:40000->127.0.0.1:80".
+    [[nodiscard]] Step broken(std::error_code code, std::string_view ends) {
+        code = to_std(code);
+        const bool writing = result_->phase == Phase::request;
+        std::string text{writing ? "write tcp " : "read tcp "};
+        text.append(ends).append(writing ? ": write: " : ": read: ") += detail::go_error_text(code);
+        if (is_local_fault(code)) return stop(Outcome::unknown, code, detail::request_message(shown_url(), text));
+        if (result_->phase == Phase::body) return follows_ ? follow() : stop_incomplete(std::move(text));
+        if (writing || !parser_.started()) return fail(result_->phase, code, text);
+        if (parser_.between_heads()) return fail(Phase::response, code, broken_prefix + text);
+        (void)parser_.finish(); // what came is judged as if it had ended: so does Go, which then meets the end
+        return reject_response();
+    }
+
+    [[nodiscard]] Step timed_out() {
+        if (result_->phase == Phase::body) {
+            if (!follows_)
+                return stop_incomplete(
+                    "context deadline exceeded (Client.Timeout or context cancellation while reading body)");
+            // Go blames the request that it would have sent next.
+            if (const Step next = follow(); next == Step::done) return next;
+        }
+        return stop_unanswered(make_error_code(Errc::timed_out), {});
+    }
+
+    /// The look failed for another reason: `what` in Go's words, without the request it is said of.
+    [[nodiscard]] Step fail(Phase phase, std::error_code cause, std::string_view what) {
+        result_->phase = phase;
+        return stop(Outcome::failure, cause, detail::request_message(shown_url(), what));
+    }
+
+    /// Where to connect to.
+    [[nodiscard]] std::uint16_t port() const noexcept { return is_first() ? plan_->port() : hop_->port; }
+    [[nodiscard]] HttpScheme scheme() const noexcept {
+        if (is_first()) return plan_->scheme();
+        return hop_->url.scheme == "https" ? HttpScheme::https : HttpScheme::http;
+    }
+
+    /// What to send. Valid until the next connect.
+    [[nodiscard]] std::string_view request() const noexcept { return is_first() ? plan_->request() : hop_->request; }
+
+    /// When done: why nothing was learned that counts; empty if the outcome counts.
+    [[nodiscard]] std::error_code error() const noexcept {
+        const bool counts = result_->outcome != Outcome::unknown && result_->cause != Errc::incomplete_body;
+        return counts ? std::error_code{} : result_->cause;
+    }
+
+private:
+    /// What there is only once a redirect has come.
+    struct Hop {
+        std::string location = {}; ///< of the answer that is being read
+        Url next = {};             ///< what it means
+        bool next_is_absolute = false;
+        Url url = {};          ///< of the request under way, from the second on, as are the following
+        std::string host = {}; ///< what its Host header says if it is not the URL's host
+        std::string request = {};
+        std::uint16_t port = 0;
+    };
+
+    /// As much as Go reads of the body of a redirect it follows.
+    static constexpr std::uint64_t redirect_body_limit = 2048;
+    static constexpr const char* broken_prefix = "net/http: HTTP/1.x transport connection broken: ";
+
+    [[nodiscard]] static constexpr bool is_redirect(int status) noexcept {
+        return (status >= 301 && status <= 303) || status == 307 || status == 308;
+    }
+
+    [[nodiscard]] bool is_first() const noexcept { return requests_ == 1; }
+    [[nodiscard]] const Url& url() const noexcept { return is_first() ? plan_->url() : hop_->url; }
+    [[nodiscard]] std::string shown_url() const { return url().text_for_messages(); }
+
+    /// The first of several counts, an empty one means nothing.
+    void see_location(std::string_view value) {
+        if (std::exchange(has_location_, true) || value.empty()) return;
+        if (!hop_) hop_ = std::make_unique<Hop>();
+        hop_->location = value;
+    }
+
+    /// The head is known. True: its body is to be read. False: there is no need to, or (is_done_) it was not to be borne.
+    bool begin_body() {
+        result_->phase = Phase::body;
+        result_->status = parser_.status();
+        if (hop_ && !hop_->location.empty()) {
+            ParsedUrl location = parse_url(hop_->location);
+            if (!location) {
+                is_done_ = true;
+                (void)fail(Phase::response, Errc::bad_redirect,
+                           "failed to parse Location header " + detail::go_quoted(hop_->location) + ": " +
+                               location.error);
+                return false;
+            }
+            hop_->next_is_absolute = !location.url.scheme.empty();
+            hop_->next = resolve(url(), std::move(location.url));
+            follows_ = hop_->next.hostname() == plan_->url().hostname();
+        }
+        body_left_ = follows_ ? redirect_body_limit : plan_->body_limit();
+        const bool length_known = parser_.length() != ResponseParser::unknown_length;
+        if (follows_) return !length_known || parser_.length() <= redirect_body_limit;
+        keeps_body_ = plan_->keeps_output() || result_->status < 200 || result_->status > 299;
+        if (keeps_body_ && length_known)
+            result_->output.reserve(static_cast<std::size_t>(std::min(parser_.length(), body_left_)));
+        return body_left_ != 0;
+    }
+
+    /// False: no more of the body is wanted.
+    bool take(std::string_view part) {
+        part = part.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(part.size(), body_left_)));
+        body_left_ -= part.size();
+        if (!follows_) result_->output_bytes += part.size();
+        if (keeps_body_) result_->output.append(part);
+        return body_left_ != 0;
+    }
+
+    [[nodiscard]] Step end_body() {
+        if (follows_) return follow();
+        result_->phase = Phase::finish;
+        const int status = result_->status;
+        if (status >= 200 && status < 300) return stop(Outcome::success, {}, {});
+        if (status >= 300 && status < 400) return stop(Outcome::warning, {}, {});
+        return stop(Outcome::failure, Errc::http_status, {});
+    }
+
+    [[nodiscard]] Step reject_response() {
+        if (result_->phase != Phase::body)
+            return fail(Phase::response, Errc::malformed_response, broken_prefix + parser_.error());
+        return follows_ ? follow() : stop_incomplete(parser_.error());
+    }
+
+    /// To the next request, now that the redirect's body is over or does not matter.
+    [[nodiscard]] Step follow() {
+        Hop& hop = *hop_;
+        if (requests_ >= plan_->max_requests()) {
+            result_->phase = Phase::response;
+            return stop(Outcome::failure, Errc::too_many_redirects,
+                        detail::request_message(hop.location, "stopped after " + std::to_string(plan_->max_requests()) +
+                                                                  " redirects"));
+        }
+        const std::string_view given_referer = plan_->headers().first("Referer");
+        std::string referer = given_referer.empty() ? url().text_without_user() : std::string{given_referer};
+        if (url().scheme == "https" && hop.next.scheme == "http") referer.clear();
+        // The user's Host header goes along with relative redirects only.
+        std::string host = is_first() ? plan_->headers().host : std::move(hop.host);
+        if (hop.next_is_absolute || host == url().host) host.clear();
+
+        hop.url = std::exchange(hop.next, {});
+        hop.host = std::move(host);
+        hop.request = make_request(hop.url, plan_->headers(), hop.host, referer);
+        hop.location.clear();
+        ++requests_;
+        has_location_ = false;
+        follows_ = false;
+        parser_ = ResponseParser{};
+        result_->status = -1;
+        return aim();
+    }
+
+    /// Finds the port of the next request, and whether it can be made at all.
+    [[nodiscard]] Step aim() {
+        Hop& hop = *hop_;
+        const bool is_https = hop.url.scheme == "https";
+        if (hop.url.scheme != "http" && !(is_https && plan_->has_tls()))
+            return fail(Phase::response, Errc::bad_redirect,
+                        "unsupported protocol scheme " + detail::go_quoted(hop.url.scheme));
+        std::uint32_t port = hop.url.port().empty() ? (is_https ? 443 : 80) : 0;
+        for (const char digit : hop.url.port()) {
+            port = std::min(port * 10 + static_cast<std::uint32_t>(digit - '0'), 65'536u);
+        }
+        if (port > 65'535)
+            return fail(Phase::response, Errc::bad_redirect,
+                        "dial tcp: address " + std::string{hop.url.port()} + ": invalid port");
+        hop.port = static_cast<std::uint16_t>(port);
+        result_->phase = Phase::connect;
+        return Step::connect;
+    }
+
+    /// No connection, or no answer. Of the first request the result's target can tell all there is to say.
+    [[nodiscard]] Step stop_unanswered(std::error_code cause, std::string_view address) {
+        std::string text;
+        if (!is_first() || !address.empty()) {
+            const std::string dialled = address.empty() ? plan_->dialled(port()) : std::string{address};
+            text = detail::unanswered_message(shown_url(), plan_->host(), dialled, result_->phase, cause);
+        }
+        return stop(is_local_fault(cause) ? Outcome::unknown : Outcome::failure, cause, std::move(text));
+    }
+
+    [[nodiscard]] Step stop_incomplete(std::string text) {
+        return stop(Outcome::failure, Errc::incomplete_body, std::move(text));
+    }
+
+    [[nodiscard]] Step stop(Outcome outcome, std::error_code cause, std::string text) {
+        result_->outcome = outcome;
+        result_->cause = cause;
+        result_->detail = std::move(text);
+        return Step::done;
+    }
+
+    const ExchangePlan* plan_;
+    ProbeResult* result_;
+    ResponseParser parser_ = {};
+    std::unique_ptr<Hop> hop_ = {};
+    std::uint64_t body_left_ = 0;
+    int requests_ = 1;
+    bool has_location_ = false;
+    bool follows_ = false; ///< the answer being read is a redirect that will be followed
+    bool keeps_body_ = false;
+    bool is_done_ = false;
+};
+
+} // namespace probekit::inline v0::http

@@ -1,0 +1,118 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <probekit/core/actions.hpp>
+#include <probekit/core/detail/message.hpp>
+#include <probekit/core/detail/target.hpp>
+#include <probekit/core/duration.hpp>
+#include <probekit/core/result.hpp>
+#include <probekit/http/detail/punycode.hpp>
+#include <probekit/http/request.hpp>
+#include <probekit/http/url.hpp>
+
+namespace probekit::inline v0::detail {
+
+/// The URL that the kubelet makes of a probe's settings: of a path that is a whole URL only the path and query count, of
+/// one that is none every byte does.
+[[nodiscard]] inline http::ParsedUrl probe_url(const HttpGetAction& action) {
+    http::ParsedUrl parsed = http::parse_url(action.path);
+    if (!parsed) parsed = {.url = {.path = url_escaped(action.path, UrlPart::path)}};
+    parsed.url.scheme = action.scheme == HttpScheme::https ? "https" : "http";
+    const std::string_view host = action.host.empty() ? std::string_view{"127.0.0.1"} : std::string_view{action.host};
+    parsed.url.host = join_host_port(host, std::to_string(action.port));
+    return http::parse_url(parsed.url.text());
+}
+
+} // namespace probekit::inline v0::detail
+
+namespace probekit::inline v0::http {
+
+/// All of a probe's exchanges that does not change from one to the next: made once, shared by all attempts and their
+/// results. Settings must be valid; what Go would refuse to send all the same is kept as refusal().
+class ExchangePlan final : public detail::Target {
+public:
+    /// `address`: of a literal host, as messages shall print it; empty: as it was given. `has_tls`: whether the caller can
+    /// connect where scheme() says https.
+    explicit ExchangePlan(const HttpGetAction& action, const HttpOptions& options = {}, std::string_view address = {},
+                          bool has_tls = false)
+        : ExchangePlan(detail::probe_url(action), action, options, address, has_tls) {}
+
+    [[nodiscard]] const Url& url() const noexcept { return url_; }
+    [[nodiscard]] const RequestHeaders& headers() const noexcept { return headers_; }
+    [[nodiscard]] const std::string& request() const noexcept { return request_; } ///< the first one
+
+    /// To be connected to, for every request: redirects never lead to another host. An address or a name, no brackets.
+    [[nodiscard]] const std::string& host() const noexcept { return host_; }
+    [[nodiscard]] std::uint16_t port() const noexcept { return port_; } ///< of the first request
+    [[nodiscard]] HttpScheme scheme() const noexcept { return scheme_; }
+    [[nodiscard]] bool has_tls() const noexcept { return has_tls_; }
+
+    /// "127.0.0.1:80": what was dialled, as messages say it.
+    [[nodiscard]] std::string dialled(std::uint16_t port) const {
+        return detail::join_host_port(address_, std::to_string(port));
+    }
+
+    [[nodiscard]] std::size_t body_limit() const noexcept { return body_limit_; }
+    [[nodiscard]] bool keeps_output() const noexcept { return keeps_output_; }
+    [[nodiscard]] bool follows_redirects() const noexcept { return follows_redirects_; }
+    [[nodiscard]] int max_requests() const noexcept { return max_requests_; }
+
+    /// Why nothing will be sent; empty if it will. The kubelet's text.
+    [[nodiscard]] const std::string& refusal() const noexcept { return refusal_; }
+    /// Whether the refusal is a failure of the target, or an error: the kubelet could not even form the request.
+    [[nodiscard]] bool refusal_is_failure() const noexcept { return refusal_is_failure_; }
+
+    [[nodiscard]] std::string message(const ProbeResult& result, std::optional<Duration>) const override {
+        return detail::http_message(url_.text_for_messages(), host_, detail::join_host_port(host_, url_.port()),
+                                    result);
+    }
+
+private:
+    ExchangePlan(ParsedUrl parsed, const HttpGetAction& action, const HttpOptions& options, std::string_view address,
+                 bool has_tls)
+        : url_(std::move(parsed.url)),
+          headers_(make_request_headers(action.headers, options.user_agent)),
+          request_(make_request(url_, headers_, headers_.host)),
+          host_(detail::ascii_host(url_.hostname())),
+          address_(address.empty() ? std::string_view{host_} : address),
+          refusal_(std::move(parsed.error)),
+          body_limit_(options.body_limit),
+          max_requests_(options.max_requests),
+          port_(action.port),
+          scheme_(action.scheme),
+          has_tls_(has_tls),
+          keeps_output_(options.keep_output),
+          follows_redirects_(options.redirects == Redirects::same_host) {
+        if (!refusal_.empty()) return;
+        std::string_view reason = headers_.error;
+        if (reason.empty() && host_.empty()) reason = "http: no Host in request URL";
+        if (reason.empty()) return;
+        refusal_ = detail::request_message(url_.text_for_messages(), reason);
+        refusal_is_failure_ = true;
+    }
+
+    Url url_;
+    RequestHeaders headers_;
+    std::string request_;
+    std::string host_;
+    std::string address_;
+    std::string refusal_;
+    std::size_t body_limit_;
+    int max_requests_;
+    std::uint16_t port_;
+    HttpScheme scheme_;
+    bool has_tls_;
+    bool keeps_output_;
+    bool follows_redirects_;
+    bool refusal_is_failure_ = false;
+};
+
+} // namespace probekit::inline v0::http

@@ -1,0 +1,281 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <probekit/core/detail/go_quoted.hpp>
+#include <probekit/http/detail/characters.hpp>
+#include <probekit/http/detail/ip_literal.hpp>
+#include <probekit/http/detail/url_escape.hpp>
+
+// URLs as Go's net/url understands and prints them, as far as a probe can show it: the kubelet's paths, redirects and
+// messages went through that package.
+namespace probekit::inline v0::http {
+
+/// What stands before the @ of a URL, decoded.
+struct UserInfo {
+    std::string name = {};
+    std::optional<std::string> password = {};
+
+    friend bool operator==(const UserInfo&, const UserInfo&) = default;
+};
+
+/// A URL or a relative reference, in its parts.
+struct Url {
+    std::string scheme = {}; ///< small letters; empty: relative
+    std::string opaque = {}; ///< what follows the scheme if it is no path: "mailto:OPAQUE"
+    std::optional<UserInfo> user = {};
+    std::string host = {};     ///< decoded, with ":port" if there is one; IPv6 in brackets
+    std::string path = {};     ///< escaped, as it is sent
+    bool has_query = false;    ///< there is a question mark, perhaps with nothing behind it
+    std::string query = {};    ///< as it was given
+    std::string fragment = {}; ///< escaped
+
+    /// The host without port and brackets.
+    [[nodiscard]] std::string_view hostname() const noexcept {
+        std::string_view name = std::string_view{host}.substr(0, port_at());
+        if (name.size() >= 2 && name.starts_with('[') && name.ends_with(']')) name = name.substr(1, name.size() - 2);
+        return name;
+    }
+
+    /// The port as it was written; empty if there is none.
+    [[nodiscard]] std::string_view port() const noexcept {
+        const std::string_view tail = std::string_view{host}.substr(port_at());
+        return tail.substr(tail.empty() ? 0 : 1);
+    }
+
+    /// What the request line says: path and query.
+    [[nodiscard]] std::string request_target() const {
+        std::string target = opaque.empty() ? path : opaque;
+        if (target.empty()) target = "/";
+        if (has_query) target.append("?").append(query);
+        return target;
+    }
+
+    [[nodiscard]] std::string text() const { return text_for(user_text()); }
+
+    /// The URL with its password hidden, as Go's errors name it.
+    [[nodiscard]] std::string text_for_messages() const {
+        return text_for(user && user->password ? user->name + ":***@" : user_text());
+    }
+
+    /// The URL without user and password: what a Referer may say.
+    [[nodiscard]] std::string text_without_user() const { return text_for({}); }
+
+    friend bool operator==(const Url&, const Url&) = default;
+
+private:
+    [[nodiscard]] std::size_t port_at() const noexcept {
+        const std::size_t colon = host.rfind(':');
+        const bool numeric =
+            colon != std::string::npos && host.find_first_not_of("0123456789", colon + 1) == std::string::npos;
+        return numeric ? colon : host.size();
+    }
+
+    [[nodiscard]] std::string user_text() const {
+        if (!user) return {};
+        std::string text = detail::url_escaped(user->name, detail::UrlPart::userinfo);
+        if (user->password) text += ":" + detail::url_escaped(*user->password, detail::UrlPart::userinfo);
+        return text + "@";
+    }
+
+    [[nodiscard]] std::string text_for(std::string_view before_host) const {
+        std::string text = scheme.empty() ? std::string{} : scheme + ":";
+        if (!opaque.empty()) {
+            text += opaque;
+        } else {
+            if (!host.empty() || user) {
+                text.append("//").append(before_host);
+                text += detail::url_escaped(host, detail::UrlPart::host);
+                if (!path.empty() && path.front() != '/') text += '/';
+            }
+            text += path;
+        }
+        if (has_query) text.append("?").append(query);
+        if (!fragment.empty()) text.append("#").append(fragment);
+        return text;
+    }
+};
+
+/// A URL, or what is wrong with the text: "parse \"http://[::1\": missing ']' in host".
+struct ParsedUrl {
+    Url url = {};
+    std::string error = {};
+
+    explicit operator bool() const noexcept { return error.empty(); }
+};
+
+} // namespace probekit::inline v0::http
+
+namespace probekit::inline v0::detail {
+
+[[nodiscard]] inline bool is_optional_port(std::string_view text) noexcept {
+    return text.empty() || (text.front() == ':' && text.find_first_not_of("0123456789", 1) == std::string_view::npos);
+}
+
+// Each of these fills its part of `url` and returns what is wrong.
+
+[[nodiscard]] inline std::string parse_url_host(std::string_view text, http::Url& url) {
+    const std::size_t bracket = text.rfind('[');
+    const bool literal = bracket == 0;
+    if (bracket != std::string_view::npos && !literal) return "invalid IP-literal";
+    const std::size_t end = text.rfind(literal ? ']' : ':');
+    if (literal && end == std::string_view::npos) return "missing ']' in host";
+    const std::string_view port =
+        end == std::string_view::npos ? std::string_view{} : text.substr(literal ? end + 1 : end);
+    if (!is_optional_port(port)) return "invalid port " + go_quoted(port) + " after host";
+    if (!literal) return url_unescape(text, UrlPart::host, url.host);
+
+    const std::string_view address = text.substr(1, end - 1);
+    const std::size_t zone = address.find("%25");
+    std::string decoded;
+    std::string error = url_unescape(address.substr(0, zone), UrlPart::host, decoded);
+    if (error.empty() && zone != std::string_view::npos)
+        error = url_unescape(address.substr(zone), UrlPart::zone, decoded);
+    if (error.empty()) error = bracketed_host_problem(decoded);
+    url.host = "[" + decoded + "]" + std::string{port};
+    return error;
+}
+
+[[nodiscard]] inline std::string parse_url_user(std::string_view text, http::Url& url) {
+    constexpr std::string_view also_allowed = "!'()*:%@";
+    for (const char c : text)
+        if (is_escaped_in(c, UrlPart::userinfo) && also_allowed.find(c) == std::string_view::npos)
+            return "net/url: invalid userinfo";
+    http::UserInfo& user = url.user.emplace();
+    const std::size_t colon = text.find(':');
+    std::string error = url_unescape(text.substr(0, colon), UrlPart::userinfo, user.name);
+    if (error.empty() && colon != std::string_view::npos)
+        error = url_unescape(text.substr(colon + 1), UrlPart::userinfo, user.password.emplace());
+    return error;
+}
+
+/// Splits off "scheme:". A colon at the very beginning is wrong, a text that cannot be a scheme is a path.
+[[nodiscard]] inline std::string parse_url_scheme(std::string_view& text, http::Url& url) {
+    for (std::size_t i = 0; i != text.size(); ++i) {
+        const char c = ascii_lower(text[i]);
+        if (c == ':') {
+            if (i == 0) return "missing protocol scheme";
+            for (const char one : text.substr(0, i)) url.scheme += ascii_lower(one);
+            text.remove_prefix(i + 1);
+            return {};
+        }
+        const bool inside = (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
+        if ((c < 'a' || c > 'z') && (!inside || i == 0)) return {};
+    }
+    return {};
+}
+
+[[nodiscard]] inline std::string parse_url_without_fragment(std::string_view text, http::Url& url) {
+    if (has_control(text, false)) return "net/url: invalid control character in URL";
+    if (std::string error = parse_url_scheme(text, url); !error.empty()) return error;
+    if (const std::size_t mark = text.find('?'); mark != std::string_view::npos) {
+        url.has_query = true;
+        url.query = text.substr(mark + 1);
+        text = text.substr(0, mark);
+    }
+    if (!text.starts_with('/')) {
+        if (!url.scheme.empty()) {
+            url.opaque = text;
+            return {};
+        }
+        if (text.substr(0, text.find('/')).find(':') != std::string_view::npos)
+            return "first path segment in URL cannot contain colon";
+    }
+    if (text.starts_with("//") && (!url.scheme.empty() || !text.starts_with("///"))) {
+        text.remove_prefix(2);
+        std::string_view authority = text.substr(0, text.find('/'));
+        text.remove_prefix(authority.size());
+        const std::size_t at = authority.rfind('@');
+        std::string error = parse_url_host(authority.substr(at + 1), url); // npos + 1 is 0
+        if (error.empty() && at != std::string_view::npos) error = parse_url_user(authority.substr(0, at), url);
+        if (!error.empty()) return error;
+    }
+    std::string decoded;
+    std::string error = url_unescape(text, UrlPart::path, decoded);
+    if (error.empty()) url.path = url_reescaped(text, UrlPart::path);
+    return error;
+}
+
+/// Joins the path of a reference to that of its base and resolves "." and "..": RFC 3986, section 5.2.
+[[nodiscard]] inline std::string resolve_url_path(std::string_view base, std::string_view reference) {
+    std::string joined{reference.empty() || reference.front() != '/' ? base : reference};
+    if (!reference.empty() && reference.front() != '/') joined.erase(joined.rfind('/') + 1).append(reference);
+    if (joined.empty()) return {};
+
+    std::string result = "/";
+    bool first = true;
+    std::string_view rest = joined;
+    for (;;) {
+        const std::size_t slash = rest.find('/');
+        const std::string_view segment = rest.substr(0, slash);
+        if (segment == "..") {
+            const std::size_t last = result.rfind('/');
+            first = last == 0;
+            result.erase(first ? 1 : last);
+        } else if (segment == ".") {
+            first = false;
+        } else {
+            if (!first) result += '/';
+            result += segment;
+            first = false;
+        }
+        if (slash == std::string_view::npos) {
+            if (segment == "." || segment == "..") result += '/';
+            break;
+        }
+        rest.remove_prefix(slash + 1);
+    }
+    // The slash written first and the one of an absolute path are one.
+    return result.starts_with("//") ? result.substr(1) : result;
+}
+
+} // namespace probekit::inline v0::detail
+
+namespace probekit::inline v0::http {
+
+[[nodiscard]] inline ParsedUrl parse_url(std::string_view text) {
+    ParsedUrl result;
+    const std::size_t hash = text.find('#');
+    std::string_view blamed = text.substr(0, hash);
+    result.error = detail::parse_url_without_fragment(blamed, result.url);
+    if (result.error.empty() && hash != std::string_view::npos) {
+        blamed = text;
+        std::string decoded;
+        result.error = detail::url_unescape(text.substr(hash + 1), detail::UrlPart::fragment, decoded);
+        if (result.error.empty())
+            result.url.fragment = detail::url_reescaped(text.substr(hash + 1), detail::UrlPart::fragment);
+    }
+    if (!result.error.empty()) result.error = "parse " + detail::go_quoted(blamed) + ": " + result.error;
+    return result;
+}
+
+/// The URL that a Location or a link means in a document at `base`.
+[[nodiscard]] inline Url resolve(const Url& base, Url reference) {
+    if (!reference.scheme.empty() || !reference.host.empty() || reference.user) {
+        if (reference.scheme.empty()) reference.scheme = base.scheme;
+        reference.path = detail::resolve_url_path(reference.path, {});
+        return reference;
+    }
+    reference.scheme = base.scheme;
+    if (!reference.opaque.empty()) return reference;
+    if (reference.path.empty() && !reference.has_query) {
+        reference.query = base.query;
+        reference.has_query = !base.query.empty();
+        if (reference.fragment.empty()) reference.fragment = base.fragment;
+    }
+    if (reference.path.empty() && !base.opaque.empty()) {
+        reference.opaque = base.opaque;
+        return reference;
+    }
+    reference.host = base.host;
+    reference.user = base.user;
+    reference.path = detail::resolve_url_path(base.path, reference.path);
+    return reference;
+}
+
+} // namespace probekit::inline v0::http
