@@ -18,6 +18,7 @@ struct Replay {
 
 constexpr Replay replays[] = {
     {"worker_traces.json", replay_worker_traces},
+    {"http_cases.json", replay_http_cases},
 };
 
 } // namespace

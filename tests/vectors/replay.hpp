@@ -12,3 +12,4 @@ struct Tally {
 };
 
 Tally replay_worker_traces(const nlohmann::json& document);
+Tally replay_http_cases(const nlohmann::json& document);
