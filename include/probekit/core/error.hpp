@@ -69,6 +69,11 @@ public:
     return {static_cast<int>(code), probekit_category()};
 }
 
+/// `Errc::timed_out == std::errc::timed_out`: the standard's operators want an error_code on one side.
+[[nodiscard]] inline bool operator==(Errc code, std::errc condition) noexcept {
+    return make_error_code(code) == condition;
+}
+
 /// Turns codes of Asio's own categories into standard ones, so that they compare equal to std::errc on every Asio:
 /// "asio.system" (Asio before 1.23) becomes std::system_category, netdb's "host not found" becomes Errc::no_such_host.
 /// `asio::error::operation_aborted` and everything else is returned unchanged.
@@ -135,4 +140,5 @@ private:
 
 } // namespace probekit::inline v0
 
-template <> struct std::is_error_code_enum<probekit::Errc> : std::true_type {};
+template <>
+struct std::is_error_code_enum<probekit::Errc> : std::true_type {};

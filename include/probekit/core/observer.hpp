@@ -67,7 +67,7 @@ template <class O>
     return observer.get();
 }
 template <class O>
-using Unwrapped = std::unwrap_reference_t<O>;
+using Unwrapped = std::remove_reference_t<std::unwrap_reference_t<O>>;
 
 // One concept per hook: can it be called as it will be?
 template <class O>
