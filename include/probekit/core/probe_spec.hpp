@@ -98,7 +98,13 @@ constexpr void check(const ProbeSpec& spec, Report report) {
 namespace detail {
 
 [[nodiscard]] constexpr Duration worst_case(const ProbeSpec& spec, int threshold) noexcept {
-    return spec.period + (threshold - 1) * std::max(spec.period, spec.timeout) + spec.timeout + spec.pacing.jitter;
+    const Duration each = std::max(spec.period, spec.timeout);
+    const int more = threshold - 1;
+    // Added up as moments: those stop at the largest, where "never" is written as Duration::max().
+    TimePoint judged{spec.period};
+    judged = saturating_add(judged, more > 0 && each > Duration::max() / more ? Duration::max() : more * each);
+    judged = saturating_add(judged, spec.timeout);
+    return saturating_add(judged, spec.pacing.jitter).time_since_epoch();
 }
 
 } // namespace detail
