@@ -17,16 +17,16 @@ namespace probekit::inline v0 {
 
 /// Run a command; exit status 0 is success. The command is executed as it is, without a shell.
 struct ExecAction {
-    std::vector<std::string> command = {};      ///< program and arguments; the program is looked up in PATH
-    std::vector<std::string> environment = {};  ///< "NAME=value"; these win over inherited ones
+    std::vector<std::string> command = {};     ///< program and arguments; the program is looked up in PATH
+    std::vector<std::string> environment = {}; ///< "NAME=value"; these win over inherited ones
     bool inherit_environment = true;
-    std::string working_directory = {};         ///< empty: the program's own
+    std::string working_directory = {}; ///< empty: the program's own
 };
 
 /// Open a TCP connection; that it opens is success. Nothing is sent.
 struct TcpSocketAction {
-    std::string host = {};   ///< literal address or name; empty: 127.0.0.1
-    std::uint16_t port = 0;  ///< must be given
+    std::string host = {};  ///< literal address or name; empty: 127.0.0.1
+    std::uint16_t port = 0; ///< must be given
 };
 
 struct HttpHeader {
@@ -53,7 +53,7 @@ using ProbeAction = std::variant<ExecAction, HttpGetAction, TcpSocketAction>;
 struct ExecOptions {
     std::size_t output_limit = 10240; ///< bytes kept of stdout and stderr; the rest is drained and counted
     bool keep_output = false;         ///< keep the output of a success too
-    Duration kill_grace = {};         ///< at the timeout: zero kills at once, else SIGTERM first and SIGKILL this much later
+    Duration kill_grace = {}; ///< at the timeout: zero kills at once, else SIGTERM first and SIGKILL this much later
 };
 
 struct TcpOptions {

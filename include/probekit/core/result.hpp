@@ -22,13 +22,13 @@ namespace probekit::inline v0 {
 /// allocates only if `output` or `detail` do.
 struct ProbeResult {
     Outcome outcome = Outcome::unknown;
-    Phase phase = Phase::none;        ///< where it ended; `finish`: everything was done
-    int status = -1;                  ///< HTTP status, or exit status (128 + n if killed by signal n); -1: there was none
-    std::error_code cause = {};       ///< empty if passed; else an Errc, or what the system said (std::errc)
-    std::string detail = {};          ///< what message() needs beyond codes and target; empty where it needs nothing
-    std::string output = {};          ///< excerpt of the body, or of stdout then stderr; filled if not a success, or if asked for
-    std::uint64_t output_bytes = 0;   ///< how many there were in all, kept or not
-    std::array<Duration, 9> times = {}; ///< spent in Phase::resolve .. Phase::finish
+    Phase phase = Phase::none;  ///< where it ended; `finish`: everything was done
+    int status = -1;            ///< HTTP status, or exit status (128 + n if killed by signal n); -1: there was none
+    std::error_code cause = {}; ///< empty if passed; else an Errc, or what the system said (std::errc)
+    std::string detail = {};    ///< what message() needs beyond codes and target; empty where it needs nothing
+    std::string output = {};    ///< beginning of the body, or of stdout then stderr; if not a success, or if asked for
+    std::uint64_t output_bytes = 0;                    ///< how many there were in all, kept or not
+    std::array<Duration, 9> times = {};                ///< spent in Phase::resolve .. Phase::finish
     std::shared_ptr<const detail::Target> target = {}; ///< shared with the probe, for message()
 
     /// Success or warning.
@@ -53,7 +53,9 @@ struct ProbeResult {
     [[nodiscard]] static ProbeResult success(std::string output = {}) {
         return made(Outcome::success, std::move(output), {});
     }
-    [[nodiscard]] static ProbeResult warning(std::string output) { return made(Outcome::warning, std::move(output), {}); }
+    [[nodiscard]] static ProbeResult warning(std::string output) {
+        return made(Outcome::warning, std::move(output), {});
+    }
     [[nodiscard]] static ProbeResult failure(std::string output, std::error_code cause = {}) {
         return made(Outcome::failure, std::move(output), cause);
     }
