@@ -1,0 +1,109 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#include <probekit/core/actions.hpp>
+
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+using namespace probekit;
+
+namespace {
+
+std::vector<std::string> fields(const ConfigErrors& errors) {
+    std::vector<std::string> names;
+    for (const ConfigError& error : errors) names.push_back(error.field);
+    return names;
+}
+using Fields = std::vector<std::string>;
+
+const std::string nul(1, '\0');
+
+} // namespace
+
+static_assert(std::is_aggregate_v<ExecAction> && std::is_aggregate_v<TcpSocketAction> &&
+              std::is_aggregate_v<HttpGetAction>);
+static_assert(std::is_aggregate_v<ExecOptions> && std::is_aggregate_v<TcpOptions> && std::is_aggregate_v<HttpOptions>);
+
+TEST_CASE("Defaults are the kubelet's") {
+    CHECK(HttpGetAction{}.path == "/");
+    CHECK(HttpGetAction{}.scheme == HttpScheme::http);
+    CHECK(ExecAction{}.inherit_environment);
+    CHECK(ExecOptions{}.output_limit == 10240);
+    CHECK(ExecOptions{}.kill_grace == Duration::zero());
+    CHECK(HttpOptions{}.body_limit == 10240);
+    CHECK(HttpOptions{}.max_requests == 10);
+    CHECK(HttpOptions{}.redirects == Redirects::same_host);
+    CHECK_FALSE(TcpOptions{}.silent);
+}
+
+TEST_CASE("A command must be there, and nothing in it may hold a NUL") {
+    CHECK(fields(validate(ExecAction{})) == Fields{"command"});
+    CHECK(fields(validate(ExecAction{.command = {""}})) == Fields{"command[0]"});
+    CHECK(validate(ExecAction{.command = {"test", ""}}).empty()); // an empty argument is one
+    CHECK(fields(validate(ExecAction{.command = {"a" + nul, "b", "c" + nul}})) == Fields{"command[0]", "command[2]"});
+    CHECK(fields(validate(ExecAction{.command = {"a"}, .working_directory = "/tmp" + nul})) ==
+          Fields{"working_directory"});
+}
+
+TEST_CASE("Environment entries are NAME=value") {
+    const auto [entry, good] = GENERATE(
+        std::pair<std::string, bool>{"A=b", true}, std::pair<std::string, bool>{"A=", true},
+        std::pair<std::string, bool>{"A=b=c", true}, std::pair<std::string, bool>{"A", false},
+        std::pair<std::string, bool>{"=b", false}, std::pair<std::string, bool>{"", false},
+        std::pair<std::string, bool>{"A=b" + nul, false}, std::pair<std::string, bool>{"A" + nul + "=b", false});
+    CAPTURE(entry);
+    const ConfigErrors errors = validate(ExecAction{.command = {"x"}, .environment = {"OK=1", entry}});
+    CHECK(errors.empty() == good);
+    if (!good) CHECK(fields(errors) == Fields{"environment[1]"});
+}
+
+TEST_CASE("A port must be given, a host may be left out") {
+    CHECK(fields(validate(TcpSocketAction{})) == Fields{"port"});
+    CHECK(fields(validate(HttpGetAction{})) == Fields{"port"});
+    CHECK(validate(TcpSocketAction{.port = 1}).empty());
+    CHECK(validate(HttpGetAction{.host = "::1", .port = 65535}).empty());
+    CHECK(fields(validate(TcpSocketAction{.host = "a\nb"})) == Fields{"host", "port"});
+    CHECK(fields(validate(HttpGetAction{.host = "a" + nul})) == Fields{"host", "port"});
+}
+
+TEST_CASE("Header names are tokens") {
+    const auto [name, good] =
+        GENERATE(std::pair<std::string, bool>{"X-A", true}, std::pair<std::string, bool>{"!#$%&'*+-.^_`|~09azAZ", true},
+                 std::pair<std::string, bool>{"", false}, std::pair<std::string, bool>{"X A", false},
+                 std::pair<std::string, bool>{"X:", false}, std::pair<std::string, bool>{"X\r\nY", false},
+                 std::pair<std::string, bool>{"X\t", false}, std::pair<std::string, bool>{"\xc3\xa4", false},
+                 std::pair<std::string, bool>{"X" + nul, false}, std::pair<std::string, bool>{"\"X\"", false});
+    CAPTURE(name);
+    const ConfigErrors errors = validate(HttpGetAction{.port = 1, .headers = {{"Host", "x"}, {name, "v"}}});
+    CHECK(errors.empty() == good);
+    if (!good) CHECK(fields(errors) == Fields{"headers[1].name"});
+}
+
+TEST_CASE("Header values cannot break the line") {
+    const auto [value, good] =
+        GENERATE(std::pair<std::string, bool>{"", true}, std::pair<std::string, bool>{" padded ", true},
+                 std::pair<std::string, bool>{"\xc3\xa4\t;=", true}, std::pair<std::string, bool>{"1\r\nX-B: 2", false},
+                 std::pair<std::string, bool>{"1\n", false}, std::pair<std::string, bool>{"1\r", false},
+                 std::pair<std::string, bool>{"a" + nul + "b", false});
+    CAPTURE(value);
+    const ConfigErrors errors = validate(HttpGetAction{.port = 1, .headers = {{"X-A", value}}});
+    CHECK(errors.empty() == good);
+    if (!good) CHECK(fields(errors) == Fields{"headers[0].value"});
+}
+
+TEST_CASE("A path is never refused, and all mistakes come at once") {
+    CHECK(validate(HttpGetAction{.port = 1, .path = "no slash\r\n%zz"}).empty());
+    CHECK(validate(HttpGetAction{.port = 1, .path = ""}).empty());
+    CHECK(fields(validate(HttpGetAction{.host = "\r", .headers = {{"", "\n"}}})) ==
+          Fields{"host", "port", "headers[0].name", "headers[0].value"});
+}
+
+TEST_CASE("An action of any kind is validated as what it is") {
+    CHECK(fields(validate(ProbeAction{ExecAction{}})) == Fields{"command"});
+    CHECK(fields(validate(ProbeAction{TcpSocketAction{}})) == Fields{"port"});
+    CHECK(validate(ProbeAction{HttpGetAction{.port = 80}}).empty());
+}

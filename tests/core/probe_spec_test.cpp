@@ -1,0 +1,91 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#include <probekit/core/probe_spec.hpp>
+
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <catch2/catch_test_macros.hpp>
+
+using namespace probekit;
+using namespace std::chrono_literals;
+
+// Kubernetes' defaults.
+static_assert(ProbeSpec{}.kind == ProbeKind::readiness);
+static_assert(ProbeSpec{}.initial_delay == 0s);
+static_assert(ProbeSpec{}.period == 10s);
+static_assert(ProbeSpec{}.timeout == 1s);
+static_assert(ProbeSpec{}.success_threshold == 1);
+static_assert(ProbeSpec{}.failure_threshold == 3);
+static_assert(!ProbeSpec{}.termination_grace_period);
+static_assert(ProbeSpec{}.pacing == Pacing{});
+static_assert(Pacing{}.cadence == Cadence::grid && Pacing{}.spread == 0s && Pacing{}.jitter == 0s &&
+              Pacing{}.seed == 0);
+
+static_assert(is_valid(ProbeSpec{}));
+static_assert(is_valid(ProbeSpec{.kind = ProbeKind::liveness, .period = 500ms, .failure_threshold = 2}));
+static_assert(!is_valid(ProbeSpec{.kind = ProbeKind::liveness, .success_threshold = 2}));
+static_assert(ProbeSpec{.period = 1s} == ProbeSpec{.period = 1000ms});
+static_assert(ProbeSpec{.period = 1s} != ProbeSpec{.period = 2s});
+
+TEST_CASE("Mistakes name their field; is_valid agrees") {
+    using Expected = std::vector<std::pair<std::string, std::string>>;
+    const std::vector<std::pair<ProbeSpec, Expected>> table{
+        {{}, {}},
+        {{.initial_delay = Duration::max(), .period = 1ns, .timeout = Duration::max()},
+         {}}, // no upper bounds, no order
+        {{.kind = ProbeKind::startup, .termination_grace_period = 1ns}, {}},
+        {{.success_threshold = 7}, {}},
+        {{.pacing = {.spread = 1h, .jitter = 9s}}, {}},
+        {{.initial_delay = -1ns}, {{"initial_delay", "must not be negative"}}},
+        {{.period = 0s}, {{"period", "must be greater than zero"}}},
+        {{.timeout = -1s}, {{"timeout", "must be greater than zero"}}},
+        {{.success_threshold = 0}, {{"success_threshold", "must be greater than zero"}}},
+        {{.kind = ProbeKind::liveness, .success_threshold = 0}, {{"success_threshold", "must be greater than zero"}}},
+        {{.kind = ProbeKind::liveness, .success_threshold = 2}, {{"success_threshold", "must be 1"}}},
+        {{.kind = ProbeKind::startup, .success_threshold = 2}, {{"success_threshold", "must be 1"}}},
+        {{.failure_threshold = -3}, {{"failure_threshold", "must be greater than zero"}}},
+        {{.termination_grace_period = 1s}, {{"termination_grace_period", "must not be set for readiness"}}},
+        {{.kind = ProbeKind::liveness, .termination_grace_period = 0s},
+         {{"termination_grace_period", "must be greater than zero"}}},
+        {{.pacing = {.spread = -1s}}, {{"pacing.spread", "must not be negative"}}},
+        {{.pacing = {.jitter = -1s}}, {{"pacing.jitter", "must not be negative"}}},
+        {{.pacing = {.jitter = 10s}}, {{"pacing.jitter", "must be less than period"}}},
+        {{.kind = ProbeKind::startup,
+          .initial_delay = -1s,
+          .period = 0s,
+          .timeout = 0s,
+          .success_threshold = 3,
+          .failure_threshold = 0,
+          .termination_grace_period = -1s,
+          .pacing = {.spread = -1s, .jitter = -1s}},
+         {{"initial_delay", "must not be negative"},
+          {"period", "must be greater than zero"},
+          {"timeout", "must be greater than zero"},
+          {"success_threshold", "must be 1"},
+          {"failure_threshold", "must be greater than zero"},
+          {"termination_grace_period", "must be greater than zero"},
+          {"pacing.spread", "must not be negative"},
+          {"pacing.jitter", "must not be negative"}}},
+    };
+    for (const auto& [spec, expected] : table) {
+        Expected got;
+        for (const ConfigError& error : validate(spec)) got.emplace_back(error.field, error.detail);
+        CHECK(got == expected);
+        CHECK(is_valid(spec) == expected.empty());
+    }
+}
+
+// Dies just after a good look: a period until the next, two more periods, and the last look's timeout.
+static_assert(worst_case_detection(ProbeSpec{}) == 31s);
+static_assert(worst_case_recovery(ProbeSpec{}) == 11s);
+static_assert(worst_case_detection(ProbeSpec{.period = 1s, .timeout = 3s, .failure_threshold = 2}) == 7s);
+static_assert(worst_case_recovery(ProbeSpec{.period = 2s, .timeout = 1s, .success_threshold = 3}) == 7s);
+static_assert(worst_case_detection(ProbeSpec{.period = 2s, .failure_threshold = 1, .pacing = {.jitter = 500ms}}) ==
+              3500ms);
+// "Never" stays never.
+static_assert(worst_case_detection(ProbeSpec{.period = Duration::max()}) == Duration::max());
+static_assert(worst_case_detection(ProbeSpec{.timeout = Duration::max()}) == Duration::max());
+static_assert(worst_case_detection(ProbeSpec{.period = 24h, .failure_threshold = std::numeric_limits<int>::max()}) ==
+              Duration::max());

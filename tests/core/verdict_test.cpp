@@ -1,0 +1,70 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#include <probekit/core/verdict.hpp>
+
+#include <string>
+
+#include <catch2/catch_test_macros.hpp>
+
+using namespace probekit;
+
+static_assert(to_string(WorkerState::stopped) == "stopped");
+static_assert(to_string(WorkerState::gated) == "gated");
+static_assert(to_string(WorkerState::waiting) == "waiting");
+static_assert(to_string(WorkerState::probing) == "probing");
+static_assert(to_string(WorkerState::held) == "held");
+static_assert(to_string(WorkerState::paused) == "paused");
+static_assert(to_string(WorkerState::no_target) == "no_target");
+static_assert(to_string(WorkerState::ended) == "ended");
+static_assert(to_string(Verdict::Origin::result) == "result");
+static_assert(to_string(Verdict::Origin::target_replaced) == "target_replaced");
+static_assert(to_string(Verdict::Origin::target_gone) == "target_gone");
+static_assert(to_string(Verdict::Origin::terminating) == "terminating");
+
+static_assert(std::is_trivially_copyable_v<WorkerSnapshot>); // so that taking one allocates nothing
+
+TEST_CASE("A verdict passed or failed, or neither") {
+    CHECK(Verdict{.health = Health::passing}.passed());
+    CHECK_FALSE(Verdict{.health = Health::passing}.failed());
+    CHECK(Verdict{.health = Health::failing}.failed());
+    CHECK_FALSE(Verdict{}.passed());
+    CHECK_FALSE(Verdict{}.failed());
+}
+
+TEST_CASE("Reasons are the kubelet's words") {
+    CHECK(
+        Verdict{.kind = ProbeKind::liveness, .health = Health::failing, .result = ProbeResult::failure("gone fishing")}
+            .reason() == "Liveness probe failed: gone fishing");
+    CHECK(Verdict{.kind = ProbeKind::readiness, .health = Health::passing, .result = ProbeResult::warning("slow")}
+              .reason() == "Readiness probe warning: slow");
+    CHECK(
+        Verdict{.kind = ProbeKind::startup, .health = Health::passing, .result = ProbeResult::success("x")}.reason() ==
+        "Startup probe succeeded");
+    CHECK(Verdict{.kind = ProbeKind::startup, .health = Health::failing}.reason() == "Startup probe failed: ");
+}
+
+TEST_CASE("A user's policy may judge against the look") {
+    CHECK(Verdict{.kind = ProbeKind::liveness, .health = Health::failing, .result = ProbeResult::success("slow")}
+              .reason() == "Liveness probe failed: slow");
+    CHECK(Verdict{.kind = ProbeKind::liveness, .health = Health::passing, .result = ProbeResult::failure("flaky")}
+              .reason() == "Liveness probe succeeded");
+    CHECK(Verdict{.kind = ProbeKind::liveness, .result = ProbeResult::success()}.reason() ==
+          "Liveness probe is undecided");
+}
+
+TEST_CASE("What does not rest on a look says what happened to the target") {
+    const auto reason = [](Verdict::Origin origin) {
+        return Verdict{.health = Health::failing, .origin = origin}.reason();
+    };
+    CHECK(reason(Verdict::Origin::target_gone) == "target is gone");
+    CHECK(reason(Verdict::Origin::target_replaced) == "target was replaced");
+    CHECK(reason(Verdict::Origin::terminating) == "target is terminating");
+}
+
+TEST_CASE("One look in the kubelet's words, and an errored one") {
+    CHECK(detail::look_text(ProbeKind::liveness, Outcome::failure, "x") == "Liveness probe failed: x");
+    CHECK(detail::look_text(ProbeKind::liveness, Outcome::unknown, "") == "Liveness probe failed: ");
+    CHECK(detail::errored_text(ProbeKind::readiness, Outcome::unknown, "exec failed") ==
+          "Readiness probe errored and resulted in unknown state: exec failed");
+    CHECK(detail::errored_text(ProbeKind::readiness, Outcome::failure, "unexpected EOF") ==
+          "Readiness probe errored and resulted in failure state: unexpected EOF");
+}
