@@ -19,7 +19,9 @@ set(PROBEKIT_HEADERS
     include/probekit/core/verdict.hpp
     include/probekit/core/worker_fsm.hpp
     include/probekit/http/detail/characters.hpp
+    include/probekit/http/detail/chunked_body.hpp
     include/probekit/http/detail/framing.hpp
+    include/probekit/http/detail/head_lines.hpp
     include/probekit/http/detail/host_header.hpp
     include/probekit/http/detail/ip_literal.hpp
     include/probekit/http/detail/punycode.hpp
@@ -36,13 +38,26 @@ set(PROBEKIT_HEADERS
     include/probekit/probes/detail/look.hpp
     include/probekit/probes/probe.hpp
     include/probekit/probes/tcp_probe.hpp
+    include/probekit/runtime/attempt_limit.hpp
+    include/probekit/runtime/clock.hpp
+    include/probekit/runtime/detail/group_core.hpp
+    include/probekit/runtime/detail/small_function.hpp
+    include/probekit/runtime/detail/worker_core.hpp
+    include/probekit/runtime/detail/worker_extras.hpp
+    include/probekit/runtime/probe_group.hpp
+    include/probekit/runtime/probe_worker.hpp
+    include/probekit/runtime/startup_gate.hpp
     include/probekit/system/detail/block_pool.hpp
     include/probekit/system/detail/cancel_link.hpp
     include/probekit/system/detail/child.hpp
+    include/probekit/system/detail/child_watch.hpp
     include/probekit/system/detail/context_state.hpp
     include/probekit/system/detail/descriptor.hpp
     include/probekit/system/detail/executors.hpp
     include/probekit/system/detail/op_memory.hpp
+    include/probekit/system/detail/output_buffer.hpp
+    include/probekit/system/detail/output_pipe.hpp
+    include/probekit/system/detail/process_core.hpp
     include/probekit/system/detail/ref.hpp
     include/probekit/system/detail/spawn.hpp
     include/probekit/system/detail/spawn_child.hpp
@@ -50,6 +65,7 @@ set(PROBEKIT_HEADERS
     include/probekit/system/detail/spawn_portable.hpp
     include/probekit/system/detail/waiters.hpp
     include/probekit/system/detail/wheel.hpp
+    include/probekit/system/process.hpp
     include/probekit/system/process_spec.hpp
     include/probekit/version.hpp
 )
