@@ -1,0 +1,323 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/async_result.hpp>
+#include <asio/error.hpp>
+
+#include <probekit/system/detail/context_state.hpp>
+#include <probekit/system/detail/executors.hpp>
+#include <probekit/system/detail/ref.hpp>
+#include <probekit/system/detail/waiters.hpp>
+
+namespace probekit::inline v0 {
+namespace detail {
+
+/// Whoever wants to hear that a gate has opened or shut. It is told that something has changed, not what: it looks at
+/// is_open() when its turn comes.
+class GateListener {
+public:
+    GateListener(const GateListener&) = delete;
+    GateListener& operator=(const GateListener&) = delete;
+
+protected:
+    GateListener() = default;
+    ~GateListener() = default;
+
+private:
+    friend class GateState;
+
+    /// Take a reference to the owner. Called under the gate's lock while the listener is still listed: taken later, the
+    /// owner could unsubscribe and go before the call.
+    virtual void gate_retain() noexcept = 0;
+    /// Let go of that reference.
+    virtual void gate_release() noexcept = 0;
+    /// Called without the lock, on the thread that made the change.
+    virtual void gate_changed() = 0;
+
+    GateListener* prev_ = nullptr;
+    GateListener* next_ = nullptr;
+    std::uint64_t heard_ = 0; // the last change it was told of
+};
+
+/// What one condition said last. If `generation` is not the gate's, open() or shut() has spoken for it since.
+struct GateCondition {
+    std::uint64_t generation = 0;
+    bool met = false;
+};
+
+/// What a StartupGate shares with its conditions and with the workers behind it. From any thread.
+class GateState final : public RefCounted<GateState>, private ContextMember {
+public:
+    explicit GateState(asio::any_io_executor executor)
+        : context_(ContextState::of(executor)), waits_(new WaiterQueue<>{context_}), executor_(std::move(executor)) {
+        context_->add(*this);
+    }
+
+    [[nodiscard]] const asio::any_io_executor& executor() const noexcept { return executor_; }
+
+    [[nodiscard]] bool is_open() noexcept {
+        const std::lock_guard lock{mutex_};
+        return open_;
+    }
+
+    void set_all(bool met) {
+        change([&] {
+            ++generation_;
+            all_ = met;
+            met_ = met ? conditions_ : 0;
+        });
+    }
+
+    void set(GateCondition& condition, bool met) {
+        change([&] {
+            const bool was = condition.generation == generation_ ? condition.met : all_;
+            if (was != met) met_ = met ? met_ + 1 : met_ - 1;
+            condition = {generation_, met};
+        });
+    }
+
+    [[nodiscard]] GateCondition add_condition() {
+        GateCondition condition;
+        change([&] {
+            ++conditions_;
+            condition.generation = generation_;
+        });
+        return condition;
+    }
+
+    /// Takes a handler of void(std::error_code).
+    template <class Handler>
+    void async_wait(Handler&& handler) {
+        const int tag = awaited_opening();
+        waits_->add(std::forward<Handler>(handler), executor_, tag);
+        // By now the opening may have told those it found listed.
+        bool told = false;
+        bool closed = false;
+        {
+            const std::lock_guard lock{mutex_};
+            told = static_cast<int>(openings_ - static_cast<unsigned>(tag)) >= 0;
+            closed = closed_;
+        }
+        if (closed)
+            waits_->complete(tag, asio::error::operation_aborted);
+        else if (told)
+            waits_->complete(tag, {});
+    }
+
+    /// The gate has gone: for its listeners it stays as it is, and nobody waits for it any more.
+    void close() {
+        {
+            const std::lock_guard lock{mutex_};
+            closed_ = true;
+        }
+        waits_->complete_all(asio::error::operation_aborted);
+    }
+
+    /// The listener hears of changes from now on, until unsubscribe(). It may be in gate_changed() still after that.
+    void subscribe(GateListener& listener) noexcept {
+        const std::lock_guard lock{mutex_};
+        listener.heard_ = changes_;
+        append(listener);
+    }
+
+    void unsubscribe(GateListener& listener) noexcept {
+        const std::lock_guard lock{mutex_};
+        if (is_listed(listener)) unlink(listener);
+    }
+
+    void destroy() noexcept {
+        context_->remove(*this);
+        delete this;
+    }
+
+private:
+    // The number of the opening that ends a wait: the last one while the gate stands open.
+    [[nodiscard]] int awaited_opening() noexcept {
+        const std::lock_guard lock{mutex_};
+        return static_cast<int>(open_ ? openings_ : openings_ + 1);
+    }
+
+    template <class Apply>
+    void change(Apply apply) {
+        std::unique_lock lock{mutex_};
+        if (closed_) return;
+        apply();
+        const bool opens = conditions_ == 0 ? all_ : met_ == conditions_;
+        if (opens == open_) return;
+        open_ = opens;
+        ++changes_;
+        if (opens) ++openings_;
+        const int opening = static_cast<int>(openings_);
+        tell_listeners(lock);
+        lock.unlock();
+        if (opens) waits_->complete(opening, {});
+    }
+
+    // Who has been told stands at the end of the list, so whoever has not stands at its front: neither a change that comes
+    // meanwhile nor a listener that comes or goes is in the way.
+    void tell_listeners(std::unique_lock<std::mutex>& lock) {
+        struct Told {
+            GateListener& listener;
+            ~Told() { listener.gate_release(); }
+        };
+        while (first_ != nullptr && first_->heard_ != changes_) {
+            GateListener& listener = *first_;
+            unlink(listener);
+            append(listener);
+            listener.heard_ = changes_;
+            listener.gate_retain();
+            lock.unlock();
+            {
+                const Told told{listener};
+                listener.gate_changed();
+            }
+            lock.lock();
+        }
+    }
+
+    [[nodiscard]] bool is_listed(const GateListener& listener) const noexcept {
+        return listener.prev_ != nullptr || first_ == &listener;
+    }
+    void append(GateListener& listener) noexcept {
+        listener.prev_ = last_;
+        (last_ != nullptr ? last_->next_ : first_) = &listener;
+        last_ = &listener;
+    }
+    void unlink(GateListener& listener) noexcept {
+        (listener.prev_ != nullptr ? listener.prev_->next_ : first_) = listener.next_;
+        (listener.next_ != nullptr ? listener.next_->prev_ : last_) = listener.prev_;
+        listener.prev_ = listener.next_ = nullptr;
+    }
+
+    // A strand must not outlive its context.
+    void context_gone() noexcept override { executor_ = {}; }
+
+    Ref<ContextState> context_;
+    Ref<WaiterQueue<>> waits_; // tagged with the number of the opening they wait for
+    asio::any_io_executor executor_;
+    std::mutex mutex_;
+    bool open_ = false;
+    bool closed_ = false;
+    bool all_ = false; // what open() or shut() said last
+    unsigned openings_ = 0;
+    std::uint64_t changes_ = 0;
+    std::uint64_t generation_ = 0; // of set_all()
+    std::size_t conditions_ = 0;
+    std::size_t met_ = 0;
+    GateListener* first_ = nullptr;
+    GateListener* last_ = nullptr;
+};
+
+struct GateAccess;
+
+} // namespace detail
+
+/// Holds workers back until their target has started: shut at first, opened by hand or by conditions, such as a startup
+/// worker's success (ProbeWorker::opens()). It may be shut again when the target is replaced. Any number of workers, and
+/// of waits, may stand before one gate. Mirrors what the kubelet does with a container's `started` state.
+///
+/// Every member may be called from any thread, on gates that are neither being moved nor destroyed. What it changes shows
+/// in is_open() before the call returns; workers and waits hear of it from their executors, soon.
+///
+/// Destroying a gate ends its waits with `asio::error::operation_aborted`. For workers that were given it it stays as it
+/// was, whatever its conditions say afterwards.
+class StartupGate {
+public:
+    using executor_type = asio::any_io_executor;
+
+    /// `where`: an executor or an execution context, for handlers that have no executor of their own.
+    template <class Where>
+        requires(!std::same_as<std::remove_cvref_t<Where>, StartupGate>) &&
+                detail::ExecutorSource<Where, asio::any_io_executor>
+    explicit StartupGate(Where&& where)
+        : state_(new detail::GateState{detail::executor_from<asio::any_io_executor>(std::forward<Where>(where))}) {}
+
+    StartupGate(StartupGate&&) noexcept = default;
+    StartupGate& operator=(StartupGate&& other) noexcept {
+        if (this == &other) return *this;
+        if (state_) state_->close();
+        state_ = std::move(other.state_);
+        return *this;
+    }
+    ~StartupGate() {
+        if (state_) state_->close();
+    }
+
+    [[nodiscard]] executor_type get_executor() const noexcept { return state_->executor(); }
+
+    /// By hand: all conditions become met, and may become unmet again.
+    void open() noexcept { state_->set_all(true); }
+
+    /// By hand: all conditions become unmet.
+    void shut() noexcept { state_->set_all(false); }
+
+    [[nodiscard]] bool is_open() const noexcept { return state_->is_open(); }
+
+    /// Waits for the next opening; soon over if the gate is open, also if it is shut again by then. Completes with
+    /// void(std::error_code); `operation_aborted` if the gate has been destroyed, or the wait cancelled (terminal, partial
+    /// or total alike). A pending wait keeps run() going.
+    template <class Token = asio::default_completion_token_t<executor_type>>
+    auto async_wait(Token&& token = Token()) {
+        return asio::async_initiate<Token, void(std::error_code)>(Initiation{state_}, token);
+    }
+
+    /// One of the things that must be so for the gate to be open. It may outlive the gate; destroyed, it stays as it was
+    /// last set. set() may be called from any thread.
+    class Condition {
+    public:
+        void set(bool met) noexcept { state_->set(condition_, met); }
+
+    private:
+        friend StartupGate;
+
+        explicit Condition(detail::Ref<detail::GateState> state)
+            : state_(std::move(state)), condition_(state_->add_condition()) {}
+
+        detail::Ref<detail::GateState> state_;
+        detail::GateCondition condition_;
+    };
+
+    /// Adds a condition, unmet: the gate is shut from now on, until all its conditions are met.
+    [[nodiscard]] Condition add_condition() { return Condition{state_}; }
+
+private:
+    friend detail::GateAccess;
+
+    class Initiation {
+    public:
+        using executor_type = StartupGate::executor_type;
+
+        explicit Initiation(detail::Ref<detail::GateState> state) noexcept : state_(std::move(state)) {}
+
+        [[nodiscard]] executor_type get_executor() const noexcept { return state_->executor(); }
+
+        template <class Handler>
+        void operator()(Handler&& handler) const {
+            state_->async_wait(std::forward<Handler>(handler));
+        }
+
+    private:
+        detail::Ref<detail::GateState> state_;
+    };
+
+    detail::Ref<detail::GateState> state_;
+};
+
+namespace detail {
+
+/// For the workers of this library.
+struct GateAccess {
+    [[nodiscard]] static const Ref<GateState>& state(const StartupGate& gate) noexcept { return gate.state_; }
+};
+
+} // namespace detail
+} // namespace probekit::inline v0
