@@ -34,16 +34,6 @@ struct RequestHeaders {
     }
 };
 
-/// "x-foo-bar" becomes "X-Foo-Bar".
-[[nodiscard]] inline std::string canonical_header_name(std::string_view name) {
-    std::string result;
-    for (const char c : name) {
-        const bool starts_word = result.empty() || result.back() == '-';
-        result += starts_word ? detail::ascii_upper(c) : detail::ascii_lower(c);
-    }
-    return result;
-}
-
 [[nodiscard]] inline std::string base64(std::string_view text) {
     constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::string result;
@@ -67,7 +57,7 @@ struct RequestHeaders {
     bool has_host = false;
     bool sends_accept = true;
     for (const HttpHeader& header : given) {
-        const std::string name = canonical_header_name(header.name);
+        const std::string name = detail::canonical_header_name(header.name);
         if (detail::has_control(header.value, true) && headers.error.empty())
             headers.error = "net/http: invalid header field value for " + detail::go_quoted(name);
         const std::string_view value = detail::trim(header.value);

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <string_view>
 
 #include <probekit/core/actions.hpp>
@@ -80,6 +81,16 @@ constexpr bool any_element(std::string_view value, Visit visit) {
         return result;
     }();
     return table[static_cast<unsigned char>(c)];
+}
+
+/// "x-foo-bar" becomes "X-Foo-Bar".
+[[nodiscard]] inline std::string canonical_header_name(std::string_view name) {
+    std::string result;
+    for (const char c : name) {
+        const bool starts_word = result.empty() || result.back() == '-';
+        result += starts_word ? ascii_upper(c) : ascii_lower(c);
+    }
+    return result;
 }
 
 [[nodiscard]] constexpr bool is_control(char c) noexcept {

@@ -11,7 +11,6 @@
 
 #include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/http/detail/characters.hpp>
-#include <probekit/http/detail/url_escape.hpp>
 
 // The small texts of a response that say how it is framed.
 namespace probekit::inline v0::detail {
@@ -38,26 +37,6 @@ namespace probekit::inline v0::detail {
     if (text.size() != 8 || !text.starts_with("HTTP/") || text[6] != '.') return -1;
     if (!is_digit(text[5]) || !is_digit(text[7])) return -1;
     return (text[5] - '0') * 10 + (text[7] - '0');
-}
-
-struct ChunkSize {
-    std::uint64_t value = 0;
-    std::string_view error = {};
-};
-
-/// The line before a chunk, its end taken off: hexadecimal digits, perhaps an extension.
-[[nodiscard]] constexpr ChunkSize parse_chunk_size(std::string_view line) noexcept {
-    line = trim_right(line);
-    line = line.substr(0, line.find(';'));
-    if (line.empty()) return {0, "empty hex number for chunk length"};
-    std::uint64_t value = 0;
-    for (std::size_t i = 0; i != line.size(); ++i) {
-        const int digit = hex_value(line[i]);
-        if (digit < 0) return {0, "invalid byte in chunk length"};
-        if (i == 16) return {0, "http chunk length too large"};
-        value = value << 4 | static_cast<std::uint64_t>(digit);
-    }
-    return {value, {}};
 }
 
 /// What the headers of one head say about its body. In ordinary heads this is numbers and flags; only what is odd is kept
@@ -123,7 +102,7 @@ private:
         if (values.size() < most) values.emplace_back(value);
     }
 
-    /// A number as one would write it; -1 for all else, right or wrong.
+    /// A number as one would write it; unknown_length for all else, right or wrong.
     [[nodiscard]] static std::uint64_t plain_number(std::string_view text) noexcept {
         if (text.empty() || text.size() > 18 || (text.front() == '0' && text.size() > 1)) return unknown_length;
         std::uint64_t value = 0;
