@@ -162,8 +162,7 @@ TEST_CASE("only readiness may have a success threshold, only the others a grace 
 
 TEST_CASE("wrong types and numbers that do not fit are named, and nothing is thrown") {
     const auto [text, expected] = GENERATE(table<std::string, Texts>({
-        {R"("probe")",
-         {R"(Invalid value: "probe": must be an object)", "Required value: must specify a handler type"}},
+        {R"("probe")", {R"(Invalid value: "probe": must be an object)", "Required value: must specify a handler type"}},
         {R"({"exec": ["true"]})", {R"(.exec: Invalid value: ["true"]: must be an object)"}},
         {R"({"exec": {"command": "true"}})",
          {R"(.exec.command: Invalid value: "true": must be an array)", ".exec.command: Required value"}},
@@ -238,6 +237,7 @@ TEST_CASE("fields beyond Kubernetes are read unless strict, which names them and
         "pacing": {"cadence": "targetStart", "spread": "1s", "jitter": "2s", "seed": 18446744073709551615}, "bogus": 1})";
     const auto probe = read_probe(json::parse(text), liveness());
     REQUIRE(messages(text, liveness()) == Texts{});
+    CHECK(probe.ignored == Texts{"spec.containers[0].livenessProbe.bogus"});
     const auto& exec = std::get<ExecAction>(probe.action);
     CHECK(exec.environment == Texts{"A=1"});
     CHECK_FALSE(exec.inherit_environment);
@@ -334,4 +334,14 @@ TEST_CASE("what was written is read back the same") {
     REQUIRE(read);
     CHECK(read.spec == spec);
     CHECK(write_probe(read.action, read.spec) == written);
+}
+
+TEST_CASE("unknown fields are passed over at every level, and listed") {
+    const auto probe = read_probe(json::parse(R"({
+        "httpGet": {"port": 1, "prot": 2, "httpHeaders": [{"name": "A", "valeu": "b"}]},
+        "pacing": {"jiter": "1s"}, "perodSeconds": 1, "exex": null})"),
+                                  {.field = "p"});
+    REQUIRE(probe);
+    CHECK(probe.ignored ==
+          Texts{"p.httpGet.httpHeaders[0].valeu", "p.httpGet.prot", "p.pacing.jiter", "p.perodSeconds"});
 }

@@ -1,39 +1,20 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/error.hpp>
 
 // The words in which a Kubernetes API server says what is wrong with a field: "<field>: <kind>[: <value>][: <detail>]".
 namespace probekit::inline v0::kubernetes {
 
-/// A string as Go's %q prints it, for values in messages. Bytes from 0x80 on are passed through as UTF-8.
-[[nodiscard]] inline std::string go_quoted(std::string_view text) {
-    constexpr std::string_view plain = "\a\b\f\n\r\t\v\"\\";
-    constexpr std::string_view letter = "abfnrtv\"\\";
-    constexpr std::string_view hex = "0123456789abcdef";
-    std::string result = "\"";
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (const std::size_t at = plain.find(c); at != std::string_view::npos) {
-            result += '\\';
-            result += letter[at];
-        } else if (byte < 0x20 || byte == 0x7f) {
-            result += "\\x";
-            result += hex[byte >> 4];
-            result += hex[byte & 0xf];
-        } else {
-            result += c;
-        }
-    }
-    return result + '"';
-}
+/// A string as Go's %q prints it, for values in messages.
+using detail::go_quoted;
 
 /// A field that must be given was not.
 [[nodiscard]] inline ConfigError required(std::string field, std::string_view detail = {}) {

@@ -1,6 +1,9 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include <nlohmann/json.hpp>
 
 #include <probekit/core/actions.hpp>
@@ -23,6 +26,8 @@ struct ReadResult {
     /// In the API server's order and words. `field` is ReadOptions::field followed by ".httpGet.port" or the like, so
     /// message() is "spec.containers[0].livenessProbe.httpGet.port: Invalid value: 0: must be between 1 and 65535, inclusive".
     ConfigErrors errors = {};
+    /// Full paths of the fields that are not known and were passed over; with ReadOptions::strict they are errors.
+    std::vector<std::string> ignored = {};
 
     [[nodiscard]] explicit operator bool() const noexcept { return errors.empty(); }
 };
@@ -38,9 +43,10 @@ struct ReadResult {
 [[nodiscard]] inline ReadResult read_probe(const nlohmann::json& probe, const ReadOptions& options = {}) {
     ReadResult result;
     FieldReader<nlohmann::json> reader{probe, options.field, result.errors};
-    detail::read_action(reader, options, result.action);
-    detail::read_spec(reader, options, result.spec);
-    if (options.strict) detail::refuse_others(reader);
+    const detail::ReadContext context{options, result.ignored};
+    detail::read_action(reader, context, result.action);
+    detail::read_spec(reader, context, result.spec);
+    context.note_others(reader);
     return result;
 }
 

@@ -23,10 +23,21 @@ namespace probekit::inline v0::detail {
 
 using JsonFields = kubernetes::FieldReader<nlohmann::json>;
 
-/// With ReadOptions::strict: the fields that nobody asked for are ones that Kubernetes does not have.
-inline void refuse_others(const JsonFields& reader) {
-    for (const std::string& name : reader.others()) reader.errors().push_back({reader.path(name), "unknown field"});
-}
+/// What the readers of a probe's parts are told, and where they list the fields that they do not know.
+struct ReadContext {
+    const kubernetes::ReadOptions& options;
+    std::vector<std::string>& ignored;
+
+    /// Fields that nobody asked for. Where it is strict that was asked for nothing but what Kubernetes has.
+    void note_others(const JsonFields& reader) const {
+        for (const std::string& name : reader.others()) {
+            if (options.strict)
+                reader.errors().push_back({reader.path(name), "unknown field"});
+            else
+                ignored.push_back(reader.path(name));
+        }
+    }
+};
 
 /// Notes what validate() says of an action that satisfied the API server, its field names made the JSON's.
 template <class Action>
@@ -40,15 +51,15 @@ void check_own_rules(const Action& action, const JsonFields& reader) {
 }
 
 /// A port as number or name; 0 after any error. Not given counts as 0, as for the API server.
-inline std::uint16_t read_port(JsonFields& reader, const kubernetes::ReadOptions& options) {
+inline std::uint16_t read_port(JsonFields& reader, const ReadContext& context) {
     const std::string field = reader.path("port");
     ConfigErrors& errors = reader.errors();
     const nlohmann::json* value = reader.find("port");
     if (value != nullptr && value->is_string()) {
         const auto& name = value->get_ref<const std::string&>();
         if (!kubernetes::check_port_name(name, field, errors)) return 0;
-        const auto found = options.ports.find(name);
-        if (found != options.ports.end()) return found->second;
+        const auto found = context.options.ports.find(name);
+        if (found != context.options.ports.end()) return found->second;
         const std::string shown = kubernetes::go_quoted(name);
         errors.push_back(kubernetes::invalid(field, shown, "port " + shown + " not found"));
         return 0;
@@ -66,12 +77,12 @@ inline std::uint16_t read_port(JsonFields& reader, const kubernetes::ReadOptions
     return kubernetes::check_port_number(number, field, errors) ? static_cast<std::uint16_t>(number) : std::uint16_t{0};
 }
 
-inline std::string read_host(JsonFields& reader, const kubernetes::ReadOptions& options) {
+inline std::string read_host(JsonFields& reader, const ReadContext& context) {
     std::string host = reader.text("host").value_or("");
-    return host.empty() ? options.default_host : host;
+    return host.empty() ? context.options.default_host : host;
 }
 
-inline void read_headers(JsonFields& reader, const kubernetes::ReadOptions& options, std::vector<HttpHeader>& headers) {
+inline void read_headers(JsonFields& reader, const ReadContext& context, std::vector<HttpHeader>& headers) {
     // Without an index in the path: so the API server words it.
     const std::string field = reader.path("httpHeaders");
     const auto is_allowed = [](char c) {
@@ -88,39 +99,39 @@ inline void read_headers(JsonFields& reader, const kubernetes::ReadOptions& opti
                 field, kubernetes::go_quoted(name),
                 "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used "
                 "for validation is '[-A-Za-z0-9]+')"));
-        if (options.strict) refuse_others(header);
+        context.note_others(header);
     }
 }
 
-[[nodiscard]] inline ExecAction read_exec(JsonFields& reader, const kubernetes::ReadOptions& options) {
+[[nodiscard]] inline ExecAction read_exec(JsonFields& reader, const ReadContext& context) {
     ExecAction action;
     action.command = reader.texts("command");
     if (action.command.empty()) reader.errors().push_back(kubernetes::required(reader.path("command")));
-    if (options.strict) return action;
+    if (context.options.strict) return action;
     action.environment = reader.texts("environment");
     action.inherit_environment = reader.boolean("inheritEnvironment").value_or(true);
     action.working_directory = reader.text("workingDirectory").value_or("");
     return action;
 }
 
-[[nodiscard]] inline HttpGetAction read_http_get(JsonFields& reader, const kubernetes::ReadOptions& options) {
+[[nodiscard]] inline HttpGetAction read_http_get(JsonFields& reader, const ReadContext& context) {
     HttpGetAction action;
     if (std::string path = reader.text("path").value_or(""); !path.empty()) action.path = std::move(path);
-    action.port = read_port(reader, options);
+    action.port = read_port(reader, context);
     const std::string scheme = reader.text("scheme").value_or("");
     if (scheme == "HTTPS")
         action.scheme = HttpScheme::https;
     else if (!scheme.empty() && scheme != "HTTP")
         reader.errors().push_back(kubernetes::not_supported(reader.path("scheme"), scheme, {"HTTP", "HTTPS"}));
-    read_headers(reader, options, action.headers);
-    action.host = read_host(reader, options);
+    read_headers(reader, context, action.headers);
+    action.host = read_host(reader, context);
     return action;
 }
 
-[[nodiscard]] inline TcpSocketAction read_tcp_socket(JsonFields& reader, const kubernetes::ReadOptions& options) {
+[[nodiscard]] inline TcpSocketAction read_tcp_socket(JsonFields& reader, const ReadContext& context) {
     TcpSocketAction action;
-    action.port = read_port(reader, options);
-    action.host = read_host(reader, options);
+    action.port = read_port(reader, context);
+    action.host = read_host(reader, context);
     return action;
 }
 
@@ -135,7 +146,7 @@ inline void read_grpc(JsonFields& reader) {
 }
 
 /// The handler of a Probe: exactly one of exec, httpGet, tcpSocket and grpc. A second one is not looked into.
-inline void read_action(JsonFields& reader, const kubernetes::ReadOptions& options, ProbeAction& action) {
+inline void read_action(JsonFields& reader, const ReadContext& context, ProbeAction& action) {
     bool taken = false;
     const auto handler = [&](std::string_view name, auto read) {
         const nlohmann::json* found = reader.find(name);
@@ -147,12 +158,12 @@ inline void read_action(JsonFields& reader, const kubernetes::ReadOptions& optio
         }
         JsonFields fields{*found, reader.path(name), reader.errors()};
         if (found->is_object()) read(fields);
-        if (options.strict) refuse_others(fields);
+        context.note_others(fields);
     };
     const auto with_own_rules = [&](auto read) {
         return [&, read](JsonFields& fields) {
             const std::size_t before = fields.errors().size();
-            auto read_one = read(fields, options);
+            auto read_one = read(fields, context);
             if (fields.errors().size() == before) check_own_rules(read_one, fields);
             action = std::move(read_one);
         };

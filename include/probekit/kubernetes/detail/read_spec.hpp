@@ -39,13 +39,12 @@ inline int read_count(JsonFields& reader, std::string_view name, int when_zero) 
 }
 
 /// `NAMESeconds`, or our `NAME` with a finer duration.
-inline void read_span(JsonFields& reader, const kubernetes::ReadOptions& options, std::string_view name,
-                      Duration& span) {
+inline void read_span(JsonFields& reader, const ReadContext& context, std::string_view name, Duration& span) {
     const std::string in_seconds = std::string{name} + "Seconds";
     const bool has_seconds = reader.find(in_seconds) != nullptr;
     const int seconds = read_count(reader, in_seconds, 0);
     if (seconds > 0) span = std::chrono::seconds{seconds};
-    if (options.strict || reader.find(name) == nullptr) return;
+    if (context.options.strict || reader.find(name) == nullptr) return;
     if (has_seconds)
         reader.errors().push_back(
             kubernetes::forbidden(reader.path(name), "may not be set together with " + in_seconds));
@@ -53,7 +52,7 @@ inline void read_span(JsonFields& reader, const kubernetes::ReadOptions& options
         span = read_duration(reader, name).value_or(span);
 }
 
-inline void read_grace(JsonFields& reader, const kubernetes::ReadOptions& options, ProbeSpec& spec) {
+inline void read_grace(JsonFields& reader, const ReadContext& context, ProbeSpec& spec) {
     constexpr std::string_view in_seconds = "terminationGracePeriodSeconds";
     constexpr std::int64_t most = std::chrono::floor<std::chrono::seconds>(Duration::max()).count();
     const std::optional<std::int64_t> seconds = reader.int64(in_seconds);
@@ -64,7 +63,7 @@ inline void read_grace(JsonFields& reader, const kubernetes::ReadOptions& option
                                                       "must be less than or equal to " + std::to_string(most)));
     else if (seconds)
         spec.termination_grace_period = std::chrono::seconds{*seconds};
-    if (options.strict) return;
+    if (context.options.strict) return;
     constexpr std::string_view finer = "terminationGracePeriod";
     if (reader.find(finer) != nullptr && reader.find(in_seconds) != nullptr)
         reader.errors().push_back(
@@ -73,7 +72,7 @@ inline void read_grace(JsonFields& reader, const kubernetes::ReadOptions& option
         spec.termination_grace_period = grace;
 }
 
-inline void read_pacing(JsonFields& probe, Pacing& pacing) {
+inline void read_pacing(JsonFields& probe, const ReadContext& context, Pacing& pacing) {
     const nlohmann::json* found = probe.object("pacing");
     if (found == nullptr) return;
     JsonFields reader{*found, probe.path("pacing"), probe.errors()};
@@ -91,6 +90,7 @@ inline void read_pacing(JsonFields& probe, Pacing& pacing) {
             reader.errors().push_back(kubernetes::invalid(reader.path("seed"), kubernetes::shown(*seed),
                                                           "must be a 64 bit integer without sign"));
     }
+    context.note_others(reader);
 }
 
 /// What validate() asks of a spec beyond the API server's rules, its field names made the JSON's.
@@ -102,16 +102,16 @@ inline void check_own_rules(const ProbeSpec& spec, const JsonFields& reader) {
 }
 
 /// The timing fields, in the API server's order of checks.
-inline void read_spec(JsonFields& reader, const kubernetes::ReadOptions& options, ProbeSpec& spec) {
+inline void read_spec(JsonFields& reader, const ReadContext& context, ProbeSpec& spec) {
     const std::size_t before = reader.errors().size();
-    spec.kind = options.kind;
-    read_span(reader, options, "initialDelay", spec.initial_delay);
-    read_span(reader, options, "timeout", spec.timeout);
-    read_span(reader, options, "period", spec.period);
+    spec.kind = context.options.kind;
+    read_span(reader, context, "initialDelay", spec.initial_delay);
+    read_span(reader, context, "timeout", spec.timeout);
+    read_span(reader, context, "period", spec.period);
     spec.success_threshold = read_count(reader, "successThreshold", 1);
     spec.failure_threshold = read_count(reader, "failureThreshold", 3);
-    read_grace(reader, options, spec);
-    if (options.kind == ProbeKind::readiness) {
+    read_grace(reader, context, spec);
+    if (context.options.kind == ProbeKind::readiness) {
         if (const nlohmann::json* grace = reader.find("terminationGracePeriodSeconds"))
             reader.errors().push_back(kubernetes::invalid(reader.path("terminationGracePeriodSeconds"),
                                                           kubernetes::shown(*grace),
@@ -120,8 +120,8 @@ inline void read_spec(JsonFields& reader, const kubernetes::ReadOptions& options
         reader.errors().push_back(
             kubernetes::invalid(reader.path("successThreshold"), spec.success_threshold, "must be 1"));
     }
-    if (options.strict) return;
-    read_pacing(reader, spec.pacing);
+    if (context.options.strict) return;
+    read_pacing(reader, context, spec.pacing);
     if (reader.errors().size() == before) check_own_rules(spec, reader);
 }
 
