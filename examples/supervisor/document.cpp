@@ -21,8 +21,12 @@ struct Chunk {
 
     [[nodiscard]] std::string_view without_separator() const { return text.substr(separated ? 3 : 0); }
 
-    /// A parser that is given as many empty lines first names the lines of the whole text.
-    [[nodiscard]] std::string on_its_line(std::string_view part) const { return std::string(line, '\n').append(part); }
+    /// `part` of the text behind as many empty lines as stand before it, so that a parser names lines of the whole.
+    [[nodiscard]] std::string on_its_line(std::string_view part) const {
+        const std::string_view before{text.data(), static_cast<std::size_t>(part.data() - text.data())};
+        const auto lines = line + static_cast<std::size_t>(std::ranges::count(before, '\n'));
+        return std::string(lines, '\n').append(part);
+    }
 };
 
 bool is_separator(std::string_view line) {
@@ -83,6 +87,28 @@ Json parse_json(const std::string& text) {
     }
 }
 
+/// Takes the first of several JSON objects that follow one another: up to the brace that closes it, or all of a text in
+/// which none does.
+std::string_view take_object(std::string_view& text) {
+    int open = 0;
+    bool in_string = false;
+    std::size_t end = text.size();
+    for (std::size_t i = 0; i < end; ++i) {
+        const char c = text[i];
+        if (in_string && c == '\\')
+            ++i;
+        else if (c == '"')
+            in_string = !in_string;
+        else if (!in_string && (c == '{' || c == '}') && (open += c == '{' ? 1 : -1) <= 0)
+            end = i + 1;
+    }
+    const std::string_view object = text.substr(0, end);
+    text.remove_prefix(end);
+    return object;
+}
+
+bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
+
 bool looks_like_json(std::string_view text) {
     const std::size_t first = text.find_first_not_of(" \t\r\n");
     return first != std::string_view::npos && text[first] == '{';
@@ -94,8 +120,12 @@ std::vector<Json> parse_documents(std::string_view text) {
     if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3); // a byte order mark
     std::vector<Json> documents;
     for (const Chunk& chunk : split(text)) {
-        if (looks_like_json(chunk.without_separator())) {
-            documents.push_back(parse_json(chunk.on_its_line(chunk.without_separator())));
+        std::string_view rest = chunk.without_separator();
+        if (looks_like_json(rest)) {
+            while (!is_blank(rest)) {
+                const std::string_view object = take_object(rest);
+                documents.push_back(parse_json(chunk.on_its_line(object)));
+            }
             continue;
         }
         for (Json& document : parse_yaml(chunk.on_its_line(chunk.text)))

@@ -1,5 +1,6 @@
 #include "manifest.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdio>
@@ -84,9 +85,14 @@ private:
         const std::string pod = "Pod \"" + reading.pod.name + "\" in " + file_;
         if (!reading.errors.empty()) result_.errors.push_back("The " + pod + " is invalid:");
         for (const probekit::ConfigError& error : reading.errors) result_.errors.push_back(error.message());
-        for (const std::string& field : reading.ignored)
-            result_.warnings.push_back(field + ": not honoured by this supervisor");
+        for (const std::string& field : reading.ignored) warn(field + ": not honoured by this supervisor");
         result_.pods.push_back(std::move(reading.pod));
+    }
+
+    /// Once, however many pods have the field.
+    void warn(std::string what) {
+        if (std::ranges::find(result_.warnings, what) == result_.warnings.end())
+            result_.warnings.push_back(std::move(what));
     }
 
     static std::string text(const Json& object, const char* name) {
