@@ -69,6 +69,10 @@ struct AttemptHandler {
 template <class Executor>
 struct AttemptHandler<LookHandler<Executor>, Executor> {
     AttemptHandler(LookHandler<Executor>&& moved, const Executor&) : handler(std::move(moved)) {}
+    // Dropped with its context: nobody may interrupt any more what is no more.
+    ~AttemptHandler() {
+        if (handler) disconnect();
+    }
 
     template <class Attempt>
     void connect(Attempt& attempt) {
@@ -84,18 +88,6 @@ struct AttemptHandler<LookHandler<Executor>, Executor> {
             completion();
         else
             asio::dispatch(executor, std::move(completion));
-    }
-
-    // What dispatch() would find out as well, but for a type-erased executor only after it has allocated.
-    [[nodiscard]] static bool runs_here(const Executor& executor) noexcept {
-        if constexpr (requires { executor.template target<IoContextExecutor>(); }) {
-            const auto* const io = executor.template target<IoContextExecutor>();
-            return io != nullptr && io->running_in_this_thread();
-        } else if constexpr (requires { executor.running_in_this_thread(); }) {
-            return executor.running_in_this_thread();
-        } else {
-            return false;
-        }
     }
 
     struct Taken {

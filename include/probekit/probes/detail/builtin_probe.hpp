@@ -35,7 +35,7 @@ inline void throw_if_wrong(ConfigErrors errors, ConfigErrors more = {}) {
 /// What the probes of this library have in common: an executor, the wheel of its context, and async_probe(), which makes
 /// an attempt and starts it. A Derived has `Attempt<Handler, IoExecutor>` and `target_`.
 template <class Derived, class Executor>
-class BuiltinProbe {
+class BuiltinProbe : public ProbeOfOurs {
 public:
     using executor_type = Executor;
 
@@ -52,6 +52,9 @@ public:
     auto async_probe(Duration timeout, Token&& token = Token()) {
         return asio::async_initiate<Token, ProbeSignature>(Initiation{this}, token, timeout, settings());
     }
+
+    // For workers, which need the executor at every look.
+    [[nodiscard]] const Executor& look_executor() const noexcept { return executor_; }
 
     // For workers and AnyProbe: the same without a token, and it may complete at once.
     void begin_look(Duration timeout, LookHandler<Executor> handler) {

@@ -75,6 +75,7 @@ public:
     [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept { return client_->look_slot(); }
 
     [[nodiscard]] LookClient<Executor>& client() const noexcept { return *client_; }
+    explicit operator bool() const noexcept { return static_cast<bool>(client_); }
 
     void operator()(std::error_code error, ProbeResult result) {
         const Ref<LookClient<Executor>> told = std::move(client_);

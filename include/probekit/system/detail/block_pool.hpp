@@ -87,7 +87,7 @@ public:
 
     explicit PoolAllocator(BlockPool& pool) noexcept : pool_(&pool) {}
     template <class U>
-    PoolAllocator(const PoolAllocator<U>& other) noexcept : pool_(other.pool_) {}
+    PoolAllocator(const PoolAllocator<U>& other) noexcept : pool_(&other.pool()) {}
 
     [[nodiscard]] T* allocate(std::size_t count) {
         static_assert(alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
@@ -96,14 +96,12 @@ public:
     void deallocate(T* memory, std::size_t count) noexcept { pool_->deallocate(memory, count * sizeof(T)); }
 
     template <class U>
-    friend bool operator==(const PoolAllocator& left, const PoolAllocator<U>& right) noexcept {
-        return left.pool_ == right.pool_;
+    [[nodiscard]] bool operator==(const PoolAllocator<U>& other) const noexcept {
+        return pool_ == &other.pool();
     }
+    [[nodiscard]] BlockPool& pool() const noexcept { return *pool_; }
 
 private:
-    template <class>
-    friend class PoolAllocator;
-
     BlockPool* pool_;
 };
 

@@ -54,6 +54,12 @@ public:
     /// Runs on the context itself, under no strand.
     [[nodiscard]] const asio::any_io_executor& executor() const noexcept { return executor_; }
 
+    /// Whether the context has been destroyed: its executors and what they ran must not be touched any more.
+    [[nodiscard]] bool gone() noexcept {
+        const std::lock_guard lock{mutex_};
+        return closed_;
+    }
+
     /// Each call of add_work() keeps the context's run() from returning until its remove_work(). From any thread.
     void add_work() {
         const std::lock_guard lock{mutex_};
@@ -135,3 +141,5 @@ Ref<ContextState> ContextState::of(const Executor& executor) {
 }
 
 } // namespace probekit::inline v0::detail
+
+#include <probekit/system/detail/wheel.hpp> // completes Wheel, which this needs to let one go

@@ -65,4 +65,18 @@ decltype(auto) with_inner_executor(const Executor& executor, Use&& use) {
     }
 }
 
+/// Whether a function that is to run on `executor` may be called right here. dispatch() would find that out as well, but
+/// for a type-erased executor only after it has allocated.
+template <class Executor>
+[[nodiscard]] bool runs_here(const Executor& executor) noexcept {
+    if constexpr (requires { executor.template target<IoContextExecutor>(); }) {
+        const auto* const io = executor.template target<IoContextExecutor>();
+        return io != nullptr && io->running_in_this_thread();
+    } else if constexpr (requires { executor.running_in_this_thread(); }) {
+        return executor.running_in_this_thread();
+    } else {
+        return false;
+    }
+}
+
 } // namespace probekit::inline v0::detail

@@ -39,20 +39,18 @@ public:
 
     explicit OpAllocator(OpMemory& memory) noexcept : memory_(&memory) {}
     template <class U>
-    OpAllocator(const OpAllocator<U>& other) noexcept : memory_(other.memory_) {}
+    OpAllocator(const OpAllocator<U>& other) noexcept : memory_(&other.memory()) {}
 
     [[nodiscard]] T* allocate(std::size_t count) { return static_cast<T*>(memory_->allocate(count * sizeof(T))); }
     void deallocate(T* memory, std::size_t) noexcept { memory_->deallocate(memory); }
 
     template <class U>
-    friend bool operator==(const OpAllocator& left, const OpAllocator<U>& right) noexcept {
-        return left.memory_ == right.memory_;
+    [[nodiscard]] bool operator==(const OpAllocator<U>& other) const noexcept {
+        return memory_ == &other.memory();
     }
+    [[nodiscard]] OpMemory& memory() const noexcept { return *memory_; }
 
 private:
-    template <class>
-    friend class OpAllocator;
-
     OpMemory* memory_;
 };
 

@@ -1,0 +1,269 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/error.hpp>
+#include <asio/post.hpp>
+
+#include <probekit/core/observer.hpp>
+#include <probekit/core/outcome.hpp>
+#include <probekit/core/policy.hpp>
+#include <probekit/core/probe_spec.hpp>
+#include <probekit/core/verdict.hpp>
+#include <probekit/probes/any_probe.hpp>
+#include <probekit/runtime/detail/small_function.hpp>
+#include <probekit/runtime/detail/worker_core.hpp>
+#include <probekit/runtime/probe_worker.hpp>
+#include <probekit/runtime/startup_gate.hpp>
+#include <probekit/system/detail/at_exit.hpp>
+#include <probekit/system/detail/context_state.hpp>
+#include <probekit/system/detail/ref.hpp>
+#include <probekit/system/detail/waiters.hpp>
+
+namespace probekit::inline v0::detail {
+
+/// What a ProbeGroup is a handle on: up to three workers and what their verdicts mean together. `Change` is GroupChange,
+/// which stands beside the group.
+template <class Change, class Obs, class Clk>
+class GroupCore final : public RefCounted<GroupCore<Change, Obs, Clk>> {
+    // The workers share the group's observer.
+    using Shared = std::conditional_t<std::same_as<Obs, NoObserver>, NoObserver, std::reference_wrapper<Unwrapped<Obs>>>;
+
+public:
+    using Worker = ProbeWorker<AnyProbe, KubeletPolicy, Shared, Clk>;
+    using Event = typename Change::Event;
+
+    GroupCore(ClockRef<Clk> clock, asio::any_io_executor executor, Obs observer)
+        : clock_(clock), executor_(std::move(executor)), observer_(std::move(observer)), gate_(executor_),
+          context_(ContextState::of(executor_)) {}
+
+    [[nodiscard]] const asio::any_io_executor& executor() const noexcept { return executor_; }
+
+    /// Instead of the worker of this kind, if there is one.
+    void set(ProbeKind kind, AnyProbe probe, ProbeSpec spec) {
+        spec.kind = kind;
+        std::optional<Worker>& slot = worker(kind);
+        Worker made = make_worker(std::move(probe), spec);
+        made.on_verdict([this](const Verdict& verdict) {
+            const Ref<GroupCore> keep{this};
+            judged(verdict);
+        });
+        slot = std::move(made);
+        if (kind == ProbeKind::startup) slot->opens(gate_);
+        if (!running_) return;
+        if (kind == ProbeKind::startup) started_ = false;
+        if (kind == ProbeKind::readiness && ready_) become(ready_, false, Event::unready, {});
+        start_worker(kind);
+        tell_later();
+    }
+
+    void on_change(SmallFunction<Change> callback) noexcept {
+        callback_ = std::move(callback);
+        callback_set_ = true;
+    }
+
+    void start() {
+        if (running_) return;
+        running_ = present_ = true;
+        killed_ = false;
+        context_->add_work();
+        begin_life();
+        // The kubelet's order.
+        for (const ProbeKind kind : {ProbeKind::startup, ProbeKind::readiness, ProbeKind::liveness})
+            if (worker(kind)) start_worker(kind);
+        tell_later();
+    }
+
+    void stop() noexcept {
+        for_each([](Worker& one) { one.stop(); });
+        changes_.clear();
+        if (std::exchange(running_, false)) context_->remove_work();
+    }
+
+    void detach() noexcept {
+        detached_ = true;
+        stop();
+        for (std::optional<Worker>& one : workers_) one.reset();
+        if (stop_waits_) stop_waits_->complete_all(asio::error::operation_aborted);
+    }
+
+    template <class Handler>
+    void stop_and_wait(Handler&& handler) {
+        if (!stop_waits_) stop_waits_ = Ref{new WaiterQueue<>{context_}};
+        stop_waits_->add(std::forward<Handler>(handler), executor_);
+        if (detached_) return stop_waits_->complete_all(asio::error::operation_aborted);
+        stop();
+        ++stopping_; // until all have been asked
+        for_each([this](Worker& one) {
+            ++stopping_;
+            one.async_stop([core = Ref<GroupCore>{this}](std::error_code) { core->one_stopped(); });
+        });
+        one_stopped();
+    }
+
+    void pause() noexcept {
+        for_each([](Worker& one) { one.pause(); });
+    }
+    void resume() noexcept {
+        for_each([](Worker& one) { one.resume(); });
+    }
+
+    void target_replaced() {
+        if (!running_) return;
+        present_ = true;
+        killed_ = false;
+        if (ready_) become(ready_, false, Event::unready, about(Verdict::Origin::target_replaced));
+        for_each([](Worker& one) { one.target_replaced(); });
+        begin_life();
+        tell_later();
+    }
+
+    void target_gone() {
+        if (!running_) return;
+        present_ = false;
+        if (ready_) become(ready_, false, Event::unready, about(Verdict::Origin::target_gone));
+        for_each([](Worker& one) { one.target_gone(); });
+        tell_later();
+    }
+
+    void target_terminating() noexcept {
+        for_each([](Worker& one) { one.target_terminating(); });
+    }
+
+    [[nodiscard]] bool started() const noexcept { return started_; }
+    [[nodiscard]] bool ready() const noexcept { return ready_; }
+    [[nodiscard]] std::optional<Worker>& worker(ProbeKind kind) noexcept { return workers_[static_cast<std::size_t>(kind)]; }
+    [[nodiscard]] const std::optional<Worker>& worker(ProbeKind kind) const noexcept {
+        return workers_[static_cast<std::size_t>(kind)];
+    }
+
+    void destroy() noexcept { delete this; }
+
+private:
+    template <class F>
+    void for_each(F use) {
+        for (const ProbeKind kind : {ProbeKind::startup, ProbeKind::readiness, ProbeKind::liveness})
+            if (auto& one = worker(kind)) use(*one);
+    }
+
+    [[nodiscard]] Worker make_worker(AnyProbe&& probe, const ProbeSpec& spec) {
+        Shared shared = [this]() -> Shared {
+            if constexpr (std::same_as<Shared, NoObserver>)
+                return {};
+            else
+                return std::ref(unwrapped(observer_));
+        }();
+        if constexpr (std::same_as<Clk, std::chrono::steady_clock>)
+            return Worker{std::move(probe), spec, KubeletPolicy{}, std::move(shared)};
+        else
+            return Worker{*clock_.clock, std::move(probe), spec, KubeletPolicy{}, std::move(shared)};
+    }
+
+    void start_worker(ProbeKind kind) {
+        Worker& one = *worker(kind);
+        if (kind == ProbeKind::startup)
+            one.start();
+        else
+            one.start(gate_);
+    }
+
+    // A target runs: what has no probe passes at once.
+    void begin_life() {
+        started_ = false;
+        if (worker(ProbeKind::startup))
+            gate_.shut();
+        else
+            begin_after_startup(about(Verdict::Origin::target_replaced));
+    }
+
+    void begin_after_startup(const Verdict& verdict) {
+        become(started_, true, Event::started, verdict);
+        gate_.open();
+        if (!worker(ProbeKind::readiness)) become(ready_, true, Event::ready, verdict);
+    }
+
+    // A worker's verdict; in the event loop.
+    void judged(const Verdict& verdict) {
+        if (!running_) return;
+        const bool by_result = verdict.origin == Verdict::Origin::result;
+        if (verdict.kind == ProbeKind::readiness) {
+            const bool now_ready = verdict.passed() && started_ && present_;
+            if (now_ready != ready_) become(ready_, now_ready, now_ready ? Event::ready : Event::unready, verdict);
+        } else if (by_result && verdict.failed()) {
+            if (!std::exchange(killed_, true)) changes_.push_back({Event::kill, verdict});
+        } else if (by_result && verdict.passed() && verdict.kind == ProbeKind::startup && !started_) {
+            begin_after_startup(verdict);
+        }
+        tell();
+    }
+
+    void become(bool& fact, bool value, Event event, const Verdict& verdict) {
+        fact = value;
+        changes_.push_back({event, verdict});
+    }
+
+    // For what no look has decided.
+    [[nodiscard]] Verdict about(Verdict::Origin origin) const {
+        return {.kind = origin == Verdict::Origin::target_gone ? ProbeKind::readiness : ProbeKind::startup,
+                .origin = origin,
+                .at = clock_.now()};
+    }
+
+    void tell_later() {
+        if (!changes_.empty()) asio::post(executor_, [core = Ref<GroupCore>{this}] { core->tell(); });
+    }
+
+    void tell() {
+        if (telling_) return;
+        telling_ = true;
+        const AtExit leave{[&] {
+            telling_ = false;
+            if (!detached_) tell_later(); // what an exception has left behind
+        }};
+        while (!changes_.empty() && !detached_) {
+            const Change change = std::move(changes_.front());
+            changes_.pop_front();
+            if (!callback_) continue;
+            SmallFunction<Change> callback = std::move(callback_);
+            callback_set_ = false;
+            const AtExit back{[&] {
+                if (!callback_set_ && !detached_) callback_ = std::move(callback);
+            }};
+            callback(change);
+        }
+    }
+
+    void one_stopped() {
+        if (--stopping_ == 0 && stop_waits_) stop_waits_->complete_all({});
+    }
+
+    [[no_unique_address]] ClockRef<Clk> clock_;
+    asio::any_io_executor executor_;
+    [[no_unique_address]] Obs observer_;
+    StartupGate gate_; // open from the startup worker's success on
+    Ref<ContextState> context_;
+    std::array<std::optional<Worker>, 3> workers_;
+    SmallFunction<Change> callback_;
+    std::deque<Change> changes_; // not told yet
+    Ref<WaiterQueue<>> stop_waits_;
+    int stopping_ = 0;
+    bool running_ = false;
+    bool present_ = false;
+    bool started_ = false;
+    bool ready_ = false;
+    bool killed_ = false;
+    bool detached_ = false;
+    bool telling_ = false;
+    bool callback_set_ = false;
+};
+
+} // namespace probekit::inline v0::detail

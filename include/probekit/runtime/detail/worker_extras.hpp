@@ -1,0 +1,56 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include <probekit/core/result.hpp>
+#include <probekit/core/verdict.hpp>
+#include <probekit/runtime/attempt_limit.hpp>
+#include <probekit/runtime/startup_gate.hpp>
+#include <probekit/system/detail/ref.hpp>
+#include <probekit/system/detail/waiters.hpp>
+
+namespace probekit::inline v0::detail {
+
+/// Something a call has changed, and listeners have not been told.
+struct WorkerNote {
+    std::optional<Verdict> verdict = {};
+    WorkerState before = WorkerState::stopped;
+    WorkerState after = WorkerState::stopped;
+    std::uint32_t life = 0;
+};
+
+/// What most workers do not need, in a block of its own: a gate, a limit, handlers that wait, news to be told.
+template <class Core>
+class WorkerExtras final : public GateListener, public LimitWaiter {
+public:
+    using VerdictWaiters = WaiterQueue<Verdict>;
+    using StopWaiters = WaiterQueue<>;
+
+    explicit WorkerExtras(Core& core) : core_(&core) {}
+
+    Ref<GateState> gate;
+    Ref<LimitState> limit;
+    std::vector<StartupGate::Condition> opens;
+    Ref<VerdictWaiters> waits; // tagged with the Health they wait for
+    Ref<StopWaiters> stop_waits;
+    std::deque<WorkerNote> notes;
+    std::optional<typename Core::probe_type> next_probe; // its target came while an attempt was in flight
+    std::optional<ProbeResult> deciding;                 // the look behind the standing verdict, if not a plain success
+
+private:
+    void gate_retain() noexcept override { core_->retain(); }
+    void gate_release() noexcept override { core_->release(); }
+    void gate_changed() override { core_->post(&Core::on_gate); }
+
+    void limit_retain() noexcept override { core_->retain(); }
+    void limit_release() noexcept override { core_->release(); }
+    void limit_granted() override { core_->post(&Core::on_granted); }
+
+    Core* core_;
+};
+
+} // namespace probekit::inline v0::detail

@@ -1,0 +1,174 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/async_result.hpp>
+
+#include <probekit/core/observer.hpp>
+#include <probekit/core/outcome.hpp>
+#include <probekit/core/probe_spec.hpp>
+#include <probekit/core/verdict.hpp>
+#include <probekit/probes/any_probe.hpp>
+#include <probekit/runtime/clock.hpp>
+#include <probekit/runtime/detail/group_core.hpp>
+#include <probekit/runtime/detail/small_function.hpp>
+#include <probekit/system/detail/executors.hpp>
+#include <probekit/system/detail/ref.hpp>
+
+namespace probekit::inline v0 {
+
+/// What has become of a group's target.
+struct GroupChange {
+    enum class Event : std::uint8_t {
+        started, ///< startup has passed, or there is none
+        ready,   ///< started, and readiness passes, or there is none
+        unready, ///< after ready only
+        kill,    ///< liveness or startup has failed by a look; once per life of the target
+    };
+
+    Event event = Event::started;
+    Verdict verdict = {}; ///< what it rests on; of no look where there is no such probe
+
+    /// In the kubelet's words where it rests on a look: "Liveness probe failed: <message>".
+    [[nodiscard]] std::string reason() const {
+        if (verdict.origin != Verdict::Origin::target_replaced) return verdict.reason();
+        switch (event) {
+        case Event::started: return "target has started";
+        case Event::ready: return "target is ready";
+        case Event::unready:
+        case Event::kill: break;
+        }
+        return verdict.reason();
+    }
+};
+
+[[nodiscard]] constexpr std::string_view to_string(GroupChange::Event event) noexcept {
+    switch (event) {
+    case GroupChange::Event::started: return "started";
+    case GroupChange::Event::ready: return "ready";
+    case GroupChange::Event::unready: return "unready";
+    case GroupChange::Event::kill: break;
+    }
+    return "kill";
+}
+
+/// Startup, liveness and readiness of one target, wired as the kubelet wires a container's: liveness and readiness do not
+/// look until startup has passed; a kind without a probe counts as passed. All that comes of it is one stream of changes;
+/// to act on them, and to tell the group what became of the target, is the caller's.
+///
+/// Movable, destroyable at any moment, with the rules of ProbeWorker: one thread or strand at a time, callbacks posted.
+template <Observer Obs = NoObserver, Clock Clk = std::chrono::steady_clock>
+class ProbeGroup {
+    using Core = detail::GroupCore<GroupChange, Obs, Clk>;
+    static constexpr bool steady = std::same_as<Clk, std::chrono::steady_clock>;
+
+public:
+    using executor_type = asio::any_io_executor;
+
+    /// `where`: an executor or an execution context; the probes' executor should be the same. The workers share the observer.
+    template <detail::ExecutorSource<executor_type> Where>
+        requires steady
+    explicit ProbeGroup(Where&& where, Obs observer = {})
+        : core_(new Core{detail::ClockRef<Clk>{}, detail::executor_from<executor_type>(std::forward<Where>(where)),
+                         std::move(observer)}) {}
+    /// Goes by another clock, which must outlive the group.
+    template <detail::ExecutorSource<executor_type> Where>
+        requires(!steady)
+    ProbeGroup(Clk& clock, Where&& where, Obs observer = {})
+        : core_(new Core{detail::ClockRef<Clk>{clock}, detail::executor_from<executor_type>(std::forward<Where>(where)),
+                         std::move(observer)}) {}
+
+    ProbeGroup(ProbeGroup&&) noexcept = default;
+    ProbeGroup& operator=(ProbeGroup&& other) noexcept {
+        if (this != &other) {
+            if (core_) core_->detach();
+            core_ = std::move(other.core_);
+        }
+        return *this;
+    }
+    ~ProbeGroup() {
+        if (core_) core_->detach();
+    }
+
+    [[nodiscard]] executor_type get_executor() const noexcept { return core_->executor(); }
+
+    /// Adds a probe, whatever kind the spec names; again: replaces it. Also once started: it begins at once. Throws
+    /// ConfigException.
+    void startup(AnyProbe probe, const ProbeSpec& spec) { core_->set(ProbeKind::startup, std::move(probe), spec); }
+    void liveness(AnyProbe probe, const ProbeSpec& spec) { core_->set(ProbeKind::liveness, std::move(probe), spec); }
+    void readiness(AnyProbe probe, const ProbeSpec& spec) { core_->set(ProbeKind::readiness, std::move(probe), spec); }
+
+    /// `callback(const GroupChange&)`; replaceable at any time, also from inside itself.
+    template <class F>
+        requires std::invocable<std::decay_t<F>&, const GroupChange&>
+    void on_change(F&& callback) {
+        core_->on_change(detail::SmallFunction<GroupChange>{std::forward<F>(callback)});
+    }
+    void on_change(std::nullptr_t) noexcept { core_->on_change({}); }
+
+    /// The target runs now. Does nothing if started.
+    void start() { core_->start(); }
+    /// No on_change after this returns; what started() and ready() say stays.
+    void stop() noexcept { core_->stop(); }
+    /// stop(), and completes with void(std::error_code) when all attempts have cleaned up. Cancellation only ends the wait.
+    template <class Token = asio::default_completion_token_t<executor_type>>
+    auto async_stop(Token&& token = Token()) {
+        return asio::async_initiate<Token, void(std::error_code)>(StopInitiation{core_}, token);
+    }
+    void pause() noexcept { core_->pause(); }
+    void resume() noexcept { core_->resume(); }
+
+    /// These tell all workers; see ProbeWorker. A target that is gone is not ready, with a readiness probe or without.
+    void target_replaced() noexcept { core_->target_replaced(); }
+    void target_gone() noexcept { core_->target_gone(); }
+    void target_terminating() noexcept { core_->target_terminating(); }
+
+    /// False also if there is no such probe.
+    bool probe_now(ProbeKind kind) noexcept {
+        auto& worker = core_->worker(kind);
+        return worker && worker->probe_now();
+    }
+
+    [[nodiscard]] bool started() const noexcept { return core_->started(); }
+    [[nodiscard]] bool ready() const noexcept { return core_->ready(); }
+    [[nodiscard]] std::optional<WorkerSnapshot> snapshot(ProbeKind kind) const noexcept {
+        const auto& worker = core_->worker(kind);
+        return worker ? std::optional{worker->snapshot()} : std::nullopt;
+    }
+
+private:
+    struct StopInitiation {
+        using executor_type = asio::any_io_executor;
+        detail::Ref<Core> core;
+        [[nodiscard]] executor_type get_executor() const noexcept { return core->executor(); }
+        template <class Handler>
+        void operator()(Handler&& handler) const {
+            core->stop_and_wait(std::forward<Handler>(handler));
+        }
+    };
+
+    detail::Ref<Core> core_;
+};
+
+template <class Where>
+ProbeGroup(Where&&) -> ProbeGroup<>;
+template <class Where, class Obs>
+    requires(!Clock<std::remove_reference_t<Where>>)
+ProbeGroup(Where&&, Obs) -> ProbeGroup<Obs>;
+template <class Clk, class Where>
+    requires Clock<Clk>
+ProbeGroup(Clk&, Where&&) -> ProbeGroup<NoObserver, Clk>;
+template <class Clk, class Where, class Obs>
+    requires Clock<Clk>
+ProbeGroup(Clk&, Where&&, Obs) -> ProbeGroup<Obs, Clk>;
+
+} // namespace probekit::inline v0

@@ -1,0 +1,235 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <functional>
+#include <optional>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <asio/async_result.hpp>
+
+#include <probekit/core/error.hpp>
+#include <probekit/core/observer.hpp>
+#include <probekit/core/outcome.hpp>
+#include <probekit/core/policy.hpp>
+#include <probekit/core/probe_spec.hpp>
+#include <probekit/core/result.hpp>
+#include <probekit/core/verdict.hpp>
+#include <probekit/probes/detail/builtin_probe.hpp>
+#include <probekit/probes/probe.hpp>
+#include <probekit/runtime/attempt_limit.hpp>
+#include <probekit/runtime/clock.hpp>
+#include <probekit/runtime/detail/small_function.hpp>
+#include <probekit/runtime/detail/worker_core.hpp>
+#include <probekit/runtime/startup_gate.hpp>
+#include <probekit/system/detail/ref.hpp>
+
+namespace probekit::inline v0 {
+namespace detail {
+
+// What one extra argument of a worker is: a policy if it has `judge`, of whatever signature, else an observer.
+template <class X>
+concept HasJudge = requires(X& extra, const ProbeResult& result, const ProbeSpec& spec) { extra.judge(result, spec); } ||
+                   requires { &X::judge; };
+template <class X>
+using PolicyOf = std::conditional_t<HasJudge<X>, X, KubeletPolicy>;
+template <class X>
+using ObserverOf = std::conditional_t<HasJudge<X>, NoObserver, X>;
+
+} // namespace detail
+
+/// Watches one target with one probe: looks when ProbeSpec says so, judges the results, and tells when the verdict
+/// changes. What a kubelet's probe worker is to a container.
+///
+/// A handle: it may be moved freely, and destroyed at any moment, also from inside its own callbacks. Destruction
+/// cancels, never blocks, and is silent. One object from one thread or strand at a time; health() and passing() from any.
+/// If several threads run the context, give the probe a strand.
+///
+/// Calls change what health() and snapshot() say before they return; callbacks about it are posted, and a look begins
+/// from the event loop, never inside the call. Callbacks run on the probe's executor, told in order: observer, on_verdict,
+/// waits; never nested. What they throw goes to the caller of run(); the worker goes on.
+///
+/// A started worker keeps the context's run() going, until stop(), the end of its target, or its destruction.
+template <Probe P, class Pol = KubeletPolicy, class Obs = NoObserver, Clock Clk = std::chrono::steady_clock>
+class ProbeWorker {
+    static_assert(Policy<Pol>, "probekit: a policy needs "
+                               "`std::optional<Health> judge(const ProbeResult&, const ProbeSpec&) noexcept`");
+    static_assert(Observer<Obs>, "probekit: an observer needs at least one of attempt_begun(const AttemptBegun&), "
+                                 "attempt_ended(const AttemptEnded&), verdict_changed(const Verdict&), "
+                                 "state_changed(const StateChanged&), looks_skipped(const LooksSkipped&), "
+                                 "and none of these names with another signature");
+
+    static constexpr bool steady = std::same_as<Clk, std::chrono::steady_clock>;
+    // After a mistake the two messages above are all that is to be said.
+    static constexpr bool sound = Policy<Pol> && Observer<Obs>;
+    using Core = detail::WorkerCore<P, std::conditional_t<Policy<Pol>, Pol, KubeletPolicy>,
+                                    std::conditional_t<Observer<Obs>, Obs, NoObserver>, Clk>;
+
+public:
+    using executor_type = typename P::executor_type;
+
+    /// Throws ConfigException if validate(spec) finds anything.
+    ProbeWorker(P probe, const ProbeSpec& spec, std::type_identity_t<Pol> policy = {}, std::type_identity_t<Obs> observer = {})
+        requires steady
+        : ProbeWorker(detail::ClockRef<Clk>{}, std::move(probe), spec, std::move(policy), std::move(observer)) {}
+    ProbeWorker(P probe, const ProbeSpec& spec, std::type_identity_t<Obs> observer)
+        requires(steady && !std::same_as<Pol, Obs>)
+        : ProbeWorker(detail::ClockRef<Clk>{}, std::move(probe), spec, Pol{}, std::move(observer)) {}
+
+    /// Goes by another clock, which must outlive the worker.
+    ProbeWorker(Clk& clock, P probe, const ProbeSpec& spec, std::type_identity_t<Pol> policy = {},
+                std::type_identity_t<Obs> observer = {})
+        requires(!steady)
+        : ProbeWorker(detail::ClockRef<Clk>{clock}, std::move(probe), spec, std::move(policy), std::move(observer)) {}
+    ProbeWorker(Clk& clock, P probe, const ProbeSpec& spec, std::type_identity_t<Obs> observer)
+        requires(!steady && !std::same_as<Pol, Obs>)
+        : ProbeWorker(detail::ClockRef<Clk>{clock}, std::move(probe), spec, Pol{}, std::move(observer)) {}
+
+    ProbeWorker(ProbeWorker&&) noexcept = default;
+    ProbeWorker& operator=(ProbeWorker&& other) noexcept {
+        if (this != &other) {
+            if (core_) core_->detach();
+            core_ = std::move(other.core_);
+        }
+        return *this;
+    }
+    ~ProbeWorker() {
+        if (core_) core_->detach();
+    }
+
+    /// The probe's.
+    [[nodiscard]] executor_type get_executor() const noexcept { return core_->executor(); }
+
+    /// `callback(const Verdict&)` is told each change of the verdict, and the first judgement even if it equals the
+    /// initial health. One per worker; may be replaced at any time, also from inside itself; nullptr: none. Up to four
+    /// pointers of captures are stored inside the worker.
+    template <class F>
+        requires std::invocable<std::decay_t<F>&, const Verdict&>
+    void on_verdict(F&& callback) {
+        core_->on_verdict(detail::SmallFunction<Verdict>{std::forward<F>(callback)});
+    }
+    void on_verdict(std::nullptr_t) noexcept { core_->on_verdict({}); }
+
+    /// Becomes one condition of the gate: met while this worker passes by result, unmet from target_replaced() and
+    /// target_gone() on. stop() and destruction leave it as it is.
+    void opens(StartupGate& gate) { core_->opens(gate); }
+
+    /// Attempts begin only when the limit has a place for them. Before start().
+    void limit(AttemptLimit& limit) { core_->limit(detail::LimitAccess::state(limit)); }
+
+    /// Begins, with the initial health (startup unknown, liveness passing, readiness failing). The first look comes at
+    /// once, or when the initial delay is over. Does nothing if started. May throw std::bad_alloc.
+    void start() { core_->start({}); }
+    /// The same, but there is no look while the gate is shut. When it opens a readiness worker looks at once, as the
+    /// kubelet triggers it, the others at their next grid point; the initial delay counts from start().
+    void start(const StartupGate& gate) { core_->start(detail::GateAccess::state(gate)); }
+
+    /// Ends. An attempt in flight is cancelled; no on_verdict is told after this returns; health() stays. start() begins
+    /// anew.
+    void stop() noexcept { core_->stop(); }
+
+    /// stop(), and completes with void(std::error_code) when the attempt in flight has cleaned up: its child is reaped, its
+    /// socket closed. Cancellation (any type) only ends the waiting.
+    template <class Token = asio::default_completion_token_t<executor_type>>
+    auto async_stop(Token&& token = Token()) {
+        return asio::async_initiate<Token, void(std::error_code)>(StopInitiation{core_}, token);
+    }
+
+    /// Completes with void(std::error_code, Verdict) as soon as a judged verdict is `wanted`, soon if it is already; the
+    /// initial health does not count. stop() and destruction give operation_aborted, cancellation (any type) too.
+    template <class Token = asio::default_completion_token_t<executor_type>>
+    auto async_wait(Health wanted, Token&& token = Token()) {
+        return asio::async_initiate<Token, void(std::error_code, Verdict)>(WaitInitiation{core_}, token, wanted);
+    }
+
+    /// Looks at once, and the grid begins anew; if an attempt is in flight, once more right after it. False if no look
+    /// follows: stopped, held, paused, without target, ended; gated or inside the initial delay, where the grid begins
+    /// anew all the same. Mirrors the kubelet's manual trigger.
+    bool probe_now() noexcept { return core_->probe_now(); }
+
+    /// No looks until resume(). An attempt in flight is cancelled and not counted; verdict and counters stay.
+    void pause() noexcept { core_->happen(event::Paused{}); }
+    /// Looks at once, as probe_now().
+    void resume() noexcept { core_->happen(event::Resumed{}); }
+
+    /// Another target: initial health (told to on_verdict if it differs), hold over, initial delay from now. An attempt in
+    /// flight is dropped. The grid goes on, as the kubelet's does over a restart; probe_now() looks at once.
+    void target_replaced() noexcept { core_->target_replaced(); }
+    void target_replaced(P next) { core_->target_replaced(std::move(next)); }
+    /// Failing, for every kind, unless on hold; no looks until target_replaced() or target_back().
+    void target_gone() noexcept { core_->happen(event::TargetGone{}); }
+    /// The same target runs again: nothing is reset.
+    void target_back() noexcept { core_->happen(event::TargetBack{}); }
+    /// Startup and liveness: passing, and over, unless on hold. Readiness goes on.
+    void target_terminating() noexcept { core_->happen(event::Terminating{}); }
+
+    /// Another spec of the same kind, from now on: all of it, or nothing and its mistakes. Counters and verdict stay.
+    [[nodiscard]] ConfigErrors update(const ProbeSpec& spec) {
+        ConfigErrors errors;
+        if (spec.kind != core_->fsm().spec().kind) errors.push_back({"kind", "cannot change"});
+        for (ConfigError& error : validate(spec)) errors.push_back(std::move(error));
+        if (errors.empty()) core_->update(spec);
+        return errors;
+    }
+
+    [[nodiscard]] ProbeSpec spec() const noexcept { return core_->fsm().spec(); }
+    /// What it does and has seen, as plain values.
+    [[nodiscard]] WorkerSnapshot snapshot() const noexcept { return core_->snapshot(); }
+
+    /// From any thread.
+    [[nodiscard]] Health health() const noexcept { return core_->health(); }
+    [[nodiscard]] bool passing() const noexcept { return health() == Health::passing; }
+
+    [[nodiscard]] const Pol& policy() const noexcept { return core_->fsm().policy(); }
+    /// std::ref unwrapped.
+    [[nodiscard]] auto& observer() noexcept { return detail::unwrapped(core_->observer()); }
+
+private:
+    struct InitiationBase {
+        using executor_type = typename P::executor_type;
+        detail::Ref<Core> core;
+        [[nodiscard]] executor_type get_executor() const noexcept { return core->executor(); }
+    };
+    struct StopInitiation : InitiationBase {
+        template <class Handler>
+        void operator()(Handler&& handler) const {
+            this->core->stop_and_wait(std::forward<Handler>(handler));
+        }
+    };
+    struct WaitInitiation : InitiationBase {
+        template <class Handler>
+        void operator()(Handler&& handler, Health wanted) const {
+            this->core->wait_for(wanted, std::forward<Handler>(handler));
+        }
+    };
+
+    ProbeWorker(detail::ClockRef<Clk> clock, P&& probe, const ProbeSpec& spec, Pol&& policy, Obs&& observer) {
+        detail::throw_if_wrong(validate(spec));
+        if constexpr (sound)
+            core_ = detail::Ref{new Core{clock, std::move(probe), spec, std::move(policy), std::move(observer)}};
+    }
+
+    detail::Ref<Core> core_;
+};
+
+template <class P>
+ProbeWorker(P, ProbeSpec) -> ProbeWorker<P>;
+template <class P, class X>
+ProbeWorker(P, ProbeSpec, X) -> ProbeWorker<P, detail::PolicyOf<X>, detail::ObserverOf<X>>;
+template <class P, class Pol, class Obs>
+ProbeWorker(P, ProbeSpec, Pol, Obs) -> ProbeWorker<P, Pol, Obs>;
+
+template <class Clk, class P>
+    requires Clock<Clk>
+ProbeWorker(Clk&, P, ProbeSpec) -> ProbeWorker<P, KubeletPolicy, NoObserver, Clk>;
+template <class Clk, class P, class X>
+    requires Clock<Clk>
+ProbeWorker(Clk&, P, ProbeSpec, X) -> ProbeWorker<P, detail::PolicyOf<X>, detail::ObserverOf<X>, Clk>;
+template <class Clk, class P, class Pol, class Obs>
+    requires Clock<Clk>
+ProbeWorker(Clk&, P, ProbeSpec, Pol, Obs) -> ProbeWorker<P, Pol, Obs, Clk>;
+
+} // namespace probekit::inline v0
