@@ -2,23 +2,23 @@
 #include <probekit/system/detail/spawn.hpp>
 
 #include <atomic>
-#include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <thread>
 #include <vector>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
+#include "process_tools.hpp"
+
 namespace {
 
 using namespace probekit;
+using namespace probekit::tests;
 using detail::Child;
 using detail::ChildState;
 using detail::Reaped;
@@ -26,87 +26,6 @@ using detail::SpawnPlan;
 
 /// The ways to start a process: the one that is chosen on this system, and the one for systems without it.
 using Spawn = std::error_code (*)(const SpawnPlan&, const std::array<int, 3>&, Child&) noexcept;
-
-/// Descriptors of a pipe, closed when it goes.
-struct Pipe {
-    int read_end = -1;
-    int write_end = -1;
-
-    Pipe() {
-        int ends[2];
-        REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
-        read_end = ends[0];
-        write_end = ends[1];
-    }
-    Pipe(const Pipe&) = delete;
-    Pipe& operator=(const Pipe&) = delete;
-    ~Pipe() {
-        ::close(read_end);
-        close_write_end();
-    }
-
-    void close_write_end() {
-        if (write_end >= 0) ::close(write_end);
-        write_end = -1;
-    }
-
-    /// All there is until the last writer has gone.
-    std::string drain() {
-        close_write_end();
-        std::string text;
-        char buffer[4096];
-        for (;;) {
-            const ssize_t bytes = ::read(read_end, buffer, sizeof buffer);
-            if (bytes <= 0) return text;
-            text.append(buffer, static_cast<std::size_t>(bytes));
-        }
-    }
-};
-
-/// A folder that goes with its files.
-struct Folder {
-    std::filesystem::path path;
-
-    Folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "probekit-XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        path = name;
-        REQUIRE(::chmod(name.c_str(), 0755) == 0);
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    ~Folder() { std::filesystem::remove_all(path); }
-
-    std::string file(const std::string& name, const std::string& text, mode_t mode) const {
-        const std::string whole = (path / name).string();
-        std::filesystem::create_directories(std::filesystem::path(whole).parent_path());
-        std::ofstream(whole) << text;
-        REQUIRE(::chmod(whole.c_str(), mode) == 0);
-        return whole;
-    }
-};
-
-/// Of the kernel, or of the one that older_system plays.
-bool kernel_is_at_least(int major, int minor) {
-    utsname name = {};
-    REQUIRE(::uname(&name) == 0);
-    const char* const played = std::getenv("PROBEKIT_TEST_KERNEL");
-    int has_major = 0;
-    int has_minor = 0;
-    REQUIRE(std::sscanf(played != nullptr ? played : name.release, "%d.%d", &has_major, &has_minor) == 2);
-    return has_major > major || (has_major == major && has_minor >= minor);
-}
-
-/// Whether processes are started by clone(CLONE_PIDFD) here.
-bool has_clone() { return kernel_is_at_least(5, 2); }
-
-bool is_root() { return ::geteuid() == 0; }
-
-ProcessSpec shell(const std::string& script) {
-    ProcessSpec spec;
-    spec.command = {"/bin/sh", "-c", script};
-    return spec;
-}
 
 struct Run {
     std::error_code error;
@@ -130,11 +49,6 @@ void close_pidfd(const Child& child) {
     if (child.pidfd >= 0) ::close(child.pidfd);
 }
 
-bool has_no_children() {
-    siginfo_t info = {};
-    return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | __WALL) != 0 && errno == ECHILD;
-}
-
 /// The value of "Name:" in the text of /proc/PID/status.
 std::string status_field(const std::string& text, const std::string& name) {
     const std::size_t at = text.find(name + ":\t");
@@ -142,26 +56,6 @@ std::string status_field(const std::string& text, const std::string& name) {
     const std::size_t begin = at + name.size() + 2;
     return text.substr(begin, text.find('\n', begin) - begin);
 }
-
-/// Puts a signal's action back.
-class SignalAction {
-public:
-    SignalAction(int signal, void (*handler)(int)) : signal_(signal) {
-        struct sigaction action = {};
-        action.sa_handler = handler;
-        REQUIRE(::sigaction(signal_, &action, &before_) == 0);
-    }
-    SignalAction(const SignalAction&) = delete;
-    SignalAction& operator=(const SignalAction&) = delete;
-    ~SignalAction() { ::sigaction(signal_, &before_, nullptr); }
-
-private:
-    int signal_;
-    struct sigaction before_ = {};
-};
-
-std::atomic<int> signals_seen = 0;
-void count_signal(int) { ++signals_seen; }
 
 } // namespace
 

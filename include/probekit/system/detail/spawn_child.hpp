@@ -13,17 +13,22 @@
 
 // The new process between clone() and execve(). It runs in its parent's memory, on a small stack, while the calling
 // thread stands still. So: system calls only (through libc's syscall(), which takes no lock and touches nothing but
-// errno, which the caller knows to be lost), no allocation, no container, nothing that a sanitizer instruments. All
-// helpers are inlined by force into the one function that is exempt from instrumentation.
+// errno, which the caller knows to be lost), no allocation, no container, and none of the records that the address and
+// thread sanitizers keep in the parent's memory. All helpers are inlined by force into the one function that is exempt
+// from these, and have no variable whose address is taken: g++ would mark the end of its life, and the mark would outlive
+// the process.
 namespace probekit::inline v0::detail {
 
-/// What the new process reads, and in `error` writes.
+/// What the new process reads, where it works, and the `error` it leaves.
 struct SpawnTask {
     SpawnImage image;
     int streams[3] = {-1, -1, -1};        ///< becoming 0, 1 and 2; -1: /dev/null
     std::uint64_t no_signals[2] = {};     ///< an empty signal mask
     std::uint64_t default_action[8] = {}; ///< the kernel's struct sigaction for SIG_DFL
     int error = 0;                        ///< errno of the step that failed; 0: it has been executed
+    unsigned users[3] = {};               ///< real, effective, saved
+    unsigned groups[3] = {};
+    std::uint64_t entries[128]; ///< of a directory
 };
 
 // 32-bit systems have old calls for 16-bit ids under the plain names.
@@ -40,9 +45,8 @@ inline constexpr long call_setgroups = SYS_setgroups;
 /// Handlers and ignored signals alike: the program that is executed shall find all signals as a login shell leaves them.
 [[gnu::always_inline]] inline void reset_signal_actions(const SpawnTask& task) noexcept {
     constexpr int last_signal = 64;
-    for (int signal = 1; signal <= last_signal; ++signal)
-        ::syscall(SYS_rt_sigaction, signal, task.default_action, nullptr,
-                  sizeof(std::uint64_t)); // not of SIGKILL, SIGSTOP
+    for (int signal = 1; signal <= last_signal; ++signal) // those of SIGKILL and SIGSTOP stay as they are
+        ::syscall(SYS_rt_sigaction, signal, task.default_action, nullptr, sizeof(std::uint64_t));
 }
 
 [[gnu::always_inline]] inline bool place_null_device(int place) noexcept {
@@ -72,7 +76,7 @@ inline constexpr long call_setgroups = SYS_setgroups;
 }
 
 /// For Linux before 5.9: closes what /proc lists. Without /proc it fails rather than let a descriptor through.
-[[gnu::always_inline]] inline bool close_listed() noexcept {
+[[gnu::always_inline]] inline bool close_listed(SpawnTask& task) noexcept {
     struct Entry {
         std::uint64_t inode;
         std::int64_t offset;
@@ -83,13 +87,12 @@ inline constexpr long call_setgroups = SYS_setgroups;
     ::syscall(SYS_close, 3); // makes room if the table is full
     const long directory = ::syscall(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY);
     if (directory < 0) return false;
-    alignas(Entry) char entries[1024];
     for (;;) {
-        const long bytes = ::syscall(SYS_getdents64, directory, entries, sizeof entries);
+        const long bytes = ::syscall(SYS_getdents64, directory, task.entries, sizeof task.entries);
         if (bytes < 0) return false;
         if (bytes == 0) break;
         for (long at = 0; at < bytes;) {
-            const auto* entry = reinterpret_cast<const Entry*>(entries + at);
+            const auto* entry = reinterpret_cast<const Entry*>(reinterpret_cast<const char*>(task.entries) + at);
             int number = 0;
             for (const char* digit = entry->name; *digit >= '0' && *digit <= '9'; ++digit)
                 number = number * 10 + (*digit - '0');
@@ -101,8 +104,8 @@ inline constexpr long call_setgroups = SYS_setgroups;
     return true;
 }
 
-[[gnu::always_inline]] inline bool close_others() noexcept {
-    return ::syscall(call_close_range, 3U, ~0U, 0U) == 0 || close_listed();
+[[gnu::always_inline]] inline bool close_others(SpawnTask& task) noexcept {
+    return ::syscall(call_close_range, 3U, ~0U, 0U) == 0 || close_listed(task);
 }
 
 [[gnu::always_inline]] inline bool set_limits(const SpawnImage& image) noexcept {
@@ -112,12 +115,13 @@ inline constexpr long call_setgroups = SYS_setgroups;
 }
 
 /// By the bare calls, which change this process only; libc's own would ask every thread of the parent to follow.
-[[gnu::always_inline]] inline bool change_identity(const SpawnImage& image) noexcept {
+[[gnu::always_inline]] inline bool change_identity(SpawnTask& task) noexcept {
+    const SpawnImage& image = task.image;
     if (!image.has_user && !image.has_group) return true;
-    unsigned users[3] = {};
-    unsigned groups[3] = {};
-    if (::syscall(call_getresuid, &users[0], &users[1], &users[2]) != 0) return false;
-    if (::syscall(call_getresgid, &groups[0], &groups[1], &groups[2]) != 0) return false;
+    unsigned* const users = task.users;
+    unsigned* const groups = task.groups;
+    if (::syscall(call_getresuid, users, users + 1, users + 2) != 0) return false;
+    if (::syscall(call_getresgid, groups, groups + 1, groups + 2) != 0) return false;
     const unsigned user = image.has_user ? image.user : users[1];
     const unsigned group = image.has_group ? image.group : groups[1];
     // Naming what one is already needs no privilege and costs none.
@@ -147,14 +151,14 @@ inline constexpr long call_setgroups = SYS_setgroups;
 #endif
 
 /// The new process, from its first instruction to its last. Returns only if it could not be executed.
-[[gnu::noinline, gnu::no_sanitize_address, gnu::no_sanitize_thread, gnu::no_sanitize_undefined,
-  gnu::no_instrument_function, clang::disable_sanitizer_instrumentation]] inline int
+[[gnu::noinline, gnu::no_sanitize_address, gnu::no_sanitize_thread, gnu::no_instrument_function,
+  clang::disable_sanitizer_instrumentation]] inline int
 run_child(void* memory) noexcept {
     SpawnTask& task = *static_cast<SpawnTask*>(memory);
     const SpawnImage& image = task.image;
     reset_signal_actions(task);
-    if (::syscall(SYS_setpgid, 0, 0) == 0 && place_streams(task.streams) && close_others() && set_limits(image) &&
-        change_identity(image) &&
+    if (::syscall(SYS_setpgid, 0, 0) == 0 && place_streams(task.streams) && close_others(task) && set_limits(image) &&
+        change_identity(task) &&
         (image.working_directory == nullptr || ::syscall(SYS_chdir, image.working_directory) == 0) &&
         ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, task.no_signals, nullptr, sizeof(std::uint64_t)) == 0)
         task.error = execute(image);
