@@ -21,9 +21,11 @@ using Json = nlohmann::ordered_json;
 /// Turns the nodes of one text into JSON. It counts them, because aliases make a short text endlessly long.
 class Converter {
 public:
+    explicit Converter(const std::string& text) : max_nodes_(text.size() + allowance) {}
+
     [[nodiscard]] Json convert(const YAML::Node& node, int depth = 0) {
         if (depth >= max_depth) fail(node.Mark(), "nested too deeply");
-        if (++count_ > max_nodes) fail(node.Mark(), "document is too large or contains excessive aliasing");
+        if (++count_ > max_nodes_) fail(node.Mark(), "document contains excessive aliasing");
         switch (node.Type()) {
         case YAML::NodeType::Scalar: return scalar(node);
         case YAML::NodeType::Sequence: return sequence(node, depth);
@@ -35,7 +37,8 @@ public:
     }
 
 private:
-    static constexpr std::size_t max_nodes = 1'000'000;
+    // Without aliases a text has no more nodes than characters; this is what aliases may add.
+    static constexpr std::size_t allowance = 10'000;
 
     /// yaml-cpp's tags: "?" and "" are plain scalars, "!" is one in quotes or a block.
     [[nodiscard]] static bool is_plain(const YAML::Node& node) { return node.Tag() == "?" || node.Tag().empty(); }
@@ -97,6 +100,7 @@ private:
         fail(node.Mark(), "a key must be a string");
     }
 
+    std::size_t max_nodes_;
     std::size_t count_ = 0;
 };
 
@@ -105,7 +109,7 @@ private:
 std::vector<Json> parse_yaml(const std::string& text) {
     std::vector<Json> documents;
     try {
-        for (const YAML::Node& node : YAML::LoadAll(text)) documents.push_back(Converter{}.convert(node));
+        for (const YAML::Node& node : YAML::LoadAll(text)) documents.push_back(Converter{text}.convert(node));
     } catch (const YAML::Exception& error) { fail(error.mark, error.msg); }
     return documents;
 }
