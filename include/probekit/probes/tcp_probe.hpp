@@ -1,13 +1,12 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
-
-#include <sys/socket.h>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/async_result.hpp>
@@ -33,9 +32,8 @@ namespace detail {
 class TcpTarget final : public Target {
 public:
     TcpTarget(TcpSocketAction what, const TcpOptions& options)
-        : action(std::move(what)), dial(DialTarget::of(action.host, action.port)) {
+        : action(std::move(what)), dial(DialTarget::of(action.host, options.source_address)) {
         dial.silent = options.silent;
-        if (!options.source_address.empty()) dial.source = asio::ip::make_address(options.source_address);
     }
 
     [[nodiscard]] std::string message(const ProbeResult& result, std::optional<Duration>) const override {
@@ -72,23 +70,23 @@ private:
 
     [[nodiscard]] const DialTarget& dial_target() const noexcept { return target_->dial; }
     [[nodiscard]] std::string_view dial_host() const noexcept { return target_->action.host; }
+    [[nodiscard]] std::uint16_t dial_port() const noexcept { return target_->action.port; }
 
     void connected(Self self) {
-        // Reset instead of an orderly close: no TIME_WAIT on either side, and close() never blocks.
-        const linger reset{.l_onoff = 1, .l_linger = 0};
-        ::setsockopt(this->socket_.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-        this->socket_.close();
+        this->close_with_reset();
         this->finish_passed(std::move(self), Phase::connect);
     }
 
-    void dial_failed(Self self, Phase phase, std::error_code why) {
-        this->finish_with(std::move(self), phase, why);
+    void dial_failed(Self self, Phase phase, std::error_code why) { this->finish_with(std::move(self), phase, why); }
+
+    void dial_stopped(Self self, Phase phase, std::error_code why) {
+        this->finish_stopped(std::move(self), phase, why);
     }
 
     void describe(Phase where) {
         this->result_.target = target_;
         if (!target_->dial.address && where == Phase::connect)
-            this->result_.detail = join_host_port(this->dialled().address().to_string(), target_->dial.port);
+            this->result_.detail = join_host_port(this->dialled().address().to_string(), target_->action.port);
     }
 
     std::shared_ptr<const TcpTarget> target_;

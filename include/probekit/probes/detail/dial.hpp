@@ -37,27 +37,34 @@ namespace probekit::inline v0::detail {
     return host.empty() ? std::string_view{"127.0.0.1"} : host;
 }
 
+/// linger 0; never linger 1, which blocks in close().
+inline void reset_on_close(int socket) noexcept {
+    const linger reset{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+}
+
 /// Where to connect, made ready once per probe: a literal address needs no resolver ever again.
 struct DialTarget {
-    std::optional<asio::ip::address> address = {}; ///< empty: `host` is a name
-    std::uint16_t port = 0;
+    std::optional<asio::ip::address> address = {}; ///< empty: the host is a name
     std::optional<asio::ip::address> source = {};
     bool silent = false;
 
-    [[nodiscard]] static DialTarget of(std::string_view host, std::uint16_t port) {
+    /// `source` is a literal address, or empty: the system chooses.
+    [[nodiscard]] static DialTarget of(std::string_view host, const std::string& source) {
         DialTarget target;
-        target.port = port;
         std::error_code not_literal;
         const auto address = asio::ip::make_address(std::string{host_or_loopback(host)}, not_literal);
         if (!not_literal) target.address = address;
+        if (!source.empty()) target.source = asio::ip::make_address(source);
         return target;
     }
 };
 
 /// An attempt that begins with a TCP connection. A Derived has
-///     const DialTarget& dial_target() const; std::string_view dial_host() const;
-///     void connected(Ref<Derived> self);                                      the connection is in socket_
-///     void dial_failed(Ref<Derived> self, Phase phase, std::error_code why);  the attempt was not interrupted
+///     const DialTarget& dial_target() const; std::string_view dial_host() const; std::uint16_t dial_port() const;
+///     void connected(Ref<Derived> self);                                       the connection is in socket_
+///     void dial_failed(Ref<Derived> self, Phase phase, std::error_code why);   the target's fault, or the system's
+///     void dial_stopped(Ref<Derived> self, Phase phase, std::error_code why);  interrupted, or the loop could not wait
 /// `IoExecutor` is where its steps run.
 template <class Derived, class Handler, class Executor, class IoExecutor>
 class DialingAttempt : public Attempt<Derived, Handler, Executor> {
@@ -75,13 +82,19 @@ protected:
                    Duration timeout)
         : Base(std::move(handler), executor, wheel, timeout), io_(io) {}
 
-    /// Connects socket_ to the target. Continues in connected() or dial_failed(), perhaps before it returns.
+    /// Connects socket_, which is closed, to the target. Continues in connected() or dial_failed(), perhaps before it returns.
     void dial(Ref<Derived> self) {
         const DialTarget& target = this->derived().dial_target();
         if (target.address)
-            connect(std::move(self), {*target.address, target.port});
+            connect(std::move(self), {*target.address, this->derived().dial_port()});
         else
             resolve(std::move(self));
+    }
+
+    /// No TIME_WAIT on either side, and close() never blocks. After the peer's end of stream it sees no reset.
+    void close_with_reset() noexcept {
+        reset_on_close(socket_.get());
+        socket_.close();
     }
 
     /// What was dialled last; meaningful from the connect phase on.
@@ -135,11 +148,10 @@ private:
     void resolve(Ref<Derived> self) {
         const std::error_code stopped = this->wait([&]() -> std::error_code {
             resolution_ = Ref<Resolution>{new Resolution{self, io_}};
-            Resolution::start(resolution_, host_or_loopback(this->derived().dial_host()),
-                              this->derived().dial_target().port);
+            Resolution::start(resolution_, host_or_loopback(this->derived().dial_host()), this->derived().dial_port());
             return {};
         });
-        if (stopped) this->finish_stopped(std::move(self), Phase::resolve, stopped);
+        if (stopped) this->derived().dial_stopped(std::move(self), Phase::resolve, stopped);
     }
 
     void resolved(Ref<Derived> self, std::error_code error, Addresses addresses) {
@@ -153,7 +165,7 @@ private:
 
     void resolution_abandoned(Ref<Derived> self, std::error_code error) {
         drop_resolution();
-        this->finish_stopped(std::move(self), Phase::resolve, error);
+        this->derived().dial_stopped(std::move(self), Phase::resolve, error);
     }
 
     void drop_resolution() noexcept {
@@ -172,7 +184,8 @@ private:
         if (fd < 0) return connect_failed(std::move(self), errno);
         socket_.reset(fd);
         if (const int error = prepare(fd); error != 0) return connect_failed(std::move(self), error);
-        if (::connect(fd, endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0) return on_connected(std::move(self));
+        if (::connect(fd, endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0)
+            return on_connected(std::move(self));
         if (errno != EINPROGRESS) return connect_failed(std::move(self), errno);
         // On loopback the handshake is over by now, and asking again tells: no round trip through the event loop.
         if (endpoint.address().is_loopback()) {
@@ -181,11 +194,11 @@ private:
             if (errno != EALREADY && errno != EINPROGRESS) return connect_failed(std::move(self), errno);
         }
         using Writable = typename Base::template Step<&DialingAttempt::writable>;
-        const std::error_code stopped =
-            this->wait([&] { return socket_.async_wait(asio::posix::descriptor_base::wait_write, io_, Writable{self}); });
+        const std::error_code stopped = this->wait(
+            [&] { return socket_.async_wait(asio::posix::descriptor_base::wait_write, io_, Writable{self}); });
         if (!stopped) return;
         socket_.close();
-        this->finish_stopped(std::move(self), Phase::connect, stopped);
+        this->derived().dial_stopped(std::move(self), Phase::connect, stopped);
     }
 
     // What is set before connecting. Returns an errno.
@@ -207,7 +220,7 @@ private:
     void writable(Ref<Derived> self, std::error_code error) {
         if (error) {
             socket_.close();
-            return this->finish_stopped(std::move(self), Phase::connect, error);
+            return this->derived().dial_stopped(std::move(self), Phase::connect, error);
         }
         int outcome = 0;
         socklen_t size = sizeof outcome;

@@ -18,8 +18,10 @@ class Descriptor {
 public:
     Descriptor() = default;
     explicit Descriptor(int fd) noexcept : fd_(fd) {}
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
+    /// Nothing may be pending.
+    Descriptor(Descriptor&& other) noexcept
+        : fd_(std::exchange(other.fd_, -1)), watched_(std::exchange(other.watched_, std::nullopt)) {}
+    Descriptor& operator=(Descriptor&&) = delete;
     ~Descriptor() { close(); }
 
     [[nodiscard]] int get() const noexcept { return fd_; }
