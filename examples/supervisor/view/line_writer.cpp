@@ -22,6 +22,7 @@ void LineWriter::write(std::string_view text) {
             ::poll(&writable, 1, -1);
         } else if (errno != EINTR) {
             error_.assign(errno, std::system_category());
+            if (failed_) failed_();
             return;
         }
     }

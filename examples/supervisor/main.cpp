@@ -1,0 +1,68 @@
+// Kubernetes Pod manifests in, supervised local processes out.
+#include <csignal>
+#include <exception>
+#include <filesystem>
+#include <iostream>
+#include <span>
+#include <string>
+#include <system_error>
+
+#include <asio/io_context.hpp>
+
+#include <probekit/core/error.hpp>
+#include <probekit/system/process.hpp>
+
+#include "manifest.hpp"
+#include "options.hpp"
+#include "run/supervisor.hpp"
+
+namespace {
+
+using supervisor::ExitCode;
+
+/// Whether processes can be put into PID namespaces here: seen by doing it.
+std::error_code try_pid_namespace() {
+    asio::io_context io;
+    probekit::Process process{io};
+    return process.start({.command = {"true"}, .output = probekit::ProcessOutput::discard, .pid_namespace = true});
+}
+
+ExitCode wrong(const std::string& text) {
+    std::cerr << "supervisor: " << text << '\n';
+    return ExitCode::wrong_input;
+}
+
+ExitCode run(std::span<const char* const> arguments) {
+    const supervisor::Options options = supervisor::parse_options(arguments);
+    if (options.help) {
+        std::cout << supervisor::usage();
+        return ExitCode::success;
+    }
+    const supervisor::Manifests manifests = supervisor::read_manifests(options);
+    for (const std::string& warning : manifests.warnings) std::cerr << warning << '\n';
+    for (const std::string& error : manifests.errors) std::cerr << error << '\n';
+    if (!manifests.errors.empty()) return ExitCode::wrong_input;
+    if (options.pid_namespace)
+        if (const std::error_code error = try_pid_namespace()) return wrong("--pid-namespace: " + error.message());
+
+    // A reader of our output that has gone is an error of the write, and the pods are still ended in order.
+    std::signal(SIGPIPE, SIG_IGN);
+    supervisor::Supervisor all{options, manifests.pods};
+    return all.run();
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    ExitCode code = ExitCode::broken;
+    try {
+        code = run({argv + 1, static_cast<std::size_t>(argc - 1)});
+    } catch (const supervisor::UsageError& error) {
+        code = wrong(error.what());
+    } catch (const probekit::ConfigException& error) {
+        code = wrong(error.what());
+    } catch (const std::filesystem::filesystem_error& error) {
+        code = wrong(error.what());
+    } catch (const std::exception& error) { std::cerr << "supervisor: " << error.what() << '\n'; }
+    return static_cast<int>(code);
+}

@@ -1,0 +1,101 @@
+#include "run/container_probes.hpp"
+
+#include <utility>
+
+#include <asio/error.hpp>
+
+#include <probekit/probes/any_probe.hpp>
+
+#include "run/impossible_probe.hpp"
+
+namespace supervisor {
+namespace {
+
+using probekit::Outcome;
+using probekit::ProbeKind;
+
+constexpr int tries_of_a_look = 3;
+
+probekit::AnyProbe make_probe_of(const asio::any_io_executor& executor, const ContainerProbe& probe) {
+    if (!probe.cannot_ask.empty()) return ImpossibleProbe{executor, probe.cannot_ask};
+    return probekit::make_probe(executor, probe.action, {.http = {.user_agent = "kube-probe/1.35"}});
+}
+
+/// The manifest's times in real ones.
+probekit::ProbeSpec real_spec(const ContainerProbe& probe, const ManifestClock& clock, const Options& options) {
+    probekit::ProbeSpec spec = probe.spec;
+    spec.initial_delay = clock.real(spec.initial_delay);
+    spec.period = clock.real(spec.period);
+    spec.timeout = clock.real(spec.timeout);
+    if (options.container_scoped_probes) spec.pacing.cadence = probekit::Cadence::target_start;
+    return spec;
+}
+
+} // namespace
+
+ContainerProbes::ContainerProbes(asio::any_io_executor executor, const ContainerSpec& spec, const ManifestClock& clock,
+                                 const Options& options, Callbacks callbacks)
+    : spec_(spec), callbacks_(std::move(callbacks)), group_(executor, LookReporter{this}) {
+    const auto real = [&](const ContainerProbe& probe) { return real_spec(probe, clock, options); };
+    if (spec.startup) group_.startup(make_probe_of(executor, *spec.startup), real(*spec.startup));
+    if (spec.liveness) group_.liveness(make_probe_of(executor, *spec.liveness), real(*spec.liveness));
+    if (spec.readiness) group_.readiness(make_probe_of(executor, *spec.readiness), real(*spec.readiness));
+    group_.on_change([this](const probekit::GroupChange& change) {
+        if (change.event == probekit::GroupChange::Event::kill) failed_ = change.verdict.kind;
+        callbacks_.changed();
+    });
+}
+
+void ContainerProbes::container_started() {
+    failed_.reset();
+    if (!std::exchange(begun_, true)) {
+        group_.start();
+        return;
+    }
+    group_.target_replaced();
+    // A kubelet synchronises the pod when a container has started, and then looks at what is not ready, at once.
+    group_.probe_now(ProbeKind::readiness);
+}
+
+void ContainerProbes::container_ended() {
+    failed_.reset();
+    group_.target_gone();
+}
+
+void ContainerProbes::pod_terminating() {
+    failed_.reset();
+    group_.target_terminating();
+}
+
+void ContainerProbes::stop() { group_.stop(); }
+
+bool ContainerProbes::started() const { return group_.started(); }
+
+bool ContainerProbes::ready() const { return group_.ready(); }
+
+const ContainerProbe& ContainerProbes::probe(ProbeKind kind) const {
+    if (kind == ProbeKind::startup) return *spec_.startup;
+    return kind == ProbeKind::liveness ? *spec_.liveness : *spec_.readiness;
+}
+
+/// Every look that did not go well is an event, also those that change nothing yet.
+void ContainerProbes::report(const probekit::AttemptEnded& attempt) {
+    if (attempt.error == asio::error::operation_aborted) return;
+    if (attempt.error && attempt.try_number < tries_of_a_look) return; // it is tried again at once
+    const std::string about{to_string(attempt.kind)};
+    const auto message = [&] {
+        std::string text = attempt.result.message(probe(attempt.kind).spec.timeout);
+        return text.empty() && attempt.error ? attempt.error.message() : text;
+    };
+    if (attempt.error) {
+        callbacks_.event(EventType::warning, "Unhealthy",
+                         about + " probe errored and resulted in " + std::string{to_string(attempt.result.outcome)} +
+                             " state: " + message());
+    } else if (attempt.result.outcome == Outcome::failure) {
+        callbacks_.event(EventType::warning, "Unhealthy", about + " probe failed: " + message());
+    } else if (attempt.result.outcome == Outcome::warning) {
+        callbacks_.event(EventType::warning, "ProbeWarning", about + " probe warning: " + message());
+    }
+}
+
+} // namespace supervisor

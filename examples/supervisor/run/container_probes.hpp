@@ -1,0 +1,61 @@
+// The probes of one container: a ProbeGroup on the manifest's clock, whose looks become Kubernetes events.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include <asio/any_io_executor.hpp>
+
+#include <probekit/core/observer.hpp>
+#include <probekit/core/outcome.hpp>
+#include <probekit/runtime/probe_group.hpp>
+
+#include "event_recorder.hpp"
+#include "manifest_clock.hpp"
+#include "options.hpp"
+#include "pod_spec.hpp"
+
+namespace supervisor {
+
+class ContainerProbes {
+public:
+    struct Callbacks {
+        std::function<void(EventType, std::string reason, std::string message)> event = {};
+        std::function<void()> changed = {}; ///< started(), ready() or failed() is another now
+    };
+
+    /// `spec` outlives this. Throws probekit::ConfigException for a probe that cannot be made.
+    ContainerProbes(asio::any_io_executor executor, const ContainerSpec& spec, const ManifestClock& clock,
+                    const Options& options, Callbacks callbacks);
+    ContainerProbes(const ContainerProbes&) = delete;
+    ContainerProbes& operator=(const ContainerProbes&) = delete;
+
+    void container_started();
+    void container_ended();
+    void pod_terminating();
+    void stop();
+
+    /// Of the container that runs; what they say of one that has ended means nothing.
+    [[nodiscard]] bool started() const;
+    [[nodiscard]] bool ready() const;
+    /// The probe that wants the container killed.
+    [[nodiscard]] std::optional<probekit::ProbeKind> failed() const { return failed_; }
+
+private:
+    struct LookReporter {
+        ContainerProbes* probes;
+        void attempt_ended(const probekit::AttemptEnded& attempt) { probes->report(attempt); }
+    };
+
+    void report(const probekit::AttemptEnded& attempt);
+    [[nodiscard]] const ContainerProbe& probe(probekit::ProbeKind kind) const;
+
+    const ContainerSpec& spec_;
+    Callbacks callbacks_;
+    bool begun_ = false;
+    std::optional<probekit::ProbeKind> failed_ = {};
+    probekit::ProbeGroup<LookReporter> group_;
+};
+
+} // namespace supervisor

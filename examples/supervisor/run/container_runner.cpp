@@ -1,0 +1,224 @@
+#include "run/container_runner.hpp"
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include <asio/error.hpp>
+
+#include "run/process_facts.hpp"
+
+namespace supervisor {
+namespace {
+
+using probekit::RestartPolicy;
+
+constexpr int exit_code_not_started = 128;
+constexpr int exit_code_unknown = 137;
+
+probekit::ProcessSpec process_spec(const ContainerSpec& container, const Options& options) {
+    return {.command = container.command,
+            .environment = container.environment,
+            .working_directory = container.working_directory,
+            .pid_namespace = options.pid_namespace};
+}
+
+} // namespace
+
+ContainerRunner::ContainerRunner(const PodSpec& pod, const ContainerSpec& spec, const std::string& uid,
+                                 Supervision& supervision, std::function<void()> changed)
+    : pod_(pod),
+      spec_(spec),
+      uid_(uid),
+      supervision_(supervision),
+      changed_(std::move(changed)),
+      process_(supervision.executor),
+      probes_(supervision.executor, spec, supervision.clock, supervision.options,
+              {.event = [this](EventType type, std::string reason,
+                               std::string message) { event(type, std::move(reason), std::move(message)); },
+               .changed = changed_}),
+      post_start_(supervision.executor, supervision.clock),
+      stop_(supervision.executor, process_, supervision.clock),
+      delay_(supervision.executor, supervision.clock,
+             {.remind =
+                  [this] {
+                      event(EventType::warning, "BackOff",
+                            "Back-off restarting failed container " + spec_.name + " in pod " + full_name());
+                  },
+              .over = changed_}) {}
+
+void ContainerRunner::start() {
+    if (life_ == Life::exited && !delay_.is_over()) {
+        if (delay_.waiting()) return;
+        delay_.wait();
+        return changed_();
+    }
+    delay_.cancel();
+    start_process();
+}
+
+void ContainerRunner::start_process() {
+    killed_for_probe_ = false;
+    restart_decided_ = false;
+    ++starts_;
+    event(EventType::normal, "Created", "Container created");
+
+    probekit::ProcessSpec process = process_spec(spec_, supervision_.options);
+    const UniqueFd log = supervision_.logs.route(process, pod_.name, spec_.name);
+    if (const std::error_code error = process_.start(process)) return start_failed(error);
+
+    started_at_ = supervision_.clock.now();
+    container_id_ = container_id(process_.pid());
+    life_ = Life::starting;
+    event(EventType::normal, "Started", "Container started");
+    process_.async_wait([this](std::error_code error, probekit::ExitStatus exit) {
+        if (error != asio::error::operation_aborted) process_ended(error, exit);
+    });
+    if (!spec_.post_start) return started();
+    run_post_start();
+}
+
+void ContainerRunner::start_failed(const std::error_code& error) {
+    const std::string text = start_error_text(spec_, error);
+    event(EventType::warning, "Failed", "Error: " + text);
+    container_id_.clear();
+    note_exit({.exit_code = exit_code_not_started,
+               .reason = "StartError",
+               .message = text,
+               .started_at = {},
+               .finished_at = supervision_.clock.now()},
+              false);
+}
+
+void ContainerRunner::run_post_start() {
+    post_start_.run(*spec_.post_start, [this](bool succeeded) {
+        if (succeeded) return started();
+        event(EventType::warning, "FailedPostStartHook", "PostStartHook failed");
+        kill("FailedPostStartHook", pod_.termination_grace_period);
+    });
+    changed_();
+}
+
+void ContainerRunner::started() {
+    life_ = Life::running;
+    probes_.container_started();
+    changed_();
+}
+
+void ContainerRunner::process_ended(const std::error_code& error, probekit::ExitStatus exit) {
+    post_start_.cancel();
+    stop_.finished();
+    probes_.container_ended();
+    const bool unknown = static_cast<bool>(error);
+    note_exit({.exit_code = unknown ? exit_code_unknown : exit.as_shell(),
+               .signal = exit.signal,
+               .reason = unknown     ? "ContainerStatusUnknown"
+                         : exit.ok() ? "Completed"
+                                     : "Error",
+               .message = unknown ? error.message() : "",
+               .started_at = started_at_,
+               .finished_at = supervision_.clock.now(),
+               .container_id = container_id_},
+              killed_for_probe_);
+}
+
+void ContainerRunner::note_exit(Terminated exit, bool killed_for_probe) {
+    life_ = Life::exited;
+    delay_.container_ended(exit.finished_at, killed_for_probe);
+    exit_before_ = std::exchange(last_exit_, std::move(exit));
+    changed_();
+}
+
+void ContainerRunner::kill_for_probe() {
+    const bool startup = probes_.failed() == probekit::ProbeKind::startup;
+    const ContainerProbe& probe = startup ? *spec_.startup : *spec_.liveness;
+    killed_for_probe_ = true;
+    restart_decided_ = spec_.restart_policy != RestartPolicy::never;
+
+    std::string message = (spec_.init ? "Init container " : "Container ") + spec_.name + " failed " +
+                          (startup ? "startup" : "liveness") + " probe";
+    if (restart_decided_ && !spec_.init) message += ", will be restarted";
+    kill(message, probe.spec.termination_grace_period.value_or(pod_.termination_grace_period));
+}
+
+void ContainerRunner::stop(bool in_turn) {
+    delay_.cancel();
+    restart_decided_ = false;
+    probes_.pod_terminating();
+    if (!alive()) return;
+    post_start_.cancel();
+    kill("Stopping container " + spec_.name, pod_.termination_grace_period, in_turn);
+}
+
+void ContainerRunner::kill(const std::string& message, probekit::Duration grace, bool in_turn) {
+    event(EventType::normal, "Killing", message);
+    stop_.begin({.grace = grace,
+                 .pre_stop = spec_.pre_stop ? &*spec_.pre_stop : nullptr,
+                 .in_turn = in_turn,
+                 .hook_failed = [this] { event(EventType::warning, "FailedPreStopHook", "PreStopHook failed"); }});
+}
+
+void ContainerRunner::kill_now() {
+    if (alive()) stop_.kill_now();
+}
+
+ContainerFacts ContainerRunner::facts() const {
+    const bool runs = life_ == Life::running;
+    ContainerFacts facts{.started = runs && probes_.started(),
+                         .probe_failed = runs && probes_.failed().has_value(),
+                         .exited_ok = last_exit_ && last_exit_->exit_code == 0,
+                         .restart_decided = restart_decided_};
+    if (alive()) facts.life = ContainerFacts::Life::running;
+    if (life_ == Life::exited) facts.life = ContainerFacts::Life::exited;
+    return facts;
+}
+
+ContainerStatus ContainerRunner::status() const {
+    ContainerStatus status{.name = spec_.name,
+                           .image = spec_.image,
+                           .container_id = container_id_,
+                           .sidecar = spec_.sidecar,
+                           .restart_count = std::max(0, starts_ - 1),
+                           .last_state = last_exit_};
+    const bool plain_init = spec_.init && !spec_.sidecar;
+    switch (life_) {
+    case Life::never_started:
+    case Life::starting: status.state = not_running_yet(); break;
+    case Life::running:
+        status.state = Running{.started_at = started_at_};
+        status.started = probes_.started();
+        status.ready = probes_.ready() && !plain_init;
+        break;
+    case Life::exited:
+        if (delay_.waiting()) {
+            status.state = crash_loop();
+            break;
+        }
+        status.state = *last_exit_;
+        status.last_state = exit_before_;
+        status.ready = plain_init && last_exit_->exit_code == 0;
+        break;
+    }
+    return status;
+}
+
+Waiting ContainerRunner::not_running_yet() const {
+    return {.reason = pod_.init_containers.empty() ? "ContainerCreating" : "PodInitializing"};
+}
+
+Waiting ContainerRunner::crash_loop() const {
+    return {.reason = "CrashLoopBackOff",
+            .message =
+                "back-off " + delay_.text() + " restarting failed container=" + spec_.name + " pod=" + full_name()};
+}
+
+/// A pod as the kubelet names it in messages.
+std::string ContainerRunner::full_name() const { return pod_.name + "_" + pod_.name_space + "(" + uid_ + ")"; }
+
+void ContainerRunner::event(EventType type, std::string reason, std::string message) {
+    const EventTarget target{
+        .pod = pod_.name, .name_space = pod_.name_space, .uid = uid_, .field_path = spec_.field_path()};
+    supervision_.events.record(target, type, std::move(reason), std::move(message), supervision_.clock.now());
+}
+
+} // namespace supervisor

@@ -1,0 +1,92 @@
+#include "run/container_stop.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <system_error>
+#include <utility>
+
+namespace supervisor {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Whatever hooks and turns have taken: this long a process has between SIGTERM and SIGKILL.
+constexpr probekit::Duration least_grace = 2s;
+
+} // namespace
+
+ContainerStop::ContainerStop(asio::any_io_executor executor, probekit::Process& process, const ManifestClock& clock)
+    : process_(process), clock_(clock), timer_(executor), hooks_(executor, clock) {}
+
+void ContainerStop::begin(Request request) {
+    if (active()) return shorten(request.grace);
+    request_ = std::move(request);
+    counted_until_ = clock_.now();
+    if (request_.pre_stop == nullptr || request_.grace <= 0s) return wait_for_turn();
+    enter(Step::pre_stop);
+    hooks_.run(*request_.pre_stop, [this, number = step_number_](bool succeeded) {
+        if (number != step_number_) return; // it was too slow, nobody waits for it any more
+        if (!succeeded) request_.hook_failed();
+        wait_for_turn();
+    });
+    after_at_most(request_.grace, &ContainerStop::wait_for_turn);
+}
+
+void ContainerStop::shorten(probekit::Duration grace) {
+    spend_time();
+    request_.grace = std::min(request_.grace, grace);
+    if (step_ == Step::pre_stop) after_at_most(request_.grace, &ContainerStop::wait_for_turn);
+    if (step_ == Step::turn) after_at_most(request_.grace, &ContainerStop::turn_has_come);
+    if (step_ == Step::terminate) terminate();
+}
+
+void ContainerStop::wait_for_turn() {
+    spend_time();
+    if (!request_.in_turn || request_.grace <= 0s) return terminate();
+    enter(Step::turn);
+    after_at_most(request_.grace, &ContainerStop::turn_has_come);
+}
+
+void ContainerStop::turn_has_come() {
+    spend_time();
+    terminate();
+}
+
+void ContainerStop::terminate() {
+    enter(Step::terminate);
+    const probekit::Duration grace = clock_.real(std::max(request_.grace, least_grace));
+    process_.async_terminate({.signal = SIGTERM, .grace = grace}, [](std::error_code, probekit::ExitStatus) {});
+}
+
+void ContainerStop::kill_now() {
+    enter(Step::terminate);
+    hooks_.cancel();
+    process_.async_terminate({.signal = SIGKILL, .grace = 0s}, [](std::error_code, probekit::ExitStatus) {});
+}
+
+void ContainerStop::finished() {
+    enter(Step::none);
+    hooks_.cancel();
+}
+
+void ContainerStop::enter(Step step) {
+    step_ = step;
+    ++step_number_;
+    timer_.cancel();
+}
+
+/// The kubelet counts what was spent in whole seconds.
+void ContainerStop::spend_time() {
+    const Timestamp now = clock_.now();
+    request_.grace -= std::chrono::floor<std::chrono::seconds>(now - counted_until_);
+    counted_until_ = now;
+}
+
+void ContainerStop::after_at_most(probekit::Duration manifest_time, void (ContainerStop::*next)()) {
+    timer_.expires_after(clock_.real(manifest_time));
+    timer_.async_wait([this, next, number = step_number_](std::error_code error) {
+        if (!error && number == step_number_) (this->*next)();
+    });
+}
+
+} // namespace supervisor

@@ -1,0 +1,65 @@
+// How a container is ended: preStop hook, its turn among the others, SIGTERM, grace period, SIGKILL. All of it comes out
+// of the one grace period, as in the kubelet.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/steady_timer.hpp>
+
+#include <probekit/core/duration.hpp>
+#include <probekit/system/process.hpp>
+
+#include "manifest_clock.hpp"
+#include "pod_spec.hpp"
+#include "run/hook_runner.hpp"
+
+namespace supervisor {
+
+class ContainerStop {
+public:
+    struct Request {
+        probekit::Duration grace = {};  ///< in manifest time
+        const Hook* pre_stop = nullptr; ///< none: no hook
+        bool in_turn = false;           ///< wait for turn_has_come() before SIGTERM
+        std::function<void()> hook_failed = {};
+    };
+
+    /// `process` and `clock` outlive this.
+    ContainerStop(asio::any_io_executor executor, probekit::Process& process, const ManifestClock& clock);
+
+    /// Begins to end the process. While that is under way already, the shorter grace period holds.
+    void begin(Request request);
+
+    [[nodiscard]] bool active() const noexcept { return step_ != Step::none; }
+    [[nodiscard]] bool waits_for_turn() const noexcept { return step_ == Step::turn; }
+    void turn_has_come();
+
+    /// SIGKILL, at once.
+    void kill_now();
+
+    /// The process has ended.
+    void finished();
+
+private:
+    enum class Step { none, pre_stop, turn, terminate };
+
+    void shorten(probekit::Duration grace);
+    void wait_for_turn();
+    void terminate();
+    void enter(Step step);
+    void spend_time();
+    void after_at_most(probekit::Duration manifest_time, void (ContainerStop::*next)());
+
+    probekit::Process& process_;
+    const ManifestClock& clock_;
+    asio::steady_timer timer_;
+    HookRunner hooks_;
+    Step step_ = Step::none;
+    std::uint64_t step_number_ = 0; // tells a callback of an earlier step that it comes too late
+    Timestamp counted_until_ = {};  // request_.grace is what was left at that moment
+    Request request_ = {};
+};
+
+} // namespace supervisor

@@ -1,0 +1,87 @@
+#include "run/hook_runner.hpp"
+
+#include <system_error>
+#include <utility>
+#include <variant>
+
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/steady_timer.hpp>
+
+#include <probekit/probes/any_probe.hpp>
+
+#include "run/impossible_probe.hpp"
+
+namespace supervisor {
+namespace {
+
+/// As in Kubernetes, an HTTP hook is content with any answer.
+bool succeeded(const std::error_code& error, const probekit::ProbeResult& result) {
+    return !error && (result.passed() || result.cause == probekit::Errc::http_status);
+}
+
+probekit::AnyProbe make_probe_of(const asio::any_io_executor& executor, const Hook& hook) {
+    if (!hook.cannot_ask.empty()) return ImpossibleProbe{executor, hook.cannot_ask};
+    const probekit::ProbeOptions options{.http = {.user_agent = "kube-lifecycle/1.35"}};
+    if (const auto* get = std::get_if<probekit::HttpGetAction>(&hook.action))
+        return probekit::make_probe(executor, *get, options);
+    return probekit::make_probe(executor, std::get<probekit::ExecAction>(hook.action), options);
+}
+
+} // namespace
+
+/// One hook, from start to end. Its handlers keep it: it may have to clean up when nobody waits for it any more.
+class HookRunner::Run : public std::enable_shared_from_this<Run> {
+public:
+    Run(const asio::any_io_executor& executor, std::function<void(bool)> done)
+        : timer_(executor), done_(std::move(done)) {}
+
+    void sleep(probekit::Duration length) {
+        timer_.expires_after(length);
+        timer_.async_wait(asio::bind_cancellation_slot(
+            signal_.slot(), [self = shared_from_this()](std::error_code error) { self->end(!error); }));
+    }
+
+    void ask(probekit::AnyProbe probe) {
+        probe.async_probe(
+            probekit::Duration::max(), // a hook has no time limit of its own
+            asio::bind_cancellation_slot(
+                signal_.slot(), [self = shared_from_this()](std::error_code error, probekit::ProbeResult result) {
+                    self->end(succeeded(error, result));
+                }));
+    }
+
+    void cancel() {
+        done_ = nullptr;
+        signal_.emit(asio::cancellation_type::terminal);
+    }
+
+private:
+    void end(bool success) {
+        if (const auto done = std::exchange(done_, nullptr)) done(success);
+    }
+
+    asio::steady_timer timer_;
+    asio::cancellation_signal signal_;
+    std::function<void(bool)> done_;
+};
+
+HookRunner::HookRunner(asio::any_io_executor executor, const ManifestClock& clock)
+    : executor_(std::move(executor)), clock_(clock) {}
+
+HookRunner::~HookRunner() { cancel(); }
+
+void HookRunner::run(const Hook& hook, std::function<void(bool)> done) {
+    cancel();
+    run_ = std::make_shared<Run>(executor_, std::move(done));
+    if (const auto* sleep = std::get_if<SleepAction>(&hook.action); sleep && hook.cannot_ask.empty())
+        run_->sleep(clock_.real(sleep->length));
+    else
+        run_->ask(make_probe_of(executor_, hook));
+}
+
+void HookRunner::cancel() {
+    if (const auto run = std::exchange(run_, nullptr)) run->cancel();
+}
+
+} // namespace supervisor

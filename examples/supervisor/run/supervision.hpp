@@ -1,0 +1,24 @@
+// What all pods of one supervisor share.
+#pragma once
+
+#include <asio/any_io_executor.hpp>
+
+#include "event_recorder.hpp"
+#include "manifest_clock.hpp"
+#include "options.hpp"
+#include "run/log_router.hpp"
+#include "view/output.hpp"
+
+namespace supervisor {
+
+/// Everything it refers to outlives the pods. All of it is used from the executor's one thread.
+struct Supervision {
+    asio::any_io_executor executor;
+    const Options& options;
+    const ManifestClock& clock;
+    EventRecorder& events;
+    LogRouter& logs;
+    Output& output;
+};
+
+} // namespace supervisor

@@ -1,0 +1,88 @@
+#include "run/supervisor.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <system_error>
+
+#include <unistd.h>
+
+#include <asio/post.hpp>
+
+namespace supervisor {
+namespace {
+
+std::size_t longest_name(const std::vector<PodSpec>& pods) {
+    std::size_t longest = 0;
+    for (const PodSpec& pod : pods) longest = std::max(longest, pod.name.size());
+    return longest;
+}
+
+} // namespace
+
+Supervisor::Supervisor(const Options& options, const std::vector<PodSpec>& pods)
+    : options_(options),
+      standard_output_(STDOUT_FILENO),
+      standard_error_(STDERR_FILENO),
+      clock_(options.time_scale),
+      output_(make_output(options.output, standard_output_, longest_name(pods))),
+      events_([this](const Event& event) { output_->event(event, clock_.now()); }),
+      logs_(io_.get_executor(), options, standard_error_),
+      supervision_{.executor = io_.get_executor(),
+                   .options = options,
+                   .clock = clock_,
+                   .events = events_,
+                   .logs = logs_,
+                   .output = *output_},
+      signals_(io_, SIGINT, SIGTERM),
+      duration_(io_) {
+    // Nobody reads what we say any more: end everything in order, but not from inside the write.
+    standard_output_.on_error([this] { asio::post(io_, [this] { remove_pods(); }); });
+    for (const PodSpec& pod : pods) {
+        logs_.prepare(pod.name);
+        pods_.emplace_back(pod, supervision_, [this] { pod_ended(); });
+    }
+}
+
+ExitCode Supervisor::run() {
+    await_signal();
+    await_end_of_duration();
+    for (PodRunner& pod : pods_) pod.start();
+    io_.run(); // until nothing is left to wait for: processes reaped, looks in flight cleaned up
+
+    if (standard_output_.error()) return ExitCode::broken;
+    const bool failed = std::any_of(pods_.begin(), pods_.end(), [](const auto& pod) { return pod.failed_by_itself(); });
+    return failed ? ExitCode::pod_failed : ExitCode::success;
+}
+
+void Supervisor::await_signal() {
+    signals_.async_wait([this](std::error_code error, int) {
+        if (error) return;
+        if (removing_)
+            for (PodRunner& pod : pods_) pod.kill_now();
+        else
+            remove_pods();
+        await_signal();
+    });
+}
+
+void Supervisor::await_end_of_duration() {
+    if (!options_.duration) return;
+    duration_.expires_after(clock_.real(*options_.duration));
+    duration_.async_wait([this](std::error_code error) {
+        if (!error) remove_pods();
+    });
+}
+
+void Supervisor::remove_pods() {
+    removing_ = true;
+    for (PodRunner& pod : pods_) pod.remove();
+}
+
+void Supervisor::pod_ended() {
+    if (!std::all_of(pods_.begin(), pods_.end(), [](const auto& pod) { return pod.ended(); })) return;
+    signals_.cancel();
+    duration_.cancel();
+    logs_.close();
+}
+
+} // namespace supervisor

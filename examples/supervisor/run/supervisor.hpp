@@ -1,0 +1,61 @@
+// The supervisor as a whole: all pods, from their start to the exit status.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <vector>
+
+#include <asio/io_context.hpp>
+#include <asio/signal_set.hpp>
+#include <asio/steady_timer.hpp>
+
+#include "event_recorder.hpp"
+#include "manifest_clock.hpp"
+#include "options.hpp"
+#include "pod_spec.hpp"
+#include "run/log_router.hpp"
+#include "run/pod_runner.hpp"
+#include "run/supervision.hpp"
+#include "view/line_writer.hpp"
+#include "view/output.hpp"
+
+namespace supervisor {
+
+enum class ExitCode : int {
+    success = 0,
+    pod_failed = 1,  ///< one had failed before the end was asked for
+    wrong_input = 2, ///< usage or manifest; nothing was started
+    broken = 3,      ///< the supervisor itself could not go on
+};
+
+class Supervisor {
+public:
+    /// Both arguments outlive it. Throws probekit::ConfigException for a probe that cannot be made and
+    /// std::filesystem::filesystem_error for a log directory that cannot be; nothing has been started then.
+    Supervisor(const Options& options, const std::vector<PodSpec>& pods);
+
+    /// Runs all pods until they have ended by themselves or are asked to: by SIGINT, SIGTERM or the end of --duration.
+    [[nodiscard]] ExitCode run();
+
+private:
+    void await_signal();
+    void await_end_of_duration();
+    void remove_pods();
+    void pod_ended();
+
+    const Options& options_;
+    asio::io_context io_;
+    LineWriter standard_output_;
+    LineWriter standard_error_;
+    ManifestClock clock_;
+    std::unique_ptr<Output> output_;
+    EventRecorder events_;
+    LogRouter logs_;
+    Supervision supervision_;
+    asio::signal_set signals_;
+    asio::steady_timer duration_;
+    bool removing_ = false;
+    std::deque<PodRunner> pods_;
+};
+
+} // namespace supervisor
