@@ -34,8 +34,12 @@ set(PROBEKIT_HEADERS
     include/probekit/probekit.hpp
     include/probekit/probes/detail/attempt.hpp
     include/probekit/probes/detail/builtin_probe.hpp
+    include/probekit/probes/detail/closing_socket.hpp
     include/probekit/probes/detail/dial.hpp
+    include/probekit/probes/detail/exec_attempt.hpp
     include/probekit/probes/detail/look.hpp
+    include/probekit/probes/exec_probe.hpp
+    include/probekit/probes/http_get_probe.hpp
     include/probekit/probes/probe.hpp
     include/probekit/probes/tcp_probe.hpp
     include/probekit/runtime/attempt_limit.hpp
@@ -47,6 +51,7 @@ set(PROBEKIT_HEADERS
     include/probekit/runtime/probe_group.hpp
     include/probekit/runtime/probe_worker.hpp
     include/probekit/runtime/startup_gate.hpp
+    include/probekit/system/detail/at_exit.hpp
     include/probekit/system/detail/block_pool.hpp
     include/probekit/system/detail/cancel_link.hpp
     include/probekit/system/detail/child.hpp

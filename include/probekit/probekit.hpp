@@ -24,6 +24,8 @@
 #include <probekit/http/url.hpp>
 #include <probekit/system/process.hpp>
 #include <probekit/system/process_spec.hpp>
+#include <probekit/probes/exec_probe.hpp>
+#include <probekit/probes/http_get_probe.hpp>
 #include <probekit/probes/probe.hpp>
 #include <probekit/probes/tcp_probe.hpp>
 #include <probekit/runtime/attempt_limit.hpp>
