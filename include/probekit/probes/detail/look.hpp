@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <system_error>
 #include <utility>
@@ -90,6 +91,10 @@ template <class T>
 inline constexpr bool is_look_handler = false;
 template <class Executor>
 inline constexpr bool is_look_handler<LookHandler<Executor>> = true;
+
+/// A probe that says it ends an attempt at its timeout by itself.
+template <class P>
+concept KeepsTimeout = requires { requires P::enforces_timeout; };
 
 /// Begins a look for a client, on the client's executor. It may end before this returns.
 template <class P, class Executor>

@@ -68,8 +68,13 @@ public:
     using Extras = WorkerExtras<WorkerCore>;
 
     WorkerCore(ClockRef<Clk> clock, P probe, const ProbeSpec& spec, Pol policy, Obs observer)
-        : WheelNode(hooks), clock_(clock), fsm_(spec, std::move(policy)), probe_(std::move(probe)),
-          observer_(std::move(observer)), executor_(executor_to_store(probe_)), wheel_(clock_.wheel(executor())),
+        : WheelNode(hooks),
+          clock_(clock),
+          fsm_(spec, std::move(policy)),
+          probe_(std::move(probe)),
+          observer_(std::move(observer)),
+          executor_(executor_to_store(probe_)),
+          wheel_(clock_.wheel(executor())),
           health_(fsm_.health()) {}
 
     // ---- what the handle's members do ----
@@ -85,7 +90,8 @@ public:
         ++life_;
         const Step step{*this};
         gate_seen_ = gate_is_open();
-        static_cast<void>(gate_seen_ ? fsm_.step(event::GateOpened{}, step.now) : fsm_.step(event::GateShut{}, step.now));
+        static_cast<void>(gate_seen_ ? fsm_.step(event::GateOpened{}, step.now)
+                                     : fsm_.step(event::GateShut{}, step.now));
         changed_by_call(step, fsm_.step(event::Started{step.now}, step.now));
     }
 
@@ -236,10 +242,12 @@ private:
     static constexpr bool probe_shows_executor = requires(const P& probe) {
         { probe.look_executor() } -> std::same_as<const Executor&>;
     };
-    // Our own probes end an attempt without a cancellation slot; AnyProbe may hold either kind.
-    static constexpr bool has_signal = !std::derived_from<P, ProbeOfOurs> || requires(const P& probe) { probe.keeps_timeout(); };
-    static constexpr bool tells_beginning = SeesAttemptBegun<Unwrapped<Obs>> || SeesStateChanged<Unwrapped<Obs>> ||
-                                            SeesLooksSkipped<Unwrapped<Obs>>;
+    static constexpr bool steady = std::same_as<Clk, std::chrono::steady_clock>;
+    static constexpr bool holds_any = requires(const P& probe) { probe.is_ours(); };
+    // Our own probes end an attempt without a cancellation slot.
+    static constexpr bool has_signal = holds_any || !std::derived_from<P, ProbeOfOurs>;
+    static constexpr bool tells_beginning =
+        SeesAttemptBegun<Unwrapped<Obs>> || SeesStateChanged<Unwrapped<Obs>> || SeesLooksSkipped<Unwrapped<Obs>>;
 
     // The moment of one step of the machine, and what was before.
     struct Step {
@@ -280,7 +288,8 @@ private:
         ended_ = attempts_;
         if (detached_) return give_place_back();
         // Not from inside a call or another callback, nor before what has been left to a post.
-        if (emitting_ || telling_ || has_notes()) return asio::post(executor(), Later{Ref{this}, error, std::move(result)});
+        if (emitting_ || telling_ || has_notes())
+            return asio::post(executor(), Later{Ref{this}, error, std::move(result)});
 
         const Step step{*this};
         disarm();
@@ -292,7 +301,8 @@ private:
             error = {};
             result.outcome = Outcome::failure;
             result.cause = Errc::timed_out;
-            if (result.elapsed() == Duration{}) result.times[static_cast<std::size_t>(Phase::run) - 1] = step.now - begun_at_;
+            if (result.elapsed() == Duration{})
+                result.times[static_cast<std::size_t>(Phase::run) - 1] = step.now - begun_at_;
         }
         attempt_ = Attempt::none;
         if (extras_ && extras_->next_probe) {
@@ -394,7 +404,7 @@ private:
     /// down to a power of two, so that near ones share a wake-up.
     void wait_until(TimePoint due) noexcept {
         if (due == TimePoint::max()) return disarm_look();
-        if constexpr (std::same_as<Clk, std::chrono::steady_clock>) {
+        if constexpr (steady) {
             const auto period = static_cast<std::uint64_t>(fsm_.spec().period.count());
             const auto slack = static_cast<Duration::rep>(std::bit_floor(period / 1024));
             if (slack > 1 && due < TimePoint::max() - Duration{slack})
@@ -493,13 +503,14 @@ private:
         if (dropped_) return look_done(asio::error::operation_aborted, {}); // called off while it was told
         attempt_ = Attempt::running;
         const Duration timeout = fsm_.spec().timeout;
-        const bool guarded = !probe_keeps_timeout();
-        if (guarded) arm(Armed::timeout, saturating_add(begun_at_, timeout));
         // With a clock of the user's our own probes' steady clock must not meddle.
-        const bool unlimited = guarded && std::derived_from<P, ProbeOfOurs>;
+        const bool guarded = !steady || !probe_keeps_timeout();
+        const bool unlimited = !steady && probe_keeps_timeout() && probe_is_ours();
+        if (guarded) arm(Armed::timeout, saturating_add(begun_at_, timeout));
         const std::uint64_t number = attempts_;
         try {
-            detail::begin_look(probe_, unlimited ? Duration::max() : timeout, LookHandler<Executor>{Ref<LookClient<Executor>>{this}});
+            detail::begin_look(probe_, unlimited ? Duration::max() : timeout,
+                               LookHandler<Executor>{Ref<LookClient<Executor>>{this}});
         } catch (...) {
             if (ended_ >= number) throw; // a listener's exception, at the end of an attempt that ended at once
             look_done(code_of_current_exception(), {});
@@ -507,27 +518,25 @@ private:
     }
 
     [[nodiscard]] bool probe_keeps_timeout() const noexcept {
-        if constexpr (!std::same_as<Clk, std::chrono::steady_clock>)
-            return false;
-        else if constexpr (requires { probe_.keeps_timeout(); })
+        if constexpr (holds_any)
             return probe_.keeps_timeout();
-        else if constexpr (requires { P::enforces_timeout; })
-            return P::enforces_timeout;
         else
-            return false;
+            return KeepsTimeout<P>;
+    }
+    [[nodiscard]] bool probe_is_ours() const noexcept {
+        if constexpr (holds_any)
+            return probe_.is_ours();
+        else
+            return std::derived_from<P, ProbeOfOurs>;
     }
 
     /// A probe that cannot begin could not ask.
     [[nodiscard]] static std::error_code code_of_current_exception() noexcept {
         try {
             throw;
-        } catch (const std::system_error& error) {
-            return to_std(error.code());
-        } catch (const std::bad_alloc&) {
+        } catch (const std::system_error& error) { return to_std(error.code()); } catch (const std::bad_alloc&) {
             return std::make_error_code(std::errc::not_enough_memory);
-        } catch (...) {
-            return Errc::probe_threw;
-        }
+        } catch (...) { return Errc::probe_threw; }
     }
 
     void interrupt_attempt(Interrupt reason) noexcept {
@@ -565,7 +574,8 @@ private:
         WorkerCore& core;
     };
 
-    void tell_result(const Step& step, const Decision& decision, int try_number, std::error_code error, ProbeResult&& result) {
+    void tell_result(const Step& step, const Decision& decision, int try_number, std::error_code error,
+                     ProbeResult&& result) {
         const std::uint32_t life = life_;
         const WorkerState after = state();
         const bool over = attempt_ == Attempt::none;
@@ -587,7 +597,8 @@ private:
         if (life != life_) return;
         // Posted now, so they run after the callback, and a stop() in there comes too late for them.
         const bool judged = verdict.origin != Verdict::Origin::target_replaced;
-        if (judged && extras_ && extras_->waits) extras_->waits->complete(static_cast<int>(verdict.health), {}, verdict);
+        if (judged && extras_ && extras_->waits)
+            extras_->waits->complete(static_cast<int>(verdict.health), {}, verdict);
         if (!callback_) return;
         // It may replace itself, or destroy the worker: it runs from the stack.
         SmallFunction<Verdict> callback = std::move(callback_);

@@ -1,0 +1,172 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/async_result.hpp>
+
+#include <probekit/core/actions.hpp>
+#include <probekit/core/duration.hpp>
+#include <probekit/probes/detail/erased_look.hpp>
+#include <probekit/probes/detail/look.hpp>
+#include <probekit/probes/exec_probe.hpp>
+#include <probekit/probes/http_get_probe.hpp>
+#include <probekit/probes/probe.hpp>
+#include <probekit/probes/tcp_probe.hpp>
+
+namespace probekit::inline v0 {
+
+/// Any probe in one type, for lists that are made at run time. Movable only; a probe of up to 64 bytes stands inside. A
+/// look costs an indirect call more than the probe's own, and a worker's look no more memory. Where a handler's executor
+/// is not convertible to Executor, cancel on the probe's.
+template <class Executor = asio::any_io_executor>
+class BasicAnyProbe : public detail::ProbeOfOurs {
+public:
+    using executor_type = Executor;
+
+    template <class P>
+        requires(!std::same_as<std::remove_cvref_t<P>, BasicAnyProbe> && Probe<std::remove_cvref_t<P>> &&
+                 std::convertible_to<typename std::remove_cvref_t<P>::executor_type, Executor>)
+    BasicAnyProbe(P&& probe) : table_(&table<std::remove_cvref_t<P>>) {
+        using Held = std::remove_cvref_t<P>;
+        if constexpr (fits<Held>)
+            ::new (static_cast<void*>(storage_)) Held(std::forward<P>(probe));
+        else
+            ::new (static_cast<void*>(storage_)) std::unique_ptr<Held>(new Held(std::forward<P>(probe)));
+    }
+    BasicAnyProbe(BasicAnyProbe&& other) noexcept { take(other); }
+    BasicAnyProbe& operator=(BasicAnyProbe&& other) noexcept {
+        if (this != &other) {
+            reset();
+            take(other);
+        }
+        return *this;
+    }
+    ~BasicAnyProbe() { reset(); }
+
+    [[nodiscard]] executor_type get_executor() const noexcept { return table_->executor(storage_); }
+
+    /// As the probe's own async_probe.
+    template <class Token = asio::default_completion_token_t<Executor>>
+    auto async_probe(Duration timeout, Token&& token = Token()) {
+        return asio::async_initiate<Token, ProbeSignature>(Initiation{this}, token, timeout);
+    }
+
+    // For workers.
+    void begin_look(Duration timeout, detail::LookHandler<Executor> handler) {
+        table_->begin_look(storage_, timeout, std::move(handler));
+    }
+    [[nodiscard]] bool keeps_timeout() const noexcept { return table_->keeps_timeout; }
+    [[nodiscard]] bool is_ours() const noexcept { return table_->is_ours; }
+
+private:
+    struct Table {
+        Executor (*executor)(const std::byte*) noexcept;
+        void (*begin_look)(std::byte*, Duration, detail::LookHandler<Executor>&&);
+        void (*move)(std::byte* from, std::byte* to) noexcept; // and destroys what it leaves
+        void (*destroy)(std::byte*) noexcept;
+        bool keeps_timeout;
+        bool is_ours;
+    };
+
+    static constexpr std::size_t room = 64;
+
+    template <class P>
+    static constexpr bool fits =
+        sizeof(P) <= room && alignof(P) <= alignof(std::max_align_t) && std::is_nothrow_move_constructible_v<P>;
+
+    template <class P>
+    [[nodiscard]] static P& held(std::byte* storage) noexcept {
+        if constexpr (fits<P>)
+            return *std::launder(reinterpret_cast<P*>(storage));
+        else
+            return **std::launder(reinterpret_cast<std::unique_ptr<P>*>(storage));
+    }
+
+    template <class P>
+    static constexpr Table table{
+        .executor = [](const std::byte* storage) noexcept -> Executor {
+            return held<P>(const_cast<std::byte*>(storage)).get_executor();
+        },
+        .begin_look =
+            [](std::byte* storage, Duration timeout, detail::LookHandler<Executor>&& handler) {
+                detail::begin_look(held<P>(storage), timeout, std::move(handler));
+            },
+        .move =
+            [](std::byte* from, std::byte* to) noexcept {
+                using Stored = std::conditional_t<fits<P>, P, std::unique_ptr<P>>;
+                auto* const source = std::launder(reinterpret_cast<Stored*>(from));
+                ::new (static_cast<void*>(to)) Stored(std::move(*source));
+                std::destroy_at(source);
+            },
+        .destroy =
+            [](std::byte* storage) noexcept {
+                using Stored = std::conditional_t<fits<P>, P, std::unique_ptr<P>>;
+                std::destroy_at(std::launder(reinterpret_cast<Stored*>(storage)));
+            },
+        .keeps_timeout = detail::KeepsTimeout<P>,
+        .is_ours = std::derived_from<P, detail::ProbeOfOurs>,
+    };
+
+    // Lazy tokens call it later; the probe must still be there, which it need not for our own probes.
+    class Initiation {
+    public:
+        using executor_type = Executor;
+
+        explicit Initiation(BasicAnyProbe* probe) noexcept : probe_(probe) {}
+        [[nodiscard]] executor_type get_executor() const noexcept { return probe_->get_executor(); }
+
+        template <class Handler>
+        void operator()(Handler&& handler, Duration timeout) const {
+            detail::ErasedLook<std::decay_t<Handler>, Executor>::begin(
+                std::forward<Handler>(handler), probe_->get_executor(),
+                [&](detail::LookHandler<Executor> look) { probe_->begin_look(timeout, std::move(look)); });
+        }
+
+    private:
+        BasicAnyProbe* probe_;
+    };
+
+    void take(BasicAnyProbe& other) noexcept {
+        table_ = std::exchange(other.table_, nullptr);
+        if (table_ != nullptr) table_->move(other.storage_, storage_);
+    }
+    void reset() noexcept {
+        if (const Table* const held_by = std::exchange(table_, nullptr)) held_by->destroy(storage_);
+    }
+
+    alignas(std::max_align_t) std::byte storage_[room];
+    const Table* table_ = nullptr;
+};
+
+using AnyProbe = BasicAnyProbe<>;
+
+struct ProbeOptions {
+    ExecOptions exec = {};
+    TcpOptions tcp = {};
+    HttpOptions http = {};
+};
+
+/// The probe for settings that are known at run time only. Throws ConfigException as the probes' constructors do.
+[[nodiscard]] inline AnyProbe make_probe(const asio::any_io_executor& executor, ProbeAction action,
+                                         const ProbeOptions& options = {}) {
+    struct Make {
+        const asio::any_io_executor& executor;
+        const ProbeOptions& options;
+        AnyProbe operator()(ExecAction&& exec) const { return ExecProbe{executor, std::move(exec), options.exec}; }
+        AnyProbe operator()(HttpGetAction&& http) const {
+            return HttpGetProbe{executor, std::move(http), options.http};
+        }
+        AnyProbe operator()(TcpSocketAction&& tcp) const { return TcpProbe{executor, std::move(tcp), options.tcp}; }
+    };
+    return std::visit(Make{executor, options}, std::move(action));
+}
+
+} // namespace probekit::inline v0

@@ -1,0 +1,114 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <atomic>
+#include <concepts>
+#include <memory>
+#include <new>
+#include <system_error>
+#include <utility>
+
+#include <asio/associated_allocator.hpp>
+#include <asio/associated_cancellation_slot.hpp>
+#include <asio/associated_executor.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/dispatch.hpp>
+#include <asio/executor_work_guard.hpp>
+#include <asio/post.hpp>
+
+#include <probekit/core/result.hpp>
+#include <probekit/probes/detail/look.hpp>
+#include <probekit/system/detail/cancel_link.hpp>
+#include <probekit/system/detail/context_state.hpp>
+#include <probekit/system/detail/ref.hpp>
+
+namespace probekit::inline v0::detail {
+
+/// Any handler behind the one type of handler that a probe is looked through: a client for one look, in the memory that
+/// the handler's allocator gives.
+template <class Handler, class Executor>
+class ErasedLook final : public LookClient<Executor> {
+public:
+    /// Calls `begin_look` with a LookHandler that will complete `handler`, never from inside this call. `fallback`: the
+    /// probe's executor, for handlers that have none.
+    template <class H, class Begin>
+    static void begin(H&& given, const Executor& fallback, Begin begin_look) {
+        Handler handler(std::forward<H>(given));
+        Allocator allocator(asio::get_associated_allocator(handler));
+        ErasedLook* const memory = std::allocator_traits<Allocator>::allocate(allocator, 1);
+        const Ref<LookClient<Executor>> look{::new (static_cast<void*>(memory))
+                                                 ErasedLook(std::move(handler), fallback)};
+        memory->link_.connect(asio::get_associated_cancellation_slot(memory->handler_), *memory);
+        begin_look(LookHandler<Executor>{look});
+        memory->initiating_ = false;
+    }
+
+    void cancel_requested() {
+        const Ref<LookClient<Executor>> keep{this};
+        if (!this->interrupt_own_attempt(Interrupt::cancel)) signal_.emit(asio::cancellation_type::terminal);
+    }
+
+private:
+    using HandlerAllocator = asio::associated_allocator_t<Handler>;
+    using HandlerExecutor = asio::associated_executor_t<Handler, Executor>;
+    using Allocator = typename std::allocator_traits<HandlerAllocator>::template rebind_alloc<ErasedLook>;
+
+    struct Completion {
+        using allocator_type = HandlerAllocator;
+        Handler handler;
+        asio::executor_work_guard<HandlerExecutor> work;
+        std::error_code error;
+        ProbeResult result;
+        [[nodiscard]] allocator_type get_allocator() const noexcept { return asio::get_associated_allocator(handler); }
+        void operator()() { std::move(handler)(error, std::move(result)); }
+    };
+
+    ErasedLook(Handler&& handler, const Executor& fallback)
+        : allocator_(asio::get_associated_allocator(handler)),
+          handler_(std::move(handler)),
+          work_(asio::get_associated_executor(handler_, fallback)),
+          executor_(client_executor(work_, fallback)),
+          context_(ContextState::of(fallback)) {}
+    ~ErasedLook() = default;
+
+    // The handler's own executor, if it can be said in that type: then the slot is used on one executor only.
+    [[nodiscard]] static Executor client_executor(const asio::executor_work_guard<HandlerExecutor>& work,
+                                                  const Executor& fallback) {
+        if constexpr (std::convertible_to<HandlerExecutor, Executor>)
+            return work.get_executor();
+        else
+            return fallback;
+    }
+
+    [[nodiscard]] const Executor& look_executor() const noexcept override { return executor_; }
+    [[nodiscard]] BlockPool& look_pool() const noexcept override { return context_->pool(); }
+    [[nodiscard]] asio::cancellation_slot look_slot() noexcept override { return signal_.slot(); }
+
+    void look_done(std::error_code error, ProbeResult&& result) override {
+        link_.disconnect(asio::get_associated_cancellation_slot(handler_));
+        const auto executor = work_.get_executor();
+        Completion completion{std::move(handler_), std::move(work_), error, std::move(result)};
+        if (initiating_)
+            asio::post(executor, std::move(completion));
+        else
+            asio::dispatch(executor, std::move(completion));
+    }
+
+    void destroy() noexcept override {
+        const Ref<ContextState> keep = context_;
+        Allocator allocator(allocator_);
+        this->~ErasedLook();
+        std::allocator_traits<Allocator>::deallocate(allocator, this, 1);
+    }
+
+    [[no_unique_address]] HandlerAllocator allocator_;
+    Handler handler_;
+    asio::executor_work_guard<HandlerExecutor> work_;
+    Executor executor_;
+    Ref<ContextState> context_;
+    CancelLink link_;
+    asio::cancellation_signal signal_;
+    std::atomic<bool> initiating_ = true;
+};
+
+} // namespace probekit::inline v0::detail
