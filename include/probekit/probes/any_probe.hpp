@@ -64,7 +64,6 @@ public:
         table_->begin_look(storage_, timeout, std::move(handler));
     }
     [[nodiscard]] bool keeps_timeout() const noexcept { return table_->keeps_timeout; }
-    [[nodiscard]] bool is_ours() const noexcept { return table_->is_ours; }
 
 private:
     struct Table {
@@ -73,7 +72,6 @@ private:
         void (*move)(std::byte* from, std::byte* to) noexcept; // and destroys what it leaves
         void (*destroy)(std::byte*) noexcept;
         bool keeps_timeout;
-        bool is_ours;
     };
 
     static constexpr std::size_t room = 64;
@@ -112,7 +110,6 @@ private:
                 std::destroy_at(std::launder(reinterpret_cast<Stored*>(storage)));
             },
         .keeps_timeout = detail::KeepsTimeout<P>,
-        .is_ours = std::derived_from<P, detail::ProbeOfOurs>,
     };
 
     // Lazy tokens call it later; the probe must still be there, which it need not for our own probes.

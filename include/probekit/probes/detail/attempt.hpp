@@ -41,6 +41,8 @@ struct AttemptHandler {
     }
     void disconnect() noexcept { link.disconnect(asio::get_associated_cancellation_slot(handler)); }
 
+    [[nodiscard]] static Duration limit(Duration timeout) noexcept { return timeout; }
+
     // Never from inside the initiating call.
     template <class Completion>
     void complete(Completion completion, bool initiating) {
@@ -80,6 +82,10 @@ struct AttemptHandler<LookHandler<Executor>, Executor> {
             &attempt, +[](void* object, Interrupt reason) { static_cast<Attempt*>(object)->interrupt(reason); });
     }
     void disconnect() noexcept { handler.client().attempt_ends(); }
+
+    [[nodiscard]] Duration limit(Duration timeout) const noexcept {
+        return handler.client().keeps_timeout() ? Duration::max() : timeout;
+    }
 
     template <class Completion>
     void complete(Completion completion, bool) {
@@ -142,9 +148,14 @@ protected:
     using HandlerAllocator = asio::associated_allocator_t<Handler>;
 
     Attempt(Handler&& handler, const Executor& executor, const Ref<Wheel>& wheel, Duration timeout)
-        : WheelNode(hooks), allocator_(asio::get_associated_allocator(handler)),
-          handler_(std::move(handler), executor), wheel_(wheel), started_(std::chrono::steady_clock::now()),
-          mark_(started_), timeout_(timeout) {}
+        : WheelNode(hooks),
+          allocator_(asio::get_associated_allocator(handler)),
+          handler_(std::move(handler), executor),
+          wheel_(wheel),
+          started_(std::chrono::steady_clock::now()),
+          mark_(started_),
+          timeout_(timeout),
+          limit_(handler_.limit(timeout)) {}
 
     // Destroyed without having finished: the context goes, with the wheel before us or after.
     ~Attempt() {
@@ -239,9 +250,9 @@ protected:
     }
 
     void arm_deadline() noexcept {
-        if (deadline_armed_ || timeout_ == Duration::max()) return;
+        if (deadline_armed_ || limit_ == Duration::max()) return;
         deadline_armed_ = true;
-        wheel_->arm(*this, saturating_add(started_, timeout_));
+        wheel_->arm(*this, saturating_add(started_, limit_));
     }
 
     [[nodiscard]] Derived& derived() noexcept { return static_cast<Derived&>(*this); }
@@ -252,6 +263,7 @@ protected:
     TimePoint started_;
     TimePoint mark_;
     Duration timeout_;
+    Duration limit_; // when the deadline comes; never, if the client keeps the timeout
     ProbeResult result_;
     std::error_code error_;
     std::mutex mutex_;

@@ -37,6 +37,9 @@ public:
 
     virtual void destroy() noexcept = 0;
 
+    /// Whether the client keeps the timeout, by a clock of its own, and our own probes need not.
+    [[nodiscard]] bool keeps_timeout() const noexcept { return keeps_timeout_; }
+
     /// Ends the attempt in flight if it is one of our own probes'; false if it is not, and the slot has to serve.
     bool interrupt_own_attempt(Interrupt reason) {
         if (interrupt_ == nullptr) return false;
@@ -52,10 +55,11 @@ public:
     void attempt_ends() noexcept { interrupt_ = nullptr; }
 
 protected:
-    LookClient() = default;
+    explicit LookClient(bool keeps_timeout = false) noexcept : keeps_timeout_(keeps_timeout) {}
     ~LookClient() = default;
 
 private:
+    bool keeps_timeout_;
     void* attempt_ = nullptr;
     void (*interrupt_)(void*, Interrupt) = nullptr;
 };

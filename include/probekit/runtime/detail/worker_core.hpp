@@ -68,7 +68,8 @@ public:
     using Extras = WorkerExtras<WorkerCore>;
 
     WorkerCore(ClockRef<Clk> clock, P probe, const ProbeSpec& spec, Pol policy, Obs observer)
-        : WheelNode(hooks),
+        : LookClient<Executor>(!steady),
+          WheelNode(hooks),
           clock_(clock),
           fsm_(spec, std::move(policy)),
           probe_(std::move(probe)),
@@ -243,7 +244,7 @@ private:
         { probe.look_executor() } -> std::same_as<const Executor&>;
     };
     static constexpr bool steady = std::same_as<Clk, std::chrono::steady_clock>;
-    static constexpr bool holds_any = requires(const P& probe) { probe.is_ours(); };
+    static constexpr bool holds_any = requires(const P& probe) { probe.keeps_timeout(); };
     // Our own probes end an attempt without a cancellation slot.
     static constexpr bool has_signal = holds_any || !std::derived_from<P, ProbeOfOurs>;
     static constexpr bool tells_beginning =
@@ -503,14 +504,11 @@ private:
         if (dropped_) return look_done(asio::error::operation_aborted, {}); // called off while it was told
         attempt_ = Attempt::running;
         const Duration timeout = fsm_.spec().timeout;
-        // With a clock of the user's our own probes' steady clock must not meddle.
         const bool guarded = !steady || !probe_keeps_timeout();
-        const bool unlimited = !steady && probe_keeps_timeout() && probe_is_ours();
         if (guarded) arm(Armed::timeout, saturating_add(begun_at_, timeout));
         const std::uint64_t number = attempts_;
         try {
-            detail::begin_look(probe_, unlimited ? Duration::max() : timeout,
-                               LookHandler<Executor>{Ref<LookClient<Executor>>{this}});
+            detail::begin_look(probe_, timeout, LookHandler<Executor>{Ref<LookClient<Executor>>{this}});
         } catch (...) {
             if (ended_ >= number) throw; // a listener's exception, at the end of an attempt that ended at once
             look_done(code_of_current_exception(), {});
@@ -522,12 +520,6 @@ private:
             return probe_.keeps_timeout();
         else
             return KeepsTimeout<P>;
-    }
-    [[nodiscard]] bool probe_is_ours() const noexcept {
-        if constexpr (holds_any)
-            return probe_.is_ours();
-        else
-            return std::derived_from<P, ProbeOfOurs>;
     }
 
     /// A probe that cannot begin could not ask.

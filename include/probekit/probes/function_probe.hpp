@@ -1,0 +1,58 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <concepts>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/async_result.hpp>
+
+#include <probekit/core/duration.hpp>
+#include <probekit/probes/detail/builtin_probe.hpp>
+#include <probekit/probes/detail/function_attempt.hpp>
+#include <probekit/probes/probe.hpp>
+#include <probekit/system/detail/executors.hpp>
+
+namespace probekit::inline v0 {
+
+/// Makes a probe of a callable: `FunctionProbe{io, [] { return queue.size() < 1000; }}`. It is called with nothing or with
+/// the timeout, and returns bool, Outcome, ProbeResult, or an asio::awaitable of one of these.
+///
+/// It runs on the probe's executor. A plain function blocks that, and its timeout is only looked at afterwards. A
+/// coroutine is cancelled (`terminal`) at the timeout, and has left its frame before the result is told. The callable
+/// lives until then, even if probe and worker have gone.
+///
+/// An exception is a look that failed: of a std::system_error its code is the cause, of another std::exception what() is
+/// the output. But local faults (is_local_fault) and std::bad_alloc are errors, "could not ask", and what is not derived
+/// from std::exception is Errc::probe_threw.
+template <class F, class Executor = asio::any_io_executor>
+    requires(detail::LookFunction<F>)
+class FunctionProbe : public detail::BuiltinProbe<FunctionProbe<F, Executor>, Executor> {
+    using Base = detail::BuiltinProbe<FunctionProbe, Executor>;
+
+public:
+    template <class Other>
+    struct rebind_executor {
+        using other = FunctionProbe<F, Other>;
+    };
+
+    /// `where`: an executor or an execution context.
+    template <detail::ExecutorSource<Executor> Where>
+    explicit FunctionProbe(Where&& where, F function)
+        : Base(std::forward<Where>(where)), target_(std::make_shared<F>(std::move(function))) {}
+
+private:
+    friend Base;
+
+    template <class Handler, class IoExecutor>
+    using Attempt = detail::FunctionAttempt<F, Handler, Executor>;
+
+    std::shared_ptr<F> target_;
+};
+
+template <class Where, class F>
+FunctionProbe(Where&&, F) -> FunctionProbe<F>;
+
+} // namespace probekit::inline v0

@@ -1,0 +1,74 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+
+#include <probekit/core/duration.hpp>
+#include <probekit/system/detail/ref.hpp>
+#include <probekit/system/detail/wheel.hpp>
+
+namespace probekit::inline v0::testing {
+
+/// A clock for tests that stands still until it is moved, and drives the workers and groups of one io_context that were
+/// given it: no test needs to sleep. It runs the io_context itself, so it belongs to the one thread that does. It must
+/// outlive those workers.
+class ManualClock final : private detail::WheelDriver {
+public:
+    /// It shows `start` at first.
+    explicit ManualClock(asio::io_context& io, TimePoint start = TimePoint{std::chrono::hours{1}})
+        : io_(io), now_(start) {}
+    ManualClock(const ManualClock&) = delete;
+    ManualClock& operator=(const ManualClock&) = delete;
+    ~ManualClock() {
+        for (detail::Wheel* const wheel : wheels_) wheel->forget_driver();
+    }
+
+    [[nodiscard]] TimePoint now() const noexcept { return now_; }
+
+    /// Moves time on by `span`, from one due point to the next, up to and including now() + span. At each the io_context
+    /// is restarted and polled dry, so that what follows from a look has happened before time goes on.
+    void advance(Duration span) {
+        const TimePoint end = detail::saturating_add(now_, span);
+        for (run(); next_due() <= end; run()) now_ = std::max(now_, next_due());
+        now_ = end;
+        run();
+    }
+
+    /// Lets happen what is due now.
+    void settle() { advance(Duration{}); }
+
+    [[nodiscard]] asio::io_context& context() const noexcept { return io_; }
+
+    // For the wheel that goes by this clock.
+    detail::WheelDriver& attach(detail::Wheel& wheel) {
+        wheels_.push_back(&wheel);
+        return *this;
+    }
+
+private:
+    void detach(detail::Wheel& wheel) noexcept override { std::erase(wheels_, &wheel); }
+
+    [[nodiscard]] TimePoint next_due() const noexcept {
+        TimePoint next = TimePoint::max();
+        for (detail::Wheel* const wheel : wheels_) next = std::min(next, wheel->next_due());
+        return next;
+    }
+
+    void run() {
+        for (detail::Wheel* const wheel : wheels_)
+            if (wheel->next_due() <= now_) asio::post(io_, [turning = detail::Ref{wheel}] { turning->turn(); });
+        io_.restart();
+        io_.poll();
+    }
+
+    asio::io_context& io_;
+    TimePoint now_;
+    std::vector<detail::Wheel*> wheels_;
+};
+
+} // namespace probekit::inline v0::testing

@@ -1,0 +1,199 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstddef>
+#include <initializer_list>
+#include <memory>
+#include <new>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/associated_allocator.hpp>
+#include <asio/associated_cancellation_slot.hpp>
+#include <asio/associated_executor.hpp>
+#include <asio/async_result.hpp>
+#include <asio/error.hpp>
+#include <asio/executor_work_guard.hpp>
+#include <asio/post.hpp>
+
+#include <probekit/core/duration.hpp>
+#include <probekit/core/outcome.hpp>
+#include <probekit/core/result.hpp>
+#include <probekit/probes/probe.hpp>
+#include <probekit/system/detail/cancel_link.hpp>
+#include <probekit/system/detail/ref.hpp>
+#include <probekit/system/detail/wheel.hpp>
+#include <probekit/testing/manual_clock.hpp>
+
+namespace probekit::inline v0::testing {
+
+/// What a ScriptedProbe does at one look: its answer, and how long that takes on the clock.
+class Step {
+public:
+    Step(Outcome outcome, Duration takes = {}) : takes_(takes) {
+        result_.outcome = outcome;
+        result_.phase = Phase::finish;
+        spend();
+    }
+    Step(ProbeResult result, Duration takes = {}) : result_(std::move(result)), takes_(takes) { spend(); }
+    /// It could not ask.
+    Step(std::error_code error, Duration takes = {}) : error_(error), takes_(takes) {
+        result_.cause = to_std(error);
+        spend();
+    }
+
+    /// No answer until it is cancelled.
+    [[nodiscard]] static Step hang() {
+        Step step{Outcome::unknown};
+        step.hangs_ = true;
+        return step;
+    }
+
+private:
+    friend class ScriptedProbe;
+
+    void spend() noexcept {
+        if (takes_ != Duration{}) result_.times = {};
+        result_.times[static_cast<std::size_t>(Phase::run) - 1] += takes_;
+    }
+
+    ProbeResult result_ = {};
+    std::error_code error_ = {};
+    Duration takes_;
+    bool hangs_ = false;
+};
+
+/// A probe for tests: it answers from a script, on a clock moved by hand. Copies share the script; its last step repeats.
+/// It keeps no timeout, so that a worker's guard can be tested.
+class ScriptedProbe {
+public:
+    using executor_type = asio::any_io_executor;
+
+    ScriptedProbe(ManualClock& clock, std::initializer_list<Step> steps)
+        : script_(std::make_shared<Script>(clock, steps)) {}
+
+    [[nodiscard]] executor_type get_executor() const noexcept { return script_->executor; }
+
+    /// How many looks have begun.
+    [[nodiscard]] std::size_t looks() const noexcept { return script_->looks; }
+    /// How many of them have not ended.
+    [[nodiscard]] std::size_t in_flight() const noexcept { return script_->in_flight; }
+    /// One more step behind the last, which no longer repeats.
+    void push(Step step) { script_->steps.push_back(std::move(step)); }
+
+    template <class Token = asio::default_completion_token_t<executor_type>>
+    auto async_probe(Duration, Token&& token = Token()) {
+        return asio::async_initiate<Token, ProbeSignature>(Initiation{script_}, token);
+    }
+
+private:
+    struct Script {
+        Script(ManualClock& clock, std::initializer_list<Step> list)
+            : executor(clock.context().get_executor()), wheel(detail::Wheel::of(executor, clock)), steps(list) {}
+
+        [[nodiscard]] Step next() {
+            ++looks;
+            if (steps.empty()) return Step{Outcome::success};
+            return position + 1 < steps.size() ? steps[position++] : steps[position];
+        }
+
+        asio::any_io_executor executor;
+        detail::Ref<detail::Wheel> wheel;
+        std::vector<Step> steps;
+        std::size_t position = 0;
+        std::size_t looks = 0;
+        std::size_t in_flight = 0;
+    };
+
+    // One look. Owned by the wheel's node, or nobody (hanging), until its completion has been posted; hence counted.
+    template <class Handler>
+    class Look final : public detail::RefCounted<Look<Handler>>, public detail::WheelNode {
+        using Executor = asio::associated_executor_t<Handler, executor_type>;
+        using Allocator =
+            typename std::allocator_traits<asio::associated_allocator_t<Handler>>::template rebind_alloc<Look>;
+
+    public:
+        static void begin(Handler handler, std::shared_ptr<Script> script) {
+            Allocator allocator(asio::get_associated_allocator(handler));
+            Look* const memory = std::allocator_traits<Allocator>::allocate(allocator, 1);
+            detail::Ref<Look> look{::new (static_cast<void*>(memory)) Look(std::move(handler), std::move(script))};
+            look->link_.connect(asio::get_associated_cancellation_slot(look->handler_), *look);
+            Look& begun = *look;
+            begun.self_ = std::move(look);
+            if (begun.step_.hangs_) return;
+            if (begun.step_.takes_ == Duration{}) return begun.complete();
+            begun.script_->wheel->arm(begun, begun.script_->wheel->now() + begun.step_.takes_);
+        }
+
+        void cancel_requested() {
+            step_.error_ = asio::error::operation_aborted;
+            step_.result_ = {};
+            step_.result_.cause = step_.error_;
+            script_->wheel->disarm(*this);
+            complete();
+        }
+
+        void destroy() noexcept {
+            Allocator allocator(allocator_);
+            this->~Look();
+            std::allocator_traits<Allocator>::deallocate(allocator, this, 1);
+        }
+
+    private:
+        Look(Handler&& handler, std::shared_ptr<Script> script)
+            : WheelNode(hooks),
+              allocator_(asio::get_associated_allocator(handler)),
+              handler_(std::move(handler)),
+              work_(asio::get_associated_executor(handler_, script->executor)),
+              script_(std::move(script)),
+              step_(script_->next()) {
+            ++script_->in_flight;
+        }
+        ~Look() {
+            script_->wheel->disarm(*this);
+            --script_->in_flight;
+        }
+
+        void complete() {
+            if (!self_) return; // on its way already
+            asio::post(work_.get_executor(), [look = std::move(self_)]() mutable {
+                look->link_.disconnect(asio::get_associated_cancellation_slot(look->handler_));
+                Handler handler(std::move(look->handler_));
+                const auto work = std::move(look->work_);
+                const std::error_code error = look->step_.error_;
+                ProbeResult result = std::move(look->step_.result_);
+                look = {};
+                std::move(handler)(error, std::move(result));
+            });
+        }
+
+        static inline const detail::WheelHooks hooks{
+            .retain = [](detail::WheelNode& node) noexcept { static_cast<Look&>(node).retain(); },
+            .fire = [](detail::WheelNode& node) { detail::Ref<Look>::adopt(&static_cast<Look&>(node))->complete(); },
+        };
+
+        Allocator allocator_;
+        Handler handler_;
+        asio::executor_work_guard<Executor> work_;
+        detail::CancelLink link_;
+        std::shared_ptr<Script> script_;
+        Step step_;
+        detail::Ref<Look> self_;
+    };
+
+    struct Initiation {
+        using executor_type = asio::any_io_executor;
+        std::shared_ptr<Script> script;
+        [[nodiscard]] executor_type get_executor() const noexcept { return script->executor; }
+        template <class Handler>
+        void operator()(Handler&& handler) const {
+            Look<std::decay_t<Handler>>::begin(std::forward<Handler>(handler), script);
+        }
+    };
+
+    std::shared_ptr<Script> script_;
+};
+
+} // namespace probekit::inline v0::testing
