@@ -1,0 +1,60 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <probekit/http/detail/characters.hpp>
+
+using namespace probekit::detail;
+
+TEST_CASE("a control character is found wherever it stands, and nothing else is taken for one") {
+    for (int value = 0; value != 256; ++value) {
+        const char c = static_cast<char>(value);
+        const bool is_one = value < 0x20 || value == 0x7f;
+        for (std::size_t size = 1; size != 20; ++size) {
+            for (std::size_t at = 0; at != size; ++at) {
+                std::string text(size, 'x');
+                text[at] = c;
+                CAPTURE(value, size, at);
+                REQUIRE(has_control(text, false) == is_one);
+                REQUIRE(has_control(text, true) == (is_one && c != '\t'));
+            }
+        }
+    }
+}
+
+TEST_CASE("a tab does not hide a control character behind it") {
+    CHECK(has_control("\t\t\t\t\t\t\t\x01", true));
+    CHECK(has_control("\t\x80\xff\x7f    ", true));
+    CHECK_FALSE(has_control("\t\x80\xff \t   ", true));
+}
+
+TEST_CASE("names are compared without regard to ASCII case only") {
+    CHECK(iequals("Content-LENGTH", "content-length"));
+    CHECK_FALSE(iequals("content-length", "content-lengt"));
+    CHECK_FALSE(iequals("\xc3\x89", "\xc3\xa9"));
+    CHECK_FALSE(iequals("[", "{"));
+}
+
+TEST_CASE("elements of a list are trimmed, empty ones are seen") {
+    std::vector<std::string> seen;
+    CHECK_FALSE(any_element(" a,\tb ,,c", [&](std::string_view element) {
+        seen.emplace_back(element);
+        return false;
+    }));
+    CHECK(seen == std::vector<std::string>{"a", "b", "", "c"});
+    CHECK(any_element("a, close", [](std::string_view element) { return element == "close"; }));
+}
+
+TEST_CASE("a word is bounded by blanks and commas") {
+    CHECK(has_word("close", "close"));
+    CHECK(has_word("keep-alive, Close", "close"));
+    CHECK(has_word("x close,y", "close"));
+    CHECK_FALSE(has_word("closed", "close"));
+    CHECK_FALSE(has_word("un-close", "close"));
+    CHECK_FALSE(has_word("", "close"));
+}

@@ -1,0 +1,551 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#include <cstddef>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include <probekit/http/exchange_fsm.hpp>
+
+using namespace probekit;
+using http::ExchangeFsm;
+using http::ExchangePlan;
+using Step = ExchangeFsm::Step;
+
+namespace {
+
+std::size_t allocations = 0;
+
+/// One look, its first request sent.
+struct Exchange {
+    explicit Exchange(HttpGetAction action = {.port = 80}, const HttpOptions& options = {}, bool has_tls = false)
+        : plan(std::make_shared<const ExchangePlan>(action, options, "", has_tls)), fsm(*plan, result) {
+        result.target = plan;
+        REQUIRE(fsm.start() == Step::connect);
+        send();
+    }
+
+    void send() {
+        REQUIRE(result.phase == Phase::connect);
+        REQUIRE(fsm.connected() == Step::send);
+        REQUIRE(result.phase == Phase::request);
+        REQUIRE(fsm.sent() == Step::receive);
+        REQUIRE(result.phase == Phase::response);
+    }
+
+    std::shared_ptr<const ExchangePlan> plan;
+    ProbeResult result;
+    ExchangeFsm fsm;
+};
+
+std::error_code system_error(std::errc code) { return std::make_error_code(code); }
+
+constexpr std::string_view ends = "127.0.0.1:5->127.0.0.1:80";
+
+} // namespace
+
+void* operator new(std::size_t size) {
+    ++allocations;
+    if (void* const memory = std::malloc(size)) return memory;
+    throw std::bad_alloc{};
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+static_assert(sizeof(ExchangeFsm) <= 200);
+
+TEST_CASE("an answer is judged by its status") {
+    struct Row {
+        int status;
+        Outcome outcome;
+        std::string_view message;
+    };
+    const Row row = GENERATE(values<Row>({
+        {200, Outcome::success, "body"},
+        {299, Outcome::success, "body"},
+        {300, Outcome::warning, "Probe terminated redirects, Response body: body"},
+        {399, Outcome::warning, "Probe terminated redirects, Response body: body"},
+        {199 + 300, Outcome::failure, "HTTP probe failed with statuscode: 499"},
+        {400, Outcome::failure, "HTTP probe failed with statuscode: 400"},
+        {600, Outcome::failure, "HTTP probe failed with statuscode: 600"},
+        {0, Outcome::failure, "HTTP probe failed with statuscode: 0"},
+    }));
+    Exchange look{{.port = 80}, {.keep_output = true}};
+    const std::string code = std::to_string(1000 + row.status).substr(1);
+    CHECK(look.fsm.received("HTTP/1.1 " + code + " X\r\nContent-Length: 4\r\n\r\nbody") == Step::done);
+    CHECK(look.result.outcome == row.outcome);
+    CHECK(look.result.status == row.status);
+    CHECK(look.result.phase == Phase::finish);
+    CHECK(look.result.output == "body");
+    CHECK(look.result.output_bytes == 4);
+    CHECK(look.result.message() == row.message);
+    CHECK_FALSE(look.fsm.error());
+    CHECK((look.result.cause == Errc::http_status) == (row.outcome == Outcome::failure));
+}
+
+TEST_CASE("an ordinary answer is read without allocation") {
+    const std::string_view answer =
+        GENERATE("HTTP/1.1 200 OK\r\nServer: some-server/1.2.3\r\nDate: Thu, 01 Jan 1970 "
+                 "00:00:00 GMT\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                 "Content-Length: 2\r\nConnection: close\r\n\r\nok",
+                 "HTTP/1.1 204 No Content\r\nLocation: /elsewhere/but/not/to/be/followed\r\n\r\n",
+                 "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n");
+    const ExchangePlan plan{{.port = 80, .path = "/a/path/that/is/longer/than/a/small/string"}};
+    ProbeResult result;
+    const std::size_t before = allocations;
+    ExchangeFsm fsm{plan, result};
+    Step step = fsm.start();
+    step = fsm.connected();
+    step = fsm.sent();
+    step = fsm.received(answer);
+    const std::size_t made = allocations - before;
+    CHECK(step == Step::done);
+    CHECK(made == 0);
+    CHECK(result.output == "");
+}
+
+TEST_CASE("nobody there: told without allocation") {
+    struct Row {
+        Phase phase;
+        std::error_code code;
+        std::string_view message;
+    };
+    const Row row = GENERATE(values<Row>({
+        {Phase::connect, system_error(std::errc::connection_refused),
+         R"(Get "http://h:80/": dial tcp h:80: connect: connection refused)"},
+        {Phase::resolve, make_error_code(Errc::no_such_host),
+         R"(Get "http://h:80/": dial tcp: lookup h: no such host)"},
+        {Phase::connect, make_error_code(Errc::timed_out),
+         R"(Get "http://h:80/": context deadline exceeded (Client.Timeout exceeded while awaiting headers))"},
+    }));
+    const auto plan = std::make_shared<const ExchangePlan>(HttpGetAction{.host = "h", .port = 80});
+    ProbeResult result;
+    result.target = plan;
+    ExchangeFsm fsm{*plan, result};
+    const std::size_t before = allocations;
+    Step step = fsm.start();
+    step = fsm.no_connection(row.phase, row.code);
+    const std::size_t made = allocations - before;
+    CHECK(step == Step::done);
+    CHECK(made == 0);
+    CHECK(result.outcome == Outcome::failure);
+    CHECK(result.phase == row.phase);
+    CHECK(result.cause == row.code);
+    CHECK(result.status == -1);
+    CHECK_FALSE(fsm.error());
+    CHECK(result.message() == row.message);
+}
+
+TEST_CASE("the address that a name gave is named") {
+    const auto plan = std::make_shared<const ExchangePlan>(HttpGetAction{.host = "h", .port = 80});
+    ProbeResult result;
+    result.target = plan;
+    ExchangeFsm fsm{*plan, result};
+    CHECK(fsm.start() == Step::connect);
+    CHECK(fsm.no_connection(Phase::connect, system_error(std::errc::connection_refused), "[::1]:80") == Step::done);
+    CHECK(result.message() == R"(Get "http://h:80/": dial tcp [::1]:80: connect: connection refused)");
+}
+
+TEST_CASE("the prober's own trouble is an error") {
+    Exchange look;
+    CHECK(look.fsm.broken(system_error(std::errc::no_buffer_space), ends) == Step::done);
+    CHECK(look.fsm.error() == std::errc::no_buffer_space);
+    CHECK(look.result.outcome == Outcome::unknown);
+
+    const ExchangePlan plan{{.port = 80}};
+    ProbeResult result;
+    ExchangeFsm fsm{plan, result};
+    CHECK(fsm.start() == Step::connect);
+    CHECK(fsm.no_connection(Phase::connect, system_error(std::errc::too_many_files_open)) == Step::done);
+    CHECK(fsm.error() == std::errc::too_many_files_open);
+    CHECK(result.outcome == Outcome::unknown);
+    CHECK(plan.message(result, {}) ==
+          R"(Get "http://127.0.0.1:80/": dial tcp 127.0.0.1:80: socket: too many open files)");
+}
+
+TEST_CASE("what cannot be asked ends at once") {
+    const ExchangePlan bad{{.host = "bad host", .port = 80}};
+    ProbeResult result;
+    ExchangeFsm fsm{bad, result};
+    CHECK(fsm.start() == Step::done);
+    CHECK(fsm.error() == std::errc::invalid_argument);
+    CHECK(result.outcome == Outcome::unknown);
+    CHECK(bad.message(result, {}) == R"(parse "http://bad%20host:80/": invalid URL escape "%20")");
+
+    const ExchangePlan nowhere{{.port = 80, .path = "mailto:x"}};
+    ProbeResult failed;
+    ExchangeFsm other{nowhere, failed};
+    CHECK(other.start() == Step::done);
+    CHECK_FALSE(other.error());
+    CHECK(failed.outcome == Outcome::failure);
+}
+
+TEST_CASE("a connection that breaks before the head is whole is a failure") {
+    Exchange look;
+    const std::string get = R"(Get "http://127.0.0.1:80/": )";
+    const std::string decorated = get + "net/http: HTTP/1.x transport connection broken: ";
+    const std::error_code reset = system_error(std::errc::connection_reset);
+
+    SECTION("ended, nothing came") {
+        CHECK(look.fsm.ended() == Step::done);
+        CHECK(look.result.cause == Errc::malformed_response);
+        CHECK(look.result.message() == get + "EOF");
+    }
+    SECTION("reset, nothing came") {
+        CHECK(look.fsm.broken(reset, ends) == Step::done);
+        CHECK(look.result.cause == std::errc::connection_reset);
+        CHECK(look.result.message() == get + "read tcp 127.0.0.1:5->127.0.0.1:80: read: connection reset by peer");
+    }
+    SECTION("ended inside") {
+        CHECK(look.fsm.received("HTTP/1.1 200 OK\r\n") == Step::receive);
+        CHECK(look.fsm.ended() == Step::done);
+        CHECK(look.result.cause == Errc::malformed_response);
+        CHECK(look.result.message() == decorated + "unexpected EOF");
+    }
+    SECTION("reset inside: as if it had ended") {
+        CHECK(look.fsm.received("HTTP/1.1 200 OK\r\nConte") == Step::receive);
+        CHECK(look.fsm.broken(reset, ends) == Step::done);
+        CHECK(look.result.cause == Errc::malformed_response);
+        CHECK(look.result.message() == decorated + R"(malformed MIME header: missing colon: "Conte")");
+    }
+    SECTION("reset between heads") {
+        CHECK(look.fsm.received("HTTP/1.1 100 Continue\r\n\r\n") == Step::receive);
+        CHECK(look.fsm.broken(reset, ends) == Step::done);
+        CHECK(look.result.cause == std::errc::connection_reset);
+        CHECK(look.result.message() ==
+              decorated + "read tcp 127.0.0.1:5->127.0.0.1:80: read: connection reset by peer");
+    }
+    SECTION("no HTTP") {
+        CHECK(look.fsm.received("hello world\r\n") == Step::done);
+        CHECK(look.result.cause == Errc::malformed_response);
+        CHECK(look.result.message() == decorated + R"(malformed HTTP status code "world")");
+    }
+    SECTION("timed out") {
+        CHECK(look.fsm.received("HTTP/1.1 200 OK\r\n") == Step::receive);
+        CHECK(look.fsm.timed_out() == Step::done);
+        CHECK(look.result.cause == Errc::timed_out);
+        CHECK(look.result.detail == "");
+        CHECK(look.result.message() ==
+              get + "context deadline exceeded (Client.Timeout exceeded while awaiting headers)");
+    }
+    CHECK(look.result.outcome == Outcome::failure);
+    CHECK(look.result.phase == Phase::response);
+    CHECK_FALSE(look.fsm.error());
+}
+
+TEST_CASE("a request that cannot be sent is a failure") {
+    const auto plan = std::make_shared<const ExchangePlan>(HttpGetAction{.port = 80});
+    ProbeResult result;
+    result.target = plan;
+    ExchangeFsm fsm{*plan, result};
+    CHECK(fsm.start() == Step::connect);
+    CHECK(fsm.connected() == Step::send);
+    CHECK(fsm.broken(system_error(std::errc::broken_pipe), ends) == Step::done);
+    CHECK(result.phase == Phase::request);
+    CHECK(result.message() == R"(Get "http://127.0.0.1:80/": write tcp 127.0.0.1:5->127.0.0.1:80: write: broken pipe)");
+}
+
+TEST_CASE("a body that breaks off is no answer, whatever the status") {
+    const std::string_view status = GENERATE("200", "302", "500");
+    Exchange look;
+    CHECK(look.fsm.received("HTTP/1.1 " + std::string{status} + " X\r\nContent-Length: 9\r\n\r\nab") == Step::receive);
+    CHECK(look.result.phase == Phase::body);
+    std::string message;
+    SECTION("ended") {
+        CHECK(look.fsm.ended() == Step::done);
+        message = "unexpected EOF";
+    }
+    SECTION("reset") {
+        CHECK(look.fsm.broken(system_error(std::errc::connection_reset), ends) == Step::done);
+        message = "read tcp 127.0.0.1:5->127.0.0.1:80: read: connection reset by peer";
+    }
+    SECTION("timed out") {
+        CHECK(look.fsm.timed_out() == Step::done);
+        message = "context deadline exceeded (Client.Timeout or context cancellation while reading body)";
+    }
+    CHECK(look.fsm.error() == Errc::incomplete_body);
+    CHECK(look.result.outcome == Outcome::failure);
+    CHECK(look.result.cause == Errc::incomplete_body);
+    CHECK(look.result.phase == Phase::body);
+    CHECK(look.result.message() == message);
+}
+
+TEST_CASE("wrong chunks are no answer") {
+    Exchange look;
+    CHECK(look.fsm.received("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n") == Step::done);
+    CHECK(look.fsm.error() == Errc::incomplete_body);
+    CHECK(look.result.message() == "invalid byte in chunk length");
+}
+
+TEST_CASE("no more of a body is waited for than the limit") {
+    const std::size_t limit = GENERATE(std::size_t{0}, std::size_t{1}, std::size_t{5});
+    const std::string_view framing =
+        GENERATE("Content-Length: 20\r\n\r\n", "\r\n", "Transfer-Encoding: chunked\r\n\r\n9\r\n");
+    Exchange look{{.port = 80}, {.body_limit = limit, .keep_output = true}};
+    const std::string head = "HTTP/1.1 200 OK\r\n" + std::string{framing};
+    if (limit == 0) {
+        CHECK(look.fsm.received(head) == Step::done);
+    } else {
+        const std::string body = "0123456";
+        CHECK(look.fsm.received(head + body.substr(0, limit - 1)) == Step::receive);
+        CHECK(look.fsm.received(body.substr(limit - 1)) == Step::done);
+    }
+    CHECK(look.result.outcome == Outcome::success);
+    CHECK(look.result.output == std::string{"0123456"}.substr(0, limit));
+    CHECK(look.result.output_bytes == limit);
+}
+
+TEST_CASE("a body is kept if it says why, or if it was asked for") {
+    const bool keep = GENERATE(false, true);
+    Exchange passed{{.port = 80}, {.keep_output = keep}};
+    CHECK(passed.fsm.received("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood") == Step::done);
+    CHECK(passed.result.output == (keep ? "good" : ""));
+    CHECK(passed.result.output_bytes == 4);
+    Exchange failed{{.port = 80}, {.keep_output = keep}};
+    CHECK(failed.fsm.received("HTTP/1.1 500 X\r\nContent-Length: 3\r\n\r\nbad") == Step::done);
+    CHECK(failed.result.output == "bad");
+}
+
+TEST_CASE("an announced length is no reason to take memory for it") {
+    Exchange look;
+    CHECK(look.fsm.received("HTTP/1.1 500 X\r\nContent-Length: 9000000000000000000\r\n\r\nx") == Step::receive);
+    CHECK(look.result.output.capacity() <= 10'240);
+}
+
+TEST_CASE("a redirect within the host is followed") {
+    struct Row {
+        std::string_view location;
+        std::string_view target;
+        std::string_view host = "127.0.0.1:80";
+        std::uint16_t port = 80;
+    };
+    const Row row = GENERATE(values<Row>({
+        {"/b?x#f", "/b?x"},
+        {"b", "/d/b"},
+        {"../c", "/c"},
+        {"?x", "/d/a?x"},
+        {"#f", "/d/a?q"},
+        {"//127.0.0.1:81/s", "/s", "127.0.0.1:81", 81},
+        {"http://127.0.0.1/s", "/s", "127.0.0.1", 80},
+        {"HTTP://127.0.0.1:0081", "/", "127.0.0.1:0081", 81},
+        {"/b c|\xe9", "/b%20c%7C%E9"},
+    }));
+    const int status = GENERATE(301, 302, 303, 307, 308);
+    CAPTURE(row.location);
+    Exchange look{{.port = 80, .path = "/d/a?q"}, {.user_agent = "ua"}};
+    const std::string head = "HTTP/1.1 " + std::to_string(status) + " X\r\nlocation:" + std::string{row.location};
+    CHECK(look.fsm.received(head + "\r\nContent-Length: 3\r\n\r\nby") == Step::receive);
+    CHECK(look.fsm.received("e") == Step::connect);
+    CHECK(look.fsm.port() == row.port);
+    CHECK(look.fsm.scheme() == HttpScheme::http);
+    CHECK(look.fsm.request() == "GET " + std::string{row.target} + " HTTP/1.1\r\nHost: " + std::string{row.host} +
+                                    "\r\nUser-Agent: ua\r\nAccept: */*\r\nReferer: http://127.0.0.1:80/d/a?q\r\n"
+                                    "Connection: close\r\n\r\n");
+    look.send();
+    CHECK(look.fsm.received("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") == Step::done);
+    CHECK(look.result.outcome == Outcome::success);
+    CHECK(look.result.output_bytes == 0);
+}
+
+TEST_CASE("other redirects are the answer") {
+    struct Row {
+        int status;
+        std::string_view headers;
+    };
+    const Row row = GENERATE(values<Row>({
+        {302, "Location: http://127.0.0.2/\r\n"},
+        {302, "Location: //example.com/\r\n"},
+        {302, "Location: http://127.0.0.1./\r\n"},
+        {302, "Location: mailto:x\r\n"},
+        {302, "Location: http:/b\r\n"},
+        {302, "Location:\r\nLocation: /b\r\n"},
+        {302, "Location : /b\r\n"},
+        {302, ""},
+        {300, "Location: /b\r\n"},
+        {304, "Location: /b\r\n"},
+        {305, "Location: /b\r\n"},
+    }));
+    CAPTURE(row.status, row.headers);
+    Exchange look;
+    CHECK(look.fsm.received("HTTP/1.1 " + std::to_string(row.status) + " X\r\n" + std::string{row.headers} +
+                            "Content-Length: 3\r\n\r\nbye") == Step::done);
+    CHECK(look.result.outcome == Outcome::warning);
+    CHECK(look.result.status == row.status);
+    CHECK(look.result.message() == (row.status == 304 ? "Probe terminated redirects, Response body: "
+                                                      : "Probe terminated redirects, Response body: bye"));
+}
+
+TEST_CASE("redirects are not followed if that is not wanted") {
+    Exchange look{{.port = 80}, {.redirects = Redirects::none}};
+    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n") == Step::done);
+    CHECK(look.result.outcome == Outcome::warning);
+}
+
+TEST_CASE("a redirect that cannot be followed is a failure") {
+    struct Row {
+        std::string_view location, message;
+    };
+    const Row row = GENERATE(values<Row>({
+        {"http://[::1", R"(Get "http://127.0.0.1:80/": failed to parse Location header "http://[::1": )"
+                        R"(parse "http://[::1": missing ']' in host)"},
+        {"/%zz", R"(Get "http://127.0.0.1:80/": failed to parse Location header "/%zz": )"
+                 R"(parse "/%zz": invalid URL escape "%zz")"},
+        {"ftp://127.0.0.1/", R"(Get "ftp://127.0.0.1/": unsupported protocol scheme "ftp")"},
+        {"https://127.0.0.1/", R"(Get "https://127.0.0.1/": unsupported protocol scheme "https")"},
+        {"http://127.0.0.1:65536/", R"(Get "http://127.0.0.1:65536/": dial tcp: address 65536: invalid port)"},
+        {"http://127.0.0.1:99999999999999999999/",
+         R"(Get "http://127.0.0.1:99999999999999999999/": dial tcp: address 99999999999999999999: invalid port)"},
+    }));
+    Exchange look;
+    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: " + std::string{row.location} +
+                            "\r\nContent-Length: 0\r\n\r\n") == Step::done);
+    CHECK(look.result.outcome == Outcome::failure);
+    CHECK(look.result.cause == Errc::bad_redirect);
+    CHECK_FALSE(look.fsm.error());
+    CHECK(look.result.message() == row.message);
+}
+
+TEST_CASE("a redirect to https is followed by who can") {
+    Exchange look{{.port = 80}, {}, true};
+    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: https://127.0.0.1/\r\nContent-Length: 0\r\n\r\n") ==
+          Step::connect);
+    CHECK(look.fsm.scheme() == HttpScheme::https);
+    CHECK(look.fsm.port() == 443);
+
+    SECTION("and from there no referer goes to http") {
+        look.send();
+        CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: http://127.0.0.1/\r\nContent-Length: 0\r\n\r\n") ==
+              Step::connect);
+        CHECK(look.fsm.request().find("Referer") == std::string_view::npos);
+    }
+    SECTION("who may find that nobody speaks it there") {
+        CHECK(look.fsm.fail(Phase::handshake, Errc::malformed_response, "tls: first record does not look like one") ==
+              Step::done);
+        CHECK(look.result.phase == Phase::handshake);
+        CHECK(look.result.message() == R"(Get "https://127.0.0.1/": tls: first record does not look like one)");
+    }
+}
+
+TEST_CASE("redirects have an end") {
+    const int most = GENERATE(1, 3, 10);
+    Exchange look{{.port = 80}, {.max_requests = most}};
+    for (int i = 1;; ++i) {
+        const Step step =
+            look.fsm.received("HTTP/1.1 302 X\r\nLocation: /\"r" + std::to_string(i) + "\r\nContent-Length: 0\r\n\r\n");
+        if (step == Step::done) {
+            CHECK(i == most);
+            break;
+        }
+        REQUIRE(step == Step::connect);
+        look.send();
+    }
+    CHECK(look.result.cause == Errc::too_many_redirects);
+    CHECK(look.result.message() ==
+          "Get \"/\\\"r" + std::to_string(most) + "\": stopped after " + std::to_string(most) + " redirects");
+}
+
+TEST_CASE("of a redirect that is followed no more is read than needed") {
+    const std::string head = "HTTP/1.1 302 X\r\nLocation: /b\r\n";
+    Exchange look;
+    SECTION("a long body is not read at all") {
+        CHECK(look.fsm.received(head + "Content-Length: 2049\r\n\r\n") == Step::connect);
+    }
+    SECTION("a short one is") {
+        CHECK(look.fsm.received(head + "Content-Length: 2048\r\n\r\n") == Step::receive);
+        CHECK(look.fsm.received(std::string(2047, 'x')) == Step::receive);
+        CHECK(look.fsm.received("x") == Step::connect);
+    }
+    SECTION("one without a length up to the same limit") {
+        CHECK(look.fsm.received(head + "\r\n" + std::string(2047, 'x')) == Step::receive);
+        CHECK(look.fsm.received("x") == Step::connect);
+    }
+    SECTION("its breaking off does not matter") {
+        CHECK(look.fsm.received(head + "Content-Length: 9\r\n\r\nx") == Step::receive);
+        const auto how = GENERATE(0, 1);
+        CHECK((how == 0 ? look.fsm.ended() : look.fsm.broken(system_error(std::errc::connection_reset), ends)) ==
+              Step::connect);
+    }
+    SECTION("nor does wrong framing") {
+        CHECK(look.fsm.received(head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n") == Step::connect);
+    }
+    SECTION("the timeout is blamed on the next request") {
+        CHECK(look.fsm.received(head + "Content-Length: 9\r\n\r\nx") == Step::receive);
+        CHECK(look.fsm.timed_out() == Step::done);
+        CHECK(look.result.cause == Errc::timed_out);
+        CHECK(look.result.message() == R"(Get "http://127.0.0.1:80/b": context deadline exceeded )"
+                                       "(Client.Timeout exceeded while awaiting headers)");
+        return;
+    }
+    CHECK(look.result.output_bytes == 0);
+    CHECK(look.result.phase == Phase::connect);
+}
+
+TEST_CASE("messages name the request that failed") {
+    Exchange look;
+    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: http://u:p@127.0.0.1:81/b?x#f\r\nContent-Length: 0\r\n\r\n") ==
+          Step::connect);
+    const std::string get = R"(Get "http://u:***@127.0.0.1:81/b?x#f": )";
+    SECTION("refused") {
+        CHECK(look.fsm.no_connection(Phase::connect, system_error(std::errc::connection_refused)) == Step::done);
+        CHECK(look.result.message() == get + "dial tcp 127.0.0.1:81: connect: connection refused");
+    }
+    SECTION("closed") {
+        look.send();
+        CHECK(look.fsm.ended() == Step::done);
+        CHECK(look.result.message() == get + "EOF");
+    }
+    SECTION("malformed") {
+        look.send();
+        CHECK(look.fsm.received("x\r\n") == Step::done);
+        CHECK(look.result.message() ==
+              get + R"(net/http: HTTP/1.x transport connection broken: malformed HTTP response "x")");
+    }
+    CHECK(look.result.status == -1);
+}
+
+TEST_CASE("the user's headers go along with redirects, the Host only with relative ones") {
+    const HttpGetAction action{.port = 80, .headers = {{"Host", "h.example"}, {"X", "1"}, {"Authorization", "t"}}};
+    Exchange look{action, {.user_agent = "ua"}};
+    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n") == Step::connect);
+    CHECK(look.fsm.request() ==
+          "GET /b HTTP/1.1\r\nHost: h.example\r\nUser-Agent: ua\r\nAccept: */*\r\nAuthorization: t\r\n"
+          "Referer: http://127.0.0.1:80/\r\nX: 1\r\nConnection: close\r\n\r\n");
+    look.send();
+    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: http://127.0.0.1:80/c\r\nContent-Length: 0\r\n\r\n") ==
+          Step::connect);
+    CHECK(look.fsm.request().starts_with("GET /c HTTP/1.1\r\nHost: 127.0.0.1:80\r\n"));
+    look.send();
+    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: /d\r\nContent-Length: 0\r\n\r\n") == Step::connect);
+    CHECK(look.fsm.request().starts_with("GET /d HTTP/1.1\r\nHost: 127.0.0.1:80\r\n")); // once gone, it stays away
+}
+
+TEST_CASE("a user's referer stays what it is") {
+    Exchange look{{.port = 80, .headers = {{"Referer", "http://mine/"}}}};
+    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n") == Step::connect);
+    CHECK(look.fsm.request().find("\r\nReferer: http://mine/\r\n") != std::string_view::npos);
+}
+
+TEST_CASE("user and password of a URL go along with relative redirects, but not into the referer") {
+    Exchange look{{.port = 80, .path = "//u:p@x/a"}};
+    CHECK(look.plan->request().find("\r\nAuthorization: Basic dTpw\r\n") != std::string::npos);
+    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n") == Step::connect);
+    CHECK(look.fsm.request().find("\r\nAuthorization: Basic dTpw\r\nReferer: http://127.0.0.1:80/a\r\n") !=
+          std::string_view::npos);
+    look.send();
+    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: http://127.0.0.1:80/c\r\nContent-Length: 0\r\n\r\n") ==
+          Step::connect);
+    CHECK(look.fsm.request().find("Authorization") == std::string_view::npos);
+}
+
+TEST_CASE("the Location of an interim response means nothing") {
+    Exchange look;
+    CHECK(look.fsm.received("HTTP/1.1 103 X\r\nLocation: /no\r\n\r\nHTTP/1.1 302 X\r\nLocation: /b\r\n"
+                            "Location: /c\r\nContent-Length: 0\r\n\r\n") == Step::connect);
+    CHECK(look.fsm.request().starts_with("GET /b "));
+}
