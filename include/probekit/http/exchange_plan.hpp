@@ -71,8 +71,7 @@ public:
     [[nodiscard]] bool refusal_is_failure() const noexcept { return refusal_is_failure_; }
 
     [[nodiscard]] std::string message(const ProbeResult& result, std::optional<Duration>) const override {
-        return detail::http_message(url_.text_for_messages(), host_, detail::join_host_port(host_, url_.port()),
-                                    result);
+        return detail::http_message(url_.text_for_messages(), host_, dialled(port_), result);
     }
 
 private:

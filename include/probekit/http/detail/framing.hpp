@@ -78,7 +78,7 @@ public:
             if (error.empty()) error = length_problem(odd_->lengths);
             if (!error.empty()) return error;
         }
-        if (chunked_ && !bad_trailer_.empty()) return "bad trailer key " + go_quoted(bad_trailer_);
+        if (chunked_ && bad_trailer_ != nullptr) return "bad trailer key " + go_quoted(bad_trailer_);
         return {};
     }
 
@@ -138,9 +138,9 @@ private:
 
     void see_trailer(std::string_view value) noexcept {
         any_element(value, [this](std::string_view element) {
-            for (const std::string_view forbidden : {"Transfer-Encoding", "Trailer", "Content-Length"})
-                if (bad_trailer_.empty() && iequals(element, forbidden)) bad_trailer_ = forbidden;
-            return !bad_trailer_.empty();
+            for (const char* const forbidden : {"Transfer-Encoding", "Trailer", "Content-Length"})
+                if (bad_trailer_ == nullptr && iequals(element, forbidden)) bad_trailer_ = forbidden;
+            return bad_trailer_ != nullptr;
         });
     }
 
@@ -178,7 +178,7 @@ private:
     }
 
     std::unique_ptr<Odd> odd_ = {};
-    std::string_view bad_trailer_ = {}; ///< points to a literal
+    const char* bad_trailer_ = nullptr; ///< what no trailer may be
     std::uint64_t length_ = unknown_length;
     bool chunked_ = false;
     bool has_upgrade_ = false;

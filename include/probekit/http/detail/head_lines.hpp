@@ -85,7 +85,7 @@ public:
                 }
                 fold_ = Fold::blanks;
                 hold(" ", held);
-                fold_start_ = held.size();
+                fold_start_ = static_cast<std::uint16_t>(held.size()); // at most most_kept
             }
             if (fold_ == Fold::blanks) {
                 input.remove_prefix(std::min(input.find_first_not_of(" \t"), input.size()));
@@ -139,7 +139,7 @@ private:
 
     /// Every line of a header is trimmed for itself.
     void trim_end(std::string& held) const {
-        const std::size_t start = fold_ == Fold::none ? 0 : fold_start_;
+        const std::size_t start = fold_ == Fold::none ? std::size_t{0} : fold_start_;
         const std::string_view line = std::string_view{held}.substr(start);
         held.resize(start + trim_right(without_line_end(line)).size());
     }
@@ -160,7 +160,7 @@ private:
         return false;
     }
 
-    std::size_t fold_start_ = 0; ///< of the held bytes: where the line that is being read begins
+    std::uint16_t fold_start_ = 0; ///< of the held bytes: where the line that is being read begins
     Fold fold_ = Fold::none;
     bool is_first_ = true;
 };
