@@ -150,7 +150,8 @@ bool agrees(const Seen& seen, const json& expected) {
         expected.value("message_is_prefix", false)
             ? seen.message.starts_with(message) && seen.message.size() == expected.at("message_len").get<std::size_t>()
             : seen.message == message;
-    return seen.result == expected.at("result") && same_message && seen.error == bytes_of(expected.at("error"));
+    return seen.result == expected.at("result").get_ref<const std::string&>() && same_message &&
+           seen.error == bytes_of(expected.at("error"));
 }
 
 bool agrees_with_case(const Seen& seen, const json& expected) {
