@@ -65,7 +65,7 @@ public:
     }
 
     /// Gives a place up. It goes to whoever has waited longest.
-    void release() {
+    void give_back() {
         struct Granted {
             LimitWaiter& waiter;
             ~Granted() { waiter.limit_release(); }

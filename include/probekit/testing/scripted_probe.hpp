@@ -23,6 +23,7 @@
 #include <probekit/core/result.hpp>
 #include <probekit/probes/probe.hpp>
 #include <probekit/system/detail/cancel_link.hpp>
+#include <probekit/system/detail/context_state.hpp>
 #include <probekit/system/detail/ref.hpp>
 #include <probekit/system/detail/wheel.hpp>
 #include <probekit/testing/manual_clock.hpp>
@@ -107,9 +108,11 @@ private:
         std::size_t in_flight = 0;
     };
 
-    // One look. Owned by the wheel's node, or nobody (hanging), until its completion has been posted; hence counted.
+    // One look. It keeps itself until its completion is posted, or until its context goes.
     template <class Handler>
-    class Look final : public detail::RefCounted<Look<Handler>>, public detail::WheelNode {
+    class Look final : public detail::RefCounted<Look<Handler>>,
+                       public detail::WheelNode,
+                       private detail::ContextMember {
         using Executor = asio::associated_executor_t<Handler, executor_type>;
         using Allocator =
             typename std::allocator_traits<asio::associated_allocator_t<Handler>>::template rebind_alloc<Look>;
@@ -150,11 +153,15 @@ private:
               script_(std::move(script)),
               step_(script_->next()) {
             ++script_->in_flight;
+            script_->wheel->context().add(*this);
         }
         ~Look() {
+            script_->wheel->context().remove(*this);
             script_->wheel->disarm(*this);
             --script_->in_flight;
         }
+
+        void context_gone() noexcept override { self_ = {}; }
 
         void complete() {
             if (!self_) return; // on its way already

@@ -20,8 +20,8 @@
 #include <probekit/core/probe_spec.hpp>
 #include <probekit/core/verdict.hpp>
 #include <probekit/probes/any_probe.hpp>
+#include <probekit/runtime/detail/clock_ref.hpp>
 #include <probekit/runtime/detail/small_function.hpp>
-#include <probekit/runtime/detail/worker_core.hpp>
 #include <probekit/runtime/probe_worker.hpp>
 #include <probekit/runtime/startup_gate.hpp>
 #include <probekit/system/detail/at_exit.hpp>
@@ -36,14 +36,18 @@ namespace probekit::inline v0::detail {
 template <class Change, class Obs, class Clk>
 class GroupCore final : public RefCounted<GroupCore<Change, Obs, Clk>> {
     // The workers share the group's observer.
-    using Shared = std::conditional_t<std::same_as<Obs, NoObserver>, NoObserver, std::reference_wrapper<Unwrapped<Obs>>>;
+    using Shared =
+        std::conditional_t<std::same_as<Obs, NoObserver>, NoObserver, std::reference_wrapper<Unwrapped<Obs>>>;
 
 public:
     using Worker = ProbeWorker<AnyProbe, KubeletPolicy, Shared, Clk>;
     using Event = typename Change::Event;
 
     GroupCore(ClockRef<Clk> clock, asio::any_io_executor executor, Obs observer)
-        : clock_(clock), executor_(std::move(executor)), observer_(std::move(observer)), gate_(executor_),
+        : clock_(clock),
+          executor_(std::move(executor)),
+          observer_(std::move(observer)),
+          gate_(executor_),
           context_(ContextState::of(executor_)) {}
 
     [[nodiscard]] const asio::any_io_executor& executor() const noexcept { return executor_; }
@@ -141,7 +145,9 @@ public:
 
     [[nodiscard]] bool started() const noexcept { return started_; }
     [[nodiscard]] bool ready() const noexcept { return ready_; }
-    [[nodiscard]] std::optional<Worker>& worker(ProbeKind kind) noexcept { return workers_[static_cast<std::size_t>(kind)]; }
+    [[nodiscard]] std::optional<Worker>& worker(ProbeKind kind) noexcept {
+        return workers_[static_cast<std::size_t>(kind)];
+    }
     [[nodiscard]] const std::optional<Worker>& worker(ProbeKind kind) const noexcept {
         return workers_[static_cast<std::size_t>(kind)];
     }
@@ -155,17 +161,18 @@ private:
             if (auto& one = worker(kind)) use(*one);
     }
 
-    [[nodiscard]] Worker make_worker(AnyProbe&& probe, const ProbeSpec& spec) {
-        Shared shared = [this]() -> Shared {
-            if constexpr (std::same_as<Shared, NoObserver>)
-                return {};
-            else
-                return std::ref(unwrapped(observer_));
-        }();
-        if constexpr (std::same_as<Clk, std::chrono::steady_clock>)
-            return Worker{std::move(probe), spec, KubeletPolicy{}, std::move(shared)};
+    [[nodiscard]] Shared shared_observer() noexcept {
+        if constexpr (std::same_as<Shared, NoObserver>)
+            return {};
         else
-            return Worker{*clock_.clock, std::move(probe), spec, KubeletPolicy{}, std::move(shared)};
+            return std::ref(unwrapped(observer_));
+    }
+
+    [[nodiscard]] Worker make_worker(AnyProbe&& probe, const ProbeSpec& spec) {
+        if constexpr (std::same_as<Clk, std::chrono::steady_clock>)
+            return Worker{std::move(probe), spec, KubeletPolicy{}, shared_observer()};
+        else
+            return Worker{*clock_.clock, std::move(probe), spec, KubeletPolicy{}, shared_observer()};
     }
 
     void start_worker(ProbeKind kind) {

@@ -56,8 +56,8 @@ private:
     static constexpr std::size_t room = 4 * sizeof(void*);
 
     template <class Stored>
-    static constexpr bool fits = sizeof(Stored) <= room && alignof(Stored) <= alignof(void*) &&
-                                 std::is_nothrow_move_constructible_v<Stored>;
+    static constexpr bool fits =
+        sizeof(Stored) <= room && alignof(Stored) <= alignof(void*) && std::is_nothrow_move_constructible_v<Stored>;
 
     template <class Held, class Deref>
     static constexpr Table table_of(Deref) {

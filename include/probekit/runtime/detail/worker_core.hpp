@@ -27,6 +27,7 @@
 #include <probekit/probes/detail/look.hpp>
 #include <probekit/probes/probe.hpp>
 #include <probekit/runtime/attempt_limit.hpp>
+#include <probekit/runtime/detail/clock_ref.hpp>
 #include <probekit/runtime/detail/small_function.hpp>
 #include <probekit/runtime/detail/worker_extras.hpp>
 #include <probekit/runtime/startup_gate.hpp>
@@ -37,20 +38,6 @@
 #include <probekit/system/detail/wheel.hpp>
 
 namespace probekit::inline v0::detail {
-
-/// The clock a worker goes by; steady_clock needs no object.
-template <class Clk>
-struct ClockRef {
-    explicit ClockRef(Clk& object) noexcept : clock(&object) {}
-    [[nodiscard]] TimePoint now() const { return clock->now(); }
-    [[nodiscard]] Ref<Wheel> wheel(const auto& executor) const { return Wheel::of(executor, *clock); }
-    Clk* clock;
-};
-template <>
-struct ClockRef<std::chrono::steady_clock> {
-    [[nodiscard]] static TimePoint now() noexcept { return std::chrono::steady_clock::now(); }
-    [[nodiscard]] static Ref<Wheel> wheel(const auto& executor) { return Wheel::of(executor); }
-};
 
 struct Nothing {};
 
@@ -80,41 +67,12 @@ public:
 
     // ---- what the handle's members do ----
 
-    void start(Ref<GateState> gate) {
-        if (working_) return;
-        if (gate) {
-            extras().gate = std::move(gate);
-            extras().gate->subscribe(extras());
-        }
-        wheel_->context().add_work();
-        working_ = true;
-        ++life_;
-        const Step step{*this};
-        gate_seen_ = gate_is_open();
-        static_cast<void>(gate_seen_ ? fsm_.step(event::GateOpened{}, step.now)
-                                     : fsm_.step(event::GateShut{}, step.now));
-        changed_by_call(step, fsm_.step(event::Started{step.now}, step.now));
-    }
+    void start(Ref<GateState> gate);
 
-    void stop() noexcept {
-        ++life_; // what on_verdict has not been told yet, it will not be told
-        happen(event::Stopped{});
-        if (extras_ && extras_->waits) extras_->waits->complete_all(asio::error::operation_aborted, {});
-    }
+    void stop() noexcept;
 
     /// The handle has gone. Silence; what an attempt still needs lives on by itself.
-    void detach() noexcept {
-        detached_ = true;
-        ++life_;
-        const bool context_gone = wheel_->context().gone();
-        if (!context_gone) interrupt_attempt(Interrupt::cancel);
-        disarm();
-        rest();
-        if (!extras_) return;
-        if (attempt_ == Attempt::queued) static_cast<void>(leave_queue());
-        if (extras_->waits) extras_->waits->complete_all(asio::error::operation_aborted, {});
-        if (extras_->stop_waits) extras_->stop_waits->complete_all(asio::error::operation_aborted);
-    }
+    void detach() noexcept;
 
     template <class Event>
     void happen(Event event) noexcept {
@@ -147,11 +105,7 @@ public:
         callback_set_ = true;
     }
 
-    void opens(StartupGate& gate) {
-        extras().opens.push_back(gate.add_condition());
-        if (fsm_.judged() && origin_ == Verdict::Origin::result)
-            extras().opens.back().set(fsm_.health() == Health::passing);
-    }
+    void opens(StartupGate& gate);
 
     void limit(Ref<LimitState> limit) { extras().limit = std::move(limit); }
 
@@ -176,24 +130,7 @@ public:
         if (attempt_ == Attempt::none) tell_stopped();
     }
 
-    [[nodiscard]] WorkerSnapshot snapshot() const noexcept {
-        return {.kind = fsm_.spec().kind,
-                .state = state(),
-                .health = fsm_.health(),
-                .judged = fsm_.judged(),
-                .since = fsm_.since(),
-                .run = fsm_.run(),
-                .attempts = attempts_,
-                .errors = errors_,
-                .skipped = skipped_,
-                .last_outcome = last_outcome_,
-                .last_status = last_status_,
-                .last_cause = last_cause_,
-                .last_error = last_error_,
-                .last_at = last_at_,
-                .next_at = fsm_.next_look(),
-                .last_elapsed = last_elapsed_};
-    }
+    [[nodiscard]] WorkerSnapshot snapshot() const noexcept;
 
     /// From any thread.
     [[nodiscard]] Health health() const noexcept { return health_.load(std::memory_order_relaxed); }
@@ -211,22 +148,9 @@ public:
 
     void post(void (WorkerCore::*run)()) { asio::post(executor(), Call{Ref<WorkerCore>{this}, run}); }
 
-    void on_gate() noexcept {
-        if (detached_ || !working_ || gate_seen_ == gate_is_open()) return;
-        gate_seen_ = !gate_seen_;
-        if (gate_seen_)
-            happen(event::GateOpened{});
-        else
-            happen(event::GateShut{});
-    }
+    void on_gate() noexcept;
 
-    void on_granted() {
-        has_place_ = true;
-        if (attempt_ == Attempt::queued && !detached_)
-            begin();
-        else
-            give_place_back(); // the attempt did not wait so long
-    }
+    void on_granted();
 
 private:
     // How far an attempt is.
@@ -285,53 +209,7 @@ private:
     }
     void destroy() noexcept override { delete this; }
 
-    void look_done(std::error_code error, ProbeResult&& result) override {
-        ended_ = attempts_;
-        if (detached_) return give_place_back();
-        // Not from inside a call or another callback, nor before what has been left to a post.
-        if (emitting_ || telling_ || has_notes())
-            return asio::post(executor(), Later{Ref{this}, error, std::move(result)});
-
-        const Step step{*this};
-        disarm();
-        give_place_back();
-        const bool dropped = std::exchange(dropped_, false);
-        if (dropped) {
-            error = asio::error::operation_aborted;
-        } else if (expired_ && error == asio::error::operation_aborted) {
-            error = {};
-            result.outcome = Outcome::failure;
-            result.cause = Errc::timed_out;
-            if (result.elapsed() == Duration{})
-                result.times[static_cast<std::size_t>(Phase::run) - 1] = step.now - begun_at_;
-        }
-        attempt_ = Attempt::none;
-        if (extras_ && extras_->next_probe) {
-            replace_probe(std::move(*extras_->next_probe));
-            extras_->next_probe.reset();
-        }
-        Decision decision;
-        if (dropped) {
-            decision = fsm_.step(event::AttemptDropped{}, step.now);
-        } else if (error) {
-            ++errors_;
-            last_error_ = error;
-            decision = fsm_.step(event::Error{error}, step.now);
-        } else {
-            decision = fsm_.step(event::Result{result}, step.now);
-        }
-        if (!dropped) {
-            last_outcome_ = result.outcome;
-            last_status_ = result.status;
-            last_cause_ = to_std(result.cause);
-            last_elapsed_ = result.elapsed();
-            last_at_ = step.now;
-        }
-        const int try_number = try_number_;
-        settle(decision, step.now);
-        if (decision.changed) remember_deciding(result);
-        tell_result(step, decision, try_number, error, std::move(result));
-    }
+    void look_done(std::error_code error, ProbeResult&& result) override;
 
     // ---- carrying out ----
 
@@ -347,53 +225,9 @@ private:
     [[nodiscard]] bool gate_is_open() const noexcept { return !extras_ || !extras_->gate || extras_->gate->is_open(); }
 
     /// The machine has decided because of a call: done at once, told later.
-    void changed_by_call(const Step& step, Decision decision) noexcept {
-        if (decision.cancel) {
-            if (attempt_ == Attempt::decided || attempt_ == Attempt::queued) {
-                if (attempt_ == Attempt::queued) static_cast<void>(leave_queue());
-                attempt_ = Attempt::none; // it has not begun, so there is nothing to wait for
-                disarm();
-                const Decision next = fsm_.step(event::AttemptDropped{}, step.now);
-                if (next.action != Decision::Action::none) decision.action = next.action;
-                decision.at = next.at;
-                decision.try_number = next.try_number;
-                decision.skipped = next.skipped;
-            } else {
-                dropped_ = true;
-                interrupt_attempt(Interrupt::cancel);
-            }
-        }
-        settle(decision, step.now);
-        if (decision.changed && extras_) extras_->deciding.reset();
-        note(step, decision);
-    }
+    void changed_by_call(const Step& step, Decision decision) noexcept;
 
-    void settle(const Decision& decision, TimePoint now) noexcept {
-        health_.store(fsm_.health(), std::memory_order_relaxed);
-        switch (decision.action) {
-        case Decision::Action::none: break;
-        case Decision::Action::look:
-            decide(decision);
-            arm(Armed::begin, now);
-            break;
-        case Decision::Action::wait: wait_until(decision.at); break;
-        case Decision::Action::hold: disarm_look(); break;
-        case Decision::Action::end:
-            disarm_look();
-            rest();
-            break;
-        }
-        const bool judged_anew = decision.changed || decision.origin != Verdict::Origin::result;
-        if (!judged_anew) return;
-        if (decision.changed) {
-            origin_ = decision.origin;
-            previous_ = decision.previous;
-            held_for_ = decision.held;
-        }
-        if (!extras_ || decision.origin == Verdict::Origin::terminating) return;
-        const bool met = decision.origin == Verdict::Origin::result && decision.health == Health::passing;
-        for (StartupGate::Condition& condition : extras_->opens) condition.set(met);
-    }
+    void settle(const Decision& decision, TimePoint now) noexcept;
 
     void decide(const Decision& decision) noexcept {
         attempt_ = Attempt::decided;
@@ -403,16 +237,7 @@ private:
 
     /// The next look. On the real clock a worker's looks are put off to the next multiple of 1/1024 of its period, rounded
     /// down to a power of two, so that near ones share a wake-up.
-    void wait_until(TimePoint due) noexcept {
-        if (due == TimePoint::max()) return disarm_look();
-        if constexpr (steady) {
-            const auto period = static_cast<std::uint64_t>(fsm_.spec().period.count());
-            const auto slack = static_cast<Duration::rep>(std::bit_floor(period / 1024));
-            if (slack > 1 && due < TimePoint::max() - Duration{slack})
-                due = TimePoint{Duration{(due.time_since_epoch().count() + slack - 1) & ~(slack - 1)}};
-        }
-        arm(Armed::due, due);
-    }
+    void wait_until(TimePoint due) noexcept;
 
     void arm(Armed purpose, TimePoint due) noexcept {
         armed_ = purpose;
@@ -433,87 +258,21 @@ private:
 
     // ---- the node ----
 
-    void on_fire() {
-        const TimePoint now = clock_.now();
-        if (detached_ || armed_ == Armed::no || now < this->due()) return; // it is about what was once
-        switch (std::exchange(armed_, Armed::no)) {
-        case Armed::no: break;
-        case Armed::due: look_is_due(now); break;
-        case Armed::begin: begin(); break;
-        case Armed::ask: ask(); break;
-        case Armed::timeout:
-            expired_ = true;
-            interrupt_attempt(Interrupt::timeout);
-            break;
-        }
-    }
+    void on_fire();
 
     // A fire that came by a post may have been overtaken by another arming.
     void on_posted_fire() {
         if (!wheel_->armed(*this)) on_fire();
     }
 
-    void look_is_due(TimePoint now) {
-        on_gate();
-        if (armed_ != Armed::no) return; // the gate has been shut, and opened, unheard
-        const Step step{*this};
-        const Decision decision = fsm_.step(event::Due{}, now);
-        if (decision.action != Decision::Action::look) return changed_by_call(step, decision);
-        decide(decision);
-        begin();
-    }
+    void look_is_due(TimePoint now);
 
     // ---- an attempt ----
 
     /// In the loop. What listeners throw goes on to run(), and the attempt is made in the next turn.
-    void begin() {
-        on_gate();
-        if (try_number_ == 1 && !gate_seen_) { // shut since it was decided
-            attempt_ = Attempt::none;
-            const Step step{*this};
-            return changed_by_call(step, fsm_.step(event::AttemptDropped{}, step.now));
-        }
-        if (extras_ && extras_->limit && !has_place_) {
-            if (!extras_->limit->acquire(*extras_)) {
-                attempt_ = Attempt::queued;
-                return;
-            }
-            has_place_ = true;
-        }
-        const WorkerState before = state();
-        attempt_ = Attempt::told;
-        expired_ = false;
-        ++attempts_;
-        begun_at_ = clock_.now();
-        const std::uint64_t skips = std::exchange(skips_, 0);
-        skipped_ += skips;
-        if constexpr (tells_beginning) {
-            arm(Armed::ask, begun_at_);
-            const Telling telling{*this};
-            if (skips != 0) tell(observer_, LooksSkipped{kind(), skips, begun_at_});
-            const Duration late = try_number_ == 1 ? std::max(begun_at_ - fsm_.due(), Duration{}) : Duration{};
-            if (!detached_) tell(observer_, AttemptBegun{kind(), attempts_, try_number_, begun_at_, late});
-            if (!detached_) tell_state(before, state());
-            disarm();
-        }
-        ask();
-    }
+    void begin();
 
-    void ask() {
-        if (detached_) return;
-        if (dropped_) return look_done(asio::error::operation_aborted, {}); // called off while it was told
-        attempt_ = Attempt::running;
-        const Duration timeout = fsm_.spec().timeout;
-        const bool guarded = !steady || !probe_keeps_timeout();
-        if (guarded) arm(Armed::timeout, saturating_add(begun_at_, timeout));
-        const std::uint64_t number = attempts_;
-        try {
-            detail::begin_look(probe_, timeout, LookHandler<Executor>{Ref<LookClient<Executor>>{this}});
-        } catch (...) {
-            if (ended_ >= number) throw; // a listener's exception, at the end of an attempt that ended at once
-            look_done(code_of_current_exception(), {});
-        }
-    }
+    void ask();
 
     [[nodiscard]] bool probe_keeps_timeout() const noexcept {
         if constexpr (holds_any)
@@ -523,37 +282,17 @@ private:
     }
 
     /// A probe that cannot begin could not ask.
-    [[nodiscard]] static std::error_code code_of_current_exception() noexcept {
-        try {
-            throw;
-        } catch (const std::system_error& error) { return to_std(error.code()); } catch (const std::bad_alloc&) {
-            return std::make_error_code(std::errc::not_enough_memory);
-        } catch (...) { return Errc::probe_threw; }
-    }
+    [[nodiscard]] static std::error_code code_of_current_exception() noexcept;
 
-    void interrupt_attempt(Interrupt reason) noexcept {
-        if (attempt_ != Attempt::running) return;
-        const Ref<WorkerCore> keep{this};
-        emitting_ = true;
-        if (!this->interrupt_own_attempt(reason))
-            if constexpr (has_signal) signal_.emit(asio::cancellation_type::terminal);
-        emitting_ = false;
-    }
+    void interrupt_attempt(Interrupt reason) noexcept;
 
     [[nodiscard]] bool leave_queue() noexcept { return extras_->limit->withdraw(*extras_); }
 
     void give_place_back() noexcept {
-        if (std::exchange(has_place_, false)) extras_->limit->release();
+        if (std::exchange(has_place_, false)) extras_->limit->give_back();
     }
 
-    void replace_probe(P&& next) {
-        if constexpr (std::is_move_assignable_v<P>) {
-            probe_ = std::move(next);
-        } else { // a capturing lambda's
-            std::destroy_at(&probe_);
-            std::construct_at(&probe_, std::move(next));
-        }
-    }
+    void replace_probe(P&& next);
 
     // ---- telling ----
 
@@ -567,39 +306,9 @@ private:
     };
 
     void tell_result(const Step& step, const Decision& decision, int try_number, std::error_code error,
-                     ProbeResult&& result) {
-        const std::uint32_t life = life_;
-        const WorkerState after = state();
-        const bool over = attempt_ == Attempt::none;
-        const Telling telling{*this};
-        const AtExit stopped{[&] {
-            if (over && !detached_) tell_stopped();
-        }};
-        if constexpr (SeesAttemptEnded<Unwrapped<Obs>>)
-            tell(observer_, AttemptEnded{kind(), attempts_, try_number, step.now, error, result, !error});
-        if (decision.changed)
-            tell_verdict(verdict_of(decision, step.now, std::move(result)), step.before, after, life);
-        else if (!detached_)
-            tell_state(step.before, after);
-    }
+                     ProbeResult&& result);
 
-    void tell_verdict(const Verdict& verdict, WorkerState before, WorkerState after, std::uint32_t life) {
-        if (!detached_) tell(observer_, verdict);
-        if (!detached_) tell_state(before, after);
-        if (life != life_) return;
-        // Posted now, so they run after the callback, and a stop() in there comes too late for them.
-        const bool judged = verdict.origin != Verdict::Origin::target_replaced;
-        if (judged && extras_ && extras_->waits)
-            extras_->waits->complete(static_cast<int>(verdict.health), {}, verdict);
-        if (!callback_) return;
-        // It may replace itself, or destroy the worker: it runs from the stack.
-        SmallFunction<Verdict> callback = std::move(callback_);
-        callback_set_ = false;
-        const AtExit back{[&] {
-            if (!callback_set_ && !detached_) callback_ = std::move(callback);
-        }};
-        callback(verdict);
-    }
+    void tell_verdict(const Verdict& verdict, WorkerState before, WorkerState after, std::uint32_t life);
 
     void tell_state(WorkerState before, WorkerState after) {
         if constexpr (SeesStateChanged<Unwrapped<Obs>>)
@@ -611,64 +320,18 @@ private:
     }
 
     // What a call has changed, to be told in order.
-    void note(const Step& step, const Decision& decision) noexcept {
-        const WorkerState after = state();
-        const bool told = decision.changed || (SeesStateChanged<Unwrapped<Obs>> && step.before != after);
-        if (!told || detached_) return;
-        WorkerNote one{.before = step.before, .after = after, .life = life_};
-        if (decision.changed) one.verdict = verdict_of(decision, step.now, {});
-        extras().notes.push_back(std::move(one));
-        if (extras_->notes.size() == 1) post(&WorkerCore::tell_notes);
-    }
+    void note(const Step& step, const Decision& decision) noexcept;
 
     [[nodiscard]] bool has_notes() const noexcept { return extras_ && !extras_->notes.empty(); }
 
-    void tell_notes() {
-        const AtExit rest_later{[&] {
-            if (has_notes() && !detached_) post(&WorkerCore::tell_notes);
-        }};
-        if (telling_) return;
-        const Telling telling{*this};
-        for (auto count = has_notes() ? extras_->notes.size() : 0; count != 0 && !detached_; --count) {
-            const WorkerNote one = std::move(extras_->notes.front());
-            extras_->notes.pop_front();
-            if (one.verdict)
-                tell_verdict(*one.verdict, one.before, one.after, one.life);
-            else
-                tell_state(one.before, one.after);
-        }
-    }
+    void tell_notes();
 
-    [[nodiscard]] Verdict verdict_of(const Decision& decision, TimePoint now, ProbeResult&& result) const {
-        return {.kind = kind(),
-                .health = decision.health,
-                .previous = decision.previous,
-                .origin = decision.origin,
-                .at = now,
-                .held = decision.held,
-                .result = std::move(result)};
-    }
+    [[nodiscard]] Verdict verdict_of(const Decision& decision, TimePoint now, ProbeResult&& result) const;
 
     // For waits that come later. A plain success can be told again without having been kept.
-    void remember_deciding(const ProbeResult& result) {
-        const bool plain = result.outcome == Outcome::success && result.output.empty();
-        if (!plain)
-            extras().deciding = result;
-        else if (extras_)
-            extras_->deciding.reset();
-    }
+    void remember_deciding(const ProbeResult& result);
 
-    [[nodiscard]] Verdict standing_verdict() const {
-        Verdict verdict{.kind = kind(),
-                        .health = fsm_.health(),
-                        .previous = previous_,
-                        .origin = origin_,
-                        .at = fsm_.since(),
-                        .held = held_for_};
-        if (origin_ == Verdict::Origin::result)
-            verdict.result = extras_ && extras_->deciding ? *extras_->deciding : ProbeResult::success();
-        return verdict;
-    }
+    [[nodiscard]] Verdict standing_verdict() const;
 
     [[nodiscard]] Extras& extras() {
         if (!extras_) extras_ = std::make_unique<Extras>(*this);
@@ -735,3 +398,6 @@ private:
 };
 
 } // namespace probekit::inline v0::detail
+
+#include <probekit/runtime/impl/worker_core.hpp>
+#include <probekit/runtime/impl/worker_telling.hpp>

@@ -1,0 +1,26 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <chrono>
+
+#include <probekit/core/duration.hpp>
+#include <probekit/system/detail/ref.hpp>
+#include <probekit/system/detail/wheel.hpp>
+
+namespace probekit::inline v0::detail {
+
+/// The clock a worker goes by; steady_clock needs no object.
+template <class Clk>
+struct ClockRef {
+    explicit ClockRef(Clk& object) noexcept : clock(&object) {}
+    [[nodiscard]] TimePoint now() const { return clock->now(); }
+    [[nodiscard]] Ref<Wheel> wheel(const auto& executor) const { return Wheel::of(executor, *clock); }
+    Clk* clock;
+};
+template <>
+struct ClockRef<std::chrono::steady_clock> {
+    [[nodiscard]] static TimePoint now() noexcept { return std::chrono::steady_clock::now(); }
+    [[nodiscard]] static Ref<Wheel> wheel(const auto& executor) { return Wheel::of(executor); }
+};
+
+} // namespace probekit::inline v0::detail

@@ -1,0 +1,326 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <new>
+#include <system_error>
+#include <utility>
+
+#include <asio/error.hpp>
+#include <asio/post.hpp>
+
+#include <probekit/runtime/detail/worker_core.hpp>
+
+namespace probekit::inline v0::detail {
+
+// ---- calls, and what is decided because of them ----
+
+template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::start(Ref<GateState> gate) {
+    if (working_) return;
+    if (gate) {
+        extras().gate = std::move(gate);
+        extras().gate->subscribe(extras());
+    }
+    wheel_->context().add_work();
+    working_ = true;
+    ++life_;
+    const Step step{*this};
+    gate_seen_ = gate_is_open();
+    static_cast<void>(gate_seen_ ? fsm_.step(event::GateOpened{}, step.now) : fsm_.step(event::GateShut{}, step.now));
+    changed_by_call(step, fsm_.step(event::Started{step.now}, step.now));
+}
+
+template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::stop() noexcept {
+    ++life_; // what on_verdict has not been told yet, it will not be told
+    happen(event::Stopped{});
+    if (extras_ && extras_->waits) extras_->waits->complete_all(asio::error::operation_aborted, {});
+}
+
+template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::detach() noexcept {
+    detached_ = true;
+    ++life_;
+    const bool context_gone = wheel_->context().gone();
+    if (!context_gone) interrupt_attempt(Interrupt::cancel);
+    disarm();
+    rest();
+    if (!extras_) return;
+    if (attempt_ == Attempt::queued) static_cast<void>(leave_queue());
+    if (extras_->waits) extras_->waits->complete_all(asio::error::operation_aborted, {});
+    if (extras_->stop_waits) extras_->stop_waits->complete_all(asio::error::operation_aborted);
+}
+
+template <class P, class Pol, class Obs, class Clk>
+WorkerSnapshot WorkerCore<P, Pol, Obs, Clk>::snapshot() const noexcept {
+    return {.kind = fsm_.spec().kind,
+            .state = state(),
+            .health = fsm_.health(),
+            .judged = fsm_.judged(),
+            .since = fsm_.since(),
+            .run = fsm_.run(),
+            .attempts = attempts_,
+            .errors = errors_,
+            .skipped = skipped_,
+            .last_outcome = last_outcome_,
+            .last_status = last_status_,
+            .last_cause = last_cause_,
+            .last_error = last_error_,
+            .last_at = last_at_,
+            .next_at = fsm_.next_look(),
+            .last_elapsed = last_elapsed_};
+}
+
+template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::changed_by_call(const Step& step, Decision decision) noexcept {
+    if (decision.cancel) {
+        if (attempt_ == Attempt::decided || attempt_ == Attempt::queued) {
+            if (attempt_ == Attempt::queued) static_cast<void>(leave_queue());
+            attempt_ = Attempt::none; // it has not begun, so there is nothing to wait for
+            disarm();
+            const Decision next = fsm_.step(event::AttemptDropped{}, step.now);
+            if (next.action != Decision::Action::none) decision.action = next.action;
+            decision.at = next.at;
+            decision.try_number = next.try_number;
+            decision.skipped = next.skipped;
+        } else {
+            dropped_ = true;
+            interrupt_attempt(Interrupt::cancel);
+        }
+    }
+    settle(decision, step.now);
+    if (decision.changed && extras_) extras_->deciding.reset();
+    note(step, decision);
+}
+
+template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::settle(const Decision& decision, TimePoint now) noexcept {
+    health_.store(fsm_.health(), std::memory_order_relaxed);
+    switch (decision.action) {
+    case Decision::Action::none: break;
+    case Decision::Action::look:
+        decide(decision);
+        arm(Armed::begin, now);
+        break;
+    case Decision::Action::wait: wait_until(decision.at); break;
+    case Decision::Action::hold: disarm_look(); break;
+    case Decision::Action::end:
+        disarm_look();
+        rest();
+        break;
+    }
+    const bool judged_anew = decision.changed || decision.origin != Verdict::Origin::result;
+    if (!judged_anew) return;
+    if (decision.changed) {
+        origin_ = decision.origin;
+        previous_ = decision.previous;
+        held_for_ = decision.held;
+    }
+    if (!extras_ || decision.origin == Verdict::Origin::terminating) return;
+    const bool met = decision.origin == Verdict::Origin::result && decision.health == Health::passing;
+    for (StartupGate::Condition& condition : extras_->opens) condition.set(met);
+}
+
+template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::wait_until(TimePoint due) noexcept {
+    if (due == TimePoint::max()) return disarm_look();
+    if constexpr (steady) {
+        const auto period = static_cast<std::uint64_t>(fsm_.spec().period.count());
+        const auto slack = static_cast<Duration::rep>(std::bit_floor(period / 1024));
+        if (slack > 1 && due < TimePoint::max() - Duration{slack})
+            due = TimePoint{Duration{(due.time_since_epoch().count() + slack - 1) & ~(slack - 1)}};
+    }
+    arm(Armed::due, due);
+}
+
+template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::on_fire() {
+    const TimePoint now = clock_.now();
+    if (detached_ || armed_ == Armed::no || now < this->due()) return; // it is about what was once
+    // What has been left to a post comes first.
+    if (armed_ != Armed::timeout && (telling_ || has_notes())) return arm(armed_, now);
+    switch (std::exchange(armed_, Armed::no)) {
+    case Armed::no: break;
+    case Armed::due: look_is_due(now); break;
+    case Armed::begin: begin(); break;
+    case Armed::ask: ask(); break;
+    case Armed::timeout:
+        expired_ = true;
+        interrupt_attempt(Interrupt::timeout);
+        break;
+    }
+}
+
+template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::look_is_due(TimePoint now) {
+    on_gate();
+    if (armed_ != Armed::no) return; // the gate has been shut, and opened, unheard
+    const Step step{*this};
+    const Decision decision = fsm_.step(event::Due{}, now);
+    if (decision.action != Decision::Action::look) return changed_by_call(step, decision);
+    decide(decision);
+    begin();
+}
+
+template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::opens(StartupGate& gate) {
+    extras().opens.push_back(gate.add_condition());
+    if (fsm_.judged() && origin_ == Verdict::Origin::result)
+        extras().opens.back().set(fsm_.health() == Health::passing);
+}
+
+template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::on_gate() noexcept {
+    if (detached_ || !working_ || gate_seen_ == gate_is_open()) return;
+    gate_seen_ = !gate_seen_;
+    if (gate_seen_)
+        happen(event::GateOpened{});
+    else
+        happen(event::GateShut{});
+}
+
+template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::on_granted() {
+    has_place_ = true;
+    if (attempt_ == Attempt::queued && !detached_)
+        begin();
+    else
+        give_place_back(); // the attempt did not wait so long
+}
+
+// ---- an attempt, from its beginning to its end ----
+
+template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::begin() {
+    on_gate();
+    if (try_number_ == 1 && !gate_seen_) { // shut since it was decided
+        attempt_ = Attempt::none;
+        const Step step{*this};
+        return changed_by_call(step, fsm_.step(event::AttemptDropped{}, step.now));
+    }
+    if (extras_ && extras_->limit && !has_place_) {
+        if (!extras_->limit->acquire(*extras_)) {
+            attempt_ = Attempt::queued;
+            return;
+        }
+        has_place_ = true;
+    }
+    const WorkerState before = state();
+    attempt_ = Attempt::told;
+    expired_ = false;
+    ++attempts_;
+    begun_at_ = clock_.now();
+    const std::uint64_t skips = std::exchange(skips_, 0);
+    skipped_ += skips;
+    if constexpr (tells_beginning) {
+        arm(Armed::ask, begun_at_);
+        const Telling telling{*this};
+        if (skips != 0) tell(observer_, LooksSkipped{kind(), skips, begun_at_});
+        const Duration late = try_number_ == 1 ? std::max(begun_at_ - fsm_.due(), Duration{}) : Duration{};
+        if (!detached_) tell(observer_, AttemptBegun{kind(), attempts_, try_number_, begun_at_, late});
+        if (!detached_) tell_state(before, state());
+        disarm();
+    }
+    ask();
+}
+
+template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::ask() {
+    if (detached_) return;
+    if (dropped_) return look_done(asio::error::operation_aborted, {}); // called off while it was told
+    attempt_ = Attempt::running;
+    const Duration timeout = fsm_.spec().timeout;
+    const bool guarded = !steady || !probe_keeps_timeout();
+    if (guarded) arm(Armed::timeout, saturating_add(begun_at_, timeout));
+    const std::uint64_t number = attempts_;
+    try {
+        detail::begin_look(probe_, timeout, LookHandler<Executor>{Ref<LookClient<Executor>>{this}});
+    } catch (...) {
+        if (ended_ >= number) throw; // a listener's exception, at the end of an attempt that ended at once
+        look_done(code_of_current_exception(), {});
+    }
+}
+
+template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::look_done(std::error_code error, ProbeResult&& result) {
+    ended_ = attempts_;
+    if (detached_) return give_place_back();
+    // Not from inside a call or another callback, nor before what has been left to a post.
+    if (emitting_ || telling_ || has_notes()) return asio::post(executor(), Later{Ref{this}, error, std::move(result)});
+
+    const Step step{*this};
+    disarm();
+    give_place_back();
+    const bool dropped = std::exchange(dropped_, false);
+    if (dropped) {
+        error = asio::error::operation_aborted;
+    } else if (expired_ && error == asio::error::operation_aborted) {
+        error = {};
+        result.outcome = Outcome::failure;
+        result.cause = Errc::timed_out;
+        if (result.elapsed() == Duration{})
+            result.times[static_cast<std::size_t>(Phase::run) - 1] = step.now - begun_at_;
+    }
+    attempt_ = Attempt::none;
+    if (extras_ && extras_->next_probe) {
+        replace_probe(std::move(*extras_->next_probe));
+        extras_->next_probe.reset();
+    }
+    Decision decision;
+    if (dropped) {
+        decision = fsm_.step(event::AttemptDropped{}, step.now);
+    } else if (error) {
+        ++errors_;
+        last_error_ = error;
+        decision = fsm_.step(event::Error{error}, step.now);
+    } else {
+        decision = fsm_.step(event::Result{result}, step.now);
+    }
+    if (!dropped) {
+        last_outcome_ = result.outcome;
+        last_status_ = result.status;
+        last_cause_ = to_std(result.cause);
+        last_elapsed_ = result.elapsed();
+        last_at_ = step.now;
+    }
+    const int try_number = try_number_;
+    settle(decision, step.now);
+    if (decision.changed) remember_deciding(result);
+    tell_result(step, decision, try_number, error, std::move(result));
+}
+
+template <class P, class Pol, class Obs, class Clk>
+std::error_code WorkerCore<P, Pol, Obs, Clk>::code_of_current_exception() noexcept {
+    try {
+        throw;
+    } catch (const std::system_error& error) { return to_std(error.code()); } catch (const std::bad_alloc&) {
+        return std::make_error_code(std::errc::not_enough_memory);
+    } catch (...) { return Errc::probe_threw; }
+}
+
+template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::interrupt_attempt(Interrupt reason) noexcept {
+    if (attempt_ != Attempt::running) return;
+    const Ref<WorkerCore> keep{this};
+    emitting_ = true;
+    if (!this->interrupt_own_attempt(reason))
+        if constexpr (has_signal) signal_.emit(asio::cancellation_type::terminal);
+    emitting_ = false;
+}
+
+template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::replace_probe(P&& next) {
+    if constexpr (std::is_move_assignable_v<P>) {
+        probe_ = std::move(next);
+    } else { // a capturing lambda's
+        std::destroy_at(&probe_);
+        std::construct_at(&probe_, std::move(next));
+    }
+}
+
+} // namespace probekit::inline v0::detail

@@ -1,0 +1,114 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstdint>
+#include <system_error>
+#include <utility>
+
+#include <asio/error.hpp>
+
+#include <probekit/core/observer.hpp>
+#include <probekit/core/verdict.hpp>
+#include <probekit/runtime/detail/worker_core.hpp>
+
+namespace probekit::inline v0::detail {
+
+template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::tell_result(const Step& step, const Decision& decision, int try_number,
+                                               std::error_code error, ProbeResult&& result) {
+    const std::uint32_t life = life_;
+    const WorkerState after = state();
+    const bool over = attempt_ == Attempt::none;
+    const Telling telling{*this};
+    const AtExit stopped{[&] {
+        if (over && !detached_) tell_stopped();
+    }};
+    if constexpr (SeesAttemptEnded<Unwrapped<Obs>>)
+        tell(observer_, AttemptEnded{kind(), attempts_, try_number, step.now, error, result, !error});
+    if (decision.changed)
+        tell_verdict(verdict_of(decision, step.now, std::move(result)), step.before, after, life);
+    else if (!detached_)
+        tell_state(step.before, after);
+}
+
+template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::tell_verdict(const Verdict& verdict, WorkerState before, WorkerState after,
+                                                std::uint32_t life) {
+    if (!detached_) tell(observer_, verdict);
+    if (!detached_) tell_state(before, after);
+    if (life != life_) return;
+    // Posted now, so they run after the callback, and a stop() in there comes too late for them.
+    const bool judged = verdict.origin != Verdict::Origin::target_replaced;
+    if (judged && extras_ && extras_->waits) extras_->waits->complete(static_cast<int>(verdict.health), {}, verdict);
+    if (!callback_) return;
+    // It may replace itself, or destroy the worker: it runs from the stack.
+    SmallFunction<Verdict> callback = std::move(callback_);
+    callback_set_ = false;
+    const AtExit back{[&] {
+        if (!callback_set_ && !detached_) callback_ = std::move(callback);
+    }};
+    callback(verdict);
+}
+
+template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::note(const Step& step, const Decision& decision) noexcept {
+    const WorkerState after = state();
+    const bool told = decision.changed || (SeesStateChanged<Unwrapped<Obs>> && step.before != after);
+    if (!told || detached_) return;
+    WorkerNote one{.before = step.before, .after = after, .life = life_};
+    if (decision.changed) one.verdict = verdict_of(decision, step.now, {});
+    extras().notes.push_back(std::move(one));
+    if (extras_->notes.size() == 1) post(&WorkerCore::tell_notes);
+}
+
+template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::tell_notes() {
+    const AtExit rest_later{[&] {
+        if (has_notes() && !detached_) post(&WorkerCore::tell_notes);
+    }};
+    if (telling_) return;
+    const Telling telling{*this};
+    for (auto count = has_notes() ? extras_->notes.size() : 0; count != 0 && !detached_; --count) {
+        const WorkerNote one = std::move(extras_->notes.front());
+        extras_->notes.pop_front();
+        if (one.verdict)
+            tell_verdict(*one.verdict, one.before, one.after, one.life);
+        else
+            tell_state(one.before, one.after);
+    }
+}
+
+template <class P, class Pol, class Obs, class Clk>
+Verdict WorkerCore<P, Pol, Obs, Clk>::verdict_of(const Decision& decision, TimePoint now, ProbeResult&& result) const {
+    return {.kind = kind(),
+            .health = decision.health,
+            .previous = decision.previous,
+            .origin = decision.origin,
+            .at = now,
+            .held = decision.held,
+            .result = std::move(result)};
+}
+
+template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::remember_deciding(const ProbeResult& result) {
+    const bool plain = result.outcome == Outcome::success && result.output.empty();
+    if (!plain)
+        extras().deciding = result;
+    else if (extras_)
+        extras_->deciding.reset();
+}
+
+template <class P, class Pol, class Obs, class Clk>
+Verdict WorkerCore<P, Pol, Obs, Clk>::standing_verdict() const {
+    Verdict verdict{.kind = kind(),
+                    .health = fsm_.health(),
+                    .previous = previous_,
+                    .origin = origin_,
+                    .at = fsm_.since(),
+                    .held = held_for_};
+    if (origin_ == Verdict::Origin::result)
+        verdict.result = extras_ && extras_->deciding ? *extras_->deciding : ProbeResult::success();
+    return verdict;
+}
+
+} // namespace probekit::inline v0::detail

@@ -1,0 +1,36 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <probekit/core/observer.hpp>
+#include <probekit/core/verdict.hpp>
+
+/// Writes down what a worker tells its observer, in order.
+struct Journal {
+    std::vector<std::string> lines = {};
+
+    void attempt_begun(const probekit::AttemptBegun& begun) {
+        lines.push_back("begun " + std::to_string(begun.number) + "." + std::to_string(begun.try_number));
+    }
+    void attempt_ended(const probekit::AttemptEnded& ended) {
+        lines.push_back("ended " + std::to_string(ended.number) + "." + std::to_string(ended.try_number) +
+                        (ended.error ? " error" : " " + std::string{to_string(ended.result.outcome)}) +
+                        (ended.counted ? "" : " not counted"));
+    }
+    void verdict_changed(const probekit::Verdict& verdict) {
+        lines.push_back("verdict " + std::string{to_string(verdict.health)});
+    }
+    void state_changed(const probekit::StateChanged& state) {
+        lines.push_back(std::string{to_string(state.from)} + "->" + std::string{to_string(state.to)});
+    }
+    void looks_skipped(const probekit::LooksSkipped& skipped) {
+        lines.push_back("skipped " + std::to_string(skipped.count));
+    }
+
+    [[nodiscard]] std::vector<std::string> take() { return std::exchange(lines, {}); }
+};
+
+using Lines = std::vector<std::string>;
