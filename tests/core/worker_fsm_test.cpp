@@ -447,6 +447,15 @@ TEST_CASE(
             CHECK(fsm.due() == at(3s));
         }
     }
+    SECTION("new target: a trigger inside its initial delay looks not even then, but begins the grid anew") {
+        ProbeSpec spec = fsm.spec();
+        spec.initial_delay = 5s;
+        (void)fsm.update(spec, at(1s));
+        (void)fsm.step(event::TargetStarted{at(1s)}, at(1s));
+        (void)fsm.step(event::Triggered{}, at(2s));
+        CHECK_FALSE(fsm.look_pending());
+        CHECK(fsm.step(event::AttemptDropped{}, at(3s)).at == at(12s));
+    }
     SECTION("pause") {
         CHECK(fsm.step(event::Paused{}, at(1s)).cancel);
         throws_away();

@@ -203,7 +203,8 @@ Decision WorkerFsm<P>::step(event::Triggered, TimePoint now) noexcept {
         again_ = true;
         return next(nothing(), now);
     }
-    if (gate_open_)
+    // An attempt that is being dropped may be the last target's: this one's delay counts.
+    if (gate_open_ && !schedule_.delayed(spec_, now))
         again_ = true;
     else
         schedule_.restart(now);
