@@ -114,7 +114,7 @@ private:
         const bool first = id_.empty();
         if (!first) cache_.erase(id_);
         id_ = container.at("id");
-        const TimePoint since = started_at();
+        const TimePoint since = running ? moment(container.at("started_at")) : started_later();
         // Since 1.35 a container that ran before the kubelet started has no initial value.
         const bool adopted = running && since < moment(trace_.at("manager_start")) - std::chrono::seconds{10};
         const Health initial = WorkerFsm<>::initial_health(fsm_.spec().kind);
@@ -123,9 +123,8 @@ private:
         if (!first || adopted) apply(event::TargetStarted{since, adopted});
     }
 
-    /// When the container started. A status says so only while it runs: a container first met when it does not run, but
-    /// runs later, is known by its later status.
-    TimePoint started_at() const {
+    /// When a container started that does not run. A status says so only while it runs, so a later one is asked.
+    TimePoint started_later() const {
         for (const json& step : trace_.at("steps")) {
             const json& status = step.at("status");
             if (status.is_null() || status.at("container").is_null()) continue;
