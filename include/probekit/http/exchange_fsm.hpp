@@ -61,7 +61,7 @@ public:
 
     [[nodiscard]] Step received(std::string_view bytes) {
         const auto see_header = [this](std::string_view name, std::string_view value) {
-            if (is_redirect(parser_.status()) && plan_->follows_redirects() && detail::iequals(name, "location"))
+            if (is_redirect(parser_.status()) && plan_->follows_redirects() && detail::is_header(name, "location"))
                 see_location(value);
         };
         for (;;) {

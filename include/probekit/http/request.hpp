@@ -58,7 +58,7 @@ struct RequestHeaders {
     bool sends_accept = true;
     for (const HttpHeader& header : given) {
         const std::string name = detail::canonical_header_name(header.name);
-        if (detail::has_control(header.value, true) && headers.error.empty())
+        if (detail::has_control(header.value) && headers.error.empty())
             headers.error = "net/http: invalid header field value for " + detail::go_quoted(name);
         const std::string_view value = detail::trim(header.value);
         // Of these three the first one counts.
@@ -79,7 +79,7 @@ struct RequestHeaders {
     if (!has_user_agent) {
         headers.user_agent =
             user_agent.empty() ? std::string_view{"probekit/" PROBEKIT_VERSION} : detail::trim(user_agent);
-        if (detail::has_control(headers.user_agent, true) && headers.error.empty())
+        if (detail::has_control(headers.user_agent) && headers.error.empty())
             headers.error = "net/http: invalid header field value for \"User-Agent\"";
     }
     if (!has_accept) headers.fields.push_back({"Accept", "*/*"});

@@ -100,16 +100,25 @@ private:
         return Event::failed;
     }
 
+    Event fail_head() { return fail("net/http: server response headers exceeded 10485760 bytes; aborted"); }
+
     template <class OnHeader>
     Event read_head(std::string_view& input, OnHeader& on_header) {
         while (!input.empty()) {
             const std::size_t size = input.size();
+            detail::HeaderField field;
+            if (state_ == State::headers && lines_.plain_header(input, held_, field)) {
+                head_read_ += size - input.size();
+                if (head_read_ > max_head) return fail_head();
+                framing_.see(field.name, field.value);
+                on_header(field.name, field.value);
+                continue;
+            }
             std::string_view line;
             const Got got = state_ == State::status_line ? lines_.status_line(input, held_, line)
                                                          : lines_.header(input, held_, line);
             head_read_ += size - input.size();
-            if (head_read_ > max_head)
-                return fail("net/http: server response headers exceeded 10485760 bytes; aborted");
+            if (head_read_ > max_head) return fail_head();
             if (got == Got::failed) return fail(std::move(held_));
             if (got == Got::line) read_line(line, on_header);
             if (got == Got::end && finish_head()) return Event::head;
@@ -149,8 +158,7 @@ private:
         } else if (number < 0) {
             fail("malformed HTTP version " + detail::go_quoted(version));
         } else {
-            framing_ = {};
-            framing_.ignores_transfer_encoding = number != 0 && number < 11; // Go takes HTTP/0.0 for HTTP/1.1
+            framing_ = {number != 0 && number < 11, status_ == 101}; // Go takes HTTP/0.0 for HTTP/1.1
             state_ = State::headers;
         }
     }

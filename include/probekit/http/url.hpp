@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -171,7 +172,7 @@ namespace probekit::inline v0::detail {
 }
 
 [[nodiscard]] inline std::string parse_url_without_fragment(std::string_view text, http::Url& url) {
-    if (has_control(text, false)) return "net/url: invalid control character in URL";
+    if (std::any_of(text.begin(), text.end(), is_control)) return "net/url: invalid control character in URL";
     if (std::string error = parse_url_scheme(text, url); !error.empty()) return error;
     if (const std::size_t mark = text.find('?'); mark != std::string_view::npos) {
         url.has_query = true;

@@ -70,17 +70,31 @@ constexpr bool any_element(std::string_view value, Visit visit) {
     return false;
 }
 
-/// is_token() for one byte, by table: every byte of every header's name goes through it.
-[[nodiscard]] constexpr bool is_token_byte(char c) noexcept {
-    constexpr auto table = [] {
-        std::array<bool, 256> result{};
-        for (std::size_t i = 0; i != result.size(); ++i) {
-            const char one = static_cast<char>(i);
-            result[i] = is_token({&one, 1});
-        }
-        return result;
-    }();
-    return table[static_cast<unsigned char>(c)];
+[[nodiscard]] constexpr bool is_control(char c) noexcept {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte < 0x20 || byte == 0x7f;
+}
+
+template <class Predicate>
+[[nodiscard]] constexpr std::array<bool, 256> table_of(Predicate predicate) noexcept {
+    std::array<bool, 256> table{};
+    for (std::size_t i = 0; i != table.size(); ++i) table[i] = predicate(static_cast<char>(i));
+    return table;
+}
+
+// Every byte of every header is looked up in one of these.
+inline constexpr auto token_bytes = table_of([](char c) { return is_token({&c, 1}); });
+inline constexpr auto bad_value_bytes = table_of([](char c) { return is_control(c) && c != '\t'; });
+
+[[nodiscard]] constexpr bool is_token_byte(char c) noexcept { return token_bytes[static_cast<unsigned char>(c)]; }
+
+/// Whether the name of a header, which is a token, is `lower_case`. A token's bytes that differ in bit 5 only differ in
+/// case only.
+[[nodiscard]] constexpr bool is_header(std::string_view name, std::string_view lower_case) noexcept {
+    if (name.size() != lower_case.size()) return false;
+    for (std::size_t i = 0; i != name.size(); ++i)
+        if ((name[i] | 0x20) != lower_case[i]) return false;
+    return true;
 }
 
 /// "x-foo-bar" becomes "X-Foo-Bar".
@@ -93,31 +107,29 @@ constexpr bool any_element(std::string_view value, Visit visit) {
     return result;
 }
 
-[[nodiscard]] constexpr bool is_control(char c) noexcept {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte < 0x20 || byte == 0x7f;
-}
-
-/// Whether a text has a control character; a tab counts as none if `tabs_allowed`.
-[[nodiscard]] inline bool has_control(std::string_view text, bool tabs_allowed) noexcept {
-    const auto slow = [tabs_allowed](std::string_view part) {
-        for (const char c : part)
-            if (is_control(c) && !(tabs_allowed && c == '\t')) return true;
-        return false;
+/// Whether a header's value has a byte that it must not have: a control character, but tabs.
+[[nodiscard]] inline bool has_control(std::string_view text) noexcept {
+    const auto any = [](const char* from, const char* to) {
+        bool found = false;
+        for (; from != to; ++from) found |= bad_value_bytes[static_cast<unsigned char>(*from)];
+        return found;
     };
-    // Eight bytes at a time: header values are most of what a probe reads.
-    constexpr std::uint64_t ones = 0x0101010101010101;
-    constexpr std::uint64_t tops = 0x8080808080808080;
-    while (text.size() >= 8) {
+    const char* from = text.data();
+    const char* const to = from + text.size();
+    if (text.size() < 8) return any(from, to);
+    // Eight bytes at a time, the last eight perhaps in part again: header values are most of what a probe reads. Tabs
+    // are suspicious until they are looked at.
+    const auto is_suspicious = [](const char* eight) {
+        constexpr std::uint64_t ones = 0x0101010101010101;
+        constexpr std::uint64_t tops = 0x8080808080808080;
         std::uint64_t word;
-        std::memcpy(&word, text.data(), 8);
+        std::memcpy(&word, eight, 8);
         const std::uint64_t deletes = word ^ ones * 0x7f;
-        const std::uint64_t low = (word - ones * 0x20) & ~word;
-        const std::uint64_t found = (low | ((deletes - ones) & ~deletes)) & tops;
-        if (found != 0 && slow(text.substr(0, 8))) return true;
-        text.remove_prefix(8);
-    }
-    return slow(text);
+        return ((((word - ones * 0x20) & ~word) | ((deletes - ones) & ~deletes)) & tops) != 0;
+    };
+    for (; to - from > 8; from += 8)
+        if (is_suspicious(from) && any(from, from + 8)) return true;
+    return is_suspicious(to - 8) && any(to - 8, to);
 }
 
 } // namespace probekit::inline v0::detail

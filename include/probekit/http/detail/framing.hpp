@@ -45,27 +45,31 @@ class Framing {
 public:
     static constexpr std::uint64_t unknown_length = std::numeric_limits<std::uint64_t>::max();
 
-    bool ignores_transfer_encoding = false; ///< HTTP/1.0 has none
+    Framing() = default;
+
+    /// `ignores_transfer_encoding`: HTTP/1.0 has none. `may_switch`: another protocol may follow.
+    Framing(bool ignores_transfer_encoding, bool may_switch) noexcept
+        : ignores_transfer_encoding_(ignores_transfer_encoding), may_switch_(may_switch) {}
 
     void see(std::string_view name, std::string_view value) {
         switch (name.size()) {
         case 7:
-            if (iequals(name, "upgrade"))
+            if (is_header(name, "upgrade"))
                 has_upgrade_ = has_upgrade_ || !value.empty();
-            else if (iequals(name, "trailer"))
+            else if (is_header(name, "trailer"))
                 see_trailer(value);
             break;
         case 10:
-            if (iequals(name, "connection"))
+            if (may_switch_ && is_header(name, "connection"))
                 connection_upgrade_ = connection_upgrade_ || any_element(value, [](std::string_view element) {
                                           return iequals(element, "upgrade");
                                       });
             break;
         case 14:
-            if (iequals(name, "content-length")) see_length(value);
+            if (is_header(name, "content-length")) see_length(value);
             break;
         case 17:
-            if (iequals(name, "transfer-encoding") && !ignores_transfer_encoding) see_encoding(value);
+            if (is_header(name, "transfer-encoding") && !ignores_transfer_encoding_) see_encoding(value);
             break;
         default: break;
         }
@@ -180,6 +184,8 @@ private:
     std::unique_ptr<Odd> odd_ = {};
     const char* bad_trailer_ = nullptr; ///< what no trailer may be
     std::uint64_t length_ = unknown_length;
+    bool ignores_transfer_encoding_ = false;
+    bool may_switch_ = false;
     bool chunked_ = false;
     bool has_upgrade_ = false;
     bool connection_upgrade_ = false;

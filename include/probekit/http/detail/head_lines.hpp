@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -24,28 +25,28 @@ namespace probekit::inline v0::detail {
 struct HeaderField {
     std::string_view name = {};
     std::string_view value = {};
-    bool has_proper_name = false;
-    bool is_plain = false; ///< no blank in its name; one that has is let pass, but means nothing
+    bool is_plain = false; ///< the name is a token; one with blanks in it is let pass, but means nothing
     bool is_proper = false;
 };
 
 /// `line` has a colon in it.
 [[nodiscard]] inline HeaderField split_header(std::string_view line) noexcept {
-    const std::size_t colon = line.find(':');
-    HeaderField field{line.substr(0, colon), line.substr(colon + 1), colon != 0, true};
-    for (const char c : field.name) {
-        field.is_plain = field.is_plain && c != ' ';
-        field.has_proper_name = field.has_proper_name && (is_token_byte(c) || c == ' ');
+    std::size_t colon = 0;
+    while (is_token_byte(line[colon])) ++colon; // a colon is none
+    const bool is_plain = line[colon] == ':' && colon != 0;
+    bool has_proper_name = is_plain;
+    if (!is_plain) {
+        colon = line.find(':');
+        has_proper_name = colon != 0;
+        for (const char c : line.substr(0, colon)) has_proper_name = has_proper_name && (is_token_byte(c) || c == ' ');
     }
-    field.is_proper = field.has_proper_name && !has_control(field.value, true);
-    field.value = trim_left(field.value);
-    return field;
+    const std::string_view value = line.substr(colon + 1);
+    return {line.substr(0, colon), trim_left(value), is_plain, has_proper_name && !has_control(value)};
 }
 
 /// What Go says of one that is not proper: with the name as it has put it already.
 [[nodiscard]] inline std::string improper_header(std::string_view line, const HeaderField& field) {
-    const bool put = field.has_proper_name && field.is_plain;
-    std::string name = put ? canonical_header_name(field.name) : std::string{field.name};
+    std::string name = field.is_plain ? canonical_header_name(field.name) : std::string{field.name};
     return "malformed MIME header line: " + go_quoted(name.append(line.substr(name.size())));
 }
 
@@ -63,6 +64,26 @@ public:
         end,    ///< the blank line
         failed, ///< `held` says why, in Go's words
     };
+
+    /// The common case, read in place: a proper header that lies whole in the input, with something behind it that does
+    /// not carry it on. False: nothing is taken, and header() is to look at it.
+    bool plain_header(std::string_view& input, const std::string& held, HeaderField& field) noexcept {
+        if (fold_ != Fold::none || !held.empty()) return false;
+        const char* const begin = input.data();
+        const auto* const end = static_cast<const char*>(std::memchr(begin, '\n', input.size()));
+        const bool may_go_on = end == nullptr || end + 1 == begin + input.size() || is_blank(end[1]);
+        if (may_go_on || end - begin > std::ptrdiff_t{max_line}) return false;
+        const char* colon = begin;
+        while (is_token_byte(*colon)) ++colon; // the line's end is none
+        if (colon == begin || *colon != ':') return false;
+        const char* const value_end = end[-1] == '\r' ? end - 1 : end;
+        const std::string_view value = trim({colon + 1, static_cast<std::size_t>(value_end - colon - 1)});
+        if (has_control(value)) return false;
+        field = {{begin, static_cast<std::size_t>(colon - begin)}, value, true, true};
+        input.remove_prefix(static_cast<std::size_t>(end + 1 - begin));
+        is_first_ = false;
+        return true;
+    }
 
     /// A line that cannot go on in the next one. `input` is not empty.
     Got status_line(std::string_view& input, std::string& held, std::string_view& line) {
