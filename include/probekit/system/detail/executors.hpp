@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 #include <asio/any_io_executor.hpp>
@@ -44,6 +45,13 @@ inline constexpr bool is_strand = false;
 template <class Inner>
 inline constexpr bool is_strand<asio::strand<Inner>> = true;
 
+/// The executor of this very type inside a type-erased one, or null. Asio's own target() does not look at the type
+/// (1.22).
+template <class Target>
+[[nodiscard]] const Target* target_of(const asio::any_io_executor& executor) noexcept {
+    return executor.target_type() == typeid(Target) ? executor.template target<Target>() : nullptr;
+}
+
 /// Calls `use` with the executor for inner steps: what lies under a strand, since an attempt's steps come one after the
 /// other and guard what they share; and io_context's own type where that is what it is, as Asio's operations on it need
 /// no type erasure and call their handlers directly.
@@ -52,10 +60,10 @@ decltype(auto) with_inner_executor(const Executor& executor, Use&& use) {
     if constexpr (is_strand<Executor>) {
         return with_inner_executor(executor.get_inner_executor(), std::forward<Use>(use));
     } else if constexpr (std::same_as<Executor, asio::any_io_executor>) {
-        if (const auto* io = executor.template target<IoContextExecutor>()) return use(*io);
-        if (const auto* on_io = executor.template target<asio::strand<IoContextExecutor>>())
+        if (const auto* io = target_of<IoContextExecutor>(executor)) return use(*io);
+        if (const auto* on_io = target_of<asio::strand<IoContextExecutor>>(executor))
             return use(on_io->get_inner_executor());
-        if (const auto* on_any = executor.template target<asio::strand<asio::any_io_executor>>())
+        if (const auto* on_any = target_of<asio::strand<asio::any_io_executor>>(executor))
             return with_inner_executor(on_any->get_inner_executor(), std::forward<Use>(use));
         return use(executor);
     } else if constexpr (std::same_as<Executor, IoContextExecutor>) {
@@ -69,8 +77,8 @@ decltype(auto) with_inner_executor(const Executor& executor, Use&& use) {
 /// for a type-erased executor only after it has allocated.
 template <class Executor>
 [[nodiscard]] bool runs_here(const Executor& executor) noexcept {
-    if constexpr (requires { executor.template target<IoContextExecutor>(); }) {
-        const auto* const io = executor.template target<IoContextExecutor>();
+    if constexpr (std::same_as<Executor, asio::any_io_executor>) {
+        const auto* const io = target_of<IoContextExecutor>(executor);
         return io != nullptr && io->running_in_this_thread();
     } else if constexpr (requires { executor.running_in_this_thread(); }) {
         return executor.running_in_this_thread();
