@@ -186,6 +186,7 @@ TEST_CASE("what cannot be asked ends at once") {
     CHECK(fsm.start() == Step::done);
     CHECK(fsm.error() == std::errc::invalid_argument);
     CHECK(result.outcome == Outcome::unknown);
+    CHECK(result.phase == Phase::request);
     CHECK(bad.message(result, {}) == R"(parse "http://bad%20host:80/": invalid URL escape "%20")");
 
     const ExchangePlan nowhere{{.port = 80, .path = "mailto:x"}};

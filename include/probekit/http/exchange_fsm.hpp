@@ -43,6 +43,7 @@ public:
             result_->phase = Phase::connect;
             return Step::connect;
         }
+        result_->phase = Phase::request; // no further than to what would have been sent
         result_->detail = plan_->refusal();
         result_->outcome = plan_->refusal_is_failure() ? Outcome::failure : Outcome::unknown;
         result_->cause = std::make_error_code(std::errc::invalid_argument);
