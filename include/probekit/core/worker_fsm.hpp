@@ -1,7 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <bit>
+#include <concepts>
 #include <cstdint>
 #include <system_error>
 #include <utility>
@@ -87,23 +87,23 @@ struct Decision {
 /// States are a few independent facts: started, target there, on hold, paused, gate open, attempt in flight or being
 /// dropped. A look may begin if all say yes and the initial delay is over:
 ///
-/// | event          | acts if           | effect; then, if no attempt is in flight, what next()                            |
-/// |----------------|-------------------|------------------------------------------------------------------------------|
-/// | Started        | not started       | initial health, everything anew; the grid begins                               |
-/// | TargetStarted  | started           | initial health, hold over; an attempt is cancelled                             |
-/// | TargetBack     | no target         | the grid goes on                                                               |
-/// | TargetGone     | target, no hold   | failing; an attempt is cancelled                                               |
-/// | Terminating    | no hold, not readiness | passing, ended; an attempt is cancelled                                   |
-/// | GateOpened     | shut              | readiness: as Triggered; others: the grid goes on                              |
-/// | GateShut       | open              | no look begins; an attempt goes on and counts                                  |
-/// | Due            | a look may begin  | look                                                                           |
-/// | Result         | attempt in flight | judged; startup decided, liveness failing: hold                                |
-/// | Error          | attempt in flight | again at once, up to three tries; then thrown away                             |
-/// | AttemptDropped | attempt           | what was put off until now                                                     |
-/// | Triggered      | target, no hold, not paused | the grid begins anew; look, after the attempt in flight if there is one |
-/// | Paused         | not paused        | an attempt is cancelled                                                        |
-/// | Resumed        | paused            | as Triggered                                                                   |
-/// | Stopped        | always            | stopped; an attempt is cancelled                                               |
+/// | event          | does something if            | what it does; without an attempt, then what comes next    |
+/// |----------------|------------------------------|----------------------------------------------------------|
+/// | Started        | not started                  | initial health, everything anew; the grid begins         |
+/// | TargetStarted  | started                      | initial health, hold over; an attempt is cancelled       |
+/// | TargetBack     | no target                    | the grid goes on                                         |
+/// | TargetGone     | target, no hold              | failing; an attempt is cancelled                         |
+/// | Terminating    | no hold, not readiness       | passing, ended; an attempt is cancelled                  |
+/// | GateOpened     | gate shut                    | readiness: as Triggered; others: the grid goes on        |
+/// | GateShut       | gate open                    | no look begins; an attempt goes on and counts            |
+/// | Due            | a look may begin             | look                                                     |
+/// | Result         | attempt in flight            | judged; startup decided or liveness failing: hold        |
+/// | Error          | attempt in flight            | again at once, up to three tries; then thrown away       |
+/// | AttemptDropped | attempt in flight            | what was put off until now                               |
+/// | Triggered      | target, no hold, not paused  | grid begins anew; look now, or after the one in flight   |
+/// | Paused         | not paused                   | an attempt is cancelled                                  |
+/// | Resumed        | paused                       | as Triggered                                             |
+/// | Stopped        | always                       | an attempt is cancelled                                  |
 ///
 /// Precondition: `is_valid(spec)`.
 template <Policy P = KubeletPolicy>
@@ -178,9 +178,9 @@ private:
     [[nodiscard]] bool has_subject() const noexcept { return started_ && !held_ && present_ && !paused_; }
     [[nodiscard]] bool may_look() const noexcept { return has_subject() && gate_open_; }
     [[nodiscard]] Decision nothing() const noexcept;
-    [[nodiscard]] Decision act(Decision decision, typename Decision::Action action) const noexcept;
-    Decision look(Decision decision, TimePoint now) noexcept;
-    Decision next(Decision decision, TimePoint now) noexcept;
+    void look(Decision& decision, TimePoint now) noexcept;
+    void next(Decision& decision, TimePoint now) noexcept;
+    [[nodiscard]] Decision next(TimePoint now) noexcept;
     Decision attempt_over(TimePoint now) noexcept;
     void conclude(Decision& decision, Health health, Verdict::Origin origin, TimePoint now) noexcept;
     void drop_attempt(Decision& decision) noexcept;

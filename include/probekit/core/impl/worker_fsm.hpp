@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <optional>
 
 #include <probekit/core/worker_fsm.hpp>
 
@@ -17,42 +18,44 @@ Decision WorkerFsm<P>::nothing() const noexcept {
     return decision;
 }
 
-template <Policy P>
-Decision WorkerFsm<P>::act(Decision decision, Decision::Action action) const noexcept {
-    decision.action = action;
-    return decision;
-}
-
 /// The planned look begins.
 template <Policy P>
-Decision WorkerFsm<P>::look(Decision decision, TimePoint now) noexcept {
+void WorkerFsm<P>::look(Decision& decision, TimePoint now) noexcept {
     decision.action = Decision::Action::look;
     decision.skipped = schedule_.begin_look(spec_, now);
     decision.try_number = tries_ = 1;
     flight_ = Flight::looking;
-    return decision;
 }
 
 /// What comes next as things stand. While an attempt is in flight nothing does: its end asks again.
 template <Policy P>
-Decision WorkerFsm<P>::next(Decision decision, TimePoint now) noexcept {
-    if (flight_ != Flight::none) return decision;
+void WorkerFsm<P>::next(Decision& decision, TimePoint now) noexcept {
+    if (flight_ != Flight::none) return;
     const bool asked = again_;
     again_ = false;
     if (asked) schedule_.restart(now);
-    if (!may_look()) return act(decision, Decision::Action::hold);
+    if (!may_look()) {
+        decision.action = Decision::Action::hold;
+        return;
+    }
     if (asked && !schedule_.delayed(spec_, now)) return look(decision, now);
     decision.at = schedule_.plan(spec_, now);
     if (decision.at <= now) return look(decision, now);
-    return act(decision, Decision::Action::wait);
+    decision.action = Decision::Action::wait;
 }
 
-/// An attempt is over that counts for nothing, or one has been counted: the look that fell due meanwhile is made up.
+template <Policy P>
+Decision WorkerFsm<P>::next(TimePoint now) noexcept {
+    Decision decision = nothing();
+    next(decision, now);
+    return decision;
+}
+
+/// An attempt is over that counts for nothing. A look that fell due meanwhile is made up.
 template <Policy P>
 Decision WorkerFsm<P>::attempt_over(TimePoint now) noexcept {
     flight_ = Flight::none;
-    if (!started_) return nothing();
-    return next(nothing(), now);
+    return started_ ? next(now) : nothing();
 }
 
 /// The one place where a verdict is made.
@@ -60,12 +63,13 @@ template <Policy P>
 void WorkerFsm<P>::conclude(Decision& decision, Health health, Verdict::Origin origin, TimePoint now) noexcept {
     // The first judgement is told even if it equals the initial value; that of a new target is not a judgement.
     const bool judges = origin != Verdict::Origin::target_replaced;
+    if (judges && judged_ && health == health_) return;
     decision.origin = origin;
-    decision.changed = health != health_ || (judges && !judged_);
+    decision.changed = judges || health != health_;
     decision.previous = judged_ ? health_ : Health::unknown;
     decision.held = now - since_;
     decision.health = health_ = health;
-    if (decision.changed || !judges) since_ = now;
+    since_ = now;
     judged_ = judges;
 }
 
@@ -94,7 +98,7 @@ Decision WorkerFsm<P>::step(event::Started happened, TimePoint now) noexcept {
     std::uint64_t entropy = std::bit_cast<std::uintptr_t>(this);
     entropy = detail::splitmix64(entropy) ^ static_cast<std::uint64_t>(now.time_since_epoch().count());
     schedule_.start(spec_, happened.target_since, now, entropy);
-    return next(nothing(), now);
+    return next(now);
 }
 
 template <Policy P>
@@ -106,11 +110,12 @@ Decision WorkerFsm<P>::step(event::TargetStarted happened, TimePoint now) noexce
     present_ = true;
     if constexpr (requires { policy_.on_target_replaced(spec_); }) policy_.on_target_replaced(spec_);
     schedule_.replace_target(spec_, happened.since, now, happened.adopted);
-    Decision decision;
+    Decision decision = nothing();
     conclude(decision, happened.adopted ? Health::unknown : initial_health(spec_.kind),
              Verdict::Origin::target_replaced, now);
     drop_attempt(decision);
-    return next(decision, now);
+    next(decision, now);
+    return decision;
 }
 
 template <Policy P>
@@ -118,17 +123,18 @@ Decision WorkerFsm<P>::step(event::TargetBack, TimePoint now) noexcept {
     if (!started_ || present_) return nothing();
     present_ = true;
     schedule_.skip_to(spec_, now);
-    return next(nothing(), now);
+    return next(now);
 }
 
 template <Policy P>
 Decision WorkerFsm<P>::step(event::TargetGone, TimePoint now) noexcept {
     if (!started_ || held_ || !present_) return nothing();
     present_ = again_ = false;
-    Decision decision;
+    Decision decision = nothing();
     conclude(decision, Health::failing, Verdict::Origin::target_gone, now);
     drop_attempt(decision);
-    return act(decision, Decision::Action::hold);
+    decision.action = Decision::Action::hold;
+    return decision;
 }
 
 template <Policy P>
@@ -136,10 +142,11 @@ Decision WorkerFsm<P>::step(event::Terminating, TimePoint now) noexcept {
     if (!started_ || held_ || spec_.kind == ProbeKind::readiness) return nothing();
     started_ = again_ = false;
     ended_ = true;
-    Decision decision;
+    Decision decision = nothing();
     conclude(decision, Health::passing, Verdict::Origin::terminating, now);
     drop_attempt(decision);
-    return act(decision, Decision::Action::end);
+    decision.action = Decision::Action::end;
+    return decision;
 }
 
 template <Policy P>
@@ -147,7 +154,8 @@ Decision WorkerFsm<P>::step(event::Stopped, TimePoint) noexcept {
     started_ = ended_ = again_ = false;
     Decision decision = nothing();
     drop_attempt(decision);
-    return act(decision, Decision::Action::end);
+    decision.action = Decision::Action::end;
+    return decision;
 }
 
 // ---- looks ----
@@ -155,8 +163,10 @@ Decision WorkerFsm<P>::step(event::Stopped, TimePoint) noexcept {
 template <Policy P>
 Decision WorkerFsm<P>::step(event::Due, TimePoint now) noexcept {
     if (flight_ != Flight::none || !may_look()) return nothing(); // stale
-    if (schedule_.delayed(spec_, now)) return next(nothing(), now);
-    return look(nothing(), now);
+    if (schedule_.delayed(spec_, now)) return next(now);
+    Decision decision = nothing();
+    look(decision, now);
+    return decision;
 }
 
 template <Policy P>
@@ -173,10 +183,12 @@ Decision WorkerFsm<P>::step(event::Result happened, TimePoint now) noexcept {
             held_ = true;
             again_ = false;
             if constexpr (requires { policy_.on_hold(); }) policy_.on_hold();
-            return act(decision, Decision::Action::hold);
+            decision.action = Decision::Action::hold;
+            return decision;
         }
     }
-    return next(decision, now);
+    next(decision, now);
+    return decision;
 }
 
 template <Policy P>
@@ -186,7 +198,8 @@ Decision WorkerFsm<P>::step(event::Error, TimePoint now) noexcept {
     if (flight_ == Flight::dropping || tries_ == max_tries || !gate_open_) return attempt_over(now);
     Decision decision = nothing();
     decision.try_number = ++tries_;
-    return act(decision, Decision::Action::look);
+    decision.action = Decision::Action::look;
+    return decision;
 }
 
 template <Policy P>
@@ -201,7 +214,7 @@ Decision WorkerFsm<P>::step(event::Triggered, TimePoint now) noexcept {
     if (!has_subject()) return nothing();
     if (flight_ == Flight::none) {
         again_ = true;
-        return next(nothing(), now);
+        return next(now);
     }
     // An attempt that is being dropped may be the last target's: this one's delay counts.
     if (gate_open_ && !schedule_.delayed(spec_, now))
@@ -222,14 +235,16 @@ Decision WorkerFsm<P>::step(event::GateOpened, TimePoint now) noexcept {
     if (at_once) return step(event::Triggered{}, now);
     if (flight_ != Flight::none) return nothing();
     schedule_.skip_to(spec_, now);
-    return next(nothing(), now);
+    return next(now);
 }
 
 template <Policy P>
 Decision WorkerFsm<P>::step(event::GateShut, TimePoint) noexcept {
     gate_open_ = false;
     if (!started_ || flight_ != Flight::none) return nothing();
-    return act(nothing(), Decision::Action::hold);
+    Decision decision = nothing();
+    decision.action = Decision::Action::hold;
+    return decision;
 }
 
 template <Policy P>
@@ -239,7 +254,8 @@ Decision WorkerFsm<P>::step(event::Paused, TimePoint) noexcept {
     again_ = false;
     Decision decision = nothing();
     drop_attempt(decision);
-    return act(decision, Decision::Action::hold);
+    decision.action = Decision::Action::hold;
+    return decision;
 }
 
 template <Policy P>
@@ -254,7 +270,7 @@ Decision WorkerFsm<P>::update(const ProbeSpec& spec, TimePoint now) noexcept {
     schedule_.change(spec_, spec, now);
     spec_ = spec;
     if (!may_look()) return nothing();
-    return next(nothing(), now);
+    return next(now);
 }
 
 // ---- what it says of itself ----
