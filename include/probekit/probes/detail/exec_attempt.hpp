@@ -1,0 +1,271 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <chrono>
+#include <csignal>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <probekit/core/actions.hpp>
+#include <probekit/core/detail/message.hpp>
+#include <probekit/core/detail/target.hpp>
+#include <probekit/core/duration.hpp>
+#include <probekit/core/error.hpp>
+#include <probekit/core/outcome.hpp>
+#include <probekit/core/restart.hpp>
+#include <probekit/core/result.hpp>
+#include <probekit/probes/detail/attempt.hpp>
+#include <probekit/system/detail/block_pool.hpp>
+#include <probekit/system/detail/child.hpp>
+#include <probekit/system/detail/child_watch.hpp>
+#include <probekit/system/detail/descriptor.hpp>
+#include <probekit/system/detail/op_memory.hpp>
+#include <probekit/system/detail/output_buffer.hpp>
+#include <probekit/system/detail/output_pipe.hpp>
+#include <probekit/system/detail/ref.hpp>
+#include <probekit/system/detail/spawn.hpp>
+#include <probekit/system/detail/spawn_plan.hpp>
+#include <probekit/system/detail/wheel.hpp>
+#include <probekit/system/process_spec.hpp>
+
+namespace probekit::inline v0::detail {
+
+/// An ExecProbe's settings, shared with its attempts and results.
+class ExecTarget final : public Target {
+public:
+    ExecTarget(ExecAction what, const ExecOptions& how)
+        : action(std::move(what)), options(how), plan(spec_of(action)) {}
+
+    [[nodiscard]] std::string message(const ProbeResult& result, std::optional<Duration> shown_timeout) const override {
+        std::string command;
+        for (const std::string& word : action.command) command.append(command.empty() ? "" : " ").append(word);
+        return exec_message(command, result, shown_timeout);
+    }
+
+    ExecAction action;
+    ExecOptions options;
+    SpawnPlan plan;
+
+private:
+    static ProcessSpec spec_of(const ExecAction& action) {
+        ProcessSpec spec;
+        spec.command = action.command;
+        spec.environment = action.environment;
+        spec.inherit_environment = action.inherit_environment;
+        spec.working_directory = action.working_directory;
+        return spec;
+    }
+};
+
+/// Runs the command and waits for its end. Up to three waits are pending at once, and come on any of the context's
+/// threads: for the end and, once the command has run for a while, for output on either pipe. The attempt is over when
+/// the command has been reaped and the last of them has come back.
+template <class Handler, class Executor, class IoExecutor>
+class ExecAttempt final : public Attempt<ExecAttempt<Handler, Executor, IoExecutor>, Handler, Executor> {
+    using Self = Ref<ExecAttempt>;
+    using Base = Attempt<ExecAttempt, Handler, Executor>;
+
+public:
+    ExecAttempt(Handler&& handler, const Executor& executor, const IoExecutor& io, const Ref<Wheel>& wheel,
+                Duration timeout, std::shared_ptr<const ExecTarget> target)
+        : Base(std::move(handler), executor, wheel, timeout),
+          io_(io),
+          target_(std::move(target)),
+          later_(*this),
+          out_(wheel->context().pool(), target_->options.output_limit),
+          err_(wheel->context().pool(), target_->options.output_limit) {}
+
+    // With the command still running, since the context goes, child_ kills and reaps it.
+    ~ExecAttempt() {
+        if (end_.state == ChildState::running) this->wheel_->disarm(later_);
+    }
+
+    static void start(Self self) {
+        ExecAttempt& attempt = *self;
+        attempt.run(std::move(self));
+    }
+
+    /// Makes the command end. One that has ended by itself meanwhile counts: a result that is there wins.
+    void stop_waiting() noexcept {
+        if (stopping_ || child_.ended()) return;
+        stopping_ = true;
+        const Duration grace = target_->options.kill_grace;
+        static_cast<void>(child_.signal(grace == Duration::zero() ? SIGKILL : SIGTERM));
+        if (grace == Duration::zero()) return;
+        watch_output();
+        kill_at_ = saturating_add(this->wheel_->now(), grace);
+        this->wheel_->arm(later_, kill_at_);
+    }
+
+private:
+    friend Base;
+
+    /// stdout or stderr.
+    struct Stream {
+        Stream(BlockPool& pool, std::size_t limit) noexcept : output(pool, limit) {}
+
+        OutputPipe<IoExecutor> pipe;
+        OutputBuffer output;
+        OpMemory memory;
+        bool pending = false; // a wait for it
+    };
+
+    /// Fires when the output is to be watched, and again when the grace period is over.
+    class Later final : public WheelNode {
+    public:
+        explicit Later(ExecAttempt& owner) noexcept : WheelNode(hooks), owner_(&owner) {}
+
+    private:
+        static ExecAttempt& owner(WheelNode& node) noexcept { return *static_cast<Later&>(node).owner_; }
+        static inline const WheelHooks hooks{
+            .retain = [](WheelNode& node) noexcept { owner(node).retain(); },
+            .fire = [](WheelNode& node) { Self::adopt(&owner(node))->later_fired(); },
+        };
+
+        ExecAttempt* owner_;
+    };
+
+    template <auto Which>
+    struct OutputStep {
+        using allocator_type = OpAllocator<void>;
+
+        Self attempt;
+
+        [[nodiscard]] allocator_type get_allocator() const noexcept {
+            return allocator_type{((*attempt).*Which).memory};
+        }
+        void operator()(std::error_code error) {
+            ExecAttempt& self = *attempt;
+            self.template readable<Which>(std::move(attempt), error);
+        }
+    };
+
+    void run(Self self) {
+        Child child;
+        const std::error_code error = spawn_command(child);
+        this->spent_in(Phase::spawn);
+        if (error) return this->finish_error(std::move(self), Phase::spawn, error);
+
+        const std::lock_guard lock{this->mutex_};
+        child_.adopt(child);
+        this->initiating_ = false;
+        this->started_ = this->mark_; // the time counts from the execution on
+        this->arm_deadline();
+        // Most commands end sooner: then nobody need ever wait for their output.
+        constexpr Duration usual = std::chrono::milliseconds{10};
+        this->wheel_->arm(later_, this->mark_ + usual);
+        wait_for_exit();
+        if (this->interrupt_ != Interrupt::none) stop_waiting(); // it came when there was no child to stop
+    }
+
+    [[nodiscard]] std::error_code spawn_command(Child& child) noexcept {
+        Descriptor<IoExecutor> out;
+        Descriptor<IoExecutor> err;
+        if (const std::error_code error = out_.pipe.open(out)) return error;
+        if (const std::error_code error = err_.pipe.open(err)) return error;
+        return spawn(target_->plan, {-1, out.get(), err.get()}, child);
+    }
+
+    void wait_for_exit() { child_.async_wait(io_, typename Base::template Step<&ExecAttempt::exited>{Self{this}}); }
+
+    void exited(Self self, std::error_code) {
+        {
+            const std::lock_guard lock{this->mutex_};
+            end_ = child_.reap();
+            if (end_.state == ChildState::running) return wait_for_exit();
+            this->wheel_->disarm(later_);
+            out_.pipe.finish(out_.output);
+            err_.pipe.finish(err_.output);
+            if (out_.pending || err_.pending) return;
+        }
+        conclude(std::move(self));
+    }
+
+    template <auto Which>
+    void readable(Self self, std::error_code error) {
+        {
+            const std::lock_guard lock{this->mutex_};
+            Stream& stream = this->*Which;
+            stream.pending = false;
+            if (end_.state == ChildState::running) {
+                if (error) return;
+                stream.pipe.read_some(stream.output);
+                return watch<Which>();
+            }
+            if (out_.pending || err_.pending) return;
+        }
+        conclude(std::move(self));
+    }
+
+    template <auto Which>
+    void watch() noexcept {
+        Stream& stream = this->*Which;
+        if (stream.pipe.is_open() && !stream.pending)
+            stream.pending = !stream.pipe.async_wait(io_, OutputStep<Which>{Self{this}});
+    }
+
+    void watch_output() noexcept {
+        watch<&ExecAttempt::out_>();
+        watch<&ExecAttempt::err_>();
+    }
+
+    void later_fired() noexcept {
+        const std::lock_guard lock{this->mutex_};
+        if (end_.state != ChildState::running) return;
+        if (!stopping_)
+            watch_output();
+        else if (this->wheel_->now() >= kill_at_)
+            static_cast<void>(child_.signal(SIGKILL));
+    }
+
+    // Nothing is pending any more, and the child has been reaped.
+    void conclude(Self self) {
+        ProbeResult& result = this->result_;
+        result.output_bytes = out_.output.seen() + err_.output.seen();
+        if (stopping_)
+            return this->finish_stopped(std::move(self), Phase::run, {}); // its output is lost, as the kubelet's
+        if (end_.state == ChildState::lost) return this->finish_error(std::move(self), Phase::run, Errc::status_lost);
+        const ExitStatus status = end_.status;
+        result.status = status.as_shell();
+        if (!status.ok() || target_->options.keep_output) keep_output();
+        this->spent_in(Phase::run);
+        if (status.ok()) return this->finish_passed(std::move(self), Phase::finish);
+        this->finish_with(std::move(self), Phase::finish,
+                          status.signal != 0 ? Errc::killed_by_signal : Errc::exit_status);
+    }
+
+    void keep_output() noexcept {
+        const std::string_view out = out_.output.kept();
+        const std::string_view err = err_.output.kept().substr(0, target_->options.output_limit - out.size());
+        try {
+            this->result_.output.reserve(out.size() + err.size());
+            this->result_.output.append(out).append(err);
+        } catch (const std::bad_alloc&) {
+            this->result_.output.clear(); // without memory the status is still worth telling
+        }
+    }
+
+    void describe(Phase) {
+        this->result_.target = target_;
+        if (this->result_.cause == Errc::timed_out) this->result_.detail = go_duration(this->timeout_);
+    }
+
+    IoExecutor io_;
+    std::shared_ptr<const ExecTarget> target_;
+    ChildWatch<IoExecutor> child_;
+    Reaped end_;
+    bool stopping_ = false; // it ends, or will, because of us
+    TimePoint kill_at_ = TimePoint::max();
+    Later later_;
+    Stream out_;
+    Stream err_;
+};
+
+} // namespace probekit::inline v0::detail

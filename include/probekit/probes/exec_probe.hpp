@@ -1,0 +1,62 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include <asio/any_io_executor.hpp>
+
+#include <probekit/core/actions.hpp>
+#include <probekit/core/error.hpp>
+#include <probekit/probes/detail/builtin_probe.hpp>
+#include <probekit/probes/detail/exec_attempt.hpp>
+#include <probekit/system/detail/executors.hpp>
+
+namespace probekit::inline v0 {
+
+/// Runs a command; exit status 0 is success. Mirrors the kubelet's exec probe: no shell, its output is stdout followed by
+/// stderr, the first 10 KiB of it.
+///
+/// The command runs in a process group of its own, with /dev/null as stdin and no descriptor of the program's. The
+/// timeout counts from its execution. At the timeout, or when the look is cancelled, the group is killed, and the
+/// command reaped, before the handler runs; a command that may not be signalled (set-user-ID) is waited for. Processes
+/// it leaves behind when it ends by itself are left alone, as in a container, and delay nothing.
+///
+/// The environment that is inherited is that of the moment the probe is made. An attempt owns what it needs: the probe
+/// may be moved or destroyed at once, and looks may overlap. One object from one thread or strand at a time.
+template <class Executor = asio::any_io_executor>
+class BasicExecProbe : public detail::BuiltinProbe<BasicExecProbe<Executor>, Executor> {
+    using Base = detail::BuiltinProbe<BasicExecProbe, Executor>;
+
+public:
+    template <class Other>
+    struct rebind_executor {
+        using other = BasicExecProbe<Other>;
+    };
+
+    /// `where`: an executor or an execution context. Throws ConfigException if validate() finds anything.
+    template <detail::ExecutorSource<Executor> Where>
+    explicit BasicExecProbe(Where&& where, ExecAction action, const ExecOptions& options = {})
+        : Base(std::forward<Where>(where)), target_(make_target(std::move(action), options)) {}
+
+    [[nodiscard]] const ExecAction& action() const noexcept { return target_->action; }
+
+private:
+    friend Base;
+
+    static std::shared_ptr<const detail::ExecTarget> make_target(ExecAction action, const ExecOptions& options) {
+        ConfigErrors wrong_options;
+        if (options.kill_grace < Duration::zero()) wrong_options.push_back({"kill_grace", "must not be negative"});
+        detail::throw_if_wrong(validate(action), std::move(wrong_options));
+        return std::make_shared<const detail::ExecTarget>(std::move(action), options);
+    }
+
+    template <class Handler, class IoExecutor>
+    using Attempt = detail::ExecAttempt<Handler, Executor, IoExecutor>;
+
+    std::shared_ptr<const detail::ExecTarget> target_;
+};
+
+using ExecProbe = BasicExecProbe<>;
+
+} // namespace probekit::inline v0

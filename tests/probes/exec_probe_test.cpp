@@ -1,0 +1,591 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#include <probekit/probes/exec_probe.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstddef>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <asio/awaitable.hpp>
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <asio/strand.hpp>
+#include <asio/thread_pool.hpp>
+#include <asio/use_awaitable.hpp>
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include "../system/process_tools.hpp"
+
+namespace {
+
+using namespace probekit;
+using namespace probekit::tests;
+using namespace std::chrono_literals;
+
+struct Look {
+    int calls = 0;
+    std::error_code error;
+    ProbeResult result;
+
+    auto handler() {
+        return [this](std::error_code code, ProbeResult what) {
+            ++calls;
+            error = code;
+            result = std::move(what);
+        };
+    }
+    bool was_aborted() const { return calls == 1 && error == asio::error::operation_aborted; }
+};
+
+ExecAction command(std::string script) { return {.command = {"/bin/sh", "-c", std::move(script)}}; }
+
+/// Runs until nothing is left to do. The time is only there to end a test that hangs.
+void run_dry(asio::io_context& io) {
+    io.restart();
+    io.run_for(30s);
+    REQUIRE(io.stopped());
+}
+
+Look look_once(const ExecAction& action, const ExecOptions& options = {}, Duration timeout = 20s) {
+    asio::io_context io;
+    Look look;
+    ExecProbe{io, action, options}.async_probe(timeout, look.handler());
+    CHECK(look.calls == 0); // never from inside the call
+    run_dry(io);
+    CHECK(look.calls == 1);
+    CHECK(has_no_children());
+    return look;
+}
+
+std::size_t open_descriptors() {
+    std::size_t count = 0;
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator{"/proc/self/fd"}) ++count;
+    return count;
+}
+
+/// The path of a FIFO. A command that opens it for writing, and leaves it to its children, shows with its end of file that
+/// they have all gone.
+struct Fifo {
+    Folder folder;
+    std::string path = (folder.path / "fifo").string();
+    int read_end = -1;
+
+    Fifo() {
+        REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+        read_end = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        REQUIRE(read_end >= 0);
+    }
+    Fifo(const Fifo&) = delete;
+    Fifo& operator=(const Fifo&) = delete;
+    ~Fifo() { ::close(read_end); }
+
+    /// Blocks until somebody has written something, or has had it open and nobody has any more.
+    std::string next() const {
+        pollfd entry = {.fd = read_end, .events = POLLIN, .revents = 0};
+        ::poll(&entry, 1, -1);
+        char buffer[64];
+        const ssize_t bytes = ::read(read_end, buffer, sizeof buffer);
+        return {buffer, static_cast<std::size_t>(bytes > 0 ? bytes : 0)};
+    }
+    /// Blocks as long as somebody has it open.
+    bool nobody_is_left() const {
+        char buffer[64];
+        ssize_t bytes = 0;
+        do { bytes = ::read(read_end, buffer, sizeof buffer); } while (bytes > 0);
+        return bytes == 0;
+    }
+
+    /// Runs the event loop until the command has said that it is there.
+    void wait_until_ready(asio::io_context& io) const {
+        pollfd entry = {.fd = read_end, .events = POLLIN, .revents = 0};
+        while (::poll(&entry, 1, 1) == 0) io.poll();
+        CHECK(next() == "\n");
+    }
+};
+
+} // namespace
+
+TEST_CASE("exit status 0 is success, any other failure") {
+    const Look good = look_once(command("exit 0"));
+    CHECK(!good.error);
+    CHECK(good.result.outcome == Outcome::success);
+    CHECK(good.result.phase == Phase::finish);
+    CHECK(good.result.status == 0);
+    CHECK(!good.result.cause);
+    CHECK(good.result.time_in(Phase::spawn) > 0ns);
+    CHECK(good.result.time_in(Phase::run) > 0ns);
+    CHECK(good.result.time_in(Phase::connect) == 0ns);
+
+    for (const int status : {1, 2, 127, 255}) {
+        const Look bad = look_once(command("exit " + std::to_string(status)));
+        CHECK(!bad.error);
+        CHECK(bad.result.outcome == Outcome::failure);
+        CHECK(bad.result.phase == Phase::finish);
+        CHECK(bad.result.status == status);
+        CHECK(bad.result.cause == Errc::exit_status);
+        CHECK(bad.result.message().empty());
+    }
+
+    const Look killed = look_once(command("kill -KILL $$"));
+    CHECK(killed.result.outcome == Outcome::failure);
+    CHECK(killed.result.status == 128 + SIGKILL);
+    CHECK(killed.result.cause == Errc::killed_by_signal);
+}
+
+TEST_CASE("the output is stdout followed by stderr") {
+    const std::string talk = "echo err1 >&2; echo out1; echo err2 >&2; echo out2; ";
+    const Look bad = look_once(command(talk + "exit 1"));
+    CHECK(bad.result.output == "out1\nout2\nerr1\nerr2\n");
+    CHECK(bad.result.output_bytes == 20);
+    CHECK(bad.result.message() == "out1\nout2\nerr1\nerr2\n");
+
+    const Look good = look_once(command(talk));
+    CHECK(good.result.output.empty());
+    CHECK(good.result.output_bytes == 20);
+    CHECK(look_once(command(talk), {.keep_output = true}).result.output == "out1\nout2\nerr1\nerr2\n");
+}
+
+TEST_CASE("output is kept up to its limit, and the rest drained and counted") {
+    const auto talk = [](int out, int err) {
+        return command("head -c " + std::to_string(out) + " /dev/zero | tr '\\0' o; head -c " + std::to_string(err) +
+                       " /dev/zero | tr '\\0' e >&2; exit 1");
+    };
+    const ProbeResult big_out = look_once(talk(1'000'000, 1'000'000)).result;
+    CHECK(big_out.status == 1);
+    CHECK(big_out.output == std::string(10240, 'o'));
+    CHECK(big_out.output_bytes == 2'000'000);
+
+    const ProbeResult big_err = look_once(talk(240, 1'000'000)).result;
+    CHECK(big_err.output == std::string(240, 'o') + std::string(10000, 'e'));
+    CHECK(big_err.output_bytes == 1'000'240);
+
+    const ProbeResult small = look_once(talk(3, 3), {.output_limit = 5}).result;
+    CHECK(small.output == "oooee");
+    CHECK(small.output_bytes == 6);
+
+    const ProbeResult nothing = look_once(talk(3, 3), {.output_limit = 0}).result;
+    CHECK(nothing.output.empty());
+    CHECK(nothing.output_bytes == 6);
+
+    const ProbeResult everything = look_once(talk(200'000, 100'000), {.output_limit = 1'000'000}).result;
+    CHECK(everything.output == std::string(200'000, 'o') + std::string(100'000, 'e'));
+}
+
+TEST_CASE("a command that cannot be executed is an error, and moves no counter") {
+    const Folder folder;
+    const auto error_of = [](const std::string& program) {
+        const Look look = look_once({.command = {program, "an argument"}});
+        CHECK(look.result.outcome == Outcome::unknown);
+        CHECK(look.result.phase == Phase::spawn);
+        CHECK(look.result.status == -1);
+        CHECK(look.result.cause == look.error);
+        CHECK(!is_local_fault(look.error));
+        return look.error;
+    };
+    CHECK(error_of("no-such-program-anywhere") == std::errc::no_such_file_or_directory);
+    CHECK(error_of("/no/such/program") == std::errc::no_such_file_or_directory);
+    CHECK(error_of(folder.file("text", "hello", 0644)) == std::errc::permission_denied);
+    CHECK(error_of(folder.file("script", "exit 0\n", 0755)) == std::errc::executable_format_error);
+    CHECK(look_once({.command = {"/no/such/program"}}).result.message() ==
+          "rpc error: code = Unknown desc = failed to exec in container: fork/exec /no/such/program: no such file or "
+          "directory");
+    ExecAction nowhere = command("exit 0");
+    nowhere.working_directory = "/no/such/folder";
+    CHECK(look_once(nowhere).error == std::errc::no_such_file_or_directory);
+}
+
+TEST_CASE("mistakes in the settings are found by the constructor") {
+    asio::io_context io;
+    const auto fields = [&](const ExecAction& action, const ExecOptions& options = {}) {
+        std::vector<std::string> result;
+        try {
+            const ExecProbe probe{io, action, options};
+        } catch (const ConfigException& thrown) {
+            for (const ConfigError& error : thrown.errors()) result.push_back(error.field);
+        }
+        return result;
+    };
+    CHECK(fields({}) == std::vector<std::string>{"command"});
+    CHECK(fields({.command = {""}}) == std::vector<std::string>{"command[0]"});
+    CHECK(fields({.command = {"a", std::string("b\0c", 3)}, .environment = {"x"}}, {.kill_grace = -1s}) ==
+          std::vector<std::string>{"command[1]", "environment[0]", "kill_grace"});
+    CHECK(fields(command("exit 0")).empty());
+}
+
+TEST_CASE("a command gets its environment, its working directory and an empty stdin") {
+    const Folder folder;
+    ::setenv("PROBEKIT_TEST_VARIABLE", "inherited", 1);
+    ExecAction action = command("echo $PROBEKIT_TEST_VARIABLE $OTHER; pwd; cat");
+    action.environment = {"OTHER=given"};
+    action.working_directory = folder.path.string();
+    asio::io_context io;
+    ExecProbe probe{io, action, {.keep_output = true}};
+    ::setenv("PROBEKIT_TEST_VARIABLE", "changed", 1);
+    Look look;
+    probe.async_probe(20s, look.handler());
+    run_dry(io);
+    ::unsetenv("PROBEKIT_TEST_VARIABLE");
+    CHECK(look.result.output == "inherited given\n" + std::filesystem::canonical(folder.path).string() + "\n");
+    CHECK(probe.action().command == action.command);
+}
+
+TEST_CASE("at the timeout the group is killed, and that is a failure") {
+    const Fifo fifo;
+    const ExecAction action =
+        command("exec 9>" + fifo.path + "; trap '' TERM; echo lost; sleep 1000 & echo >&9; sleep 1000");
+    const Look look = look_once(action, {}, 50ms);
+    CHECK(!look.error);
+    CHECK(look.result.outcome == Outcome::failure);
+    CHECK(look.result.phase == Phase::run);
+    CHECK(look.result.status == -1);
+    CHECK(look.result.cause == Errc::timed_out);
+    CHECK(look.result.cause == std::errc::timed_out);
+    CHECK(look.result.detail == "50ms");
+    CHECK(look.result.output.empty()); // as the kubelet's
+    CHECK(look.result.elapsed() >= 50ms);
+    CHECK(look.result.message() == "command timed out: \"/bin/sh -c " + action.command[2] + "\" timed out after 50ms");
+    CHECK(look.result.message(1s) == "command timed out: \"/bin/sh -c " + action.command[2] + "\" timed out after 1s");
+    CHECK(fifo.nobody_is_left());
+}
+
+TEST_CASE("with a grace period SIGTERM comes first") {
+    const Fifo fifo;
+    const std::string prologue = "exec 9>" + fifo.path + "; echo >&9; ";
+    asio::io_context io;
+    Look look;
+    asio::cancellation_signal cancel;
+    const auto begin = [&](const std::string& script, Duration grace) {
+        ExecProbe probe{io, command(prologue + script), {.kill_grace = grace}};
+        probe.async_probe(1h, asio::bind_cancellation_slot(cancel.slot(), look.handler()));
+        fifo.wait_until_ready(io);
+        cancel.emit(asio::cancellation_type::terminal);
+    };
+    SECTION("a command may end in its own way") {
+        begin("trap 'echo bye >&9; exit 0' TERM; echo >&9; while :; do read word <$0; done", 1h);
+        run_dry(io);
+        CHECK(look.was_aborted());
+    }
+    SECTION("one that says much while it ends is not blocked by its pipe") {
+        begin("trap 'head -c 300000 /dev/zero; exit 0' TERM; sleep 1000 & wait", 1h);
+        run_dry(io);
+        CHECK(look.was_aborted());
+    }
+    SECTION("one that does not end is killed") {
+        begin("trap '' TERM; sleep 1000", 10ms);
+        run_dry(io);
+        CHECK(look.was_aborted());
+    }
+    CHECK(has_no_children());
+}
+
+TEST_CASE("a command that ends within the grace period after its timeout has failed all the same") {
+    const Look look = look_once(command("trap 'exit 0' TERM; sleep 1000 & wait"), {.kill_grace = 20s}, 50ms);
+    CHECK(!look.error);
+    CHECK(look.result.outcome == Outcome::failure);
+    CHECK(look.result.cause == Errc::timed_out);
+}
+
+TEST_CASE("a result that is there beats the deadline and the cancellation") {
+    asio::io_context io;
+    const Fifo fifo;
+    Look look;
+    asio::cancellation_signal cancel;
+    const bool timeout = GENERATE(true, false);
+    ExecProbe probe{io, command("exec 9>" + fifo.path + "; echo >&9; exit 0")};
+    probe.async_probe(timeout ? 1ns : Duration{1h}, asio::bind_cancellation_slot(cancel.slot(), look.handler()));
+    // The event loop is late: the command has ended, and the deadline has passed, before it comes to look.
+    CHECK(fifo.next() == "\n");
+    CHECK(fifo.nobody_is_left());
+    siginfo_t info = {};
+    REQUIRE(::waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) == 0);
+    if (!timeout) cancel.emit(asio::cancellation_type::total);
+    run_dry(io);
+    CHECK(look.calls == 1);
+    CHECK(!look.error);
+    CHECK(look.result.outcome == Outcome::success);
+}
+
+TEST_CASE("a cancelled look is over when its handler runs") {
+    const asio::cancellation_type type =
+        GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
+    asio::io_context io;
+    const Fifo fifo;
+    asio::cancellation_signal cancel;
+    const std::size_t before = open_descriptors();
+    bool called = false;
+    ExecProbe probe{io, command("exec 9>" + fifo.path + "; sleep 1000 & echo >&9; sleep 1000")};
+    probe.async_probe(1h, asio::bind_cancellation_slot(cancel.slot(), [&](std::error_code error, ProbeResult result) {
+                          called = true;
+                          CHECK(error == asio::error::operation_aborted);
+                          CHECK(result.outcome == Outcome::unknown);
+                          CHECK(fifo.nobody_is_left());
+                          CHECK(has_no_children());
+                          CHECK(open_descriptors() <= before + 3); // epoll's own
+                      }));
+    fifo.wait_until_ready(io);
+    cancel.emit(type);
+    CHECK(!called);
+    run_dry(io);
+    CHECK(called);
+}
+
+TEST_CASE("a look may be cancelled at each of its steps") {
+    bool cancelled = true;
+    for (int step = 0; cancelled && step != 1000; ++step) {
+        asio::io_context io;
+        asio::cancellation_signal cancel;
+        Look look;
+        ExecProbe probe{io, command("head -c 200000 /dev/zero; exec true")};
+        probe.async_probe(1h, asio::bind_cancellation_slot(cancel.slot(), look.handler()));
+        for (int i = 0; i != step && look.calls == 0; ++i) io.run_one();
+        cancelled = look.calls == 0;
+        cancel.emit(asio::cancellation_type::terminal);
+        run_dry(io);
+        CHECK(look.calls == 1);
+        if (look.error)
+            CHECK(look.was_aborted());
+        else
+            CHECK(look.result.outcome == Outcome::success);
+        CHECK(has_no_children());
+    }
+    CHECK(!cancelled);
+}
+
+TEST_CASE("the execution context may go at each step of a look") {
+    bool destroyed = true;
+    for (int step = 0; destroyed && step != 1000; ++step) {
+        const std::size_t before = open_descriptors();
+        {
+            std::optional<ExecProbe> probe;
+            auto io = std::make_unique<asio::io_context>();
+            Look look;
+            probe.emplace(*io, command("head -c 200000 /dev/zero; exec true"));
+            probe->async_probe(1h, look.handler());
+            for (int i = 0; i != step && look.calls == 0; ++i) io->run_one();
+            destroyed = look.calls == 0;
+            io.reset();
+            CHECK(look.calls == (destroyed ? 0 : 1));
+            CHECK(has_no_children());
+        }
+        CHECK(open_descriptors() == before);
+    }
+    CHECK(!destroyed);
+}
+
+TEST_CASE("a cancellation that comes when the look is over does nothing") {
+    asio::io_context io;
+    asio::cancellation_signal cancel;
+    Look look;
+    ExecProbe probe{io, command("exit 1")};
+    probe.async_probe(1h, asio::bind_cancellation_slot(cancel.slot(), look.handler()));
+    run_dry(io);
+    cancel.emit(asio::cancellation_type::terminal);
+    CHECK(look.calls == 1);
+    CHECK(look.result.status == 1);
+}
+
+TEST_CASE("a process the command leaves behind delays nothing and is left alone") {
+    const Fifo fifo;
+    const bool own_session = GENERATE(true, false);
+    // It holds stdout and stderr for ever.
+    const Look look = look_once(command(std::string(own_session ? "setsid " : "") + "/bin/sh -c 'echo $$ >" +
+                                        fifo.path + "; exec sleep 1000' & echo said; exit 1"),
+                                {}, 20s);
+    CHECK(look.result.status == 1);
+    CHECK(look.result.output == "said\n");
+    const int left_behind = std::stoi(fifo.next());
+    CHECK(::kill(left_behind, SIGKILL) == 0);
+}
+
+TEST_CASE("a command that closes its output runs on, and one that floods it ends") {
+    CHECK(look_once(command("echo early; exec >&- 2>&-; sleep 0.03; exit 7")).result.status == 7);
+    CHECK(look_once(command("echo early; exec >&-; sleep 0.03; echo late >&2; exit 7")).result.output ==
+          "early\nlate\n");
+    const Look flood = look_once(command("exec yes"), {}, 100ms);
+    CHECK(flood.result.cause == Errc::timed_out);
+    CHECK(flood.result.output_bytes > 65536);
+}
+
+TEST_CASE("looks may overlap, and need no probe") {
+    asio::io_context io;
+    std::vector<Look> looks(5);
+    {
+        ExecProbe probe{io, command("exit 3")};
+        for (Look& look : looks) probe.async_probe(20s, look.handler());
+        ExecProbe moved{std::move(probe)};
+    }
+    run_dry(io);
+    for (const Look& look : looks) CHECK(look.result.status == 3);
+    CHECK(has_no_children());
+}
+
+TEST_CASE("a look can be awaited by a coroutine, and throws only if it could not ask") {
+    asio::io_context io;
+    ExecProbe bad{io, command("exit 3")};
+    ExecProbe missing{io, {.command = {"/no/such/program"}}};
+    int status = -1;
+    std::error_code thrown;
+    auto coroutine = [&]() -> asio::awaitable<void> {
+        const ProbeResult result = co_await bad.async_probe(20s, asio::use_awaitable);
+        status = result.status;
+        try {
+            co_await missing.async_probe(20s, asio::use_awaitable);
+        } catch (const std::system_error& error) { thrown = error.code(); }
+    };
+    asio::co_spawn(io, coroutine(), asio::detached);
+    run_dry(io);
+    CHECK(status == 3);
+    CHECK(thrown == std::errc::no_such_file_or_directory);
+}
+
+TEST_CASE("a look with its executor known at compile time, and one on a strand") {
+    asio::io_context io;
+    Look first;
+    BasicExecProbe<asio::io_context::executor_type> known{io, command("exit 1")};
+    known.async_probe(20s, first.handler());
+    Look second;
+    auto strand = asio::make_strand(io);
+    ExecProbe stranded{strand, command("exit 2")};
+    bool on_strand = false;
+    stranded.async_probe(20s, [&](std::error_code error, ProbeResult result) {
+        on_strand = strand.running_in_this_thread();
+        second.handler()(error, std::move(result));
+    });
+    run_dry(io);
+    CHECK(first.result.status == 1);
+    CHECK(second.result.status == 2);
+    CHECK(on_strand);
+}
+
+TEST_CASE("a look without descriptors to spare is a local fault, and the next one works") {
+    asio::io_context io;
+    ExecProbe probe{io, command("exit 0")};
+    Look warm_up;
+    probe.async_probe(20s, warm_up.handler());
+    run_dry(io);
+
+    rlimit limits = {};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &limits) == 0);
+    const rlimit few = {64, limits.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+    std::vector<int> all;
+    for (int taken = ::dup(0); taken >= 0; taken = ::dup(0)) all.push_back(taken);
+    // Whatever step it is that fails: the first pipe, the second, the process, or none.
+    std::size_t failures = 0;
+    for (std::size_t free = 0; free != 7; ++free) {
+        Look look;
+        probe.async_probe(20s, look.handler());
+        run_dry(io);
+        CHECK(look.calls == 1);
+        if (look.error) {
+            ++failures;
+            CHECK(look.error == std::errc::too_many_files_open);
+            CHECK(is_local_fault(look.error));
+            CHECK(look.result.outcome == Outcome::unknown);
+        } else
+            CHECK(look.result.passed());
+        CHECK(has_no_children());
+        ::close(all.back());
+        all.pop_back();
+    }
+    for (const int taken : all) ::close(taken);
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &limits) == 0);
+    CHECK(failures >= 4);
+    CHECK(failures < 7);
+}
+
+TEST_CASE("no room for another process is a local fault") {
+    if (!is_root()) SKIP("needs root to become a user without other processes");
+    // RLIMIT_NPROC does not bind root: as another user, in a process of its own.
+    const pid_t tester = ::fork();
+    if (tester == 0) {
+        const rlimit none = {0, 0};
+        if (::setgid(65534) != 0 || ::setuid(65534) != 0 || ::setrlimit(RLIMIT_NPROC, &none) != 0) ::_exit(2);
+        asio::io_context io;
+        ExecProbe probe{io, command("exit 0")};
+        bool right = false;
+        probe.async_probe(20s, [&](std::error_code error, ProbeResult) {
+            right = error == std::errc::resource_unavailable_try_again && is_local_fault(error);
+        });
+        io.run();
+        ::_exit(right ? 0 : 1);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(tester, &status, 0) == tester);
+    CHECK(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 0);
+}
+
+TEST_CASE("a program that ignores SIGCHLD, or reaps everybody's children, costs at most a look") {
+    const bool ignores = GENERATE(true, false);
+    const SignalAction action{SIGCHLD, ignores ? SIG_IGN : SIG_DFL};
+    const Fifo fifo;
+    asio::io_context io;
+    Look look;
+    ExecProbe probe{io, command("exec 9>" + fifo.path + "; echo >&9; exit 9")};
+    probe.async_probe(20s, look.handler());
+    if (!ignores) REQUIRE(::waitpid(-1, nullptr, 0) > 0);
+    run_dry(io);
+    if (kernel_is_at_least(6, 15))
+        CHECK(look.result.status == 9);
+    else {
+        CHECK(look.error == Errc::status_lost);
+        CHECK(look.result.outcome == Outcome::unknown);
+    }
+}
+
+TEST_CASE("looks on the strands of a pool, some of them cancelled") {
+    asio::thread_pool pool{4};
+    std::atomic<int> done = 0;
+    std::atomic<int> wrong = 0;
+    constexpr int count = 24;
+    struct Job {
+        asio::strand<asio::thread_pool::executor_type> strand;
+        ExecProbe probe;
+        asio::cancellation_signal cancel;
+
+        Job(asio::thread_pool& where, const ExecAction& action)
+            : strand(asio::make_strand(where)), probe(strand, action, {.kill_grace = 1s}) {}
+    };
+    std::vector<std::unique_ptr<Job>> jobs;
+    for (int i = 0; i != count; ++i) {
+        jobs.push_back(std::make_unique<Job>(
+            pool, command(i % 4 == 0 ? "exit 0" : "head -c 100000 /dev/zero >&2; sleep 1000 & wait")));
+        Job& job = *jobs.back();
+        asio::post(job.strand, [&, i] {
+            job.probe.async_probe(
+                i % 4 == 1 ? 20ms : Duration{1h},
+                asio::bind_cancellation_slot(job.cancel.slot(), [&, i](std::error_code error, ProbeResult result) {
+                    ++done;
+                    if (!job.strand.running_in_this_thread()) ++wrong;
+                    if (i % 4 == 0 && (error || !result.passed())) ++wrong;
+                    if (i % 4 == 1 && (error || result.cause != Errc::timed_out)) ++wrong;
+                    if (i % 4 > 1 && error != asio::error::operation_aborted) ++wrong;
+                }));
+            if (i % 4 == 2) job.cancel.emit(asio::cancellation_type::terminal);
+            if (i % 4 == 3) asio::post(job.strand, [&] { job.cancel.emit(asio::cancellation_type::terminal); });
+        });
+    }
+    pool.join();
+    CHECK(done == count);
+    CHECK(wrong == 0);
+    CHECK(has_no_children());
+}

@@ -1,0 +1,204 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#include <chrono>
+#include <cstddef>
+#include <exception>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <asio/buffer.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/read_until.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/use_awaitable.hpp>
+#include <asio/write.hpp>
+#include <catch2/catch_test_macros.hpp>
+
+#include <probekit/probes/http_get_probe.hpp>
+
+#include "../vectors/http_case.hpp"
+
+// The recordings of the kubelet's HTTP prober once more, over real sockets: a server follows the script, HttpGetProbe
+// asks it. All at once, so that it takes no longer than the longest.
+namespace {
+
+using namespace probekit;
+using namespace http_case;
+using namespace std::chrono_literals;
+using asio::ip::tcp;
+
+tcp::acceptor listen_on(asio::io_context& io, const std::string& address) {
+    return tcp::acceptor{io, tcp::endpoint{asio::ip::make_address(address), 0}};
+}
+
+std::string port_text(const tcp::acceptor& acceptor) { return std::to_string(acceptor.local_endpoint().port()); }
+
+/// One case: its server, its probe, what was seen.
+class Replay : public std::enable_shared_from_this<Replay> {
+public:
+    Replay(asio::io_context& io, const json& recorded) : io_(io), recorded_(recorded) {
+        const json& request = recorded.at("request");
+        const std::string host =
+            request.at("host").get<std::string>().empty() ? request.at("pod_ip") : request.at("host");
+        std::error_code no_literal;
+        static_cast<void>(asio::ip::make_address(host, no_literal));
+        acceptors_.push_back(listen_on(io, no_literal ? "127.0.0.1" : host));
+        acceptors_.push_back(listen_on(io, "127.0.0.1"));
+        ports_ = {port_text(acceptors_[0]), port_text(acceptors_[1]), {}};
+    }
+
+    void start() {
+        const json& server = recorded_.at("server");
+        const HttpGetAction action = action_of(recorded_.at("request"), ports_);
+        if (!validate(action).empty()) {
+            acceptors_.clear();
+            return;
+        }
+        if (server.at("kind") == "none") {
+            acceptors_.clear();
+        } else if (server.at("kind") == "full-backlog") {
+            fill_backlog();
+        } else {
+            for (tcp::acceptor& acceptor : acceptors_) accept(acceptor);
+        }
+        // What does not end by its timeout must not, however slow the machine.
+        const bool times_out = recorded_.at("expect").dump().find("deadline exceeded") != std::string::npos;
+        const auto timeout = times_out ? std::chrono::milliseconds{recorded_.at("request").at("timeout_ms")} : 60'000ms;
+        HttpGetProbe probe{io_, action, {.keep_output = true, .user_agent = "kube-probe/1.35"}};
+        probe.async_probe(timeout, [self = shared_from_this()](std::error_code error, const ProbeResult& result) {
+            self->answered(error, result);
+        });
+    }
+
+    [[nodiscard]] std::string name() const { return recorded_.at("name"); }
+
+    /// Once nothing is left to run: what is wrong, nothing if all is well.
+    [[nodiscard]] std::string problem() {
+        const json& expected = recorded_.at("expect");
+        if (!seen_) return is_refused_as_meant(name(), expected) ? "" : "refused";
+        for (const auto& connection : connections_) seen_->requests.push_back(connection->request);
+        return agrees_with_case(*seen_, expected, ports_) ? "" : shown(*seen_, expected);
+    }
+
+private:
+    struct Connection {
+        explicit Connection(tcp::socket accepted) : socket(std::move(accepted)) {}
+        tcp::socket socket;
+        std::string request;
+    };
+
+    void accept(tcp::acceptor& acceptor) {
+        acceptor.async_accept([self = shared_from_this(), &acceptor](std::error_code error, tcp::socket socket) {
+            if (error) return;
+            self->connections_.push_back(std::make_shared<Connection>(std::move(socket)));
+            asio::co_spawn(self->io_, follow(self, self->connections_.back(), self->connections_.size() - 1),
+                           asio::detached);
+            self->accept(acceptor);
+        });
+    }
+
+    static asio::awaitable<void> follow(std::shared_ptr<Replay> self, std::shared_ptr<Connection> connection,
+                                        std::size_t index) {
+        const json& scripts = self->recorded_.at("server").at("conns");
+        const json& script = scripts.at(std::min(index, scripts.size() - 1));
+        std::error_code error;
+        auto token = asio::redirect_error(asio::use_awaitable, error);
+        for (const json& step : script) {
+            if (step.contains("recv")) {
+                std::string read;
+                const bool understands = self->recorded_.at("server").at("kind") == "script";
+                const std::size_t size = co_await asio::async_read_until(connection->socket, asio::dynamic_buffer(read),
+                                                                         std::string_view{"\r\n\r\n"}, token);
+                if (understands) connection->request = read.substr(0, size);
+            }
+            if (step.contains("delay_ms")) {
+                asio::steady_timer timer{self->io_, std::chrono::milliseconds{step.at("delay_ms")}};
+                co_await timer.async_wait(token);
+            }
+            if (step.contains("send")) {
+                const std::string once = bytes_of(step.at("send"), self->ports_);
+                std::string bytes;
+                for (int i = 0, times = step.value("repeat", 1); i != times; ++i) bytes += once;
+                co_await asio::async_write(connection->socket, asio::buffer(bytes), token);
+            }
+            if (step.value("close", "") == "rst") {
+                connection->socket.set_option(asio::socket_base::linger(true, 0), error);
+                break;
+            }
+            if (step.value("close", "") == "fin") break;
+            if (step.value("close", "") == "wait") {
+                char dropped[1024];
+                while (!error) co_await connection->socket.async_read_some(asio::buffer(dropped), token);
+            }
+        }
+        connection->socket.close(error);
+    }
+
+    // The queue takes one or two; the next connection's SYN is dropped.
+    void fill_backlog() {
+        std::error_code ignored;
+        acceptors_[0].listen(0, ignored);
+        for (int i = 0; i != 4; ++i) {
+            fillers_.emplace_back(io_);
+            fillers_.back().open(tcp::v4());
+            fillers_.back().non_blocking(true);
+            fillers_.back().connect(acceptors_[0].local_endpoint(), ignored);
+        }
+    }
+
+    void answered(std::error_code error, const ProbeResult& result) {
+        Seen seen{.result = std::string{to_string(result.outcome)}, .message = {}, .error = {}, .requests = {}};
+        (error ? seen.error : seen.message) = result.message();
+        for (std::string* const text : {&seen.message, &seen.error}) hide_local_port(*text);
+        std::error_code ignored;
+        for (tcp::acceptor& acceptor : acceptors_) acceptor.close(ignored);
+        fillers_.clear();
+        seen_ = std::move(seen);
+    }
+
+    static void hide_local_port(std::string& text) {
+        const std::size_t arrow = text.find("->127.");
+        if (arrow == std::string::npos) return;
+        const std::size_t colon = text.rfind(':', arrow);
+        text.erase(colon + 1, arrow - colon - 1);
+    }
+
+    asio::io_context& io_;
+    const json& recorded_;
+    std::vector<tcp::acceptor> acceptors_;
+    std::vector<tcp::socket> fillers_;
+    Ports ports_;
+    std::optional<Seen> seen_; // nothing: the settings were refused
+    std::vector<std::shared_ptr<Connection>> connections_;
+};
+
+} // namespace
+
+TEST_CASE("over sockets, too, HttpGetProbe does what the kubelet was recorded doing") {
+    std::ifstream file{PROBEKIT_TEST_DATA "/http_cases.json"};
+    REQUIRE(file);
+    const json document = json::parse(file);
+    asio::io_context io{1};
+    std::vector<std::shared_ptr<Replay>> replays;
+    for (const json& recorded : document.at("cases")) {
+        if (recorded.at("request").at("scheme") == "HTTPS") continue; // the tls room's
+        if (recorded.at("name") == "redir-no-port") continue;         // asks port 80 of this machine, whatever is there
+        replays.push_back(std::make_shared<Replay>(io, recorded));
+    }
+    for (const auto& replay : replays) replay->start();
+    io.run();
+    for (const auto& replay : replays) {
+        INFO(replay->name());
+        CHECK(replay->problem() == "");
+    }
+    CHECK(replays.size() > 150);
+}
