@@ -92,6 +92,7 @@ struct Fifo {
         REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
         read_end = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
         REQUIRE(read_end >= 0);
+        REQUIRE(::fcntl(read_end, F_SETFL, 0) == 0); // only the opening must not block
     }
     Fifo(const Fifo&) = delete;
     Fifo& operator=(const Fifo&) = delete;

@@ -129,6 +129,7 @@ private:
                 std::string bytes;
                 for (int i = 0, times = step.value("repeat", 1); i != times; ++i) bytes += once;
                 co_await asio::async_write(connection->socket, asio::buffer(bytes), token);
+                if (error) break; // the client has gone; nothing would wake a second write
             }
             if (step.value("close", "") == "rst") {
                 connection->socket.set_option(asio::socket_base::linger(true, 0), error);

@@ -1,0 +1,269 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#include <probekit/probes/tcp_probe.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <dirent.h>
+#include <sys/resource.h>
+
+#include <asio/bind_allocator.hpp>
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/bind_executor.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/error.hpp>
+#include <asio/io_context.hpp>
+#include <asio/strand.hpp>
+#include <asio/thread_pool.hpp>
+#include <asio/use_future.hpp>
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include <probekit/probes/probe.hpp>
+
+#include "loopback.hpp"
+
+using namespace probekit;
+using namespace std::chrono_literals;
+
+static_assert(Probe<TcpProbe>);
+static_assert(Probe<BasicTcpProbe<asio::io_context::executor_type>>);
+
+namespace {
+
+struct Answer {
+    std::error_code error;
+    ProbeResult result;
+};
+
+// Looks once and runs the loop until the look has ended.
+template <class P>
+Answer look(asio::io_context& io, P& probe, Duration timeout = 5s) {
+    std::optional<Answer> answer;
+    probe.async_probe(timeout, [&](std::error_code error, ProbeResult result) {
+        answer.emplace(error, std::move(result));
+    });
+    CHECK_FALSE(answer); // never from inside the call
+    io.restart();
+    while (!answer) io.run_one_for(20s);
+    return std::move(*answer);
+}
+
+[[nodiscard]] std::size_t open_descriptors() {
+    std::size_t count = 0;
+    DIR* const directory = ::opendir("/proc/self/fd");
+    while (::readdir(directory) != nullptr) ++count;
+    ::closedir(directory);
+    return count;
+}
+
+} // namespace
+
+TEST_CASE("an open port passes, without a text") {
+    asio::io_context io;
+    const char* const address = GENERATE("127.0.0.1", "::1");
+    LoopbackServer server{io, {}, address};
+    TcpProbe probe{io, {.host = address, .port = server.port()}};
+    const auto [error, result] = look(io, probe);
+    CHECK_FALSE(error);
+    CHECK(result.outcome == Outcome::success);
+    CHECK(result.phase == Phase::finish);
+    CHECK(result.message().empty());
+    CHECK(result.elapsed() > 0ns);
+    CHECK(result.time_in(Phase::connect) == result.elapsed());
+}
+
+TEST_CASE("no host is 127.0.0.1, a name is resolved") {
+    asio::io_context io;
+    LoopbackServer server{io};
+    TcpProbe nobody{io, {.port = server.port()}};
+    CHECK(look(io, nobody).result.passed());
+    TcpProbe name{io, {.host = "localhost", .port = server.port()}};
+    CHECK(look(io, name).result.passed());
+}
+
+TEST_CASE("a refusal is a failure in the kubelet's words") {
+    asio::io_context io;
+    const ClosedPort closed{io};
+    TcpProbe probe{io, {.host = "127.0.0.1", .port = closed.number()}};
+    const auto [error, result] = look(io, probe);
+    CHECK_FALSE(error);
+    CHECK(result.outcome == Outcome::failure);
+    CHECK(result.phase == Phase::connect);
+    CHECK(result.cause == std::errc::connection_refused);
+    CHECK(result.message() == "dial tcp 127.0.0.1:" + std::to_string(closed.number()) + ": connect: connection refused");
+}
+
+TEST_CASE("names that do not resolve, and hosts in brackets") {
+    asio::io_context io;
+    TcpProbe unknown{io, {.host = "nonexistent.invalid", .port = 80}};
+    const ProbeResult result = look(io, unknown).result;
+    CHECK(result.outcome == Outcome::failure);
+    CHECK(result.cause == Errc::no_such_host);
+    CHECK(result.message() == "dial tcp: lookup nonexistent.invalid: no such host");
+    TcpProbe bracketed{io, {.host = "[::1]", .port = 80}};
+    CHECK(look(io, bracketed).result.message() == "dial tcp: address [[::1]]:80: missing port in address");
+}
+
+TEST_CASE("a connection that does not come about in time is a failure") {
+    asio::io_context io;
+    const FullBacklog full{io};
+    TcpProbe probe{io, {.port = full.port()}};
+    const auto [error, result] = look(io, probe, 50ms);
+    CHECK_FALSE(error);
+    CHECK(result.outcome == Outcome::failure);
+    CHECK(result.cause == Errc::timed_out);
+    CHECK(result.cause == std::errc::timed_out);
+    CHECK(result.elapsed() >= 50ms);
+    CHECK(result.message() == "dial tcp 127.0.0.1:" + std::to_string(full.port()) + ": i/o timeout");
+}
+
+TEST_CASE("a cancelled look leaves nothing behind") {
+    asio::io_context io;
+    const FullBacklog full{io};
+    const auto type = GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial,
+                               asio::cancellation_type::total);
+    const bool at_once = GENERATE(true, false);
+    const std::size_t before = open_descriptors();
+    asio::cancellation_signal signal;
+    std::optional<Answer> answer;
+    {
+        TcpProbe probe{io, {.port = full.port()}}; // may go as soon as it has been asked
+        probe.async_probe(1min, asio::bind_cancellation_slot(
+                                    signal.slot(), [&](std::error_code error, ProbeResult result) {
+                                        answer.emplace(error, std::move(result));
+                                        CHECK(open_descriptors() <= before + 2); // the loop's own: epoll, eventfd, timerfd
+                                    }));
+    }
+    if (!at_once) io.poll();
+    signal.emit(type);
+    CHECK_FALSE(answer);
+    while (!answer) io.run_one_for(20s);
+    CHECK(answer->error == asio::error::operation_aborted);
+    CHECK(answer->result.outcome == Outcome::unknown);
+    CHECK_FALSE(signal.slot().has_handler());
+    signal.emit(type); // nobody is there
+}
+
+TEST_CASE("the context may go with a look pending") {
+    std::optional<asio::io_context> io{std::in_place};
+    const std::size_t before = open_descriptors();
+    {
+        asio::cancellation_signal signal;
+        const FullBacklog full{*io};
+        TcpProbe probe{*io, {.port = full.port()}};
+        probe.async_probe(1min, asio::bind_cancellation_slot(signal.slot(), [](std::error_code, const ProbeResult&) {
+                              FAIL("told, though its context has gone");
+                          }));
+        io->poll();
+    }
+    io.reset();
+    CHECK(open_descriptors() <= before);
+}
+
+TEST_CASE("looks may overlap, and each handler has its own executor and allocator") {
+    asio::io_context io, other;
+    LoopbackServer server{io};
+    TcpProbe probe{io, {.port = server.port()}};
+    int told = 0;
+    for (int i = 0; i != 5; ++i) probe.async_probe(5s, [&](std::error_code, const ProbeResult&) { ++told; });
+    bool elsewhere = false;
+    detail::BlockPool pool;
+    probe.async_probe(5s, asio::bind_executor(other.get_executor(),
+                                              asio::bind_allocator(detail::PoolAllocator<void>{pool},
+                                                                   [&](std::error_code, const ProbeResult&) {
+                                                                       elsewhere = true;
+                                                                   })));
+    while (told != 5) io.run_one_for(20s);
+    io.poll();
+    CHECK_FALSE(elsewhere);
+    other.run();
+    CHECK(elsewhere);
+}
+
+TEST_CASE("on a strand, on a pool, with a future") {
+    asio::thread_pool pool{2};
+    asio::io_context io;
+    const ClosedPort closed{io};
+    TcpProbe on_pool{pool, {.port = closed.number()}};
+    CHECK(on_pool.async_probe(5s, asio::use_future).get().outcome == Outcome::failure);
+    BasicTcpProbe<asio::strand<asio::thread_pool::executor_type>> on_strand{asio::make_strand(pool),
+                                                                           {.port = closed.number()}};
+    CHECK(on_strand.async_probe(5s, asio::use_future).get().outcome == Outcome::failure);
+}
+
+TEST_CASE("our own lack of descriptors is an error, never the target's failure") {
+    asio::io_context io;
+    LoopbackServer server{io};
+    TcpProbe probe{io, {.port = server.port()}};
+    io.poll();
+    rlimit old{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &old) == 0);
+    const rlimit none{.rlim_cur = 0, .rlim_max = old.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+    const auto [error, result] = look(io, probe);
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &old) == 0);
+    CHECK(error == std::errc::too_many_files_open);
+    CHECK(is_local_fault(error));
+    CHECK(result.outcome == Outcome::unknown);
+    CHECK(result.message().ends_with(": socket: too many open files"));
+    CHECK(look(io, probe).result.passed()); // it recovers by itself
+}
+
+TEST_CASE("a source address, and one that is not ours") {
+    asio::io_context io;
+    LoopbackServer server{io};
+    TcpProbe from{io, {.port = server.port()}, {.source_address = "127.0.0.9"}};
+    CHECK(look(io, from).result.passed());
+    TcpProbe foreign{io, {.port = server.port()}, {.source_address = "192.0.2.1"}};
+    CHECK(look(io, foreign).error == std::errc::address_not_available);
+}
+
+TEST_CASE("a silent look proves the listener, and is not seen by the server's program") {
+    asio::io_context io;
+    LoopbackServer server{io};
+    TcpProbe silent{io, {.port = server.port()}, {.silent = true}};
+    CHECK(look(io, silent).result.passed());
+    const ClosedPort closed{io};
+    TcpProbe refused{io, {.port = closed.number()}, {.silent = true}};
+    CHECK(look(io, refused).result.outcome == Outcome::failure);
+}
+
+TEST_CASE("no socket stays behind in TIME_WAIT") {
+    asio::io_context io;
+    LoopbackServer server{io};
+    TcpProbe probe{io, {.port = server.port()}};
+    for (int i = 0; i != 20; ++i) REQUIRE(look(io, probe).result.passed());
+    // State 06 of /proc/net/tcp, with our port on either side.
+    char wanted[8];
+    std::snprintf(wanted, sizeof wanted, ":%04X", server.port());
+    std::ifstream table{"/proc/net/tcp"};
+    int waiting = 0;
+    for (std::string line; std::getline(table, line);)
+        if (line.find(wanted) != std::string::npos && line.find(" 06 ") != std::string::npos) ++waiting;
+    CHECK(waiting == 0);
+}
+
+TEST_CASE("mistakes are told by name") {
+    asio::io_context io;
+    try {
+        TcpProbe probe{io, {.host = "a\nb"}, {.source_address = "here"}};
+        FAIL("accepted");
+    } catch (const ConfigException& exception) {
+        CHECK(exception.errors() == ConfigErrors{{"host", "must not contain CR, LF or NUL"},
+                                                 {"port", "must be between 1 and 65535"},
+                                                 {"source_address", "must be a literal IP address"}});
+    }
+    TcpProbe probe{io, {.host = "x", .port = 5}};
+    CHECK(probe.action().host == "x");
+    CHECK(probe.get_executor() == io.get_executor());
+}
