@@ -498,6 +498,21 @@ TEST_CASE(
     }
 }
 
+TEST_CASE("A look asked for is forgotten with what ends the reason to look") {
+    const int number = GENERATE(3, 4, 8, 12, 14); // gone, terminating, a result that leads to hold, paused, stopped
+    WorkerFsm fsm = in_state(WorkerState::probing);
+    (void)fsm.step(event::Triggered{}, at(1s));
+    REQUIRE(fsm.look_pending());
+    (void)fsm.step(event_number(number), at(2s));
+    CHECK_FALSE(fsm.look_pending());
+    (void)fsm.step(event::AttemptDropped{}, at(3s));
+    if (number == 3 || number == 8) { // the next target is looked at on the grid, which has not moved
+        const Decision decision = fsm.step(event::TargetStarted{at(4s)}, at(4s));
+        CHECK(decision.action == Action::wait);
+        CHECK(decision.at == at(10s));
+    }
+}
+
 TEST_CASE("Terminating: readiness goes on, the others pass and end, on hold nothing") {
     WorkerFsm readiness = in_state(WorkerState::waiting, ProbeKind::readiness);
     CHECK(readiness.step(event::Terminating{}, at(1s)) == Decision{.health = Health::failing});
@@ -570,6 +585,16 @@ TEST_CASE("Stopping keeps the health; starting anew begins with the initial one 
     CHECK_FALSE(fsm.judged());
     CHECK(fsm.run() == 0);
     CHECK(fsm.since() == at(3s));
+}
+
+TEST_CASE("A start ends pause, hold, absence and end") {
+    const WorkerState state =
+        GENERATE(WorkerState::paused, WorkerState::held, WorkerState::no_target, WorkerState::ended);
+    WorkerFsm fsm = in_state(state);
+    (void)fsm.step(event::Stopped{}, at(1s));
+    CHECK(fsm.state() == WorkerState::stopped);
+    CHECK(fsm.step(event::Started{at(2s)}, at(2s)).action == Action::look);
+    CHECK(fsm.state() == WorkerState::probing);
 }
 
 TEST_CASE("update: counters and verdict stay, thresholds apply from the next result on") {

@@ -145,6 +145,14 @@ TEST_CASE("A timer later than a period loses the points that passed, as a ticker
     CHECK(s.looks == std::vector<Look>{{0s, 0s, 0}, {4500ms, 3500ms, 3}, {5s, 0s, 0}, {6s, 0s, 0}});
 }
 
+TEST_CASE("A look exactly a period late is the next point's look") {
+    Simulation s{{.period = 1s}};
+    s.wakes = [](Duration due) { return due == 1s ? 2s : due; };
+    s.tell(event::Started{});
+    s.run(3s);
+    CHECK(s.looks == std::vector<Look>{{0s, 0s, 0}, {2s, 1s, 1}, {3s, 0s, 0}});
+}
+
 TEST_CASE("A point that passes during a look is made up at once, further ones are lost") {
     Simulation s{{.period = 1s}};
 
@@ -318,6 +326,20 @@ TEST_CASE("A new target does not move the grid; its delay counts from its own st
     CHECK(s.times() == Times{10s, 40s, 50s, 60s, 80s}); // 70 s is inside its delay
 }
 
+TEST_CASE("Points that passed on hold or without a target are not made up for the next target") {
+    Simulation s{{.kind = ProbeKind::liveness, .period = 10s, .failure_threshold = 1}};
+    s.answer = [](Duration now) { return now == 10s ? ProbeResult::failure(std::string{}) : ProbeResult::success(); };
+    s.tell(event::Started{});
+    s.run(33s); // on hold since 10 s
+    s.tell(event::TargetStarted{at(33s)});
+    s.run(42s);
+    s.tell(event::TargetGone{});
+    s.run(75s);
+    s.tell(event::TargetStarted{at(75s)});
+    s.run(80s);
+    CHECK(s.looks == std::vector<Look>{{0s, 0s, 0}, {10s, 0s, 0}, {40s, 0s, 0}, {80s, 0s, 0}});
+}
+
 TEST_CASE("A target that comes back is looked at at the next grid point") {
     Simulation s{{.period = 10s}};
     s.tell(event::Started{});
@@ -430,6 +452,17 @@ TEST_CASE("Cadence::target_start: with a gate the first look waits for the later
         s.run(20s);
         CHECK(s.times() == Times{5s, 15s});
     }
+}
+
+TEST_CASE("Cadence::target_start: a gate that opens again is a new beginning, for every kind") {
+    Simulation s{{.kind = ProbeKind::liveness, .period = 10s, .pacing = {.cadence = Cadence::target_start}}};
+    s.tell(event::Started{});
+    s.run(3s);
+    s.tell(event::GateShut{});
+    s.run(27s);
+    s.tell(event::GateOpened{});
+    s.run(40s);
+    CHECK(s.looks == std::vector<Look>{{0s, 0s, 0}, {27s, 0s, 0}, {37s, 0s, 0}});
 }
 
 TEST_CASE("Cadence::target_start: counters begin anew with each target, on the grid they go on") {
