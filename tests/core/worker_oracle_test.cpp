@@ -1,10 +1,10 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#include <algorithm>
 #include <array>
-#include <compare>
+#include <cstdint>
 #include <cstdio>
 #include <optional>
-#include <set>
-#include <tuple>
+#include <unordered_set>
 #include <vector>
 
 #include <catch2/catch_test_macros.hpp>
@@ -165,16 +165,27 @@ struct Node {
     Ours ours;
 };
 
-/// All of both machines that the future depends on; times relative to `now`.
-auto key(const Node& node, TimePoint now) {
+/// All of both machines that the future depends on, as one number; times relative to `now`, in seconds.
+std::uint64_t key(const Node& node, TimePoint now) {
     const Status& s = node.status;
     const Kubelet& k = node.kubelet;
     const WorkerFsm<>& f = node.ours.fsm;
-    return std::tuple{
-        std::tuple{s.running, s.may_restart, s.started, s.deleted, std::min(now - s.started_at, Duration{100s})},
-        std::tuple{k.cached, k.on_hold, k.last_passed, k.run},
-        std::tuple{f.health(), f.judged(), f.state(), f.run(), f.policy().counter().last(), f.due() - now,
-                   f.look_pending()}};
+    std::uint64_t number = 0;
+    const auto add = [&number](auto value, std::uint64_t limit) {
+        number = number * limit + std::min(static_cast<std::uint64_t>(value), limit - 1);
+    };
+    const auto seconds = [](Duration span) { return std::max<Duration::rep>(span / 1s, -100) + 100; };
+    for (const bool fact : {s.running, s.may_restart, s.started, s.deleted, k.on_hold, k.last_passed, f.judged(),
+                            f.policy().counter().last(), f.look_pending()})
+        add(fact, 2);
+    add(seconds(now - s.started_at), 256);
+    add(seconds(f.due() - now), 256);
+    add(k.cached, 4);
+    add(f.health(), 4);
+    add(f.state(), 8);
+    add(k.run, 16);
+    add(f.run(), 16);
+    return number;
 }
 
 std::optional<Status> changed(Status status, Change change, TimePoint now) {
@@ -234,7 +245,7 @@ Count explore(const ProbeSpec& spec, bool adopted, int depth) {
         }
     for (int tick = 1; tick <= depth; ++tick) {
         now += period;
-        std::set<decltype(key(root, now))> seen;
+        std::unordered_set<std::uint64_t> seen;
         std::vector<Node> following;
         for (const Node& node : front)
             for (const Change change : changes) {
