@@ -659,6 +659,17 @@ TEST_CASE("A policy without optional members judges alone") {
     static_assert(sizeof(WorkerFsm<Never>) < sizeof(WorkerFsm<>)); // an empty policy takes no bytes
 }
 
+TEST_CASE("A startup worker whose policy finds the target unknown has not decided, and goes on looking") {
+    struct Undecided {
+        std::optional<Health> judge(const ProbeResult&, const ProbeSpec&) noexcept { return Health::unknown; }
+    };
+    WorkerFsm fsm{spec_of(ProbeKind::startup), Undecided{}};
+    (void)fsm.step(event::Started{}, at(0s));
+    const Decision decision = fsm.step(event::Result{good}, at(0s));
+    CHECK(decision.changed); // the first judgement
+    CHECK(decision.action == Action::wait);
+}
+
 TEST_CASE("A policy hears of hold and of new targets, and of a new start if it can forget") {
     std::vector<std::string> calls;
     WorkerFsm fsm{spec_of(ProbeKind::liveness), Noting{&calls}};
