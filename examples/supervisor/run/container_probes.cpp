@@ -1,5 +1,6 @@
 #include "run/container_probes.hpp"
 
+#include <chrono>
 #include <utility>
 
 #include <asio/error.hpp>
@@ -11,6 +12,7 @@
 namespace supervisor {
 namespace {
 
+using namespace std::chrono_literals;
 using probekit::Outcome;
 using probekit::ProbeKind;
 
@@ -21,10 +23,18 @@ probekit::AnyProbe make_probe_of(const asio::any_io_executor& executor, const Co
     return probekit::make_probe(executor, probe.action, {.http = {.user_agent = "kube-probe/1.35"}});
 }
 
+/// A kubelet compares whole seconds, from a start that it has truncated to the second: up to one second less passes. On
+/// a grid of whole seconds that begins with the container nothing comes earlier for it, but a container that is restarted
+/// just after a point of the grid does not miss the point that comes one delay later.
+probekit::Duration initial_delay(const probekit::ProbeSpec& spec) {
+    constexpr probekit::Duration truncated = 1s - 1ns;
+    return spec.initial_delay >= 1s ? spec.initial_delay - truncated : spec.initial_delay;
+}
+
 /// The manifest's times in real ones.
 probekit::ProbeSpec real_spec(const ContainerProbe& probe, const ManifestClock& clock, const Options& options) {
     probekit::ProbeSpec spec = probe.spec;
-    spec.initial_delay = clock.real(spec.initial_delay);
+    spec.initial_delay = clock.real(options.container_scoped_probes ? spec.initial_delay : initial_delay(spec));
     spec.period = clock.real(spec.period);
     spec.timeout = clock.real(spec.timeout);
     if (options.container_scoped_probes) spec.pacing.cadence = probekit::Cadence::target_start;

@@ -38,7 +38,7 @@ ContainerRunner::ContainerRunner(const PodSpec& pod, const ContainerSpec& spec, 
                                std::string message) { event(type, std::move(reason), std::move(message)); },
                .changed = changed_}),
       post_start_(supervision.executor, supervision.clock),
-      stop_(supervision.executor, process_, supervision.clock),
+      stop_(supervision.executor, process_, supervision.clock, supervision.options),
       delay_(supervision.executor, supervision.clock,
              {.remind =
                   [this] {

@@ -15,8 +15,9 @@ constexpr probekit::Duration least_grace = 2s;
 
 } // namespace
 
-ContainerStop::ContainerStop(asio::any_io_executor executor, probekit::Process& process, const ManifestClock& clock)
-    : process_(process), clock_(clock), timer_(executor), hooks_(executor, clock) {}
+ContainerStop::ContainerStop(asio::any_io_executor executor, probekit::Process& process, const ManifestClock& clock,
+                             const Options& options)
+    : process_(process), clock_(clock), options_(options), timer_(executor), hooks_(executor, clock) {}
 
 void ContainerStop::begin(Request request) {
     if (active()) return shorten(request.grace);
@@ -54,8 +55,13 @@ void ContainerStop::turn_has_come() {
 
 void ContainerStop::terminate() {
     enter(Step::terminate);
-    const probekit::Duration grace = clock_.real(std::max(request_.grace, least_grace));
-    process_.async_terminate({.signal = SIGTERM, .grace = grace}, [](std::error_code, probekit::ExitStatus) {});
+    probekit::Termination how{.signal = SIGTERM, .grace = clock_.real(std::max(request_.grace, least_grace))};
+    if (options_.pid_namespace) {
+        // A container runtime signals process 1 only. What it has started ends with it, and not before.
+        how.signal = 0;
+        if (process_.running()) ::kill(process_.pid(), SIGTERM);
+    }
+    process_.async_terminate(how, [](std::error_code, probekit::ExitStatus) {});
 }
 
 void ContainerStop::kill_now() {

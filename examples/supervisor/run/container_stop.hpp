@@ -12,6 +12,7 @@
 #include <probekit/system/process.hpp>
 
 #include "manifest_clock.hpp"
+#include "options.hpp"
 #include "pod_spec.hpp"
 #include "run/hook_runner.hpp"
 
@@ -26,8 +27,9 @@ public:
         std::function<void()> hook_failed = {};
     };
 
-    /// `process` and `clock` outlive this.
-    ContainerStop(asio::any_io_executor executor, probekit::Process& process, const ManifestClock& clock);
+    /// `process`, `clock` and `options` outlive this.
+    ContainerStop(asio::any_io_executor executor, probekit::Process& process, const ManifestClock& clock,
+                  const Options& options);
 
     /// Begins to end the process. While that is under way already, the shorter grace period holds.
     void begin(Request request);
@@ -54,6 +56,7 @@ private:
 
     probekit::Process& process_;
     const ManifestClock& clock_;
+    const Options& options_;
     asio::steady_timer timer_;
     HookRunner hooks_;
     Step step_ = Step::none;
