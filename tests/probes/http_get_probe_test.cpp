@@ -2,15 +2,31 @@
 #include <probekit/probes/http_get_probe.hpp>
 
 #include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <future>
+#include <iterator>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
+#include <thread>
 #include <utility>
+#include <vector>
+
+#include <sys/resource.h>
 
 #include <asio/bind_cancellation_slot.hpp>
+#include <asio/buffer.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/error.hpp>
 #include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/read_until.hpp>
+#include <asio/strand.hpp>
+#include <asio/thread_pool.hpp>
+#include <asio/use_future.hpp>
+#include <asio/write.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
@@ -34,17 +50,16 @@ struct Answer {
 template <class P>
 Answer look(asio::io_context& io, P& probe, Duration timeout = 5s) {
     std::optional<Answer> answer;
-    probe.async_probe(timeout, [&](std::error_code error, ProbeResult result) {
-        answer.emplace(error, std::move(result));
-    });
+    probe.async_probe(timeout,
+                      [&](std::error_code error, ProbeResult result) { answer.emplace(error, std::move(result)); });
     io.restart();
     while (!answer) io.run_one_for(20s);
     return std::move(*answer);
 }
 
 std::string response(int status, const std::string& body, const std::string& more = {}) {
-    return "HTTP/1.1 " + std::to_string(status) + " Any\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + more +
-           "\r\n" + body;
+    return "HTTP/1.1 " + std::to_string(status) + " Any\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
+           more + "\r\n" + body;
 }
 
 } // namespace
@@ -226,4 +241,183 @@ TEST_CASE("settings that would be sent are checked") {
         for (const ConfigError& error : exception.errors()) fields += error.field + " ";
         CHECK(fields == "port headers[0].name headers[1].value scheme max_requests user_agent ");
     }
+}
+
+TEST_CASE("a cancelled look leaves no descriptor behind, wherever it was") {
+    asio::io_context io;
+    const FullBacklog full{io};
+    LoopbackServer slow{io, "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nshort"};
+    slow.closes = false;
+    const bool connecting = GENERATE(true, false);
+    const auto type =
+        GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
+    const auto open_descriptors = [] {
+        return std::distance(std::filesystem::directory_iterator{"/proc/self/fd"}, {});
+    };
+    const auto before = open_descriptors();
+    HttpGetProbe probe{io, {.port = connecting ? full.port() : slow.port()}};
+    asio::cancellation_signal signal;
+    std::optional<std::error_code> told;
+    probe.async_probe(1min, asio::bind_cancellation_slot(
+                                signal.slot(), [&](std::error_code error, const ProbeResult&) { told = error; }));
+    while (!connecting && slow.connections == 0) io.run_one_for(20s);
+    io.poll();
+    REQUIRE_FALSE(told);
+    signal.emit(type);
+    while (!told) io.run_one_for(20s);
+    CHECK(told == asio::error::operation_aborted);
+    CHECK(open_descriptors() == before + (connecting ? 0 : 1)); // the server's end
+}
+
+TEST_CASE("a context may be destroyed with a look in flight") {
+    bool told = false;
+    {
+        asio::io_context io;
+        LoopbackServer silent{io};
+        HttpGetProbe probe{io, {.port = silent.port()}};
+        silent.asked = [&] { io.stop(); };
+        probe.async_probe(1min, [&](std::error_code, const ProbeResult&) { told = true; });
+        io.run();
+    }
+    CHECK_FALSE(told);
+}
+
+TEST_CASE("a look outlives its probe, and looks may overlap") {
+    asio::io_context io;
+    LoopbackServer server{io, response(200, "ok")};
+    int passed = 0;
+    {
+        HttpGetProbe probe{io, {.port = server.port()}};
+        const auto count = [&](std::error_code, const ProbeResult& result) { passed += result.passed() ? 1 : 0; };
+        probe.async_probe(1min, count);
+        HttpGetProbe moved{std::move(probe)};
+        moved.async_probe(1min, count);
+        CHECK(passed == 0); // never from inside the call
+    }
+    while (passed != 2) REQUIRE(io.run_one_for(20s) != 0);
+    CHECK(server.connections == 2);
+}
+
+TEST_CASE("a request larger than the socket takes is sent in parts") {
+    asio::io_context io;
+    asio::ip::tcp::acceptor acceptor{io, {asio::ip::make_address("127.0.0.1"), 0}};
+    const std::string value(20'000'000, 'v');
+    HttpGetProbe probe{io, {.port = acceptor.local_endpoint().port(), .headers = {{"X", value}}}};
+    asio::ip::tcp::socket peer{io};
+    std::string request;
+    acceptor.async_accept(peer, [&](std::error_code error) {
+        REQUIRE_FALSE(error);
+        asio::async_read_until(peer, asio::dynamic_buffer(request), std::string_view{"\r\n\r\n"},
+                               [&](std::error_code failed, std::size_t) {
+                                   REQUIRE_FALSE(failed);
+                                   asio::write(peer, asio::buffer(response(200, "ok")));
+                               });
+    });
+    CHECK(look(io, probe, 1min).result.outcome == Outcome::success);
+    CHECK(request.find("\r\nX: " + value + "\r\n") != std::string::npos);
+}
+
+TEST_CASE("a name is resolved, and the address that it gave is told") {
+    asio::io_context io;
+    LoopbackServer server{io, response(200, "ok")};
+    const std::string port = std::to_string(server.port());
+    HttpGetProbe probe{io, {.host = "localhost", .port = server.port()}};
+    CHECK(look(io, probe).result.outcome == Outcome::success);
+    CHECK(server.request.find("\r\nHost: localhost:" + port + "\r\n") != std::string::npos);
+
+    const ClosedPort closed{io};
+    const std::string number = std::to_string(closed.number());
+    HttpGetProbe refused{io, {.host = "localhost", .port = closed.number()}};
+    const std::string message = look(io, refused).result.message();
+    const std::string start = "Get \"http://localhost:" + number + "/\": dial tcp ";
+    const std::string end = ":" + number + ": connect: connection refused";
+    CHECK((message == start + "127.0.0.1" + end || message == start + "[::1]" + end));
+}
+
+TEST_CASE("an address is told as the system writes it") {
+    asio::io_context io;
+    const ClosedPort closed{io};
+    const std::string number = std::to_string(closed.number());
+    HttpGetProbe probe{io, {.host = "0:0:0:0:0:0:0:1", .port = closed.number()}};
+    CHECK(look(io, probe).result.message() == "Get \"http://[0:0:0:0:0:0:0:1]:" + number +
+                                                  "/\": dial tcp [::1]:" + number + ": connect: connection refused");
+}
+
+TEST_CASE("what cannot even be asked is an error") {
+    asio::io_context io;
+    HttpGetProbe probe{io, {.host = "bad host", .port = 1}};
+    const auto [error, result] = look(io, probe);
+    CHECK(error == std::errc::invalid_argument);
+    CHECK(result.outcome == Outcome::unknown);
+    CHECK(result.message() == R"(parse "http://bad%20host:1/": invalid URL escape "%20")");
+}
+
+TEST_CASE("without descriptors it could not ask") {
+    asio::io_context io;
+    const ClosedPort closed{io};
+    const std::string at = "127.0.0.1:" + std::to_string(closed.number());
+    HttpGetProbe probe{io, {.port = closed.number()}};
+    rlimit saved{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &saved) == 0);
+    rlimit none = saved;
+    none.rlim_cur = 0;
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+    const auto [error, result] = look(io, probe);
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &saved) == 0);
+    CHECK(error == std::errc::too_many_files_open);
+    CHECK(result.outcome == Outcome::unknown);
+    CHECK(result.message() == "Get \"http://" + at + "/\": dial tcp " + at + ": socket: too many open files");
+}
+
+TEST_CASE("a redirect to https is a failure without the tls room") {
+    asio::io_context io;
+    LoopbackServer server{io, response(302, "", "Location: https://127.0.0.1/\r\n")};
+    HttpGetProbe probe{io, {.port = server.port()}};
+    const auto [error, result] = look(io, probe);
+    CHECK_FALSE(error);
+    CHECK(result.cause == Errc::bad_redirect);
+    CHECK(result.message() == R"(Get "https://127.0.0.1/": unsupported protocol scheme "https")");
+}
+
+TEST_CASE("the connection comes from the address that was asked for") {
+    asio::io_context io;
+    asio::ip::tcp::acceptor acceptor{io, {asio::ip::make_address("127.0.0.1"), 0}};
+    HttpGetProbe probe{io, {.port = acceptor.local_endpoint().port()}, {.source_address = "127.0.0.3"}};
+    std::string from;
+    acceptor.async_accept([&](std::error_code error, asio::ip::tcp::socket peer) {
+        if (!error) from = peer.remote_endpoint().address().to_string();
+    });
+    static_cast<void>(look(io, probe));
+    CHECK(from == "127.0.0.3");
+}
+
+TEST_CASE("phases that took time add up to the whole") {
+    asio::io_context io;
+    LoopbackServer server{io, response(200, "ok")};
+    HttpGetProbe probe{io, {.port = server.port()}};
+    const ProbeResult result = look(io, probe).result;
+    CHECK(result.time_in(Phase::connect) > 0ns);
+    CHECK(result.time_in(Phase::response) > 0ns);
+    CHECK(result.time_in(Phase::resolve) == 0ns);
+    CHECK(result.elapsed() >= result.time_in(Phase::connect) + result.time_in(Phase::response));
+}
+
+TEST_CASE("many looks at once, from a pool of threads") {
+    asio::io_context serving;
+    LoopbackServer server{serving, response(200, "ok")};
+    std::thread server_thread{[&] { serving.run(); }};
+    int passed = 0;
+    {
+        asio::thread_pool pool{4};
+        std::vector<std::future<ProbeResult>> results;
+        for (int i = 0; i != 200; ++i) {
+            HttpGetProbe probe{asio::make_strand(pool), {.port = server.port()}};
+            results.push_back(probe.async_probe(1min, asio::use_future));
+        }
+        for (std::future<ProbeResult>& result : results) passed += result.get().passed() ? 1 : 0;
+        pool.join();
+    }
+    serving.stop();
+    server_thread.join();
+    CHECK(passed == 200);
 }
