@@ -45,10 +45,10 @@ TEST_CASE("an empty wheel has nothing due, ever") {
 }
 
 TEST_CASE("a node fires at its very nanosecond and not before, at every level") {
-    const Duration span = GENERATE(Duration{0}, Duration{1}, Duration{999'999}, Duration{1ms}, Duration{255ms},
-                                   Duration{256ms}, Duration{257ms}, Duration{65'535ms}, Duration{65'536ms},
-                                   Duration{5min}, Duration{6h}, Duration{24h * 40}, Duration{24h * 60},
-                                   Duration{24h * 365 * 20});
+    const Duration span =
+        GENERATE(Duration{0}, Duration{1}, Duration{999'999}, Duration{1ms}, Duration{255ms}, Duration{256ms},
+                 Duration{257ms}, Duration{65'535ms}, Duration{65'536ms}, Duration{5min}, Duration{6h},
+                 Duration{24h * 40}, Duration{24h * 60}, Duration{24h * 365 * 20});
     const TimePoint origin = GENERATE(TimePoint{}, TimePoint{Duration{1'234'567'891'234'567}}, TimePoint{-3s});
     TimingWheel wheel{origin};
     Entry entry;
@@ -156,7 +156,8 @@ TEST_CASE("random traffic gives what a sorted map gives") {
     // Spans of every size: the exponent is what is drawn evenly.
     const auto span = [&] { return Duration{static_cast<Duration::rep>(random() >> (random() % 45 + 16))}; };
     const auto forget = [&](int id) {
-        const auto found = std::find_if(model.begin(), model.end(), [&](const auto& pair) { return pair.second == id; });
+        const auto found =
+            std::find_if(model.begin(), model.end(), [&](const auto& pair) { return pair.second == id; });
         REQUIRE(found != model.end());
         model.erase(found);
     };

@@ -27,9 +27,9 @@ public:
     void stop() { acceptor_.close(); }
 
     int connections = 0;
-    std::string request = {};     ///< the last one
-    std::error_code ending = {};  ///< what reading gave at the end of the last connection
-    bool closes = true;           ///< after the answer, as it is asked to; else it waits for the client
+    std::string request = {};    ///< the last one
+    std::error_code ending = {}; ///< what reading gave at the end of the last connection
+    bool closes = true;          ///< after the answer, as it is asked to; else it waits for the client
     std::function<void()> asked = [] {};
 
 private:
@@ -49,19 +49,20 @@ private:
     }
 
     void read(const std::shared_ptr<Session>& session) {
-        session->socket.async_read_some(asio::buffer(session->bytes), [this, session](std::error_code error,
-                                                                                      std::size_t size) {
-            if (error) {
-                ending = error;
-                return;
-            }
-            request.assign(session->bytes, size);
-            asked();
-            std::error_code ignored;
-            asio::write(session->socket, asio::buffer(answer_), ignored);
-            if (closes && !answer_.empty()) session->socket.shutdown(asio::socket_base::shutdown_send, ignored);
-            read(session);
-        });
+        session->socket.async_read_some(asio::buffer(session->bytes),
+                                        [this, session](std::error_code error, std::size_t size) {
+                                            if (error) {
+                                                ending = error;
+                                                return;
+                                            }
+                                            request.assign(session->bytes, size);
+                                            asked();
+                                            std::error_code ignored;
+                                            asio::write(session->socket, asio::buffer(answer_), ignored);
+                                            if (closes && !answer_.empty())
+                                                session->socket.shutdown(asio::socket_base::shutdown_send, ignored);
+                                            read(session);
+                                        });
     }
 
     asio::ip::tcp::acceptor acceptor_;

@@ -49,9 +49,8 @@ struct Answer {
 template <class P>
 Answer look(asio::io_context& io, P& probe, Duration timeout = 5s) {
     std::optional<Answer> answer;
-    probe.async_probe(timeout, [&](std::error_code error, ProbeResult result) {
-        answer.emplace(error, std::move(result));
-    });
+    probe.async_probe(timeout,
+                      [&](std::error_code error, ProbeResult result) { answer.emplace(error, std::move(result)); });
     CHECK_FALSE(answer); // never from inside the call
     io.restart();
     while (!answer) io.run_one_for(20s);
@@ -100,7 +99,8 @@ TEST_CASE("a refusal is a failure in the kubelet's words") {
     CHECK(result.outcome == Outcome::failure);
     CHECK(result.phase == Phase::connect);
     CHECK(result.cause == std::errc::connection_refused);
-    CHECK(result.message() == "dial tcp 127.0.0.1:" + std::to_string(closed.number()) + ": connect: connection refused");
+    CHECK(result.message() ==
+          "dial tcp 127.0.0.1:" + std::to_string(closed.number()) + ": connect: connection refused");
 }
 
 TEST_CASE("names that do not resolve, and hosts in brackets") {
@@ -130,19 +130,19 @@ TEST_CASE("a connection that does not come about in time is a failure") {
 TEST_CASE("a cancelled look leaves nothing behind") {
     asio::io_context io;
     const FullBacklog full{io};
-    const auto type = GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial,
-                               asio::cancellation_type::total);
+    const auto type =
+        GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
     const bool at_once = GENERATE(true, false);
     const std::size_t before = open_descriptors();
     asio::cancellation_signal signal;
     std::optional<Answer> answer;
     {
         TcpProbe probe{io, {.port = full.port()}}; // may go as soon as it has been asked
-        probe.async_probe(1min, asio::bind_cancellation_slot(
-                                    signal.slot(), [&](std::error_code error, ProbeResult result) {
-                                        answer.emplace(error, std::move(result));
-                                        CHECK(open_descriptors() <= before + 2); // the loop's own: epoll, eventfd, timerfd
-                                    }));
+        probe.async_probe(1min,
+                          asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error, ProbeResult result) {
+                              answer.emplace(error, std::move(result));
+                              CHECK(open_descriptors() <= before + 2); // the loop's own: epoll, eventfd, timerfd
+                          }));
     }
     if (!at_once) io.poll();
     signal.emit(type);
@@ -178,11 +178,10 @@ TEST_CASE("looks may overlap, and each handler has its own executor and allocato
     for (int i = 0; i != 5; ++i) probe.async_probe(5s, [&](std::error_code, const ProbeResult&) { ++told; });
     bool elsewhere = false;
     detail::BlockPool pool;
-    probe.async_probe(5s, asio::bind_executor(other.get_executor(),
-                                              asio::bind_allocator(detail::PoolAllocator<void>{pool},
-                                                                   [&](std::error_code, const ProbeResult&) {
-                                                                       elsewhere = true;
-                                                                   })));
+    probe.async_probe(
+        5s, asio::bind_executor(other.get_executor(),
+                                asio::bind_allocator(detail::PoolAllocator<void>{pool},
+                                                     [&](std::error_code, const ProbeResult&) { elsewhere = true; })));
     while (told != 5) io.run_one_for(20s);
     io.poll();
     CHECK_FALSE(elsewhere);
@@ -197,7 +196,7 @@ TEST_CASE("on a strand, on a pool, with a future") {
     TcpProbe on_pool{pool, {.port = closed.number()}};
     CHECK(on_pool.async_probe(5s, asio::use_future).get().outcome == Outcome::failure);
     BasicTcpProbe<asio::strand<asio::thread_pool::executor_type>> on_strand{asio::make_strand(pool),
-                                                                           {.port = closed.number()}};
+                                                                            {.port = closed.number()}};
     CHECK(on_strand.async_probe(5s, asio::use_future).get().outcome == Outcome::failure);
 }
 

@@ -30,8 +30,9 @@ namespace {
 struct Bench {
     Bench() {
         group->on_change([this](const GroupChange& change) {
-            changes.push_back(std::string{to_string(change.event)} + " at " +
-                              std::to_string(std::chrono::duration_cast<std::chrono::seconds>(clock.now() - begin).count()));
+            changes.push_back(
+                std::string{to_string(change.event)} + " at " +
+                std::to_string(std::chrono::duration_cast<std::chrono::seconds>(clock.now() - begin).count()));
         });
     }
     [[nodiscard]] Lines take() { return std::exchange(changes, {}); }

@@ -163,9 +163,9 @@ TEST_CASE("an error counts for nothing, and is tried again at once, three times 
     CHECK(bench.verdicts.empty());
     CHECK(bench.made().snapshot().errors == 3);
     CHECK(bench.made().snapshot().last_error == error);
-    CHECK(bench.journal.take() ==
-          Lines{"stopped->waiting", "begun 1.1", "waiting->probing", "ended 1.1 error not counted", "begun 2.2",
-                "ended 2.2 error not counted", "begun 3.3", "ended 3.3 error not counted", "probing->waiting"});
+    CHECK(bench.journal.take() == Lines{"stopped->waiting", "begun 1.1", "waiting->probing",
+                                        "ended 1.1 error not counted", "begun 2.2", "ended 2.2 error not counted",
+                                        "begun 3.3", "ended 3.3 error not counted", "probing->waiting"});
     bench.clock.advance(10s);
     CHECK(bench.probe.looks() == 5);
     CHECK(bench.verdicts == Lines{"failing at 10000"});

@@ -28,8 +28,9 @@ namespace {
 // A worker that lives on a strand, with all that is done to it.
 struct Actor {
     explicit Actor(asio::thread_pool& pool, std::uint16_t port)
-        : strand(asio::make_strand(pool)), worker(std::in_place, TcpProbe{strand, {.port = port}},
-                                                  ProbeSpec{.period = 1ms, .timeout = 5s, .failure_threshold = 1}) {}
+        : strand(asio::make_strand(pool)),
+          worker(std::in_place, TcpProbe{strand, {.port = port}},
+                 ProbeSpec{.period = 1ms, .timeout = 5s, .failure_threshold = 1}) {}
     asio::strand<asio::thread_pool::executor_type> strand;
     std::optional<ProbeWorker<TcpProbe>> worker;
     int verdicts = 0; // on the strand

@@ -21,9 +21,8 @@ struct Operation {
 } // namespace
 
 TEST_CASE("an emission of any type reaches the operation") {
-    const asio::cancellation_type type =
-        GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total,
-                 asio::cancellation_type::all);
+    const asio::cancellation_type type = GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial,
+                                                  asio::cancellation_type::total, asio::cancellation_type::all);
     asio::cancellation_signal signal;
     Operation operation;
     operation.link.connect(signal.slot(), operation);

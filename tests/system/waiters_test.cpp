@@ -14,9 +14,9 @@
 #include <asio/cancellation_signal.hpp>
 #include <asio/error.hpp>
 #include <asio/io_context.hpp>
+#include <asio/post.hpp>
 #include <asio/strand.hpp>
 #include <asio/thread_pool.hpp>
-#include <asio/post.hpp>
 #include <catch2/catch_test_macros.hpp>
 
 #include <probekit/system/detail/context_state.hpp>
@@ -118,10 +118,10 @@ TEST_CASE("the handler's own executor and allocator are used") {
     const auto queue = queue_on(io);
     bool told = false;
     BlockPool pool;
-    queue->add(asio::bind_executor(other.get_executor(),
-                                   asio::bind_allocator(PoolAllocator<void>{pool},
-                                                        [&](std::error_code, int) { told = true; })),
-               io.get_executor());
+    queue->add(
+        asio::bind_executor(other.get_executor(), asio::bind_allocator(PoolAllocator<void>{pool},
+                                                                       [&](std::error_code, int) { told = true; })),
+        io.get_executor());
     queue->complete_all({}, 1);
     io.run();
     CHECK_FALSE(told);
@@ -132,7 +132,9 @@ TEST_CASE("the handler's own executor and allocator are used") {
 TEST_CASE("the context may go before the queue, and the queue before its waiters are told") {
     Told told;
     const auto kept = std::make_shared<int>(1);
-    const auto handler = [kept, inner = told.as("never")](std::error_code error, int value) mutable { inner(error, value); };
+    const auto handler = [kept, inner = told.as("never")](std::error_code error, int value) mutable {
+        inner(error, value);
+    };
     SECTION("context first") {
         std::optional<asio::io_context> io{std::in_place};
         const auto queue = queue_on(*io);

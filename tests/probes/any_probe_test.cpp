@@ -1,0 +1,179 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#include <probekit/probes/any_probe.hpp>
+
+#include <array>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/async_result.hpp>
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/bind_executor.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/error.hpp>
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <asio/strand.hpp>
+#include <asio/thread_pool.hpp>
+#include <asio/use_future.hpp>
+#include <catch2/catch_test_macros.hpp>
+
+#include <probekit/probes/function_probe.hpp>
+#include <probekit/probes/probe.hpp>
+#include <probekit/testing/manual_clock.hpp>
+#include <probekit/testing/scripted_probe.hpp>
+
+#include "loopback.hpp"
+
+using namespace probekit;
+using namespace std::chrono_literals;
+
+static_assert(Probe<AnyProbe>);
+static_assert(!std::is_copy_constructible_v<AnyProbe>);
+static_assert(std::is_nothrow_move_constructible_v<AnyProbe>);
+static_assert(std::is_convertible_v<TcpProbe, AnyProbe>);
+
+namespace {
+
+struct Answer {
+    std::error_code error;
+    ProbeResult result;
+};
+
+Answer look(asio::io_context& io, AnyProbe& probe, Duration timeout = 5s) {
+    std::optional<Answer> answer;
+    probe.async_probe(timeout,
+                      [&](std::error_code error, ProbeResult result) { answer.emplace(error, std::move(result)); });
+    CHECK_FALSE(answer); // never from inside the call
+    io.restart();
+    while (!answer) io.run_one_for(20s);
+    return std::move(*answer);
+}
+
+// Larger than what fits inside, and it says when it goes.
+struct Large {
+    using executor_type = asio::any_io_executor;
+    Large(executor_type where, int& count) : executor(std::move(where)), alive(&count) { ++*alive; }
+    Large(Large&& other) noexcept : executor(other.executor), alive(other.alive) { ++*alive; }
+    ~Large() { --*alive; }
+    [[nodiscard]] executor_type get_executor() const { return executor; }
+    template <class Token>
+    auto async_probe(Duration, Token&& token) {
+        return asio::async_initiate<Token, ProbeSignature>(
+            [this](auto handler) {
+                asio::post(executor, [handler = std::move(handler)]() mutable {
+                    std::move(handler)(std::error_code{}, ProbeResult::warning("large"));
+                });
+            },
+            token);
+    }
+    executor_type executor;
+    int* alive;
+    std::array<char, 200> room{};
+};
+
+} // namespace
+
+TEST_CASE("probes of every kind in one list") {
+    asio::io_context io;
+    LoopbackServer server{io, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
+    std::vector<AnyProbe> probes;
+    probes.push_back(TcpProbe{io, {.port = server.port()}});
+    probes.push_back(HttpGetProbe{io, {.port = server.port()}});
+    probes.push_back(ExecProbe{io, {.command = {"true"}}});
+    probes.push_back(FunctionProbe{io, [] { return true; }});
+    probes.push_back(BasicTcpProbe<asio::io_context::executor_type>{io, {.port = server.port()}});
+    for (AnyProbe& probe : probes) {
+        CHECK(look(io, probe).result.passed());
+        CHECK(probe.get_executor() == io.get_executor());
+    }
+    CHECK(probes.front().keeps_timeout());
+}
+
+TEST_CASE("large probes are moved by their address and destroyed once") {
+    asio::io_context io;
+    int alive = 0;
+    {
+        AnyProbe probe = Large{io.get_executor(), alive};
+        CHECK(alive == 1);
+        CHECK_FALSE(probe.keeps_timeout());
+        AnyProbe moved = std::move(probe);
+        CHECK(alive == 1);
+        CHECK(look(io, moved).result.message() == "large");
+        moved = TcpProbe{io, {.port = 1}};
+        CHECK(alive == 0);
+        moved = Large{io.get_executor(), alive};
+    }
+    CHECK(alive == 0);
+}
+
+TEST_CASE("a look through AnyProbe is cancelled as any other") {
+    asio::io_context io;
+    const FullBacklog full{io};
+    asio::cancellation_signal signal;
+    std::optional<Answer> answer;
+    const auto handler = [&] {
+        return asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error, ProbeResult result) {
+            answer.emplace(error, std::move(result));
+        });
+    };
+    SECTION("one of ours") {
+        AnyProbe probe = TcpProbe{io, {.port = full.port()}};
+        probe.async_probe(1h, handler());
+        io.poll();
+        signal.emit(asio::cancellation_type::total);
+        while (!answer) io.run_one_for(20s);
+    }
+    SECTION("a user's, through its slot") {
+        testing::ManualClock clock{io};
+        AnyProbe probe = testing::ScriptedProbe{clock, {testing::Step::hang()}};
+        probe.async_probe(1h, handler());
+        io.poll();
+        signal.emit(asio::cancellation_type::terminal);
+        io.poll();
+    }
+    REQUIRE(answer);
+    CHECK(answer->error == asio::error::operation_aborted);
+    CHECK_FALSE(signal.slot().has_handler());
+}
+
+TEST_CASE("the handler's executor is used, and threads are no trouble") {
+    asio::io_context io, other;
+    AnyProbe probe = FunctionProbe{io, [] { return true; }};
+    bool told = false;
+    probe.async_probe(
+        5s, asio::bind_executor(other.get_executor(), [&](std::error_code, const ProbeResult&) { told = true; }));
+    io.run();
+    CHECK_FALSE(told);
+    other.run();
+    CHECK(told);
+    asio::thread_pool pool{2};
+    AnyProbe on_strand = TcpProbe{asio::make_strand(pool), {.port = 1}};
+    CHECK(on_strand.async_probe(5s, asio::use_future).get().outcome == Outcome::failure);
+}
+
+TEST_CASE("the context may go with a look pending") {
+    std::optional<asio::io_context> io{std::in_place};
+    const FullBacklog full{*io};
+    AnyProbe probe = TcpProbe{*io, {.port = full.port()}};
+    probe.async_probe(1h, [](std::error_code, const ProbeResult&) { FAIL("told"); });
+    io->poll();
+}
+
+TEST_CASE("make_probe makes the probe of the settings") {
+    asio::io_context io;
+    LoopbackServer server{io, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"};
+    AnyProbe http =
+        make_probe(io.get_executor(), HttpGetAction{.port = server.port()}, {.http = {.keep_output = true}});
+    CHECK(look(io, http).result.output == "ok");
+    AnyProbe tcp = make_probe(io.get_executor(), TcpSocketAction{.port = server.port()});
+    CHECK(look(io, tcp).result.passed());
+    AnyProbe exec = make_probe(io.get_executor(), ExecAction{.command = {"sh", "-c", "exit 4"}});
+    CHECK(look(io, exec).result.status == 4);
+    CHECK_THROWS_AS(make_probe(io.get_executor(), ExecAction{}), ConfigException);
+}

@@ -1,0 +1,63 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#include <probekit/testing/manual_clock.hpp>
+
+#include <chrono>
+#include <vector>
+
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <catch2/catch_test_macros.hpp>
+
+#include <probekit/runtime/probe_worker.hpp>
+#include <probekit/testing/scripted_probe.hpp>
+
+using namespace probekit;
+using namespace std::chrono_literals;
+using testing::ManualClock;
+
+TEST_CASE("the clock stands still, and shows what it was moved by") {
+    asio::io_context io;
+    ManualClock clock{io};
+    const TimePoint begin = clock.now();
+    CHECK(clock.now() == begin);
+    clock.advance(90min);
+    CHECK(clock.now() == begin + 90min);
+    clock.settle();
+    CHECK(clock.now() == begin + 90min);
+    ManualClock other{io, TimePoint{5s}};
+    CHECK(other.now() == TimePoint{5s});
+}
+
+TEST_CASE("it goes from due point to due point, the last one included") {
+    asio::io_context io;
+    ManualClock clock{io};
+    const TimePoint begin = clock.now();
+    std::vector<Duration> at;
+    struct Note {
+        std::vector<Duration>* seen;
+        TimePoint from;
+        void attempt_begun(const AttemptBegun& begun) { seen->push_back(begun.at - from); }
+    };
+    ProbeWorker a{clock, testing::ScriptedProbe{clock, {Outcome::success}}, ProbeSpec{.period = 2s}, Note{&at, begin}};
+    ProbeWorker b{clock, testing::ScriptedProbe{clock, {Outcome::success}}, ProbeSpec{.period = 3s}, Note{&at, begin}};
+    a.start();
+    b.start();
+    clock.advance(6s);
+    CHECK(at == std::vector<Duration>{0s, 0s, 2s, 3s, 4s, 6s, 6s});
+}
+
+TEST_CASE("what is posted runs, and two clocks on one context do not disturb each other") {
+    asio::io_context io;
+    ManualClock fast{io}, slow{io};
+    int posted = 0;
+    asio::post(io, [&] { asio::post(io, [&] { ++posted; }); });
+    fast.settle();
+    CHECK(posted == 1);
+    testing::ScriptedProbe probe{slow, {Outcome::success}};
+    ProbeWorker worker{slow, probe, ProbeSpec{.period = 1s}};
+    worker.start();
+    fast.advance(1h);
+    CHECK(probe.looks() == 1); // what is due need not wait for its clock to be moved
+    slow.advance(1s);
+    CHECK(probe.looks() == 2);
+}
