@@ -32,22 +32,29 @@ set(PROBEKIT_HEADERS
     include/probekit/http/response_parser.hpp
     include/probekit/http/url.hpp
     include/probekit/probekit.hpp
+    include/probekit/probes/any_probe.hpp
     include/probekit/probes/detail/attempt.hpp
     include/probekit/probes/detail/builtin_probe.hpp
     include/probekit/probes/detail/closing_socket.hpp
     include/probekit/probes/detail/dial.hpp
+    include/probekit/probes/detail/erased_look.hpp
     include/probekit/probes/detail/exec_attempt.hpp
+    include/probekit/probes/detail/function_attempt.hpp
     include/probekit/probes/detail/look.hpp
     include/probekit/probes/exec_probe.hpp
+    include/probekit/probes/function_probe.hpp
     include/probekit/probes/http_get_probe.hpp
     include/probekit/probes/probe.hpp
     include/probekit/probes/tcp_probe.hpp
     include/probekit/runtime/attempt_limit.hpp
     include/probekit/runtime/clock.hpp
+    include/probekit/runtime/detail/clock_ref.hpp
     include/probekit/runtime/detail/group_core.hpp
     include/probekit/runtime/detail/small_function.hpp
     include/probekit/runtime/detail/worker_core.hpp
     include/probekit/runtime/detail/worker_extras.hpp
+    include/probekit/runtime/impl/worker_core.hpp
+    include/probekit/runtime/impl/worker_telling.hpp
     include/probekit/runtime/probe_group.hpp
     include/probekit/runtime/probe_worker.hpp
     include/probekit/runtime/startup_gate.hpp
@@ -72,6 +79,8 @@ set(PROBEKIT_HEADERS
     include/probekit/system/detail/wheel.hpp
     include/probekit/system/process.hpp
     include/probekit/system/process_spec.hpp
+    include/probekit/testing/manual_clock.hpp
+    include/probekit/testing/scripted_probe.hpp
     include/probekit/version.hpp
 )
 

@@ -33,10 +33,11 @@ struct ArchetypeHandler {
 /// `operation_aborted` after that for a failure with Errc::timed_out. A probe that keeps the timeout itself says
 /// `static constexpr bool enforces_timeout = true` and saves the worker that timer.
 template <class P>
-concept Probe = std::move_constructible<P> && (std::derived_from<P, detail::ProbeOfOurs> || requires(P probe, Duration timeout) {
-                    typename P::executor_type;
-                    { probe.get_executor() } -> std::convertible_to<typename P::executor_type>;
-                    probe.async_probe(timeout, detail::ArchetypeHandler{});
-                });
+concept Probe =
+    std::move_constructible<P> && (std::derived_from<P, detail::ProbeOfOurs> || requires(P probe, Duration timeout) {
+        typename P::executor_type;
+        { probe.get_executor() } -> std::convertible_to<typename P::executor_type>;
+        probe.async_probe(timeout, detail::ArchetypeHandler{});
+    });
 
 } // namespace probekit::inline v0

@@ -32,8 +32,9 @@ namespace detail {
 
 // What one extra argument of a worker is: a policy if it has `judge`, of whatever signature, else an observer.
 template <class X>
-concept HasJudge = requires(X& extra, const ProbeResult& result, const ProbeSpec& spec) { extra.judge(result, spec); } ||
-                   requires { &X::judge; };
+concept HasJudge = requires(X& extra, const ProbeResult& result, const ProbeSpec& spec) {
+    extra.judge(result, spec);
+} || requires { &X::judge; };
 template <class X>
 using PolicyOf = std::conditional_t<HasJudge<X>, X, KubeletPolicy>;
 template <class X>
@@ -72,7 +73,8 @@ public:
     using executor_type = typename P::executor_type;
 
     /// Throws ConfigException if validate(spec) finds anything.
-    ProbeWorker(P probe, const ProbeSpec& spec, std::type_identity_t<Pol> policy = {}, std::type_identity_t<Obs> observer = {})
+    ProbeWorker(P probe, const ProbeSpec& spec, std::type_identity_t<Pol> policy = {},
+                std::type_identity_t<Obs> observer = {})
         requires steady
         : ProbeWorker(detail::ClockRef<Clk>{}, std::move(probe), spec, std::move(policy), std::move(observer)) {}
     ProbeWorker(P probe, const ProbeSpec& spec, std::type_identity_t<Obs> observer)

@@ -89,7 +89,8 @@ private:
 
         template <class Handler, class Settings>
         void operator()(Handler&& handler, Duration timeout, Settings settings) const {
-            start(executor_, wheel_, std::move(settings), timeout, std::decay_t<Handler>(std::forward<Handler>(handler)));
+            start(executor_, wheel_, std::move(settings), timeout,
+                  std::decay_t<Handler>(std::forward<Handler>(handler)));
         }
 
     private:

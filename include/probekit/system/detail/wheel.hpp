@@ -78,7 +78,9 @@ public:
         Ref<Wheel> wheel{new Wheel{*context, &clock, [](const void* object) -> TimePoint {
                                        return static_cast<Clock*>(const_cast<void*>(object))->now();
                                    }}};
-        if constexpr (requires { { clock.attach(*wheel) } -> std::convertible_to<WheelDriver&>; })
+        if constexpr (requires {
+                          { clock.attach(*wheel) } -> std::convertible_to<WheelDriver&>;
+                      })
             wheel->driver_ = &static_cast<WheelDriver&>(clock.attach(*wheel));
         return wheel;
     }
@@ -212,7 +214,8 @@ private:
         if (clock_ == nullptr)
             timer_->expires_at(std::max(due, TimePoint{}));
         else
-            timer_->expires_after(std::clamp<Duration>(due <= now() ? Duration{} : due - now(), Duration{}, unknown_pace));
+            timer_->expires_after(
+                std::clamp<Duration>(due <= now() ? Duration{} : due - now(), Duration{}, unknown_pace));
         timer_->async_wait(OnTimer{Ref<Wheel>{this}});
     }
 
