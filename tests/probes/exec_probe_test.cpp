@@ -269,32 +269,31 @@ TEST_CASE("at the timeout the group is killed, and that is a failure") {
 
 TEST_CASE("with a grace period SIGTERM comes first") {
     const Fifo fifo;
-    const std::string prologue = "exec 9>" + fifo.path + "; echo >&9; ";
     asio::io_context io;
     Look look;
     asio::cancellation_signal cancel;
-    const auto begin = [&](const std::string& script, Duration grace) {
-        ExecProbe probe{io, command(prologue + script), {.kill_grace = grace}};
+    const auto begin_and_cancel = [&](const std::string& trap, Duration grace) {
+        const std::string script =
+            "exec 9>" + fifo.path + "; trap '" + trap + "' TERM; sleep 1000 & echo >&9; wait; sleep 1000";
+        ExecProbe probe{io, command(script), {.kill_grace = grace}};
         probe.async_probe(1h, asio::bind_cancellation_slot(cancel.slot(), look.handler()));
         fifo.wait_until_ready(io);
         cancel.emit(asio::cancellation_type::terminal);
+        run_dry(io);
     };
     SECTION("a command may end in its own way") {
-        begin("trap 'echo bye >&9; exit 0' TERM; echo >&9; while :; do read word <$0; done", 1h);
-        run_dry(io);
-        CHECK(look.was_aborted());
+        begin_and_cancel("echo bye >&9; exit 0", 1h);
+        CHECK(fifo.next() == "bye\n");
     }
     SECTION("one that says much while it ends is not blocked by its pipe") {
-        begin("trap 'head -c 300000 /dev/zero; exit 0' TERM; sleep 1000 & wait", 1h);
-        run_dry(io);
-        CHECK(look.was_aborted());
+        begin_and_cancel("head -c 300000 /dev/zero; exit 0", 1h);
+        CHECK(look.result.output_bytes == 300000);
     }
-    SECTION("one that does not end is killed") {
-        begin("trap '' TERM; sleep 1000", 10ms);
-        run_dry(io);
-        CHECK(look.was_aborted());
-    }
+    SECTION("what it leaves behind goes with it") { begin_and_cancel("(trap \"\" TERM; sleep 1000) & exit 0", 1h); }
+    SECTION("one that does not end is killed") { begin_and_cancel("", 10ms); }
+    CHECK(look.was_aborted());
     CHECK(has_no_children());
+    CHECK(fifo.nobody_is_left());
 }
 
 TEST_CASE("a command that ends within the grace period after its timeout has failed all the same") {

@@ -178,6 +178,8 @@ private:
     void exited(Self self, std::error_code) {
         {
             const std::lock_guard lock{this->mutex_};
+            // Of a look that is called off nothing is left: the rest of the group goes with its leader.
+            if (stopping_ && child_.ended()) static_cast<void>(child_.signal(SIGKILL));
             end_ = child_.reap();
             if (end_.state == ChildState::running) return wait_for_exit();
             this->wheel_->disarm(later_);
