@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <random>
 #include <system_error>
 #include <utility>
 
@@ -17,14 +18,18 @@ namespace tools {
 class BoundPort {
 public:
     BoundPort() {
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t size = sizeof address;
-        if (fd_ < 0 || ::bind(fd_, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-            ::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size) != 0)
-            throw std::system_error{errno, std::generic_category()};
-        port_ = ntohs(address.sin_port);
+        std::random_device random;
+        for (int tries = 0; tries != 100; ++tries) {
+            // Below the ports that the system gives to clients: a probe's own connection could take those.
+            port_ = static_cast<std::uint16_t>(20000 + random() % 10000);
+            sockaddr_in address{};
+            address.sin_family = AF_INET;
+            address.sin_port = htons(port_);
+            address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+            if (::bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return;
+            if (errno != EADDRINUSE) break;
+        }
+        throw std::system_error{errno, std::generic_category()};
     }
     BoundPort(BoundPort&& other) noexcept : fd_(std::exchange(other.fd_, -1)), port_(other.port_) {}
     BoundPort& operator=(BoundPort&&) = delete;
