@@ -157,10 +157,11 @@ private:
         child_.adopt(child);
         this->initiating_ = false;
         this->started_ = this->mark_; // the time counts from the execution on
-        this->arm_deadline();
-        // Most commands end sooner: then nobody need ever wait for their output.
+        // Most commands end sooner: then nobody need ever wait for their output. Armed before the deadline, which is later
+        // as a rule and does not move the event loop's timer again.
         constexpr Duration usual = std::chrono::milliseconds{10};
         this->wheel_->arm(later_, this->mark_ + usual);
+        this->arm_deadline();
         wait_for_exit();
         if (this->interrupt_ != Interrupt::none) stop_waiting(); // it came when there was no child to stop
     }
