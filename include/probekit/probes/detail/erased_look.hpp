@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <concepts>
+#include <cstdint>
 #include <memory>
 #include <new>
 #include <system_error>
@@ -36,22 +37,25 @@ public:
         Handler handler(std::forward<H>(given));
         Allocator allocator(asio::get_associated_allocator(handler));
         ErasedLook* const memory = std::allocator_traits<Allocator>::allocate(allocator, 1);
-        const Ref<LookClient<Executor>> look{::new (static_cast<void*>(memory))
-                                                 ErasedLook(std::move(handler), fallback)};
+        Self self{::new (static_cast<void*>(memory)) ErasedLook(std::move(handler), fallback)};
         memory->link_.connect(asio::get_associated_cancellation_slot(memory->handler_), *memory);
-        begin_look(LookHandler<Executor>{look});
-        memory->initiating_ = false;
+        memory->call(std::move(self), [&] { begin_look(LookHandler<Executor>{Self{memory}}); });
     }
 
     void cancel_requested() {
-        const Ref<LookClient<Executor>> keep{this};
-        if (!this->interrupt_own_attempt(Interrupt::cancel)) signal_.emit(asio::cancellation_type::terminal);
+        stage_ = Stage::calling;
+        call(Self{this}, [this] {
+            if (!this->interrupt_own_attempt(Interrupt::cancel)) signal_.emit(asio::cancellation_type::terminal);
+        });
     }
 
 private:
+    using Self = Ref<LookClient<Executor>>;
     using HandlerAllocator = asio::associated_allocator_t<Handler>;
     using HandlerExecutor = asio::associated_executor_t<Handler, Executor>;
     using Allocator = typename std::allocator_traits<HandlerAllocator>::template rebind_alloc<ErasedLook>;
+
+    enum class Stage : std::uint8_t { calling, waiting, ended };
 
     struct Completion {
         using allocator_type = HandlerAllocator;
@@ -64,7 +68,8 @@ private:
     };
 
     ErasedLook(Handler&& handler, const Executor& fallback)
-        : allocator_(asio::get_associated_allocator(handler)),
+        : LookClient<Executor>(false, false),
+          allocator_(asio::get_associated_allocator(handler)),
           handler_(std::move(handler)),
           work_(asio::get_associated_executor(handler_, fallback)),
           executor_(client_executor(work_, fallback)),
@@ -84,11 +89,26 @@ private:
     [[nodiscard]] BlockPool& look_pool() const noexcept override { return context_->pool(); }
     [[nodiscard]] asio::cancellation_slot look_slot() noexcept override { return signal_.slot(); }
 
-    void look_done(std::error_code error, ProbeResult&& result) override {
+    // Calls into the probe. A look that ends meanwhile, in there or on another thread, is told of from the event loop, and
+    // not before this call has let go of the block.
+    template <class Call>
+    void call(Self self, Call into_probe) {
+        into_probe();
+        if (stage_.exchange(Stage::waiting) == Stage::ended) complete(std::move(self), true);
+    }
+
+    void look_done(Self self, std::error_code error, ProbeResult&& result) override {
+        error_ = error;
+        result_ = std::move(result);
+        if (stage_.exchange(Stage::ended) == Stage::waiting) complete(std::move(self), false);
+    }
+
+    void complete(Self self, bool calling) {
         link_.disconnect(asio::get_associated_cancellation_slot(handler_));
         const auto executor = work_.get_executor();
-        Completion completion{std::move(handler_), std::move(work_), error, std::move(result)};
-        if (initiating_)
+        Completion completion{std::move(handler_), std::move(work_), error_, std::move(result_)};
+        self = {}; // the block is free again before the handler is called
+        if (calling)
             asio::post(executor, std::move(completion));
         else
             asio::dispatch(executor, std::move(completion));
@@ -108,7 +128,9 @@ private:
     Ref<ContextState> context_;
     CancelLink link_;
     asio::cancellation_signal signal_;
-    std::atomic<bool> initiating_ = true;
+    std::error_code error_;
+    ProbeResult result_;
+    std::atomic<Stage> stage_ = Stage::calling;
 };
 
 } // namespace probekit::inline v0::detail

@@ -32,13 +32,18 @@ public:
     [[nodiscard]] virtual BlockPool& look_pool() const noexcept = 0;
     /// For probes that are cancelled through a slot; not connected if the client never cancels.
     [[nodiscard]] virtual asio::cancellation_slot look_slot() noexcept = 0;
-    /// The end of the look, on the executor, in the middle of nothing else of the client's.
-    virtual void look_done(std::error_code error, ProbeResult&& result) = 0;
+    /// The end of the look, on the executor, in the middle of nothing else of the client's. `self` is the handler's
+    /// reference.
+    virtual void look_done(Ref<LookClient> self, std::error_code error, ProbeResult&& result) = 0;
 
     virtual void destroy() noexcept = 0;
 
     /// Whether the client keeps the timeout, by a clock of its own, and our own probes need not.
     [[nodiscard]] bool keeps_timeout() const noexcept { return keeps_timeout_; }
+
+    /// Whether the client begins its looks on the probe's executor, from the event loop: a user's function may be called
+    /// there and then.
+    [[nodiscard]] bool asks_on_executor() const noexcept { return asks_on_executor_; }
 
     /// Ends the attempt in flight if it is one of our own probes'; false if it is not, and the slot has to serve.
     bool interrupt_own_attempt(Interrupt reason) {
@@ -55,11 +60,13 @@ public:
     void attempt_ends() noexcept { interrupt_ = nullptr; }
 
 protected:
-    explicit LookClient(bool keeps_timeout = false) noexcept : keeps_timeout_(keeps_timeout) {}
+    explicit LookClient(bool keeps_timeout, bool asks_on_executor = true) noexcept
+        : keeps_timeout_(keeps_timeout), asks_on_executor_(asks_on_executor) {}
     ~LookClient() = default;
 
 private:
     bool keeps_timeout_;
+    bool asks_on_executor_;
     void* attempt_ = nullptr;
     void (*interrupt_)(void*, Interrupt) = nullptr;
 };
@@ -83,8 +90,8 @@ public:
     explicit operator bool() const noexcept { return static_cast<bool>(client_); }
 
     void operator()(std::error_code error, ProbeResult result) {
-        const Ref<LookClient<Executor>> told = std::move(client_);
-        told->look_done(error, std::move(result));
+        LookClient<Executor>& told = *client_;
+        told.look_done(std::move(client_), error, std::move(result));
     }
 
 private:
@@ -100,7 +107,7 @@ inline constexpr bool is_look_handler<LookHandler<Executor>> = true;
 template <class P>
 concept KeepsTimeout = requires { requires P::enforces_timeout; };
 
-/// Begins a look for a client, on the client's executor. It may end before this returns.
+/// Begins a look for a client. It may end before this returns.
 template <class P, class Executor>
 void begin_look(P& probe, Duration timeout, LookHandler<Executor> handler) {
     if constexpr (requires { probe.begin_look(timeout, std::move(handler)); })

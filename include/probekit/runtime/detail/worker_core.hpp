@@ -209,7 +209,10 @@ private:
     }
     void destroy() noexcept override { delete this; }
 
-    void look_done(std::error_code error, ProbeResult&& result) override;
+    void look_done(Ref<LookClient<Executor>>, std::error_code error, ProbeResult&& result) override {
+        look_done(error, std::move(result));
+    }
+    void look_done(std::error_code error, ProbeResult&& result);
 
     // ---- carrying out ----
 
