@@ -3,6 +3,9 @@
 
 #include <array>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -11,7 +14,9 @@
 #include <vector>
 
 #include <asio/any_io_executor.hpp>
+#include <asio/associated_cancellation_slot.hpp>
 #include <asio/async_result.hpp>
+#include <asio/bind_allocator.hpp>
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/bind_executor.hpp>
 #include <asio/cancellation_signal.hpp>
@@ -76,6 +81,55 @@ struct Large {
     int* alive;
     std::array<char, 200> room{};
 };
+
+// How many blocks are out.
+template <class T>
+struct CountingAllocator {
+    using value_type = T;
+    explicit CountingAllocator(int& count) : blocks(&count) {}
+    template <class U>
+    CountingAllocator(const CountingAllocator<U>& other) : blocks(other.blocks) {}
+    [[nodiscard]] T* allocate(std::size_t count) {
+        ++*blocks;
+        return std::allocator<T>{}.allocate(count);
+    }
+    void deallocate(T* memory, std::size_t count) {
+        --*blocks;
+        std::allocator<T>{}.deallocate(memory, count);
+    }
+    friend bool operator==(const CountingAllocator&, const CountingAllocator&) = default;
+    int* blocks;
+};
+
+// A user's probe with an impatient way to be cancelled.
+struct EndsWhenCancelled {
+    using executor_type = asio::any_io_executor;
+    [[nodiscard]] executor_type get_executor() const { return where; }
+    template <class Handler>
+    void async_probe(Duration, Handler handler) {
+        auto slot = asio::get_associated_cancellation_slot(handler);
+        slot.assign([handler = std::make_shared<Handler>(std::move(handler))](asio::cancellation_type) {
+            std::move (*handler)(asio::error::operation_aborted, ProbeResult{});
+        });
+    }
+    executor_type where;
+};
+
+// As large as what fits inside, and it says where it stands.
+struct Small {
+    using executor_type = asio::io_context::executor_type;
+    [[nodiscard]] executor_type get_executor() const { return where; }
+    template <class Handler>
+    void async_probe(Duration, Handler handler) {
+        asio::post(where, [self = this, handler = std::move(handler)]() mutable {
+            std::move(handler)(std::error_code{},
+                               ProbeResult::success(std::to_string(reinterpret_cast<std::uintptr_t>(self))));
+        });
+    }
+    executor_type where;
+    std::array<char, 64 - sizeof(executor_type)> room{};
+};
+static_assert(sizeof(Small) == 64);
 
 } // namespace
 
@@ -157,7 +211,7 @@ TEST_CASE("the handler's executor is used, and threads are no trouble") {
     CHECK(on_strand.async_probe(5s, asio::use_future).get().outcome == Outcome::failure);
 }
 
-TEST_CASE("the context may go with a look pending") {
+TEST_CASE("the context may go with a look through AnyProbe pending") {
     std::optional<asio::io_context> io{std::in_place};
     const FullBacklog full{*io};
     AnyProbe probe = TcpProbe{*io, {.port = full.port()}};
@@ -176,4 +230,96 @@ TEST_CASE("make_probe makes the probe of the settings") {
     AnyProbe exec = make_probe(io.get_executor(), ExecAction{.command = {"sh", "-c", "exit 4"}});
     CHECK(look(io, exec).result.status == 4);
     CHECK_THROWS_AS(make_probe(io.get_executor(), ExecAction{}), ConfigException);
+}
+
+TEST_CASE("a user's function is called from the event loop, on its executor, behind AnyProbe as before it") {
+    asio::io_context io, other;
+    int calls = 0;
+    bool on_executor = false;
+    AnyProbe probe = FunctionProbe{io, [&] {
+                                       on_executor = io.get_executor().running_in_this_thread();
+                                       return ++calls == 1;
+                                   }};
+    std::optional<Answer> answer;
+    const auto handler = [&] {
+        return asio::bind_executor(other.get_executor(), [&](std::error_code error, ProbeResult result) {
+            answer.emplace(error, std::move(result));
+        });
+    };
+    SECTION("asked from outside") { probe.async_probe(5s, handler()); }
+    SECTION("asked from the loop") {
+        asio::post(io, [&] {
+            probe.async_probe(5s, handler());
+            CHECK(calls == 0);
+        });
+    }
+    SECTION("the probe has gone meanwhile") {
+        AnyProbe gone = std::move(probe);
+        gone.async_probe(5s, handler());
+    }
+    CHECK(calls == 0);
+    io.run();
+    CHECK(calls == 1);
+    CHECK(on_executor);
+    CHECK_FALSE(answer);
+    other.run();
+    REQUIRE(answer);
+    CHECK(answer->result.passed());
+}
+
+TEST_CASE("the handler's memory has been given back before it is called") {
+    asio::io_context io;
+    testing::ManualClock clock{io};
+    int blocks = 0, when_told = -1;
+    const auto handler = [&] {
+        return asio::bind_allocator(CountingAllocator<void>{blocks},
+                                    [&](std::error_code, const ProbeResult&) { when_told = blocks; });
+    };
+    SECTION("asked from outside") {
+        AnyProbe probe = TcpProbe{io, {.port = 1}};
+        probe.async_probe(5s, handler());
+        CHECK(blocks > 0);
+        io.run();
+    }
+    SECTION("over inside the call") {
+        AnyProbe probe = TcpProbe{io, {.port = 1}};
+        asio::post(io, [&] { probe.async_probe(5s, handler()); });
+        io.run();
+    }
+    SECTION("a user's probe") {
+        AnyProbe probe = testing::ScriptedProbe{clock, {Outcome::success}};
+        probe.async_probe(5s, handler());
+        clock.settle();
+    }
+    SECTION("cancelled, by a probe that ends inside the cancelling call") {
+        asio::cancellation_signal signal;
+        AnyProbe probe = EndsWhenCancelled{io.get_executor()};
+        probe.async_probe(5s, asio::bind_cancellation_slot(signal.slot(), handler()));
+        signal.emit(asio::cancellation_type::partial);
+        CHECK(when_told == -1);
+        io.run();
+        CHECK_FALSE(signal.slot().has_handler());
+    }
+    CHECK(when_told == 0);
+    CHECK(blocks == 0);
+}
+
+TEST_CASE("looks through AnyProbe overlap") {
+    asio::io_context io;
+    testing::ManualClock clock{io};
+    AnyProbe probe = testing::ScriptedProbe{clock, {{Outcome::success, 2s}, {Outcome::failure, 1s}}};
+    std::vector<Outcome> told;
+    for (int i = 0; i != 2; ++i)
+        probe.async_probe(5s, [&](std::error_code, const ProbeResult& result) { told.push_back(result.outcome); });
+    clock.advance(2s);
+    CHECK(told == std::vector{Outcome::failure, Outcome::success});
+}
+
+TEST_CASE("small probes stand inside, others take the heap once") {
+    asio::io_context io;
+    AnyProbe probe = Small{io.get_executor()};
+    const auto at = std::stoull(look(io, probe).result.output);
+    const auto begin = reinterpret_cast<std::uintptr_t>(&probe);
+    CHECK(at >= begin);
+    CHECK(at < begin + sizeof probe);
 }

@@ -1,20 +1,28 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #include <probekit/probes/function_probe.hpp>
 
+#include <atomic>
 #include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
 #include <new>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 #include <asio/awaitable.hpp>
+#include <asio/bind_allocator.hpp>
 #include <asio/bind_cancellation_slot.hpp>
+#include <asio/bind_executor.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/error.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
+#include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/strand.hpp>
 #include <asio/this_coro.hpp>
@@ -22,6 +30,7 @@
 #include <asio/use_awaitable.hpp>
 #include <asio/use_future.hpp>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include <probekit/probes/probe.hpp>
 
@@ -45,6 +54,25 @@ Answer look(asio::io_context& io, P probe, Duration timeout = 5s) {
     while (!answer) io.run_one_for(20s);
     return std::move(*answer);
 }
+
+// How many blocks are out.
+template <class T>
+struct CountingAllocator {
+    using value_type = T;
+    explicit CountingAllocator(int& count) : blocks(&count) {}
+    template <class U>
+    CountingAllocator(const CountingAllocator<U>& other) : blocks(other.blocks) {}
+    [[nodiscard]] T* allocate(std::size_t count) {
+        ++*blocks;
+        return std::allocator<T>{}.allocate(count);
+    }
+    void deallocate(T* memory, std::size_t count) {
+        --*blocks;
+        std::allocator<T>{}.deallocate(memory, count);
+    }
+    friend bool operator==(const CountingAllocator&, const CountingAllocator&) = default;
+    int* blocks;
+};
 
 // Says when it goes.
 struct Alive {
@@ -148,6 +176,87 @@ TEST_CASE("a look that has not begun can be cancelled") {
     CHECK(calls == 0);
 }
 
+TEST_CASE("a busy loop is not held against the target") {
+    asio::io_context io;
+    const auto busy = [] {
+        const auto until = std::chrono::steady_clock::now() + 20ms;
+        while (std::chrono::steady_clock::now() < until) {}
+    };
+    const auto asked_while_busy = [&](auto probe) {
+        asio::post(io, busy); // the look waits behind it
+        return look(io, std::move(probe), 10ms);
+    };
+    CHECK(asked_while_busy(FunctionProbe{io, [] { return true; }}).result.passed());
+#if defined(ASIO_HAS_CO_AWAIT)
+    CHECK(asked_while_busy(FunctionProbe{io,
+                                         []() -> asio::awaitable<bool> {
+                                             asio::steady_timer timer{co_await asio::this_coro::executor, 1us};
+                                             co_await timer.async_wait(asio::use_awaitable);
+                                             co_return true;
+                                         }})
+              .result.passed());
+#endif
+}
+
+TEST_CASE("a user's own times stand, without them the call's is told") {
+    asio::io_context io;
+    CHECK(look(io, FunctionProbe{io, [] { return true; }}).result.elapsed() > 0ns);
+    const ProbeResult timed = look(io, FunctionProbe{io,
+                                                     [] {
+                                                         ProbeResult result = ProbeResult::success();
+                                                         result.times[0] = 7h;
+                                                         return result;
+                                                     }})
+                                  .result;
+    CHECK(timed.passed()); // what it says of itself is not what the timeout goes by
+    CHECK(timed.elapsed() == 7h);
+}
+
+TEST_CASE("what is returned by reference is copied") {
+    asio::io_context io;
+    const ProbeResult standing = ProbeResult::warning("as ever");
+    FunctionProbe probe{io, [&]() -> const ProbeResult& { return standing; }};
+    CHECK(look(io, std::move(probe)).result.output == "as ever");
+    CHECK(standing.output == "as ever");
+}
+
+TEST_CASE("a copy of a probe has a callable of its own") {
+    asio::io_context io;
+    FunctionProbe probe{io, [calls = 0]() mutable { return ++calls == 1; }};
+    FunctionProbe copy = probe;
+    CHECK(look(io, std::move(probe)).result.passed());
+    CHECK(look(io, std::move(copy)).result.passed());
+    static_assert(
+        !std::is_copy_constructible_v<decltype(FunctionProbe{io, [own = std::unique_ptr<int>{}] { return !own; }})>);
+}
+
+TEST_CASE("the handler may begin the next look, destroy the probe, or throw") {
+    asio::io_context io;
+    int calls = 0, told = 0;
+    auto probe = std::make_unique<FunctionProbe<std::function<bool()>>>(io, [&] { return ++calls > 0; });
+    probe->async_probe(5s, [&](std::error_code, const ProbeResult&) {
+        probe->async_probe(5s, [&](std::error_code, const ProbeResult&) {
+            ++told;
+            throw 7;
+        });
+        probe.reset();
+        ++told;
+    });
+    CHECK_THROWS_AS(io.run(), int); // the handler's exception is no look's
+    CHECK(calls == 2);
+    CHECK(told == 2);
+}
+
+TEST_CASE("the context may go before a function has been called") {
+    std::optional<asio::io_context> io{std::in_place};
+    bool gone = false;
+    FunctionProbe{*io, [alive = Alive{gone}]() -> bool { throw 1; }}.async_probe(
+        5s, [](std::error_code, const ProbeResult&) { FAIL("told"); });
+    CHECK_FALSE(gone);
+    io.reset();
+    CHECK(gone);
+}
+
 #if defined(ASIO_HAS_CO_AWAIT)
 
 TEST_CASE("a coroutine answers, now or later") {
@@ -226,6 +335,125 @@ TEST_CASE("a coroutine that takes no notice of its cancellation counts as it ans
              5ms);
     CHECK_FALSE(error);
     CHECK(result.passed());
+}
+
+TEST_CASE("whoever cancels a coroutine gets no answer of it, whatever it makes of that") {
+    asio::io_context io;
+    const bool throws = GENERATE(false, true);
+    FunctionProbe probe{io, [throws]() -> asio::awaitable<bool> {
+                            asio::steady_timer timer{co_await asio::this_coro::executor, 1h};
+                            try {
+                                co_await timer.async_wait(asio::use_awaitable);
+                            } catch (const std::system_error&) {
+                                if (throws) throw std::runtime_error{"why?"};
+                            }
+                            co_return true;
+                        }};
+    asio::cancellation_signal signal;
+    std::optional<Answer> answer;
+    probe.async_probe(1h, asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error, ProbeResult result) {
+                          answer.emplace(error, std::move(result));
+                      }));
+    io.poll();
+    signal.emit(asio::cancellation_type::terminal);
+    CHECK_FALSE(answer);
+    io.run();
+    REQUIRE(answer);
+    CHECK(answer->error == asio::error::operation_aborted);
+    CHECK(answer->result.outcome == Outcome::unknown);
+    CHECK(answer->result.output.empty());
+    CHECK_FALSE(signal.slot().has_handler());
+}
+
+TEST_CASE("a coroutine that leaves in the same turn as it is cancelled has made it") {
+    asio::io_context io;
+    asio::cancellation_signal signal;
+    FunctionProbe probe{io, [&]() -> asio::awaitable<bool> {
+                            co_await asio::post(asio::use_awaitable);
+                            signal.emit(asio::cancellation_type::terminal);
+                            co_return true;
+                        }};
+    int blocks = 0, when_told = -1;
+    std::optional<Answer> answer;
+    probe.async_probe(1h, asio::bind_allocator(CountingAllocator<void>{blocks},
+                                               asio::bind_cancellation_slot(
+                                                   signal.slot(), [&](std::error_code error, ProbeResult result) {
+                                                       when_told = blocks;
+                                                       answer.emplace(error, std::move(result));
+                                                   })));
+    io.run();
+    REQUIRE(answer);
+    CHECK_FALSE(answer->error);
+    CHECK(answer->result.passed());
+    CHECK(when_told == 0); // nothing of the attempt is left, the belated cancellation included
+}
+
+TEST_CASE("at its timeout a coroutine may still tell another failure") {
+    asio::io_context io;
+    const ProbeResult result = look(io,
+                                    FunctionProbe{io,
+                                                  []() -> asio::awaitable<bool> {
+                                                      asio::steady_timer timer{co_await asio::this_coro::executor, 1h};
+                                                      try {
+                                                          co_await timer.async_wait(asio::use_awaitable);
+                                                      } catch (const std::system_error&) {
+                                                          throw std::runtime_error{"stuck on shard 3"};
+                                                      }
+                                                      co_return true;
+                                                  }},
+                                    5ms)
+                                   .result;
+    CHECK(result.outcome == Outcome::failure);
+    CHECK(result.message() == "stuck on shard 3");
+}
+
+TEST_CASE("what a coroutine throws is mapped as a function's, before its first step too") {
+    asio::io_context io;
+    const auto code_of = [&](auto thrown) {
+        return look(io, FunctionProbe{io,
+                                      [thrown]() -> asio::awaitable<Outcome> {
+                                          co_await asio::post(asio::use_awaitable);
+                                          throw thrown;
+                                      }})
+            .error;
+    };
+    CHECK(code_of(std::bad_alloc{}) == std::errc::not_enough_memory);
+    CHECK(code_of(std::system_error{std::make_error_code(std::errc::too_many_files_open)}) ==
+          std::errc::too_many_files_open);
+    CHECK(code_of(42) == Errc::probe_threw);
+    CHECK_FALSE(code_of(std::runtime_error{"no"}));
+    // Not a coroutine itself, but what makes one.
+    const Answer made =
+        look(io, FunctionProbe{io, [](Duration) -> asio::awaitable<bool> { throw std::runtime_error{"not today"}; }});
+    CHECK_FALSE(made.error);
+    CHECK(made.result.output == "not today");
+}
+
+TEST_CASE("coroutines, their timeouts and cancellations on a strand of several threads") {
+    asio::thread_pool pool{4};
+    std::atomic<int> answers = 0;
+    for (int i = 0; i != 100; ++i) {
+        const auto strand = asio::make_strand(pool);
+        // The timer, the timeout and the cancellation come at about the same time.
+        auto probe = std::make_shared<FunctionProbe<std::function<asio::awaitable<bool>()>>>(
+            strand, []() -> asio::awaitable<bool> {
+                asio::steady_timer timer{co_await asio::this_coro::executor, 1ms};
+                co_await timer.async_wait(asio::use_awaitable);
+                co_return true;
+            });
+        auto signal = std::make_shared<asio::cancellation_signal>();
+        asio::post(strand, [&answers, strand, probe, signal, i] {
+            probe->async_probe(i % 2 == 0 ? 1ms : 1h,
+                               asio::bind_executor(
+                                   strand, asio::bind_cancellation_slot(
+                                               signal->slot(), [&answers, signal](std::error_code, const ProbeResult&) {
+                                                   ++answers;
+                                               })));
+            if (i % 3 == 0) asio::post(strand, [signal] { signal->emit(asio::cancellation_type::terminal); });
+        });
+    }
+    pool.join();
+    CHECK(answers == 100);
 }
 
 #endif

@@ -43,6 +43,19 @@ public:
     explicit FunctionProbe(Where&& where, F function)
         : Base(std::forward<Where>(where)), target_(std::make_shared<F>(std::move(function))) {}
 
+    /// A copy has a copy of the callable.
+    FunctionProbe(const FunctionProbe& other)
+        requires(std::copy_constructible<F>)
+        : Base(static_cast<const Base&>(other)), target_(std::make_shared<F>(*other.target_)) {}
+    FunctionProbe& operator=(const FunctionProbe& other)
+        requires(std::copy_constructible<F>)
+    {
+        return *this = FunctionProbe{other};
+    }
+    FunctionProbe(FunctionProbe&&) noexcept = default;
+    FunctionProbe& operator=(FunctionProbe&&) noexcept = default;
+    ~FunctionProbe() = default;
+
 private:
     friend Base;
 

@@ -6,7 +6,9 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <new>
+#include <string>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -45,12 +47,12 @@ struct LookReturn {};
 template <class F>
     requires std::invocable<F&>
 struct LookReturn<F> {
-    using type = std::invoke_result_t<F&>;
+    using type = std::remove_cvref_t<std::invoke_result_t<F&>>;
 };
 template <class F>
     requires(!std::invocable<F&> && std::invocable<F&, Duration>)
 struct LookReturn<F> {
-    using type = std::invoke_result_t<F&, Duration>;
+    using type = std::remove_cvref_t<std::invoke_result_t<F&, Duration>>;
 };
 
 template <class F>
@@ -65,7 +67,7 @@ concept LookFunction = requires { typename LookReturn<F>::type; } &&
     result.outcome = outcome;
     return result;
 }
-[[nodiscard]] inline ProbeResult look_result(ProbeResult&& result) { return std::move(result); }
+[[nodiscard]] inline ProbeResult look_result(ProbeResult result) { return result; }
 
 /// One call of a user's function, or one run of a user's coroutine.
 template <class F, class Handler, class Executor>
@@ -82,29 +84,40 @@ public:
 
     static void start(Self self) {
         FunctionAttempt& attempt = *self;
-        // A client asks on the executor, from the event loop; somebody else may be anywhere.
-        if constexpr (is_look_handler<Handler>) return attempt.run(std::move(self), {});
-        using Run = typename Base::template Step<&FunctionAttempt::run>;
-        const std::error_code stopped = attempt.wait([&]() -> std::error_code {
-            asio::post(attempt.executor_, Run{self});
-            return {};
-        });
-        if (stopped) attempt.finish_stopped(std::move(self), Phase::run, stopped);
+        if constexpr (is_look_handler<Handler>)
+            if (attempt.handler_.handler.client().asks_on_executor()) return attempt.run(std::move(self), {});
+        {
+            const std::lock_guard lock{attempt.mutex_};
+            attempt.initiating_ = false;
+        }
+        const Executor executor = attempt.executor_;
+        asio::post(executor, typename Base::template Step<&FunctionAttempt::run>{std::move(self)});
     }
 
     /// Any thread: the coroutine hears of it on its own executor.
     void stop_waiting() noexcept {
-        if constexpr (is_coroutine)
-            if (is_running_)
-                asio::post(executor_, [self = Self{this}] { self->signal_.emit(asio::cancellation_type::terminal); });
+        if constexpr (is_coroutine) {
+            if (!coroutine_.running || coroutine_.stopping) return;
+            coroutine_.stopping = true;
+            asio::post(executor_, typename Base::template Step<&FunctionAttempt::stop>{Self{this}});
+        }
     }
 
 private:
     friend Base;
 
+    struct NoCoroutine {};
+    struct Coroutine {
+        asio::cancellation_signal signal;
+        // Under the attempt's mutex:
+        bool running = false;
+        bool stopping = false; // stop() is on its way or at work, and so it is what concludes
+        bool told = false;     // to stop
+    };
+
     void describe(Phase) noexcept {} // a user's result says all there is to say
 
-    [[nodiscard]] Return call() {
+    [[nodiscard]] decltype(auto) call() {
         if constexpr (std::invocable<F&>)
             return std::invoke(*function_);
         else
@@ -112,76 +125,117 @@ private:
     }
 
     void run(Self self, std::error_code) {
-        if (this->interrupted() == Interrupt::cancel)
+        if (this->interrupted() != Interrupt::none)
             return this->finish_stopped(std::move(self), Phase::run, asio::error::operation_aborted);
+        // The attempt begins here: that the executor was busy is no fault of the target's.
+        this->started_ = this->mark_ = std::chrono::steady_clock::now();
         if constexpr (is_coroutine) {
             spawn(std::move(self));
         } else {
-            try {
-                take(look_result(call()));
-            } catch (...) { return threw(std::move(self), std::current_exception()); }
-            const bool late = this->limit_ != Duration::max() && this->result_.elapsed() > this->limit_;
-            if (late) return this->finish_with(std::move(self), Phase::run, Errc::timed_out);
-            this->finish(std::move(self));
+            this->error_ = answer_of([this]() -> decltype(auto) { return call(); });
+            const bool late = std::chrono::steady_clock::now() - this->mark_ > this->limit_;
+            if (!late || this->error_) return conclude(std::move(self));
+            this->result_.times = {};
+            this->finish_with(std::move(self), Phase::run, Errc::timed_out);
         }
     }
 
     void spawn(Self self)
         requires is_coroutine
     {
-        const std::error_code stopped = this->wait([&]() -> std::error_code {
-            is_running_ = true;
-            return {};
-        });
-        if (stopped) return this->finish_stopped(std::move(self), Phase::run, stopped);
+        {
+            const std::lock_guard lock{this->mutex_};
+            coroutine_.running = true;
+            this->arm_deadline();
+        }
+        std::exception_ptr thrown;
         try {
-            Return coroutine = call();
-            // Found through the executor: where there are no coroutines there is no such function to name.
-            co_spawn(
-                executor_, std::move(coroutine),
-                asio::bind_cancellation_slot(
-                    signal_.slot(), asio::bind_executor(executor_, [self](std::exception_ptr thrown,
-                                                                          typename Return::value_type answer) mutable {
-                        FunctionAttempt& attempt = *self;
-                        attempt.left(std::move(self), thrown, std::move(answer));
-                    })));
-        } catch (...) { // called, it threw before it was a coroutine
-            threw(std::move(self), std::current_exception());
+            auto done = [self](std::exception_ptr error, typename Return::value_type answer) mutable {
+                FunctionAttempt& attempt = *self;
+                attempt.left(std::move(self), error, std::move(answer));
+            };
+            // Found through its arguments: where there are no coroutines there is no such function to name.
+            co_spawn(executor_, call(),
+                     asio::bind_cancellation_slot(coroutine_.signal.slot(),
+                                                  asio::bind_executor(executor_, std::move(done))));
+            return;
+        } catch (...) { thrown = std::current_exception(); } // it has not become a coroutine
+        left(std::move(self), thrown, false);
+    }
+
+    // The coroutine has left its frame.
+    void left(Self self, const std::exception_ptr& thrown, auto answer)
+        requires is_coroutine
+    {
+        this->error_ = answer_of([&]() -> decltype(auto) {
+            if (thrown) std::rethrow_exception(thrown);
+            return std::move(answer);
+        });
+        {
+            const std::lock_guard lock{this->mutex_};
+            coroutine_.running = false;
+            if (coroutine_.stopping) return;
+        }
+        conclude(std::move(self));
+    }
+
+    void stop(Self self, std::error_code)
+        requires is_coroutine
+    {
+        {
+            const std::lock_guard lock{this->mutex_};
+            coroutine_.told |= coroutine_.running;
+        }
+        coroutine_.signal.emit(asio::cancellation_type::terminal); // of no effect if the coroutine has left
+        bool left = false;
+        {
+            const std::lock_guard lock{this->mutex_};
+            coroutine_.stopping = false;
+            left = !coroutine_.running;
+        }
+        if (left) conclude(std::move(self));
+    }
+
+    // Puts what `produce` returns, or throws, into the result. An error code if that means it could not ask.
+    template <class Produce>
+    [[nodiscard]] std::error_code answer_of(Produce produce) {
+        ProbeResult& result = this->result_;
+        try {
+            try {
+                result = look_result(produce());
+                result.cause = to_std(result.cause);
+                return {};
+            } catch (const std::system_error& thrown) {
+                if (is_local_fault(thrown.code())) return to_std(thrown.code());
+                result = ProbeResult::failure(thrown.code());
+            } catch (const std::bad_alloc&) { throw; } catch (const std::exception& thrown) {
+                result = ProbeResult::failure(std::string{thrown.what()});
+            }
+            result.phase = Phase::run;
+            return {};
+        } catch (const std::bad_alloc&) { return std::make_error_code(std::errc::not_enough_memory); } catch (...) {
+            return Errc::probe_threw;
         }
     }
 
-    void left(Self self, const std::exception_ptr& thrown, auto answer) {
-        if (thrown) return threw(std::move(self), thrown);
-        take(look_result(std::move(answer)));
+    void conclude(Self self) {
+        if constexpr (is_coroutine) {
+            // Whoever has cancelled it wants no answer any more; at the timeout an answer still counts.
+            const Interrupt why = coroutine_.told ? this->interrupted() : Interrupt::none;
+            const bool aborted = this->result_.cause == asio::error::operation_aborted;
+            if (why == Interrupt::cancel || (why == Interrupt::timeout && aborted)) {
+                this->result_ = {};
+                return this->finish_stopped(std::move(self), Phase::run, asio::error::operation_aborted);
+            }
+        }
+        if (this->error_) return this->finish_error(std::move(self), Phase::run, this->error_);
+        if (this->result_.elapsed() == Duration{}) this->spent_in(Phase::run);
         this->finish(std::move(self));
-    }
-
-    void take(ProbeResult&& result) {
-        this->spent_in(Phase::run);
-        if (result.elapsed() == Duration{}) result.times = this->result_.times;
-        this->result_ = std::move(result);
-        this->result_.cause = to_std(this->result_.cause);
-    }
-
-    void threw(Self self, const std::exception_ptr& thrown) {
-        try {
-            std::rethrow_exception(thrown);
-        } catch (const std::system_error& error) {
-            if (error.code() == asio::error::operation_aborted && this->interrupted() != Interrupt::none)
-                return this->finish_stopped(std::move(self), Phase::run, error.code());
-            this->finish_with(std::move(self), Phase::run, error.code());
-        } catch (const std::bad_alloc&) {
-            this->finish_error(std::move(self), Phase::run, std::make_error_code(std::errc::not_enough_memory));
-        } catch (const std::exception& error) {
-            take(ProbeResult::failure(std::string{error.what()}));
-            this->finish(std::move(self));
-        } catch (...) { this->finish_error(std::move(self), Phase::run, Errc::probe_threw); }
     }
 
     Executor executor_;
     std::shared_ptr<F> function_;
-    asio::cancellation_signal signal_;
-    bool is_running_ = false; // under the mutex
+    [[no_unique_address]] std::conditional_t<is_coroutine, Coroutine, NoCoroutine> coroutine_;
 };
 
 } // namespace probekit::inline v0::detail
