@@ -2,6 +2,8 @@
 #include <probekit/testing/manual_clock.hpp>
 
 #include <chrono>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include <asio/io_context.hpp>
@@ -60,4 +62,52 @@ TEST_CASE("what is posted runs, and two clocks on one context do not disturb eac
     CHECK(probe.looks() == 1); // what is due need not wait for its clock to be moved
     slow.advance(1s);
     CHECK(probe.looks() == 2);
+}
+
+TEST_CASE("the last moment there is can be reached") {
+    asio::io_context io;
+    ManualClock clock{io};
+    ProbeWorker worker{clock, testing::ScriptedProbe{clock, {Outcome::failure}},
+                       ProbeSpec{.kind = ProbeKind::liveness, .failure_threshold = 1}};
+    worker.start();
+    clock.advance(Duration::max()); // it holds after the first look
+    CHECK(clock.now() == TimePoint::max());
+    CHECK(worker.health() == Health::failing);
+}
+
+TEST_CASE("an exception of a callback goes through advance(), and time can be moved on after it") {
+    asio::io_context io;
+    ManualClock clock{io};
+    const TimePoint begin = clock.now();
+    testing::ScriptedProbe probe{clock, {Outcome::success}};
+    ProbeWorker worker{clock, probe, ProbeSpec{.period = 2s, .failure_threshold = 1}};
+    worker.on_verdict([](const Verdict&) { throw 7; });
+    worker.start();
+    CHECK_THROWS_AS(clock.advance(5s), int);
+    CHECK(clock.now() == begin);
+    clock.advance(4s);
+    CHECK(probe.looks() == 3);
+}
+
+TEST_CASE("a clock that stands where another stood has nothing of it") {
+    asio::io_context io;
+    std::optional<ManualClock> clock{std::in_place, io};
+    const testing::ScriptedProbe kept{*clock, {Outcome::success}}; // keeps the old clock's wheel
+    clock.emplace(io);
+    testing::ScriptedProbe probe{*clock, {Outcome::success}};
+    ProbeWorker worker{*clock, probe, ProbeSpec{.period = 1s}};
+    worker.start();
+    clock->advance(2s);
+    CHECK(probe.looks() == 3);
+}
+
+TEST_CASE("more than one turn's worth may be due at once") {
+    asio::io_context io;
+    ManualClock clock{io};
+    testing::ScriptedProbe probe{clock, {Outcome::success}};
+    std::vector<ProbeWorker<testing::ScriptedProbe, KubeletPolicy, NoObserver, ManualClock>> workers;
+    for (int i = 0; i != 1000; ++i) workers.emplace_back(clock, probe, ProbeSpec{.period = 1s});
+    for (auto& worker : workers) worker.start();
+    clock.advance(1s);
+    CHECK(probe.looks() == 2000);
 }

@@ -15,7 +15,9 @@
 #include <asio/io_context.hpp>
 #include <catch2/catch_test_macros.hpp>
 
+#include <probekit/core/error.hpp>
 #include <probekit/probes/probe.hpp>
+#include <probekit/runtime/probe_worker.hpp>
 #include <probekit/testing/manual_clock.hpp>
 
 using namespace probekit;
@@ -84,4 +86,60 @@ TEST_CASE("a step that hangs ends when it is cancelled, or with its context") {
         CHECK_FALSE(told);
         CHECK(probe->in_flight() == 0);
     }
+}
+
+TEST_CASE("an answer on its way, or due at this very moment, is not cancelled any more") {
+    asio::io_context io;
+    ManualClock clock{io};
+    ScriptedProbe probe{clock, {{Outcome::success, 1s}, Outcome::success}};
+    asio::cancellation_signal signal;
+    std::optional<std::error_code> told;
+    const auto handler = [&] {
+        return asio::bind_cancellation_slot(signal.slot(),
+                                            [&](std::error_code error, const ProbeResult&) { told = error; });
+    };
+    SECTION("over before it is told") {
+        static_cast<void>(probe.async_probe(1s, [](std::error_code, const ProbeResult&) {}));
+        probe.async_probe(1s, handler());
+        signal.emit(asio::cancellation_type::terminal);
+        clock.settle();
+        CHECK(told == std::error_code{});
+    }
+    SECTION("in time") {
+        probe.async_probe(1s, handler());
+        clock.advance(1s - 1ns);
+        signal.emit(asio::cancellation_type::terminal);
+        clock.settle();
+        CHECK(told == asio::error::operation_aborted);
+        CHECK(probe.in_flight() == 0);
+        clock.advance(1h);
+    }
+}
+
+TEST_CASE("a success at the very moment of the timeout is a success, a nanosecond later it is none") {
+    asio::io_context io;
+    ManualClock clock{io};
+    ScriptedProbe probe{clock, {{Outcome::success, 1s}, {Outcome::success, 1s + 1ns}}};
+    ProbeWorker worker{clock, probe, ProbeSpec{.period = 10s, .timeout = 1s}};
+    worker.start();
+    clock.advance(1s);
+    CHECK(worker.snapshot().last_outcome == Outcome::success);
+    clock.advance(10s);
+    CHECK(worker.snapshot().last_outcome == Outcome::failure);
+    CHECK(worker.snapshot().last_cause == Errc::timed_out);
+    CHECK(probe.in_flight() == 0);
+}
+
+TEST_CASE("a script without steps succeeds, one with a code could not ask") {
+    asio::io_context io;
+    ManualClock clock{io};
+    std::optional<std::error_code> told;
+    const auto look = [&](ScriptedProbe probe) {
+        probe.async_probe(1s, [&](std::error_code error, const ProbeResult&) { told = error; });
+        clock.settle();
+    };
+    look(ScriptedProbe{clock, {}});
+    CHECK(told == std::error_code{});
+    look(ScriptedProbe{clock, {Errc::status_lost}});
+    CHECK(told == Errc::status_lost);
 }

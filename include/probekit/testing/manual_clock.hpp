@@ -34,7 +34,7 @@ public:
     /// is restarted and polled dry, so that what follows from a look has happened before time goes on.
     void advance(Duration span) {
         const TimePoint end = detail::saturating_add(now_, span);
-        for (run(); next_due() <= end; run()) now_ = std::max(now_, next_due());
+        for (run(); next_due() <= end && next_due() != TimePoint::max(); run()) now_ = std::max(now_, next_due());
         now_ = end;
         run();
     }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <new>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -44,6 +45,10 @@ public:
         result_.cause = to_std(error);
         spend();
     }
+
+    template <class E>
+        requires std::is_error_code_enum_v<E>
+    Step(E error, Duration takes = {}) : Step(std::error_code{error}, takes) {}
 
     /// No answer until it is cancelled.
     [[nodiscard]] static Step hang() {
@@ -127,14 +132,16 @@ private:
             begun.self_ = std::move(look);
             if (begun.step_.hangs_) return;
             if (begun.step_.takes_ == Duration{}) return begun.complete();
-            begun.script_->wheel->arm(begun, begun.script_->wheel->now() + begun.step_.takes_);
+            begun.script_->wheel->arm(begun, detail::saturating_add(begun.script_->wheel->now(), begun.step_.takes_));
         }
 
         void cancel_requested() {
+            if (!self_) return; // on its way already
+            // A step that is over at this very moment has made it.
+            if (script_->wheel->disarm(*this) && this->due() <= script_->wheel->now()) return complete();
             step_.error_ = asio::error::operation_aborted;
             step_.result_ = {};
             step_.result_.cause = step_.error_;
-            script_->wheel->disarm(*this);
             complete();
         }
 
@@ -164,7 +171,6 @@ private:
         void context_gone() noexcept override { self_ = {}; }
 
         void complete() {
-            if (!self_) return; // on its way already
             asio::post(work_.get_executor(), [look = std::move(self_)]() mutable {
                 look->link_.disconnect(asio::get_associated_cancellation_slot(look->handler_));
                 Handler handler(std::move(look->handler_));
@@ -178,7 +184,11 @@ private:
 
         static inline const detail::WheelHooks hooks{
             .retain = [](detail::WheelNode& node) noexcept { static_cast<Look&>(node).retain(); },
-            .fire = [](detail::WheelNode& node) { detail::Ref<Look>::adopt(&static_cast<Look&>(node))->complete(); },
+            .fire =
+                [](detail::WheelNode& node) {
+                    const auto look = detail::Ref<Look>::adopt(&static_cast<Look&>(node));
+                    if (look->self_) look->complete();
+                },
         };
 
         Allocator allocator_;

@@ -140,6 +140,7 @@ public:
     void forget_driver() noexcept {
         const std::lock_guard lock{mutex_};
         now_ = [](const void*) { return TimePoint::min(); };
+        clock_ = this; // nobody's: another clock may come to stand where that one stood
         closed_ = true;
         driver_ = nullptr;
     }
