@@ -1,4 +1,5 @@
 # How our own tests, examples and benchmarks are compiled: link probekit_options. Users of the library never see this.
+set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(PROBEKIT_SANITIZE "" CACHE STRING "Sanitizers of the tests and examples, as -fsanitize= takes them")
 
