@@ -62,6 +62,8 @@ private:
 /// executed, and `child` is the caller's to reap. Otherwise nothing is left of it, and the code is that of the step that
 /// failed: ENOENT, EACCES, ENOEXEC ... of the execution itself, EAGAIN, EMFILE, ENOMEM ... of what leads there.
 /// Blocks the calling thread until then (as vfork does), allocates nothing and never forks.
+/// Where CLONE_VM gives no shared memory (valgrind makes a fork of it), a process that cannot be executed has been started
+/// and exits with 127, as in a shell.
 [[nodiscard]] inline std::error_code spawn(const SpawnPlan& plan, const std::array<int, 3>& streams,
                                            Child& child) noexcept {
     SpawnTask task;
