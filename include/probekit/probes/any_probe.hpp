@@ -53,7 +53,8 @@ public:
 
     [[nodiscard]] executor_type get_executor() const noexcept { return table_->executor(storage_); }
 
-    /// As the probe's own async_probe.
+    /// As the probe's own async_probe. A token that begins the look later (deferred, use_awaitable) finds the probe in its
+    /// place then; from that moment on it may go.
     template <class Token = asio::default_completion_token_t<Executor>>
     auto async_probe(Duration timeout, Token&& token = Token()) {
         return asio::async_initiate<Token, ProbeSignature>(Initiation{this}, token, timeout);
@@ -112,7 +113,6 @@ private:
         .keeps_timeout = detail::KeepsTimeout<P>,
     };
 
-    // Lazy tokens call it later; the probe must still be there, which it need not for our own probes.
     class Initiation {
     public:
         using executor_type = Executor;
