@@ -9,6 +9,9 @@ if(PROBEKIT_WARNINGS_AS_ERRORS)
 endif()
 
 add_library(probekit_options INTERFACE)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    list(APPEND probekit_warnings -Wno-restrict) # false alarms about "text" + std::string (GCC bug 105651)
+endif()
 target_compile_options(probekit_options INTERFACE ${probekit_warnings})
 if(PROBEKIT_SANITIZE)
     target_compile_options(probekit_options INTERFACE -fsanitize=${PROBEKIT_SANITIZE} -fno-sanitize-recover=all

@@ -11,7 +11,8 @@ say() { echo "==> $*"; }
 
 sh cmake/system-packages.sh examples
 say "configuring and building in build/quickstart"
-cmake --preset release -B build/quickstart -DPROBEKIT_BUILD_TESTS=OFF -DPROBEKIT_BUILD_BENCHMARKS=OFF
+cmake --preset release -B build/quickstart -DPROBEKIT_BUILD_TESTS=OFF -DPROBEKIT_BUILD_BENCHMARKS=OFF \
+    -DPROBEKIT_WARNINGS_AS_ERRORS=OFF
 cmake --build build/quickstart --parallel "$(nproc)" --target supervisor demo_app
 
 # Commands and images of the manifests: sleep keeps step with the scaled clock, nginx and demo_app listen on 127.0.0.1.
