@@ -234,6 +234,13 @@ inline Micros started_at(const json& container_status) {
 /// Whether this process is there, as a zombie too.
 inline bool process_exists(int pid) { return std::filesystem::exists("/proc/" + std::to_string(pid)); }
 
+/// Whether it can still do anything. An orphan is reaped by the system, whenever that has time.
+inline bool process_lives(int pid) {
+    const std::string stat = contents("/proc/" + std::to_string(pid) + "/stat");
+    const std::size_t name_end = stat.rfind(')');
+    return name_end != std::string::npos && stat.compare(name_end + 1, 2, " Z") != 0;
+}
+
 /// Of a containerID, "local://PID-STARTTIME".
 inline int pid_of(const json& container_status) {
     return std::stoi(container_status["containerID"].get<std::string>().substr(std::string{"local://"}.size()));

@@ -56,7 +56,7 @@ ExitCode Supervisor::run() {
 
 void Supervisor::await_signal() {
     signals_.async_wait([this](std::error_code error, int) {
-        if (error) return;
+        if (error || all_ended()) return; // it may have come just before it was cancelled
         if (removing_)
             for (PodRunner& pod : pods_) pod.kill_now();
         else
@@ -78,8 +78,12 @@ void Supervisor::remove_pods() {
     for (PodRunner& pod : pods_) pod.remove();
 }
 
+bool Supervisor::all_ended() const {
+    return std::all_of(pods_.begin(), pods_.end(), [](const PodRunner& pod) { return pod.ended(); });
+}
+
 void Supervisor::pod_ended() {
-    if (!std::all_of(pods_.begin(), pods_.end(), [](const auto& pod) { return pod.ended(); })) return;
+    if (!all_ended()) return;
     signals_.cancel();
     duration_.cancel();
     logs_.close();

@@ -42,6 +42,7 @@ private:
     void await_end_of_duration();
     void remove_pods();
     void pod_ended();
+    [[nodiscard]] bool all_ended() const;
 
     const Options& options_;
     asio::io_context io_;

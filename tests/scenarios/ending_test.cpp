@@ -1,0 +1,172 @@
+// The end: of one pod, of all of them, in good order and in haste.
+#include <csignal>
+#include <string>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include "pods.hpp"
+#include "supervised.hpp"
+
+using namespace scenarios;
+
+namespace {
+
+auto deleting(const json& line) { return is_pod(line) && line["object"]["metadata"].contains("deletionTimestamp"); }
+
+} // namespace
+
+TEST_CASE("asked to end, a pod is deleted in order") {
+    const int signal = GENERATE(SIGTERM, SIGINT);
+    Supervised supervised{pod("p", {obedient("c")}).dump()};
+    supervised.until(ready(true));
+    supervised.program().signal(signal);
+
+    const json asked = supervised.until(deleting);
+    CHECK(asked["type"] == "MODIFIED");
+    CHECK(asked["object"]["metadata"]["deletionGracePeriodSeconds"] == 30);
+    const json kill = supervised.until(event("Killing", "Stopping container c"));
+    CHECK(moment(asked["object"]["metadata"]["deletionTimestamp"]) >= moment(kill["object"]["lastTimestamp"]) + 29s);
+    const json ended = supervised.until(terminated);
+    CHECK(ended["object"]["status"]["phase"] == "Running");
+    supervised.until(phase_is("Succeeded"));
+    const json deleted = supervised.until([](const json& line) { return line["type"] == "DELETED"; });
+    CHECK(deleted["object"]["status"]["phase"] == "Succeeded");
+    CHECK(supervised.finish() == 0);
+    CHECK(supervised.lines().back() == deleted);
+}
+
+TEST_CASE("a container that ends badly when it is stopped makes its pod Failed, which is nobody's fault") {
+    Supervised supervised{pod("p", {obedient("c", 3)}).dump()};
+    supervised.until(ready(true));
+    CHECK(supervised.stop() == 0);
+    CHECK(phase_is("Failed")(supervised.lines().back()));
+}
+
+TEST_CASE("who does not heed SIGTERM is killed when the grace period is over, with all it has started") {
+    Supervised supervised{pod("p", {deaf("c")}, {{"terminationGracePeriodSeconds", 3}}).dump()};
+    const json running = supervised.until(ready(true));
+    const int pid = pid_of(container(running));
+    supervised.program().signal(SIGTERM);
+    const json asked = supervised.until(deleting);
+    CHECK(asked["object"]["metadata"]["deletionGracePeriodSeconds"] == 3);
+    const json kill = supervised.until(event("Killing"));
+    const json ended = supervised.until(terminated);
+    CHECK(container(ended)["state"]["terminated"]["exitCode"] == 137);
+    CHECK(moment(container(ended)["state"]["terminated"]["finishedAt"]) - moment(kill["object"]["lastTimestamp"]) >=
+          3s);
+    CHECK(supervised.finish() == 0);
+    CHECK_FALSE(process_exists(pid));
+}
+
+TEST_CASE("a second signal ends all of it at once") {
+    Supervised supervised{pod("p", {deaf("c")}, {{"terminationGracePeriodSeconds", 1000000}}).dump(), {.scale = "1"}};
+    supervised.until(ready(true));
+    supervised.program().signal(SIGTERM);
+    supervised.until(event("Killing"));
+    CHECK(supervised.stop() == 0);
+    CHECK(supervised.lines().back()["type"] == "DELETED");
+    CHECK(container(supervised.lines().back())["state"]["terminated"]["exitCode"] == 137);
+}
+
+TEST_CASE("even without a grace period there are two seconds between SIGTERM and SIGKILL") {
+    Supervised supervised{pod("p", {deaf("c")}, {{"terminationGracePeriodSeconds", 0}}).dump()};
+    supervised.until(ready(true));
+    supervised.program().signal(SIGTERM);
+    const json kill = supervised.until(event("Killing"));
+    const json ended = supervised.until(terminated);
+    CHECK(moment(container(ended)["state"]["terminated"]["finishedAt"]) - moment(kill["object"]["lastTimestamp"]) >=
+          2s);
+    CHECK(supervised.finish() == 0);
+}
+
+TEST_CASE("no process is left") {
+    const json c = service("c", "trap '' TERM; /bin/sleep 1000 & echo $! > child");
+    Supervised supervised{pod("p", {c}, {{"terminationGracePeriodSeconds", 2}}).dump()};
+    const json is_ready = supervised.until(ready(true));
+    const int child = std::stoi(contents(supervised.folder() / "child"));
+    CHECK(process_lives(child));
+    CHECK(supervised.stop() == 0);
+    CHECK_FALSE(process_exists(pid_of(container(is_ready))));
+    CHECK_FALSE(process_lives(child));
+}
+
+TEST_CASE("--duration is a signal that is sent in time") {
+    Supervised supervised{pod("p", {obedient("c")}).dump(), {.arguments = {"--duration", "5"}}};
+    const json running = supervised.until(running_after(0));
+    const json asked = supervised.until(deleting);
+    CHECK(moment(asked["object"]["metadata"]["deletionTimestamp"]) - started_at(container(running)) >= 30s + 4s);
+    CHECK(supervised.finish() == 0);
+}
+
+TEST_CASE("a pod that has ended by itself stays as it was") {
+    const json ended = pod("ended", {shell("c", "exit 2")}, {{"restartPolicy", "Never"}});
+    const json lives = pod("lives", {obedient("c")});
+    Supervised supervised{ended.dump() + "\n---\n" + lives.dump()};
+    bool has_failed = false;
+    bool is_up = false;
+    supervised.until([&](const json& line) {
+        has_failed = has_failed || phase_is("Failed")(line);
+        is_up = is_up || ready(true)(line);
+        return has_failed && is_up;
+    });
+    CHECK(supervised.stop() == 1); // it had failed before
+    for (const json& line : supervised.all([](const json& one) { return one["type"] == "DELETED" || deleting(one); }))
+        CHECK(line["object"]["metadata"]["name"] == "lives");
+}
+
+TEST_CASE("a container that waits to be restarted is not restarted for the end") {
+    Supervised supervised{pod("p", {shell("c", "exit 1")}).dump(), {.scale = "1"}};
+    supervised.until(waiting("CrashLoopBackOff"));
+    CHECK(supervised.stop() == 0);
+    const json last = supervised.lines().back();
+    CHECK(last["type"] == "DELETED");
+    CHECK(container(last)["state"]["terminated"]["exitCode"] == 1);
+    CHECK(container(last)["restartCount"] == 1);
+}
+
+TEST_CASE("readiness goes on while a pod ends, liveness does not") {
+    json c = service("c", "trap 'rm -f c.up' TERM");
+    c["readinessProbe"]["failureThreshold"] = 1;
+    c["startupProbe"] = c["readinessProbe"];
+    c["startupProbe"]["failureThreshold"] = 1000;
+    c["livenessProbe"] = c["readinessProbe"];
+    Supervised supervised{pod("p", {c}, {{"terminationGracePeriodSeconds", 20}}).dump()};
+    supervised.until(ready(true));
+    supervised.program().signal(SIGTERM);
+    const json unready = supervised.until(ready(false));
+    CHECK(deleting(unready));
+    CHECK(container(unready)["state"].contains("running"));
+    CHECK(condition(unready, "Ready")["status"] == "False");
+    CHECK(supervised.finish() == 0);
+    CHECK(supervised.all(event("Unhealthy", "Readiness probe failed")).size() >= 1);
+    CHECK(supervised.all(event("Unhealthy", "Liveness")).empty());
+    CHECK(supervised.all(event("Killing")).size() == 1);
+}
+
+TEST_CASE("the grace period of a probe wins over its pod's") {
+    json c = deaf("c");
+    const std::string kind = GENERATE("livenessProbe", "startupProbe");
+    c[kind] = fails_when_up("c");
+    c[kind]["terminationGracePeriodSeconds"] = 3;
+    if (kind == "startupProbe")
+        c[kind]["exec"]["command"] = {"sh", "-c", "until test -e c.up; do /bin/sleep 0.01; done; exit 1"};
+    Supervised supervised{pod("p", {c}, {{"terminationGracePeriodSeconds", 1000000}}).dump()};
+    const json kill = supervised.until(event("Killing"));
+    const json ended = supervised.until(terminated);
+    CHECK(moment(container(ended)["state"]["terminated"]["finishedAt"]) - moment(kill["object"]["lastTimestamp"]) >=
+          3s);
+    supervised.until(running_after(1));
+    supervised.program().signal(SIGTERM);
+    supervised.until(deleting);
+    CHECK(supervised.stop() == 0);
+}
+
+TEST_CASE("when nobody reads what it says the supervisor ends its pods and says so by its status") {
+    Supervised supervised{pod("p", {shell("c", "while :; do echo x; exit 1; done")}).dump(), {.scale = "100"}};
+    const json running = supervised.until(running_after(0));
+    supervised.program().output().close();
+    CHECK(supervised.program().errors().rest() == "");
+    CHECK(supervised.program().wait() == 3);
+    CHECK_FALSE(process_exists(pid_of(container(running))));
+}
