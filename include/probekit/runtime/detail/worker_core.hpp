@@ -194,7 +194,7 @@ private:
         std::error_code error;
         ProbeResult result;
         [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type{core->look_pool()}; }
-        void operator()() { core->look_done(error, std::move(result)); }
+        void operator()() { core->look_done({}, error, std::move(result)); }
     };
 
     // ---- LookClient ----
@@ -209,10 +209,7 @@ private:
     }
     void destroy() noexcept override { delete this; }
 
-    void look_done(Ref<LookClient<Executor>>, std::error_code error, ProbeResult&& result) override {
-        look_done(error, std::move(result));
-    }
-    void look_done(std::error_code error, ProbeResult&& result);
+    void look_done(Ref<LookClient<Executor>>, std::error_code error, ProbeResult&& result) override;
 
     // ---- carrying out ----
 

@@ -232,7 +232,7 @@ void WorkerCore<P, Pol, Obs, Clk>::begin() {
 template <class P, class Pol, class Obs, class Clk>
 void WorkerCore<P, Pol, Obs, Clk>::ask() {
     if (detached_) return;
-    if (dropped_) return look_done(asio::error::operation_aborted, {}); // called off while it was told
+    if (dropped_) return look_done({}, asio::error::operation_aborted, {}); // called off while it was told
     attempt_ = Attempt::running;
     const Duration timeout = fsm_.spec().timeout;
     const bool guarded = !steady || !probe_keeps_timeout();
@@ -242,12 +242,12 @@ void WorkerCore<P, Pol, Obs, Clk>::ask() {
         detail::begin_look(probe_, timeout, LookHandler<Executor>{Ref<LookClient<Executor>>{this}});
     } catch (...) {
         if (ended_ >= number) throw; // a listener's exception, at the end of an attempt that ended at once
-        look_done(code_of_current_exception(), {});
+        look_done({}, code_of_current_exception(), {});
     }
 }
 
 template <class P, class Pol, class Obs, class Clk>
-void WorkerCore<P, Pol, Obs, Clk>::look_done(std::error_code error, ProbeResult&& result) {
+void WorkerCore<P, Pol, Obs, Clk>::look_done(Ref<LookClient<Executor>>, std::error_code error, ProbeResult&& result) {
     ended_ = attempts_;
     if (detached_) return give_place_back();
     // Not from inside a call or another callback, nor before what has been left to a post.
