@@ -1,0 +1,133 @@
+// Lifecycle hooks: postStart before a container counts as running, preStop before it is told to end.
+#include <string>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "pods.hpp"
+#include "supervised.hpp"
+
+using namespace scenarios;
+
+namespace {
+
+json exec_hook(const std::string& script) { return {{"exec", {{"command", {"/bin/sh", "-c", script}}}}}; }
+
+} // namespace
+
+TEST_CASE("a container runs when its postStart hook is done, and those behind it wait for that") {
+    json first = shell("first", "while :; do /bin/sleep 0.05; done");
+    first["lifecycle"]["postStart"] = exec_hook("echo $GREETING > hook; /bin/sleep 0.2");
+    first["env"] = json::array({{{"name", "GREETING"}, {"value", "hello"}}});
+    first["readinessProbe"] = {{"exec", {{"command", {"true"}}}}, {"timeoutSeconds", 60}};
+    const json second = shell("second", "while :; do /bin/sleep 0.05; done");
+    Supervised supervised{pod("p", {first, second}).dump()};
+
+    const json started = supervised.until(event("Started"));
+    CHECK(started["object"]["involvedObject"]["fieldPath"] == "spec.containers{first}");
+    const json running = supervised.until(
+        [](const json& line) { return is_pod(line) && container(line, "first")["state"].contains("running"); });
+    CHECK(contents(supervised.folder() / "hook") == "hello\n");
+    CHECK(container(running, "second")["state"]["waiting"]["reason"] == "ContainerCreating");
+    CHECK(running["object"]["status"]["phase"] == "Pending");
+    for (const json& line : supervised.all(is_pod))
+        if (line != running) CHECK(container(line, "first")["state"]["waiting"]["reason"] == "ContainerCreating");
+
+    const json second_started = supervised.until(event("Started"));
+    CHECK(second_started["object"]["involvedObject"]["fieldPath"] == "spec.containers{second}");
+    CHECK(supervised.stop() == 0);
+}
+
+TEST_CASE("a postStart hook that fails kills its container, which is restarted by its policy") {
+    json c = obedient("c", 1);
+    c["lifecycle"]["postStart"] = exec_hook("until test -e c.up; do /bin/sleep 0.01; done; exit 1");
+    Supervised supervised{pod("p", {c}).dump(), {.scale = "50"}};
+    const json failed = supervised.until(event("FailedPostStartHook"));
+    CHECK(failed["object"]["type"] == "Warning");
+    CHECK(failed["object"]["message"] == "PostStartHook failed");
+    const json kill = supervised.until(event("Killing"));
+    CHECK(kill["object"]["message"] == "FailedPostStartHook");
+    const json ended = supervised.until(terminated);
+    CHECK(container(ended)["state"]["terminated"]["exitCode"] == 1);
+    supervised.until([](const json& line) { return is_pod(line) && container(line)["restartCount"] == 1; });
+    CHECK(supervised.all(running_after(0)).empty());
+    CHECK(supervised.stop() == 0);
+}
+
+TEST_CASE("the preStop hook runs before SIGTERM, also when a probe kills") {
+    json c = obedient("c", 0, "echo told >> order");
+    c["lifecycle"]["preStop"] = exec_hook("echo hook >> order");
+    c["livenessProbe"] = fails_when_up("c");
+    c["livenessProbe"]["initialDelaySeconds"] = 5;
+    Supervised supervised{pod("p", {c}).dump()};
+    supervised.until(terminated);
+    CHECK(contents(supervised.folder() / "order") == "hook\ntold\n");
+    supervised.until(running_after(1));
+    CHECK(supervised.stop() == 0);
+}
+
+TEST_CASE("a preStop hook that fails is told, and changes nothing else") {
+    json c = obedient("c");
+    c["lifecycle"]["preStop"] = exec_hook("exit 1");
+    Supervised supervised{pod("p", {c}).dump()};
+    supervised.until(ready(true));
+    CHECK(supervised.stop() == 0);
+    const auto failures = supervised.all(event("FailedPreStopHook"));
+    REQUIRE(failures.size() == 1);
+    CHECK(failures[0]["object"]["message"] == "PreStopHook failed");
+    CHECK(phase_is("Succeeded")(supervised.lines().back()));
+}
+
+TEST_CASE("a preStop hook that hangs takes the whole grace period, and two seconds are left") {
+    json c = obedient("c", 4);
+    c["lifecycle"]["preStop"] = exec_hook("echo $$$$ > hook; exec /bin/sleep 1000");
+    Supervised supervised{pod("p", {c}, {{"terminationGracePeriodSeconds", 3}}).dump()};
+    supervised.until(ready(true));
+    supervised.program().signal(SIGTERM);
+    const json kill = supervised.until(event("Killing"));
+    const json ended = supervised.until(terminated);
+    CHECK(container(ended)["state"]["terminated"]["exitCode"] == 4); // it was told, and had time to obey
+    CHECK(moment(container(ended)["state"]["terminated"]["finishedAt"]) - moment(kill["object"]["lastTimestamp"]) >=
+          3s);
+    CHECK(supervised.finish() == 0);
+    CHECK_FALSE(process_lives(std::stoi(contents(supervised.folder() / "hook"))));
+}
+
+TEST_CASE("a second signal does not wait for a hook") {
+    json c = obedient("c");
+    c["lifecycle"]["preStop"] = exec_hook("exec /bin/sleep 1000");
+    Supervised supervised{pod("p", {c}, {{"terminationGracePeriodSeconds", 1000000}}).dump(), {.scale = "1"}};
+    supervised.until(ready(true));
+    supervised.program().signal(SIGTERM);
+    supervised.until(event("Killing"));
+    CHECK(supervised.stop() == 0);
+}
+
+TEST_CASE("a hook that sleeps only waits") {
+    json c = obedient("c");
+    c["lifecycle"]["preStop"] = {{"sleep", {{"seconds", 5}}}};
+    Supervised supervised{pod("p", {c}).dump()};
+    supervised.until(ready(true));
+    supervised.program().signal(SIGTERM);
+    const json kill = supervised.until(event("Killing"));
+    const json ended = supervised.until(terminated);
+    CHECK(moment(container(ended)["state"]["terminated"]["finishedAt"]) - moment(kill["object"]["lastTimestamp"]) >=
+          5s);
+    CHECK(supervised.finish() == 0);
+}
+
+TEST_CASE("an HTTP hook is content with any answer") {
+    const Example example{"none-configured"}; // demo_app on a port of its own
+    json served = json::parse(R"({"name": "demo", "image": "demo-app"})");
+    served["args"] = {"-p", std::to_string(example.listening())};
+    served["readinessProbe"] = {{"tcpSocket", {{"port", example.listening()}}}, {"periodSeconds", 1}};
+    served["restartPolicy"] = "Always"; // a sidecar ends last
+    json c = obedient("c");
+    c["lifecycle"]["preStop"]["httpGet"] = {{"port", example.listening()}, {"path", "/no-such-page"}};
+    Supervised supervised{pod("p", {c}, {{"initContainers", {served}}}).dump(), {.logs = "prefix"}};
+    supervised.until([](const json& line) { return is_pod(line) && condition(line, "Ready")["status"] == "True"; });
+    supervised.program().signal(SIGTERM);
+    while (supervised.next()) {}
+    CHECK(supervised.program().errors().rest().find("GET /no-such-page") != std::string::npos);
+    CHECK(supervised.program().wait() == 0);
+    CHECK(supervised.all(event("FailedPreStopHook")).empty());
+}

@@ -1,0 +1,128 @@
+// The command line, bad manifests, text output, logs.
+#include <string>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include "pods.hpp"
+#include "supervised.hpp"
+
+using namespace scenarios;
+
+namespace {
+
+const json one_shot = pod("p", {shell("c", "echo out; echo err >&2; printf unfinished")}, {{"restartPolicy", "Never"}});
+
+} // namespace
+
+TEST_CASE("everything that is wrong with a manifest is told, and nothing is started") {
+    json bad = pod("p", {shell("c", "touch started"), shell("c", "touch started")}, {{"restartPolicy", "Sometimes"}});
+    bad["spec"]["containers"][0]["livenessProbe"] = {{"periodSeconds", -1}, {"httpGet", {{"port", 0}}}};
+    Supervised supervised{bad.dump()};
+    CHECK(supervised.finish() == 2);
+    CHECK(supervised.lines().empty());
+    const std::string errors = supervised.program().errors().rest();
+    for (const char* one :
+         {"spec.containers[0].livenessProbe.httpGet.port: Invalid value: 0: must be between 1 and 65535, inclusive",
+          "spec.containers[0].livenessProbe.periodSeconds: Invalid value: -1: must be greater than or equal to 0",
+          "spec.containers[1].name: Duplicate value: \"c\"", "spec.restartPolicy: Unsupported value: \"Sometimes\""})
+        CHECK(errors.find(one) != std::string::npos);
+    CHECK_FALSE(std::filesystem::exists(supervised.folder() / "started"));
+}
+
+TEST_CASE("an image without a command and without a mapping is an error") {
+    Supervised supervised{pod("p", {{{"name", "c"}, {"image", "redis"}}}).dump()};
+    CHECK(supervised.finish() == 2);
+    CHECK(supervised.program().errors().rest().find("spec.containers[0].command: Required value: image \"redis\" has "
+                                                    "no --image mapping and the container names no command") !=
+          std::string::npos);
+}
+
+TEST_CASE("--image says what an image runs, and args are appended") {
+    const json c{{"name", "c"}, {"image", "greeter"}, {"args", {"you there"}}};
+    Supervised supervised{pod("p", {c}, {{"restartPolicy", "Never"}}).dump(),
+                          {.arguments = {"--image", "greeter=/bin/echo 'hello, '"}, .logs = "prefix"}};
+    CHECK(supervised.finish() == 0);
+    CHECK(supervised.program().errors().rest() == "[pod/p/c] hello,  you there\n");
+}
+
+TEST_CASE("wrong usage is told, with status 2") {
+    const std::string option = GENERATE("--no-such-option", "--time-scale=0", "--output=yaml");
+    Supervised supervised{one_shot.dump(), {.arguments = {option}}};
+    CHECK(supervised.finish() == 2);
+    CHECK_FALSE(supervised.program().errors().rest().empty());
+}
+
+TEST_CASE("text is for people") {
+    Supervised supervised{pod("web", {shell("c", "exit 1")}, {{"restartPolicy", "Never"}}).dump(), {.json = false}};
+    const std::string text = supervised.program().output().rest();
+    CHECK(supervised.program().wait() == 1);
+    CHECK(text.starts_with("NAME   READY   STATUS              RESTARTS      AGE\n"
+                           "web    0/1     ContainerCreating   0             0s\n"
+                           "LAST SEEN          TYPE      REASON      OBJECT    MESSAGE\n"
+                           "0s                 Normal    Created     Pod/web   Container created\n"
+                           "0s                 Normal    Started     Pod/web   Container started\n"
+                           "NAME   READY   STATUS              RESTARTS      AGE\n"
+                           "web    1/1     Running             0             "));
+    CHECK(text.find("\nweb    0/1     Error               0             ") != std::string::npos);
+    CHECK(text.find('\x1b') == std::string::npos);
+}
+
+TEST_CASE("what containers print goes to standard error, each line with its origin") {
+    Supervised supervised{one_shot.dump(), {.logs = "prefix"}};
+    CHECK(supervised.finish() == 0);
+    CHECK(supervised.program().errors().rest() == "[pod/p/c] out\n[pod/p/c] err\n[pod/p/c] unfinished\n");
+}
+
+TEST_CASE("what containers print goes nowhere") {
+    Supervised supervised{one_shot.dump(), {.logs = "none"}};
+    CHECK(supervised.finish() == 0);
+    CHECK(supervised.program().errors().rest().empty());
+}
+
+TEST_CASE("what containers print goes into files") {
+    Supervised supervised{one_shot.dump(), {.logs = "logs/here"}};
+    CHECK(supervised.finish() == 0);
+    CHECK(supervised.program().errors().rest().empty());
+    CHECK(contents(supervised.folder() / "logs/here/p/c.log") == "out\nerr\nunfinished");
+}
+
+TEST_CASE("a log directory that cannot be made is wrong usage") {
+    Supervised supervised{one_shot.dump(), {.logs = "/dev/null/logs"}};
+    CHECK(supervised.finish() == 2);
+    CHECK(supervised.lines().empty());
+}
+
+TEST_CASE("containers get the supervisor's environment, the manifest's on top, and the time scale") {
+    json c = shell("c", "echo $HOST $NAME $PROBEKIT_TIME_SCALE");
+    c["env"] = json::array({{{"name", "HOST"}, {"value", "of the manifest"}},
+                            {{"name", "NAME"}, {"valueFrom", {{"fieldRef", {{"fieldPath", "metadata.name"}}}}}}});
+    Supervised supervised{pod("p", {c}, {{"restartPolicy", "Never"}}).dump(), {.scale = "25", .logs = "prefix"}};
+    CHECK(supervised.finish() == 0);
+    CHECK(supervised.program().errors().rest() == "[pod/p/c] of the manifest p 25\n");
+}
+
+TEST_CASE("timestamps are in manifest time") {
+    Supervised supervised{pod("p", {shell("c", "/bin/sleep 0.1")}, {{"restartPolicy", "Never"}}).dump(),
+                          {.scale = "100"}};
+    const json ended = supervised.until(terminated);
+    const json state = container(ended)["state"]["terminated"];
+    CHECK(moment(state["finishedAt"]) - moment(state["startedAt"]) >= 9s); // a tenth of a second
+    CHECK(supervised.finish() == 0);
+}
+
+TEST_CASE("probes that are bound to their container look after exactly the delay, also after a restart") {
+    json c = obedient("c");
+    c["livenessProbe"] = fails_when_up("c");
+    c["livenessProbe"]["initialDelaySeconds"] = 7;
+    c["livenessProbe"]["periodSeconds"] = 10;
+    Supervised supervised{pod("p", {c}).dump(), {.arguments = {"--feature-gates", "ContainerScopedProbes=true"}}};
+    for (int restart = 0; restart != 2; ++restart) {
+        const json runs = supervised.until(running_after(restart));
+        const json look = supervised.until(event("Unhealthy", "Liveness"));
+        const Micros after = moment(look["object"]["lastTimestamp"]) - started_at(container(runs));
+        CHECK(after >= 7s);
+        CHECK(after < 10s); // on the grid it would have been at 10 s
+    }
+    CHECK(supervised.stop() == 0);
+}
