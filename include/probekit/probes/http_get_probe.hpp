@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +19,7 @@
 #include <asio/posix/descriptor_base.hpp>
 
 #include <probekit/core/actions.hpp>
+#include <probekit/core/detail/message.hpp>
 #include <probekit/core/detail/target.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
@@ -69,7 +71,7 @@ public:
 
     static void start(Self self) {
         HttpAttempt& attempt = *self;
-        attempt.perform(std::move(self), attempt.exchange_.start());
+        attempt.perform(std::move(self), [&] { return attempt.exchange_.start(); });
     }
 
 private:
@@ -80,7 +82,17 @@ private:
     [[nodiscard]] std::string_view dial_host() const noexcept { return target_->plan.host(); }
     [[nodiscard]] std::uint16_t dial_port() const noexcept { return exchange_.port(); }
 
-    void perform(Self self, Step step) {
+    // `next` asks the machine what is to be done now.
+    template <class Next>
+    void perform(Self self, Next next) {
+        Step step;
+        try {
+            step = next();
+        } catch (const std::bad_alloc&) { // redirects and kept bodies take memory
+            if (this->socket_.is_open()) this->close_with_reset();
+            return this->finish_error(std::move(self), this->result_.phase,
+                                      std::make_error_code(std::errc::not_enough_memory));
+        }
         switch (step) {
         case Step::connect:
             if (this->socket_.is_open()) let_go_of_socket();
@@ -93,16 +105,17 @@ private:
 
     void connected(Self self) {
         this->spent_in(Phase::connect);
-        perform(std::move(self), exchange_.connected());
+        perform(std::move(self), [this] { return exchange_.connected(); });
     }
 
     void dial_failed(Self self, Phase phase, std::error_code why) {
-        perform(std::move(self), exchange_.no_connection(phase, why, dialled_of_name(phase)));
+        perform(std::move(self), [&] { return exchange_.no_connection(phase, why, dialled_of_name(phase)); });
     }
 
     void dial_stopped(Self self, Phase phase, std::error_code why) {
         if (this->interrupted() != Interrupt::timeout) return this->finish_stopped(std::move(self), phase, why);
-        perform(std::move(self), exchange_.no_connection(phase, Errc::timed_out, dialled_of_name(phase)));
+        perform(std::move(self),
+                [&] { return exchange_.no_connection(phase, Errc::timed_out, dialled_of_name(phase)); });
     }
 
     void send(Self self) {
@@ -112,7 +125,7 @@ private:
         if (sent > 0) sent_ += static_cast<std::size_t>(sent);
         if (sent_ == exchange_.request().size()) {
             this->spent_in(Phase::request);
-            return perform(std::move(self), exchange_.sent());
+            return perform(std::move(self), [this] { return exchange_.sent(); });
         }
         wait<&HttpAttempt::writable>(std::move(self), asio::posix::descriptor_base::wait_write);
     }
@@ -135,10 +148,10 @@ private:
             if (errno == EAGAIN || errno == EINTR) return wait_for_more(std::move(self));
             return broken(std::move(self), errno);
         }
-        const Phase phase = this->result_.phase;
-        const Step step = got == 0 ? exchange_.ended() : exchange_.received({buffer, static_cast<std::size_t>(got)});
-        this->spent_in(phase);
-        perform(std::move(self), step);
+        this->spent_in(this->result_.phase);
+        perform(std::move(self), [&] {
+            return got == 0 ? exchange_.ended() : exchange_.received({buffer, static_cast<std::size_t>(got)});
+        });
     }
 
     template <auto Next>
@@ -151,13 +164,14 @@ private:
 
     // The wait has been ended by the deadline or the user, or could not be begun.
     void stopped(Self self, std::error_code error) {
-        if (this->interrupted() == Interrupt::timeout) return perform(std::move(self), exchange_.timed_out());
+        if (this->interrupted() == Interrupt::timeout)
+            return perform(std::move(self), [this] { return exchange_.timed_out(); });
         this->close_with_reset();
         this->finish_stopped(std::move(self), this->result_.phase, error);
     }
 
     void broken(Self self, int error) {
-        perform(std::move(self), exchange_.broken({error, std::system_category()}, ends()));
+        perform(std::move(self), [&] { return exchange_.broken({error, std::system_category()}, ends()); });
     }
 
     void done(Self self) {
@@ -180,7 +194,7 @@ private:
 
     [[nodiscard]] std::string dialled_of_name(Phase phase) const {
         if (target_->dial.address || phase != Phase::connect) return {};
-        return join_host_port(this->dialled().address().to_string(), this->dialled().port());
+        return join_host_port(this->dialled().address().to_string(), std::to_string(this->dialled().port()));
     }
 
     [[nodiscard]] std::string ends() const {
@@ -188,8 +202,8 @@ private:
         socklen_t size = static_cast<socklen_t>(local.capacity());
         if (::getsockname(this->socket_.get(), local.data(), &size) != 0) return {};
         local.resize(size);
-        return join_host_port(local.address().to_string(), local.port()) + "->" +
-               join_host_port(this->dialled().address().to_string(), this->dialled().port());
+        return join_host_port(local.address().to_string(), std::to_string(local.port())) + "->" +
+               join_host_port(this->dialled().address().to_string(), std::to_string(this->dialled().port()));
     }
 
     std::shared_ptr<const HttpTarget> target_;

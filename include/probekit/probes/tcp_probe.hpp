@@ -39,7 +39,7 @@ public:
     [[nodiscard]] std::string message(const ProbeResult& result, std::optional<Duration>) const override {
         if (result.passed()) return {};
         const std::string_view host = host_or_loopback(action.host);
-        const std::string address = join_host_port(host, action.port);
+        const std::string address = join_host_port(host, std::to_string(action.port));
         if (host.starts_with('[')) return "dial tcp: address " + address + ": missing port in address";
         return dial_message(host, result.detail.empty() ? address : result.detail, result.phase, result.cause);
     }
@@ -86,7 +86,8 @@ private:
     void describe(Phase where) {
         this->result_.target = target_;
         if (!target_->dial.address && where == Phase::connect)
-            this->result_.detail = join_host_port(this->dialled().address().to_string(), target_->action.port);
+            this->result_.detail =
+                join_host_port(this->dialled().address().to_string(), std::to_string(target_->action.port));
     }
 
     std::shared_ptr<const TcpTarget> target_;

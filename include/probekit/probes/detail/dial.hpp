@@ -26,13 +26,6 @@
 
 namespace probekit::inline v0::detail {
 
-/// "127.0.0.1:80", "[::1]:80", "localhost:80": as Go writes what it dials (net.JoinHostPort).
-[[nodiscard]] inline std::string join_host_port(std::string_view host, std::uint16_t port) {
-    const bool bare = host.find_first_of(":%") == std::string_view::npos;
-    std::string text = bare ? std::string{host} : "[" + std::string{host} + "]";
-    return text + ":" + std::to_string(port);
-}
-
 [[nodiscard]] inline std::string_view host_or_loopback(std::string_view host) noexcept {
     return host.empty() ? std::string_view{"127.0.0.1"} : host;
 }
