@@ -12,6 +12,9 @@ add_library(probekit_options INTERFACE)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     list(APPEND probekit_warnings -Wno-restrict) # false alarms about "text" + std::string (GCC bug 105651)
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND PROBEKIT_SANITIZE MATCHES "thread")
+    list(APPEND probekit_warnings -Wno-tsan) # of Asio's fences; what they order, mutexes order as well
+endif()
 target_compile_options(probekit_options INTERFACE ${probekit_warnings})
 if(PROBEKIT_SANITIZE)
     target_compile_options(probekit_options INTERFACE -fsanitize=${PROBEKIT_SANITIZE} -fno-sanitize-recover=all

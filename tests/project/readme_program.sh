@@ -5,6 +5,6 @@ set -eu
 root=$1
 shift
 program=$(awk '/^```cpp$/ { inside = 1; next } /^```$/ && inside { exit } inside' "$root/README.md")
-echo "$program" | grep -q 'int main()'
-echo "$program" | "$@" -std=c++20 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -DASIO_STANDALONE \
+printf '%s\n' "$program" | grep -q 'int main()'
+printf '%s\n' "$program" | "$@" -std=c++20 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -DASIO_STANDALONE \
     -I "$root/include" -fsyntax-only -x c++ -
