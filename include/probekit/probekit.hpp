@@ -22,8 +22,6 @@
 #include <probekit/http/request.hpp>
 #include <probekit/http/response_parser.hpp>
 #include <probekit/http/url.hpp>
-#include <probekit/system/process.hpp>
-#include <probekit/system/process_spec.hpp>
 #include <probekit/probes/any_probe.hpp>
 #include <probekit/probes/exec_probe.hpp>
 #include <probekit/probes/function_probe.hpp>
@@ -35,4 +33,6 @@
 #include <probekit/runtime/probe_group.hpp>
 #include <probekit/runtime/probe_worker.hpp>
 #include <probekit/runtime/startup_gate.hpp>
+#include <probekit/system/process.hpp>
+#include <probekit/system/process_spec.hpp>
 #include <probekit/version.hpp>

@@ -39,12 +39,13 @@ constexpr bool is_built_in() {
     static_assert(std::is_same_v<typename Any::template rebind_executor<Strand>::other, Basic<Strand>>);
     static_assert(std::is_same_v<decltype(std::declval<const Any&>().action()), const Action&>);
     static_assert(std::is_same_v<decltype(std::declval<const Any&>().get_executor()), asio::any_io_executor>);
-    static_assert(noexcept(std::declval<const Any&>().action()) && noexcept(std::declval<const Any&>().get_executor()));
+    static_assert(noexcept(std::declval<const Any&>().action())&& noexcept(std::declval<const Any&>().get_executor()));
     static_assert(Probe<Any> && Probe<Basic<IoExecutor>> && Probe<Basic<Strand>>);
     static_assert(std::is_move_assignable_v<Any> && std::is_nothrow_move_constructible_v<Any>);
     static_assert(std::is_constructible_v<Any, asio::io_context&, Action>);
     static_assert(std::is_constructible_v<Any, asio::thread_pool&, Action>);
-    static_assert(std::is_constructible_v<Any, const IoExecutor&, Action> && std::is_constructible_v<Any, Strand, Action>);
+    static_assert(std::is_constructible_v<Any, const IoExecutor&, Action> &&
+                  std::is_constructible_v<Any, Strand, Action>);
     static_assert(std::is_constructible_v<Any, asio::thread_pool::executor_type, Action>);
     static_assert(std::is_constructible_v<Any, asio::any_io_executor, Action>);
     static_assert(std::is_constructible_v<Basic<IoExecutor>, asio::io_context&, Action>);
@@ -95,17 +96,13 @@ static_assert(std::is_convertible_v<TcpProbe, AnyProbe> && std::is_convertible_v
 static_assert(!std::is_copy_constructible_v<AnyProbe> && std::is_nothrow_move_constructible_v<AnyProbe> &&
               std::is_nothrow_move_assignable_v<AnyProbe>);
 static_assert(!std::is_convertible_v<int, AnyProbe> && Probe<AnyProbe>);
-static_assert(std::is_same_v<decltype(make_probe(std::declval<const asio::any_io_executor&>(),
-                                                 std::declval<ProbeAction>())),
-                             AnyProbe>);
+static_assert(
+    std::is_same_v<decltype(make_probe(std::declval<const asio::any_io_executor&>(), std::declval<ProbeAction>())),
+                   AnyProbe>);
 static_assert(std::is_aggregate_v<ProbeOptions>);
 
-asio::awaitable<bool> coroutine() {
-    co_return true;
-}
-ProbeResult plain_function(Duration) {
-    return ProbeResult::success();
-}
+asio::awaitable<bool> coroutine() { co_return true; }
+ProbeResult plain_function(Duration) { return ProbeResult::success(); }
 
 struct Look {
     int told = 0;
@@ -253,9 +250,8 @@ TEST_CASE("a probe of a callable takes every form") {
 
 TEST_CASE("what a callable throws is told as promised") {
     asio::io_context io;
-    const Look system = look_at(io, FunctionProbe{io, []() -> bool {
-                                                      throw std::system_error{asio::error::connection_refused};
-                                                  }});
+    const Look system =
+        look_at(io, FunctionProbe{io, []() -> bool { throw std::system_error{asio::error::connection_refused}; }});
     CHECK_FALSE(system.error);
     CHECK(system.result.outcome == Outcome::failure);
     CHECK(system.result.cause == std::errc::connection_refused);
@@ -263,14 +259,15 @@ TEST_CASE("what a callable throws is told as promised") {
     CHECK_FALSE(other.error);
     CHECK(other.result.outcome == Outcome::failure);
     CHECK(other.result.output == "queue broke");
-    const Look local = look_at(io, FunctionProbe{io, []() -> asio::awaitable<bool> {
-                                                     throw std::system_error{
-                                                         std::make_error_code(std::errc::too_many_files_open)};
-                                                     co_return true;
-                                                 }});
+    const Look local =
+        look_at(io, FunctionProbe{io, []() -> asio::awaitable<bool> {
+                                      throw std::system_error{std::make_error_code(std::errc::too_many_files_open)};
+                                      co_return true;
+                                  }});
     CHECK(local.error == std::errc::too_many_files_open);
     CHECK(local.result.outcome == Outcome::unknown);
-    CHECK(look_at(io, FunctionProbe{io, []() -> bool { throw std::bad_alloc{}; }}).error == std::errc::not_enough_memory);
+    CHECK(look_at(io, FunctionProbe{io, []() -> bool { throw std::bad_alloc{}; }}).error ==
+          std::errc::not_enough_memory);
     CHECK(look_at(io, FunctionProbe{io, []() -> bool { throw 7; }}).error == Errc::probe_threw);
 }
 
@@ -285,10 +282,12 @@ TEST_CASE("lists are made at run time") {
     probes.push_back(make_probe(io.get_executor(), ExecAction{.command = {"true"}}));
     const ProbeAction action = HttpGetAction{.port = server.port()};
     probes.push_back(make_probe(io.get_executor(), action, {.http = {.max_requests = 1}}));
-    probes.push_back(make_probe(io.get_executor(), TcpSocketAction{.port = server.port()}, ProbeOptions{.tcp = {.silent = true}}));
+    probes.push_back(
+        make_probe(io.get_executor(), TcpSocketAction{.port = server.port()}, ProbeOptions{.tcp = {.silent = true}}));
     int passed = 0;
     for (AnyProbe& probe : probes)
-        probe.async_probe(20s, [&](std::error_code error, const ProbeResult& result) { passed += !error && result.passed(); });
+        probe.async_probe(
+            20s, [&](std::error_code error, const ProbeResult& result) { passed += !error && result.passed(); });
     probes.clear(); // their attempts own what they need
     CHECK(passed == 0);
     CHECK(run_until(io, [&] { return passed == 7; }));

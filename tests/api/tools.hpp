@@ -59,7 +59,8 @@ private:
 };
 
 inline const std::string ok_answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
-inline const std::string sick_answer = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\nConnection: close\r\n\r\nsick";
+inline const std::string sick_answer =
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\nConnection: close\r\n\r\nsick";
 
 /// A port nobody listens on.
 [[nodiscard]] inline std::uint16_t closed_port(asio::io_context& io) {
