@@ -102,7 +102,7 @@ private:
         [[nodiscard]] Step next() {
             ++looks;
             if (steps.empty()) return Step{Outcome::success};
-            return position + 1 < steps.size() ? steps[position++] : steps[position];
+            return position < steps.size() ? steps[position++] : steps.back();
         }
 
         asio::any_io_executor executor;
