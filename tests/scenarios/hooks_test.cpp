@@ -79,7 +79,7 @@ TEST_CASE("a preStop hook that fails is told, and changes nothing else") {
 
 TEST_CASE("a preStop hook that hangs takes the whole grace period, and two seconds are left") {
     json c = obedient("c", 4);
-    c["lifecycle"]["preStop"] = exec_hook("echo $$$$ > hook; exec /bin/sleep 1000");
+    c["lifecycle"]["preStop"] = exec_hook("echo $$ > hook; exec /bin/sleep 1000");
     Supervised supervised{pod("p", {c}, {{"terminationGracePeriodSeconds", 3}}).dump()};
     supervised.until(ready(true));
     supervised.program().signal(SIGTERM);
