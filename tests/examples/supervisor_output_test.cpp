@@ -72,7 +72,7 @@ struct OnePod {
             Json::parse(R"({"kind":"Pod","metadata":{"name":"web","labels":{"app":"x"}},"spec":{"z":1,"a":[2]}})");
     }
     [[nodiscard]] PodView view() {
-        status.phase = phase_of(spec, status, false);
+        status.phase = phase_of(spec, status, PodEnd::no);
         status.conditions = conditions_of(status, at(0s));
         return {.spec = spec, .uid = uid, .created = at(0s), .deletion = deletion, .status = status};
     }

@@ -48,34 +48,56 @@ TEST_CASE("the phase of a pod that lives follows from its containers") {
     }));
     CAPTURE(row.what);
     const PodStatus status{.init_containers = row.init, .containers = row.regular};
-    CHECK(phase_of(PodSpec{}, status, false) == row.phase);
+    CHECK(phase_of(PodSpec{}, status, PodEnd::no) == row.phase);
 }
 
 TEST_CASE("the phase of a pod that has ended is its regular containers' verdict") {
     struct Row {
         std::string what;
         RestartPolicy policy;
+        PodEnd end;
         std::vector<ContainerStatus> init;
         std::vector<ContainerStatus> regular;
         PodPhase phase;
     };
     const Row row = GENERATE(values<Row>({
-        {"all well", RestartPolicy::never, {}, {exited("a", 0), exited("b", 0)}, PodPhase::succeeded},
-        {"one failed", RestartPolicy::never, {}, {exited("a", 0), exited("b", 2)}, PodPhase::failed},
-        {"stopped while restarting", RestartPolicy::always, {}, {backing_off("a", 1)}, PodPhase::failed},
+        {"all well",
+         RestartPolicy::never,
+         PodEnd::by_itself,
+         {},
+         {exited("a", 0), exited("b", 0)},
+         PodPhase::succeeded},
+        {"one failed", RestartPolicy::never, PodEnd::by_itself, {}, {exited("a", 0), exited("b", 2)}, PodPhase::failed},
+        {"stopped while restarting",
+         RestartPolicy::always,
+         PodEnd::removed,
+         {},
+         {backing_off("a", 1)},
+         PodPhase::failed},
         {"sidecars do not count",
          RestartPolicy::always,
+         PodEnd::removed,
          {as_sidecar(exited("s", 137))},
          {exited("a", 0)},
          PodPhase::succeeded},
-        {"init failed for good", RestartPolicy::never, {exited("i", 1)}, {waiting("a")}, PodPhase::failed},
-        {"stopped while initializing", RestartPolicy::always, {exited("i", 1)}, {waiting("a")}, PodPhase::succeeded},
+        {"init failed for good",
+         RestartPolicy::never,
+         PodEnd::by_itself,
+         {exited("i", 1)},
+         {waiting("a")},
+         PodPhase::failed},
+        {"removed while initializing",
+         RestartPolicy::never,
+         PodEnd::removed,
+         {exited("i", 143)},
+         {waiting("a")},
+         PodPhase::succeeded},
     }));
     CAPTURE(row.what);
     PodSpec pod;
     pod.restart_policy = row.policy;
     const PodStatus status{.init_containers = row.init, .containers = row.regular};
-    CHECK(phase_of(pod, status, true) == row.phase);
+    CHECK(phase_of(pod, status, row.end) == row.phase);
 }
 
 TEST_CASE("conditions say what is missing, in the kubelet's words") {

@@ -20,7 +20,7 @@ PodRow row_for(std::vector<ContainerStatus> init, std::vector<ContainerStatus> r
     spec.name = "web";
     const std::string uid = "u1";
     PodStatus status{.init_containers = std::move(init), .containers = std::move(regular)};
-    status.phase = phase.value_or(phase_of(spec, status, false));
+    status.phase = phase.value_or(phase_of(spec, status, PodEnd::no));
     status.conditions = conditions_of(status, at(0s));
     std::optional<Deletion> deletion;
     if (deleting) deletion = Deletion{.timestamp = at(30s), .grace = 30s};

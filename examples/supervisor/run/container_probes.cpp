@@ -27,7 +27,7 @@ probekit::AnyProbe make_probe_of(const asio::any_io_executor& executor, const Co
 /// a grid of whole seconds that begins with the container nothing comes earlier for it, but a container that is restarted
 /// just after a point of the grid does not miss the point that comes one delay later.
 probekit::Duration initial_delay(const probekit::ProbeSpec& spec) {
-    constexpr probekit::Duration truncated = 1s - 1ns;
+    constexpr probekit::Duration truncated = 999ms; // not all of it: a grid point a whole second early must not do
     return spec.initial_delay >= 1s ? spec.initial_delay - truncated : spec.initial_delay;
 }
 

@@ -105,7 +105,8 @@ PodStatus PodRunner::compute_status() const {
     PodStatus status{.conditions = status_.conditions};
     for (const ContainerRunner& container : containers_)
         (container.spec().init ? status.init_containers : status.containers).push_back(container.status());
-    status.phase = phase_of(spec_, status, ended_);
+    const PodEnd end = !ended_ ? PodEnd::no : deletion_ ? PodEnd::removed : PodEnd::by_itself;
+    status.phase = phase_of(spec_, status, end);
     status.conditions = conditions_of(status, supervision_.clock.now());
     return status;
 }

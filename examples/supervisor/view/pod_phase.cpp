@@ -92,14 +92,15 @@ Condition containers_ready(const PodStatus& status) {
 
 } // namespace
 
-PodPhase phase_of(const PodSpec& pod, const PodStatus& status, bool ended) {
+PodPhase phase_of(const PodSpec& pod, const PodStatus& status, PodEnd end) {
     const Tally count = tally(status);
-    if (ended) {
-        const bool init_failed = count.failed_init > 0 && pod.restart_policy == probekit::RestartPolicy::never;
-        return init_failed || count.succeeded < count.stopped ? PodPhase::failed : PodPhase::succeeded;
+    if (end == PodEnd::no) {
+        const bool pending = count.initializing > 0 || count.failed_init > 0 || count.waiting > 0;
+        return pending ? PodPhase::pending : PodPhase::running;
     }
-    const bool pending = count.initializing > 0 || count.failed_init > 0 || count.waiting > 0;
-    return pending ? PodPhase::pending : PodPhase::running;
+    const bool never = pod.restart_policy == probekit::RestartPolicy::never;
+    const bool init_failed = end == PodEnd::by_itself && never && count.failed_init > 0;
+    return init_failed || count.succeeded < count.stopped ? PodPhase::failed : PodPhase::succeeded;
 }
 
 std::vector<Condition> conditions_of(const PodStatus& status, Timestamp now) {

@@ -8,8 +8,14 @@
 
 namespace supervisor {
 
-/// `ended`: nothing runs and nothing will be started any more. Until then a phase is never final.
-[[nodiscard]] PodPhase phase_of(const PodSpec& pod, const PodStatus& status, bool ended);
+/// How far a pod is from its end. Only one that has ended has a final phase.
+enum class PodEnd {
+    no,
+    by_itself, ///< nothing runs and nothing will be started any more
+    removed,   ///< the same, because somebody deleted it: it then is for its regular containers to have failed
+};
+
+[[nodiscard]] PodPhase phase_of(const PodSpec& pod, const PodStatus& status, PodEnd end);
 
 /// Initialized, Ready, ContainersReady, PodScheduled, from the containers and the phase in `status`. A condition that
 /// stands as before keeps the time of its last transition.
