@@ -81,7 +81,8 @@ public:
     }
 
     [[nodiscard]] bool probe_now() noexcept {
-        if (attempt_ == Attempt::decided || attempt_ == Attempt::queued) return !dropped_; // it is about to
+        on_gate(); // it may have been shut or opened unheard
+        if (attempt_ == Attempt::decided || attempt_ == Attempt::queued) return gate_seen_; // it is about to
         happen(event::Triggered{});
         return attempt_ == Attempt::decided || fsm_.look_pending();
     }

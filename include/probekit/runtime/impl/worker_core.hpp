@@ -52,6 +52,7 @@ void WorkerCore<P, Pol, Obs, Clk>::detach() noexcept {
     rest();
     if (!extras_) return;
     if (attempt_ == Attempt::queued) static_cast<void>(leave_queue());
+    if (attempt_ != Attempt::running) give_place_back(); // begun, and not asked any more
     if (extras_->waits) extras_->waits->complete_all(asio::error::operation_aborted, {});
     if (extras_->stop_waits) extras_->stop_waits->complete_all(asio::error::operation_aborted);
 }
@@ -186,11 +187,11 @@ void WorkerCore<P, Pol, Obs, Clk>::on_gate() noexcept {
 
 template <class P, class Pol, class Obs, class Clk>
 void WorkerCore<P, Pol, Obs, Clk>::on_granted() {
+    if (attempt_ != Attempt::queued || detached_ || has_place_)
+        return extras_->limit->give_back(); // the attempt did not wait so long
+    static_cast<void>(leave_queue());       // called off and decided anew meanwhile, it stands in the queue again
     has_place_ = true;
-    if (attempt_ == Attempt::queued && !detached_)
-        begin();
-    else
-        give_place_back(); // the attempt did not wait so long
+    begin();
 }
 
 // ---- an attempt, from its beginning to its end ----
@@ -200,6 +201,7 @@ void WorkerCore<P, Pol, Obs, Clk>::begin() {
     on_gate();
     if (try_number_ == 1 && !gate_seen_) { // shut since it was decided
         attempt_ = Attempt::none;
+        give_place_back();
         const Step step{*this};
         return changed_by_call(step, fsm_.step(event::AttemptDropped{}, step.now));
     }

@@ -18,10 +18,10 @@ void WorkerCore<P, Pol, Obs, Clk>::tell_result(const Step& step, const Decision&
                                                std::error_code error, ProbeResult&& result) {
     const std::uint32_t life = life_;
     const WorkerState after = state();
-    const bool over = attempt_ == Attempt::none;
     const Telling telling{*this};
+    // Whoever waits for a stop has waited for this attempt, though another may be decided already.
     const AtExit stopped{[&] {
-        if (over && !detached_) tell_stopped();
+        if (!detached_) tell_stopped();
     }};
     if constexpr (SeesAttemptEnded<Unwrapped<Obs>>)
         tell(observer_, AttemptEnded{kind(), attempts_, try_number, step.now, error, result, !error});
