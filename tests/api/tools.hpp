@@ -8,6 +8,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <asio/buffer.hpp>
 #include <asio/io_context.hpp>
@@ -29,6 +30,7 @@ public:
     void close() {
         std::error_code ignored;
         acceptor_.close(ignored);
+        silent_.clear();
     }
 
 private:
@@ -44,7 +46,8 @@ private:
             auto connection = std::make_shared<Connection>(Connection{std::move(socket)});
             asio::async_read_until(connection->socket, asio::dynamic_buffer(connection->data), "\r\n\r\n",
                                    [this, connection](std::error_code failed, std::size_t) {
-                                       if (failed || answer_.empty()) return;
+                                       if (failed) return;
+                                       if (answer_.empty()) return silent_.push_back(connection);
                                        connection->data = answer_;
                                        asio::async_write(connection->socket, asio::buffer(connection->data),
                                                          [connection](std::error_code, std::size_t) {});
@@ -55,6 +58,7 @@ private:
 
     asio::ip::tcp::acceptor acceptor_;
     std::string answer_;
+    std::vector<std::shared_ptr<Connection>> silent_ = {};
     int taken_ = 0;
 };
 
