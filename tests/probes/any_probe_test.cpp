@@ -33,6 +33,7 @@
 #include <probekit/testing/manual_clock.hpp>
 #include <probekit/testing/scripted_probe.hpp>
 
+#include "look.hpp"
 #include "loopback.hpp"
 
 using namespace probekit;
@@ -44,21 +45,6 @@ static_assert(std::is_nothrow_move_constructible_v<AnyProbe>);
 static_assert(std::is_convertible_v<TcpProbe, AnyProbe>);
 
 namespace {
-
-struct Answer {
-    std::error_code error;
-    ProbeResult result;
-};
-
-Answer look(asio::io_context& io, AnyProbe& probe, Duration timeout = 5s) {
-    std::optional<Answer> answer;
-    probe.async_probe(timeout,
-                      [&](std::error_code error, ProbeResult result) { answer.emplace(error, std::move(result)); });
-    CHECK_FALSE(answer); // never from inside the call
-    io.restart();
-    while (!answer) io.run_one_for(20s);
-    return std::move(*answer);
-}
 
 // Larger than what fits inside, and it says when it goes.
 struct Large {
@@ -80,25 +66,6 @@ struct Large {
     executor_type executor;
     int* alive;
     std::array<char, 200> room{};
-};
-
-// How many blocks are out.
-template <class T>
-struct CountingAllocator {
-    using value_type = T;
-    explicit CountingAllocator(int& count) : blocks(&count) {}
-    template <class U>
-    CountingAllocator(const CountingAllocator<U>& other) : blocks(other.blocks) {}
-    [[nodiscard]] T* allocate(std::size_t count) {
-        ++*blocks;
-        return std::allocator<T>{}.allocate(count);
-    }
-    void deallocate(T* memory, std::size_t count) {
-        --*blocks;
-        std::allocator<T>{}.deallocate(memory, count);
-    }
-    friend bool operator==(const CountingAllocator&, const CountingAllocator&) = default;
-    int* blocks;
 };
 
 // A user's probe with an impatient way to be cancelled.

@@ -34,45 +34,12 @@
 
 #include <probekit/probes/probe.hpp>
 
+#include "look.hpp"
+
 using namespace probekit;
 using namespace std::chrono_literals;
 
 namespace {
-
-struct Answer {
-    std::error_code error;
-    ProbeResult result;
-};
-
-template <class P>
-Answer look(asio::io_context& io, P probe, Duration timeout = 5s) {
-    std::optional<Answer> answer;
-    probe.async_probe(timeout,
-                      [&](std::error_code error, ProbeResult result) { answer.emplace(error, std::move(result)); });
-    CHECK_FALSE(answer);
-    io.restart();
-    while (!answer) io.run_one_for(20s);
-    return std::move(*answer);
-}
-
-// How many blocks are out.
-template <class T>
-struct CountingAllocator {
-    using value_type = T;
-    explicit CountingAllocator(int& count) : blocks(&count) {}
-    template <class U>
-    CountingAllocator(const CountingAllocator<U>& other) : blocks(other.blocks) {}
-    [[nodiscard]] T* allocate(std::size_t count) {
-        ++*blocks;
-        return std::allocator<T>{}.allocate(count);
-    }
-    void deallocate(T* memory, std::size_t count) {
-        --*blocks;
-        std::allocator<T>{}.deallocate(memory, count);
-    }
-    friend bool operator==(const CountingAllocator&, const CountingAllocator&) = default;
-    int* blocks;
-};
 
 // Says when it goes.
 struct Alive {

@@ -33,6 +33,7 @@
 #include <probekit/probes/probe.hpp>
 #include <probekit/version.hpp>
 
+#include "look.hpp"
 #include "loopback.hpp"
 
 using namespace probekit;
@@ -41,21 +42,6 @@ using namespace std::chrono_literals;
 static_assert(Probe<HttpGetProbe>);
 
 namespace {
-
-struct Answer {
-    std::error_code error;
-    ProbeResult result;
-};
-
-template <class P>
-Answer look(asio::io_context& io, P& probe, Duration timeout = 5s) {
-    std::optional<Answer> answer;
-    probe.async_probe(timeout,
-                      [&](std::error_code error, ProbeResult result) { answer.emplace(error, std::move(result)); });
-    io.restart();
-    while (!answer) io.run_one_for(20s);
-    return std::move(*answer);
-}
 
 std::string response(int status, const std::string& body, const std::string& more = {}) {
     return "HTTP/1.1 " + std::to_string(status) + " Any\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +

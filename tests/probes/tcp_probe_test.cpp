@@ -30,6 +30,7 @@
 
 #include <probekit/probes/probe.hpp>
 
+#include "look.hpp"
 #include "loopback.hpp"
 
 using namespace probekit;
@@ -39,23 +40,6 @@ static_assert(Probe<TcpProbe>);
 static_assert(Probe<BasicTcpProbe<asio::io_context::executor_type>>);
 
 namespace {
-
-struct Answer {
-    std::error_code error;
-    ProbeResult result;
-};
-
-// Looks once and runs the loop until the look has ended.
-template <class P>
-Answer look(asio::io_context& io, P& probe, Duration timeout = 5s) {
-    std::optional<Answer> answer;
-    probe.async_probe(timeout,
-                      [&](std::error_code error, ProbeResult result) { answer.emplace(error, std::move(result)); });
-    CHECK_FALSE(answer); // never from inside the call
-    io.restart();
-    while (!answer) io.run_one_for(20s);
-    return std::move(*answer);
-}
 
 [[nodiscard]] std::size_t open_descriptors() {
     std::size_t count = 0;
