@@ -70,7 +70,8 @@ struct Bench {
 
     template <class Probe>
     void look(Probe probe) {
-        probe.async_probe(60s, asio::bind_cancellation_slot(signal.slot(), [this](std::error_code ec, const ProbeResult&) {
+        probe.async_probe(60s,
+                          asio::bind_cancellation_slot(signal.slot(), [this](std::error_code ec, const ProbeResult&) {
                               error = ec;
                               ++told;
                           }));
@@ -79,11 +80,18 @@ struct Bench {
 
 // The operations that would not end by themselves.
 const std::vector<std::pair<std::string, std::function<void(Bench&)>>> endless{
-    {"http", [](Bench& bench) { bench.look(HttpGetProbe{bench.io, {.port = bench.silent.port()}}); }},
-    {"exec", [](Bench& bench) { bench.look(ExecProbe{bench.io, {.command = {"sh", "-c", "sleep 60 & sleep 60"}}}); }},
+    {"http",
+     [](Bench& bench) {
+         bench.look(HttpGetProbe{bench.io, {.port = bench.silent.port()}});
+     }},
+    {"exec",
+     [](Bench& bench) {
+         bench.look(ExecProbe{bench.io, {.command = {"sh", "-c", "sleep 60 & sleep 60"}}});
+     }},
     {"stubborn exec",
      [](Bench& bench) {
-         bench.look(ExecProbe{bench.io, {.command = {"sh", "-c", "trap '' TERM; while :; do sleep 1; done"}}, {.kill_grace = 10ms}});
+         bench.look(ExecProbe{
+             bench.io, {.command = {"sh", "-c", "trap '' TERM; while :; do sleep 1; done"}}, {.kill_grace = 10ms}});
      }},
     {"coroutine",
      [](Bench& bench) {
@@ -94,7 +102,10 @@ const std::vector<std::pair<std::string, std::function<void(Bench&)>>> endless{
                                       co_return true;
                                   }});
      }},
-    {"any", [](Bench& bench) { bench.look(AnyProbe{ExecProbe{bench.io, {.command = {"sleep", "60"}}}}); }},
+    {"any",
+     [](Bench& bench) {
+         bench.look(AnyProbe{ExecProbe{bench.io, {.command = {"sleep", "60"}}}});
+     }},
     {"gate", [](Bench& bench) {
          bench.gate.async_wait(asio::bind_cancellation_slot(bench.signal.slot(), [&bench](std::error_code ec) {
              bench.error = ec;
@@ -106,7 +117,8 @@ const std::vector<std::pair<std::string, std::function<void(Bench&)>>> endless{
 
 TEST_CASE("a cancelled operation tells operation_aborted once, and leaves nothing") {
     const auto& [name, begin] = GENERATE_REF(from_range(endless));
-    const auto type = GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
+    const auto type =
+        GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
     const int turns = GENERATE(0, 1, 2, 3, 5, 8);
     CAPTURE(name, turns, static_cast<unsigned>(type));
     REQUIRE_FALSE(has_children());
@@ -134,13 +146,15 @@ TEST_CASE("a cancelled operation tells operation_aborted once, and leaves nothin
 
 TEST_CASE("cancelling a wait for a process leaves the process alone") {
     asio::io_context io;
-    const auto type = GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
+    const auto type =
+        GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
     const bool poll_first = GENERATE(false, true);
     asio::cancellation_signal signal;
     Process process{io};
     REQUIRE_FALSE(process.start({.command = {"sleep", "60"}}));
     std::error_code told;
-    process.async_wait(asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error, ExitStatus) { told = error; }));
+    process.async_wait(
+        asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error, ExitStatus) { told = error; }));
     if (poll_first) io.poll();
     signal.emit(type);
     CHECK_FALSE(told);
@@ -149,8 +163,9 @@ TEST_CASE("cancelling a wait for a process leaves the process alone") {
     CHECK(process.running());
     ExitStatus status;
     told = {};
-    process.async_terminate({.signal = SIGCONT, .grace = 60s},
-                            asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error, ExitStatus) { told = error; }));
+    process.async_terminate(
+        {.signal = SIGCONT, .grace = 60s},
+        asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error, ExitStatus) { told = error; }));
     if (poll_first) io.poll();
     signal.emit(type); // the signal was sent, SIGKILL will not be
     CHECK(run_out(io));
@@ -208,7 +223,8 @@ TEST_CASE("destroyed, a process is killed and reaped without blocking; detached,
 
 TEST_CASE("cancelling a worker's wait or stop only ends the waiting") {
     asio::io_context io;
-    const auto type = GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
+    const auto type =
+        GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
     asio::cancellation_signal signal;
     ProbeWorker worker{ExecProbe{io, {.command = {"sleep", "60"}}}, {.timeout = 60s}};
     ProbeGroup<> group{io};
@@ -216,20 +232,22 @@ TEST_CASE("cancelling a worker's wait or stop only ends the waiting") {
     group.start();
     worker.start();
     std::vector<std::error_code> told;
-    worker.async_wait(Health::passing, asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error, const Verdict&) {
-                          told.push_back(error);
-                      }));
+    worker.async_wait(Health::passing,
+                      asio::bind_cancellation_slot(
+                          signal.slot(), [&](std::error_code error, const Verdict&) { told.push_back(error); }));
     CHECK(run_until(io, [&] { return worker.snapshot().state == WorkerState::probing && has_children(); }));
     signal.emit(type);
     CHECK(told.empty());
     CHECK(run_until(io, [&] { return told.size() == 1; }));
     CHECK(told[0] == asio::error::operation_aborted);
     CHECK(worker.snapshot().state == WorkerState::probing);
-    worker.async_stop(asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error) { told.push_back(error); }));
+    worker.async_stop(
+        asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error) { told.push_back(error); }));
     signal.emit(type);
     CHECK(run_until(io, [&] { return told.size() == 2; }));
     CHECK(told[1] == asio::error::operation_aborted);
-    group.async_stop(asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error) { told.push_back(error); }));
+    group.async_stop(
+        asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error) { told.push_back(error); }));
     signal.emit(type);
     CHECK(run_until(io, [&] { return told.size() == 3; }));
     CHECK(told[2] == asio::error::operation_aborted);
@@ -271,7 +289,8 @@ TEST_CASE("a worker destroyed in flight leaves nothing, and the event loop ends"
         ProbeWorker exec{ExecProbe{io, {.command = {"sleep", "60"}}}, {.timeout = 60s}};
         ProbeWorker http{HttpGetProbe{io, {.port = silent.port()}}, {.timeout = 60s}};
         ProbeWorker any{AnyProbe{HttpGetProbe{io, {.port = silent.port()}}}, {.timeout = 60s}};
-        ProbeWorker coroutine{FunctionProbe{io, [&frames]() -> asio::awaitable<bool> {
+        ProbeWorker coroutine{FunctionProbe{io,
+                                            [&frames]() -> asio::awaitable<bool> {
                                                 const FrameCount frame{frames};
                                                 asio::steady_timer timer{co_await asio::this_coro::executor, 60s};
                                                 co_await timer.async_wait(asio::use_awaitable);

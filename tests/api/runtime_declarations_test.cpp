@@ -87,7 +87,8 @@ static_assert(std::is_same_v<Deduced<P, ProbeSpec, std::reference_wrapper<Metric
 static_assert(std::is_same_v<Deduced<P, ProbeSpec, Once, Metrics>, ProbeWorker<P, Once, Metrics>>);
 static_assert(std::is_same_v<Deduced<P, ProbeSpec, Observers<Metrics, MoveOnly>>,
                              ProbeWorker<P, KubeletPolicy, Observers<Metrics, MoveOnly>>>);
-static_assert(std::is_same_v<Deduced<ManualClock&, P, ProbeSpec>, ProbeWorker<P, KubeletPolicy, NoObserver, ManualClock>>);
+static_assert(
+    std::is_same_v<Deduced<ManualClock&, P, ProbeSpec>, ProbeWorker<P, KubeletPolicy, NoObserver, ManualClock>>);
 static_assert(std::is_same_v<Deduced<ManualClock&, P, ProbeSpec, Once>, ProbeWorker<P, Once, NoObserver, ManualClock>>);
 static_assert(
     std::is_same_v<Deduced<ManualClock&, P, ProbeSpec, Metrics>, ProbeWorker<P, KubeletPolicy, Metrics, ManualClock>>);
@@ -101,47 +102,92 @@ static_assert(std::is_same_v<ProbeWorker<BasicTcpProbe<asio::io_context::executo
                              asio::io_context::executor_type>);
 
 // What may not throw says so.
-static_assert(noexcept(std::declval<Worker&>().stop()) && noexcept(std::declval<Worker&>().probe_now()) &&
-              noexcept(std::declval<Worker&>().pause()) && noexcept(std::declval<Worker&>().resume()) &&
-              noexcept(std::declval<Worker&>().target_replaced()) && noexcept(std::declval<Worker&>().target_gone()) &&
-              noexcept(std::declval<Worker&>().target_back()) && noexcept(std::declval<Worker&>().target_terminating()) &&
-              noexcept(std::declval<const Worker&>().spec()) && noexcept(std::declval<const Worker&>().snapshot()) &&
-              noexcept(std::declval<const Worker&>().health()) && noexcept(std::declval<const Worker&>().passing()) &&
-              noexcept(std::declval<const Worker&>().policy()) && noexcept(std::declval<Worker&>().observer()) &&
-              noexcept(std::declval<const Worker&>().get_executor()));
+static_assert(
+    noexcept(std::declval<Worker&>().stop()) && noexcept(
+        std::declval<Worker&>().probe_now()) && noexcept(std::
+                                                             declval<Worker&>()
+                                                                 .pause()) && noexcept(std::
+                                                                                           declval<Worker&>()
+                                                                                               .resume()) && noexcept(std::
+                                                                                                                          declval<
+                                                                                                                              Worker&>()
+                                                                                                                              .target_replaced()) && noexcept(std::
+                                                                                                                                                                  declval<
+                                                                                                                                                                      Worker&>()
+                                                                                                                                                                      .target_gone()) && noexcept(std::
+                                                                                                                                                                                                      declval<
+                                                                                                                                                                                                          Worker&>()
+                                                                                                                                                                                                          .target_back()) && noexcept(std::
+                                                                                                                                                                                                                                          declval<
+                                                                                                                                                                                                                                              Worker&>()
+                                                                                                                                                                                                                                              .target_terminating()) && noexcept(std::declval<const Worker&>()
+                                                                                                                                                                                                                                                                                     .spec()) && noexcept(std::
+                                                                                                                                                                                                                                                                                                              declval<
+                                                                                                                                                                                                                                                                                                                  const Worker&>()
+                                                                                                                                                                                                                                                                                                                  .snapshot()) && noexcept(std::
+                                                                                                                                                                                                                                                                                                                                               declval<
+                                                                                                                                                                                                                                                                                                                                                   const Worker&>()
+                                                                                                                                                                                                                                                                                                                                                   .health()) && noexcept(std::declval<const Worker&>()
+                                                                                                                                                                                                                                                                                                                                                                              .passing()) && noexcept(std::declval<const Worker&>()
+                                                                                                                                                                                                                                                                                                                                                                                                          .policy()) && noexcept(std::
+                                                                                                                                                                                                                                                                                                                                                                                                                                     declval<
+                                                                                                                                                                                                                                                                                                                                                                                                                                         Worker&>()
+                                                                                                                                                                                                                                                                                                                                                                                                                                         .observer()) && noexcept(std::
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                      declval<const Worker&>()
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                          .get_executor()));
 static_assert(std::is_same_v<decltype(std::declval<Worker&>().probe_now()), bool>);
 static_assert(std::is_same_v<decltype(std::declval<Worker&>().update(ProbeSpec{})), ConfigErrors>);
 static_assert(std::is_same_v<decltype(std::declval<const Worker&>().spec()), ProbeSpec>);
 static_assert(std::is_same_v<decltype(std::declval<const Worker&>().snapshot()), WorkerSnapshot>);
 static_assert(std::is_same_v<decltype(std::declval<const Worker&>().policy()), const KubeletPolicy&>);
-static_assert(std::is_same_v<decltype(std::declval<ProbeWorker<P, KubeletPolicy, std::reference_wrapper<Metrics>>&>().observer()),
-                             Metrics&>);
+static_assert(
+    std::is_same_v<decltype(std::declval<ProbeWorker<P, KubeletPolicy, std::reference_wrapper<Metrics>>&>().observer()),
+                   Metrics&>);
 static_assert(std::is_same_v<decltype(std::declval<ProbeWorker<P, KubeletPolicy, Metrics>&>().observer()), Metrics&>);
 
-static_assert(std::is_constructible_v<StartupGate, asio::io_context&> && std::is_constructible_v<StartupGate, asio::thread_pool&> &&
+static_assert(std::is_constructible_v<StartupGate, asio::io_context&> &&
+              std::is_constructible_v<StartupGate, asio::thread_pool&> &&
               std::is_constructible_v<StartupGate, asio::strand<asio::io_context::executor_type>> &&
               !std::is_convertible_v<asio::io_context&, StartupGate>);
 static_assert(std::is_nothrow_move_constructible_v<StartupGate> && std::is_nothrow_move_assignable_v<StartupGate> &&
               !std::is_copy_constructible_v<StartupGate>);
-static_assert(noexcept(std::declval<StartupGate&>().open()) && noexcept(std::declval<StartupGate&>().shut()) &&
-              noexcept(std::declval<const StartupGate&>().is_open()));
+static_assert(noexcept(std::declval<StartupGate&>().open()) && noexcept(
+    std::declval<StartupGate&>().shut()) && noexcept(std::declval<const StartupGate&>().is_open()));
 static_assert(std::is_same_v<decltype(std::declval<StartupGate&>().add_condition()), StartupGate::Condition>);
-static_assert(std::is_nothrow_move_constructible_v<StartupGate::Condition> &&
-              noexcept(std::declval<StartupGate::Condition&>().set(true)));
-static_assert(!std::is_convertible_v<std::size_t, AttemptLimit> &&
-              noexcept(std::declval<const AttemptLimit&>().in_flight()) &&
-              noexcept(std::declval<const AttemptLimit&>().waiting()) &&
-              std::is_same_v<decltype(std::declval<const AttemptLimit&>().waiting()), std::size_t>);
+static_assert(std::is_nothrow_move_constructible_v<StartupGate::Condition>&& noexcept(
+    std::declval<StartupGate::Condition&>().set(true)));
+static_assert(
+    !std::is_convertible_v<std::size_t, AttemptLimit>&& noexcept(
+        std::declval<const AttemptLimit&>().in_flight()) && noexcept(std::declval<const AttemptLimit&>().waiting()) &&
+    std::is_same_v<decltype(std::declval<const AttemptLimit&>().waiting()), std::size_t>);
 
 static_assert(std::is_same_v<ProbeGroup<>, ProbeGroup<NoObserver, std::chrono::steady_clock>>);
 static_assert(std::is_nothrow_move_constructible_v<ProbeGroup<>> && std::is_nothrow_move_assignable_v<ProbeGroup<>>);
-static_assert(noexcept(std::declval<ProbeGroup<>&>().stop()) && noexcept(std::declval<ProbeGroup<>&>().pause()) &&
-              noexcept(std::declval<ProbeGroup<>&>().resume()) && noexcept(std::declval<ProbeGroup<>&>().target_replaced()) &&
-              noexcept(std::declval<ProbeGroup<>&>().target_gone()) &&
-              noexcept(std::declval<ProbeGroup<>&>().target_terminating()) &&
-              noexcept(std::declval<ProbeGroup<>&>().probe_now(ProbeKind::startup)) &&
-              noexcept(std::declval<const ProbeGroup<>&>().started()) && noexcept(std::declval<const ProbeGroup<>&>().ready()) &&
-              noexcept(std::declval<const ProbeGroup<>&>().snapshot(ProbeKind::startup)));
+static_assert(noexcept(std::
+                           declval<ProbeGroup<>&>()
+                               .stop()) && noexcept(std::
+                                                        declval<ProbeGroup<>&>()
+                                                            .pause()) && noexcept(std::
+                                                                                      declval<ProbeGroup<>&>()
+                                                                                          .resume()) && noexcept(std::
+                                                                                                                     declval<
+                                                                                                                         ProbeGroup<>&>()
+                                                                                                                         .target_replaced()) && noexcept(std::
+                                                                                                                                                             declval<
+                                                                                                                                                                 ProbeGroup<>&>()
+                                                                                                                                                                 .target_gone()) && noexcept(std::
+                                                                                                                                                                                                 declval<
+                                                                                                                                                                                                     ProbeGroup<>&>()
+                                                                                                                                                                                                     .target_terminating()) && noexcept(std::
+                                                                                                                                                                                                                                            declval<ProbeGroup<>&>()
+                                                                                                                                                                                                                                                .probe_now(ProbeKind::startup)) && noexcept(std::declval<const ProbeGroup<>&>()
+                                                                                                                                                                                                                                                                                                .started()) && noexcept(std::declval<const ProbeGroup<>&>()
+                                                                                                                                                                                                                                                                                                                            .ready()) && noexcept(std::
+                                                                                                                                                                                                                                                                                                                                                      declval<
+                                                                                                                                                                                                                                                                                                                                                          const ProbeGroup<>&>()
+                                                                                                                                                                                                                                                                                                                                                          .snapshot(
+                                                                                                                                                                                                                                                                                                                                                              ProbeKind::
+                                                                                                                                                                                                                                                                                                                                                                  startup)));
 static_assert(std::is_same_v<decltype(std::declval<const ProbeGroup<>&>().snapshot(ProbeKind::startup)),
                              std::optional<WorkerSnapshot>>);
 static_assert(std::is_same_v<decltype(ProbeGroup{std::declval<asio::io_context&>()}), ProbeGroup<>>);
@@ -151,15 +197,18 @@ static_assert(std::is_same_v<decltype(ProbeGroup{std::declval<asio::strand<asio:
                              ProbeGroup<std::reference_wrapper<Metrics>>>);
 static_assert(std::is_same_v<decltype(ProbeGroup{std::declval<ManualClock&>(), std::declval<asio::io_context&>()}),
                              ProbeGroup<NoObserver, ManualClock>>);
-static_assert(std::is_same_v<decltype(ProbeGroup{std::declval<ManualClock&>(), std::declval<asio::io_context&>(), Metrics{}}),
-                             ProbeGroup<Metrics, ManualClock>>);
+static_assert(
+    std::is_same_v<decltype(ProbeGroup{std::declval<ManualClock&>(), std::declval<asio::io_context&>(), Metrics{}}),
+                   ProbeGroup<Metrics, ManualClock>>);
 static_assert(std::is_aggregate_v<GroupChange>);
 
 static_assert(std::is_same_v<Process, BasicProcess<>> && std::is_nothrow_move_constructible_v<Process>);
 static_assert(std::is_constructible_v<BasicProcess<asio::io_context::executor_type>, asio::io_context&>);
-static_assert(noexcept(std::declval<const Process&>().running()) && noexcept(std::declval<const Process&>().pid()) &&
-              noexcept(std::declval<Process&>().signal(SIGTERM)) && noexcept(std::declval<const Process&>().output()) &&
-              noexcept(std::declval<Process&>().detach()));
+static_assert(
+    noexcept(std::declval<const Process&>().running()) && noexcept(std::declval<const Process&>().pid()) && noexcept(
+        std::declval<Process&>().signal(
+            SIGTERM)) && noexcept(std::declval<const Process&>().output()) && noexcept(std::declval<Process&>()
+                                                                                           .detach()));
 static_assert(std::is_same_v<decltype(std::declval<const Process&>().output()), std::string_view> &&
               std::is_same_v<decltype(std::declval<const Process&>().pid()), int> &&
               std::is_same_v<decltype(std::declval<Process&>().start(ProcessSpec{})), std::error_code>);
@@ -210,7 +259,8 @@ TEST_CASE("workers are made in every form") {
     CHECK(plain.spec() == spec);
     CHECK(braces.spec().period == 100ms);
     const auto all_pass = [](const auto&... workers) { return (workers.passing() && ...); };
-    CHECK(all_pass(plain, braces, policy, configured, observer, reference, both, move_only, named, defaulted, observed));
+    CHECK(
+        all_pass(plain, braces, policy, configured, observer, reference, both, move_only, named, defaulted, observed));
 
     ProbeWorker steady{TcpProbe{io, {.port = 1}}, {.period = 1s}};
     ProbeWorker steady_policy{TcpProbe{io, {.port = 1}}, spec, Once{}};
@@ -229,10 +279,12 @@ TEST_CASE("workers with executors of one's own") {
     asio::thread_pool pool{1};
     const auto strand = asio::make_strand(io);
     using Strand = asio::strand<asio::io_context::executor_type>;
-    ProbeWorker on_io{BasicTcpProbe<asio::io_context::executor_type>{io, {.port = closed_port(io)}}, {.failure_threshold = 1}};
+    ProbeWorker on_io{BasicTcpProbe<asio::io_context::executor_type>{io, {.port = closed_port(io)}},
+                      {.failure_threshold = 1}};
     ProbeWorker on_strand{BasicExecProbe<Strand>{strand, {.command = {"true"}}}, {}};
     ProbeWorker on_function{FunctionProbe<bool (*)(), Strand>{strand, +[] { return true; }}, {}};
-    ProbeWorker on_any{BasicAnyProbe<Strand>{BasicHttpGetProbe<Strand>{strand, {.port = closed_port(io)}}}, {.failure_threshold = 1}};
+    ProbeWorker on_any{BasicAnyProbe<Strand>{BasicHttpGetProbe<Strand>{strand, {.port = closed_port(io)}}},
+                       {.failure_threshold = 1}};
     ProbeWorker on_pool{ExecProbe{pool, {.command = {"true"}}}, {}};
     CHECK(on_io.get_executor() == io.get_executor());
     CHECK(on_strand.get_executor() == strand);
@@ -277,12 +329,17 @@ TEST_CASE("members of a user's class, moved while they work") {
 TEST_CASE("a snapshot has every field") {
     asio::io_context io;
     ManualClock clock{io};
-    ProbeWorker worker{clock, ScriptedProbe{clock, {{ProbeResult::failure(Errc::http_status), 5ms}, Step{std::make_error_code(std::errc::io_error), 1ms}}},
+    ProbeWorker worker{clock,
+                       ScriptedProbe{clock,
+                                     {{ProbeResult::failure(Errc::http_status), 5ms},
+                                      Step{std::make_error_code(std::errc::io_error), 1ms}}},
                        {.kind = ProbeKind::liveness, .period = 1s}};
     const WorkerSnapshot before = worker.snapshot();
-    CHECK((before.kind == ProbeKind::liveness && before.state == WorkerState::stopped && before.health == Health::passing));
+    CHECK((before.kind == ProbeKind::liveness && before.state == WorkerState::stopped &&
+           before.health == Health::passing));
     CHECK((!before.judged && before.run == 0 && before.attempts == 0 && before.errors == 0 && before.skipped == 0));
-    CHECK((before.last_outcome == Outcome::unknown && before.last_status == -1 && !before.last_cause && !before.last_error));
+    CHECK((before.last_outcome == Outcome::unknown && before.last_status == -1 && !before.last_cause &&
+           !before.last_error));
     const TimePoint start = clock.now();
     worker.start();
     clock.advance(500ms);
@@ -294,7 +351,8 @@ TEST_CASE("a snapshot has every field") {
     clock.advance(1s);
     now = worker.snapshot();
     CHECK((now.attempts == 4 && now.errors == 3 && now.last_error == std::errc::io_error && now.run == 1));
-    static_assert(std::is_same_v<decltype(now.attempts), std::uint64_t> && std::is_same_v<decltype(now.skipped), std::uint64_t> &&
+    static_assert(std::is_same_v<decltype(now.attempts), std::uint64_t> &&
+                  std::is_same_v<decltype(now.skipped), std::uint64_t> &&
                   std::is_same_v<decltype(now.errors), std::uint64_t> && std::is_same_v<decltype(now.run), int>);
 }
 
@@ -304,7 +362,9 @@ TEST_CASE("process settings") {
     CHECK((spec.output == ProcessOutput::inherit && spec.output_limit == 10240));
     CHECK((spec.stdin_fd == -1 && spec.stdout_fd == -1 && spec.stderr_fd == -1 && !spec.pid_namespace));
     CHECK((!spec.user && !spec.group && spec.limits.empty()));
-    const ProcessSpec other{.output = ProcessOutput::capture, .user = 65534u, .limits = {{.resource = RLIMIT_NOFILE, .soft = 64, .hard = 64}}};
+    const ProcessSpec other{.output = ProcessOutput::capture,
+                            .user = 65534u,
+                            .limits = {{.resource = RLIMIT_NOFILE, .soft = 64, .hard = 64}}};
     CHECK(other.limits[0].soft == 64);
     CHECK(Termination{}.signal == SIGTERM);
     CHECK(Termination{.signal = SIGINT}.grace == 30s);
@@ -367,7 +427,8 @@ TEST_CASE("the test equipment") {
     CHECK(copy.looks() == 0); // a look begins from the event loop, never inside the call
     clock.settle();
     CHECK(copy.looks() == 1);
-    CHECK(told == std::vector<std::string>{"failing"}); // the first judgement is told, though equal to the initial value
+    CHECK(told ==
+          std::vector<std::string>{"failing"}); // the first judgement is told, though equal to the initial value
     clock.advance(1s);
     CHECK(copy.in_flight() == 1);
     CHECK(worker.snapshot().state == WorkerState::probing);

@@ -50,7 +50,8 @@ public:
     explicit Pool(asio::io_context& io) : io_(io) {}
 
     void add(std::string name, std::uint16_t port) {
-        auto& worker = workers_.emplace_back(std::move(name), ProbeWorker{HttpGetProbe{io_, {.port = port, .path = "/ready"}}, often});
+        auto& worker = workers_.emplace_back(std::move(name),
+                                             ProbeWorker{HttpGetProbe{io_, {.port = port, .path = "/ready"}}, often});
         worker.second.on_verdict([this, &name_of = worker.first](const Verdict& verdict) {
             log.push_back(name_of + (verdict.passed() ? " in" : " out"));
         });
@@ -110,7 +111,8 @@ public:
         auto socket = std::make_unique<asio::ip::tcp::socket>(executor_);
         asio::ip::tcp::socket& connecting = *socket;
         return asio::async_compose<Token, ProbeSignature>(
-            [socket = std::move(socket), port = port_, connected = false](auto& self, std::error_code error = {}) mutable {
+            [socket = std::move(socket), port = port_, connected = false](auto& self,
+                                                                          std::error_code error = {}) mutable {
                 if (!std::exchange(connected, true)) {
                     asio::ip::tcp::socket& its = *socket;
                     return its.async_connect({asio::ip::address_v4::loopback(), port}, std::move(self));
@@ -222,13 +224,15 @@ TEST_CASE("metrics are an observer shared by workers") {
     int told = 0;
     ProbeWorker good{FunctionProbe{io, [] { return true; }}, often, std::ref(metrics)};
     ProbeWorker bad{FunctionProbe{io, [] { return ProbeResult::failure("full"); }}, often, std::ref(metrics)};
-    ProbeWorker error{FunctionProbe{io, []() -> bool { throw std::bad_alloc{}; }}, often, Observers{Metrics{}, std::ref(metrics)}};
+    ProbeWorker error{FunctionProbe{io, []() -> bool { throw std::bad_alloc{}; }}, often,
+                      Observers{Metrics{}, std::ref(metrics)}};
     good.on_verdict([&](const Verdict&) { ++told; });
     good.start();
     bad.start();
     error.start();
     CHECK(run_until(io, [&] {
-        return metrics.outcomes[Outcome::success] >= 3 && metrics.outcomes[Outcome::failure] >= 3 && metrics.errors >= 3;
+        return metrics.outcomes[Outcome::success] >= 3 && metrics.outcomes[Outcome::failure] >= 3 &&
+               metrics.errors >= 3;
     }));
     CHECK(metrics.changes == 2);
     CHECK(told == 1);
@@ -262,7 +266,9 @@ TEST_CASE("a probe class of one's own, alone, in a worker, in a list and in a gr
     worker.start();
     any.start();
     dead.start();
-    CHECK(run_until(io, [&] { return looks == 1 && worker.passing() && any.passing() && group.ready() && dead.snapshot().judged; }));
+    CHECK(run_until(io, [&] {
+        return looks == 1 && worker.passing() && any.passing() && group.ready() && dead.snapshot().judged;
+    }));
     CHECK(dead.health() == Health::failing);
     CHECK(dead.snapshot().last_cause == std::errc::connection_refused);
     CHECK(server.taken() >= 4);
@@ -271,7 +277,8 @@ TEST_CASE("a probe class of one's own, alone, in a worker, in a list and in a gr
 TEST_CASE("a slow probe of one's own is guarded by the worker") {
     asio::io_context io;
     // Nobody accepts, and the queue is full after some: connections hang from then on. A coroutine hangs more simply.
-    ProbeWorker worker{FunctionProbe{io, []() -> asio::awaitable<bool> {
+    ProbeWorker worker{FunctionProbe{io,
+                                     []() -> asio::awaitable<bool> {
                                          asio::steady_timer timer{co_await asio::this_coro::executor, 1h};
                                          co_await timer.async_wait(asio::use_awaitable);
                                          co_return true;
@@ -310,7 +317,8 @@ TEST_CASE("a list of probes from settings, all waited for") {
         return true;
     }));
     for (auto& each : verdicts) CHECK(each.get().passed());
-    std::sort(workers.begin(), workers.end(), [](const auto& a, const auto& b) { return a.snapshot().attempts < b.snapshot().attempts; });
+    std::sort(workers.begin(), workers.end(),
+              [](const auto& a, const auto& b) { return a.snapshot().attempts < b.snapshot().attempts; });
     for (auto& each : workers) CHECK(each.passing());
 }
 
@@ -321,14 +329,16 @@ TEST_CASE("a limit over many workers") {
     int most = 0;
     std::vector<ProbeWorker<AnyProbe>> workers;
     for (int i = 0; i != 8; ++i) {
-        workers.emplace_back(AnyProbe{FunctionProbe{io, [&]() -> asio::awaitable<bool> {
-                                                        most = std::max(most, ++in_flight);
-                                                        asio::steady_timer timer{co_await asio::this_coro::executor, 1ms};
-                                                        co_await timer.async_wait(asio::use_awaitable);
-                                                        --in_flight;
-                                                        co_return true;
-                                                    }}},
-                             often);
+        workers.emplace_back(
+            AnyProbe{FunctionProbe{io,
+                                   [&]() -> asio::awaitable<bool> {
+                                       most = std::max(most, ++in_flight);
+                                       asio::steady_timer timer{co_await asio::this_coro::executor, 1ms};
+                                       co_await timer.async_wait(asio::use_awaitable);
+                                       --in_flight;
+                                       co_return true;
+                                   }}},
+            often);
         workers.back().limit(limit);
         workers.back().start();
     }

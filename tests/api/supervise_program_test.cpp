@@ -52,8 +52,10 @@ public:
     void run() {
         REQUIRE_FALSE(process_.start(spec_));
         ++starts;
-        if (starts == 1) group_.start();
-        else group_.target_replaced();
+        if (starts == 1)
+            group_.start();
+        else
+            group_.target_replaced();
         process_.async_wait([this](std::error_code error, ExitStatus status) {
             if (!error) ended(status);
         });
@@ -120,7 +122,9 @@ TEST_CASE("the whole life of a supervised target, on a clock moved by hand") {
     asio::io_context io;
     ManualClock clock{io};
     const TimePoint begin = clock.now();
-    const auto at = [&] { return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(clock.now() - begin).count()); };
+    const auto at = [&] {
+        return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(clock.now() - begin).count());
+    };
     ScriptedProbe startup{clock, {Outcome::failure, Outcome::failure, Outcome::success}};
     ScriptedProbe liveness{clock, {Outcome::success}};
     ScriptedProbe readiness{clock, {Outcome::failure, Outcome::success}};
@@ -129,7 +133,9 @@ TEST_CASE("the whole life of a supervised target, on a clock moved by hand") {
     group.startup(startup, {.period = 10s, .failure_threshold = 30});
     group.liveness(liveness, {.period = 10s});
     group.readiness(readiness, {.period = 5s});
-    group.on_change([&](const GroupChange& change) { told.push_back(at() + " " + std::string{to_string(change.event)} + ": " + change.reason()); });
+    group.on_change([&](const GroupChange& change) {
+        told.push_back(at() + " " + std::string{to_string(change.event)} + ": " + change.reason());
+    });
     group.start();
     CHECK_FALSE(group.started());
     CHECK_FALSE(group.ready());
@@ -184,7 +190,10 @@ TEST_CASE("a group in its own callback: destroyed, moved, stopped, replaced, thr
         if (++told != 2) return; // ready
         switch (what) {
         case 0: group.reset(); break;
-        case 1: moved = std::make_unique<Group>(std::move(*group)); group.reset(); break;
+        case 1:
+            moved = std::make_unique<Group>(std::move(*group));
+            group.reset();
+            break;
         case 2: group->stop(); break;
         case 3: group->target_replaced(); break;
         case 4: group->readiness(probe, {.period = 1s, .failure_threshold = 1}); break;
@@ -194,8 +203,7 @@ TEST_CASE("a group in its own callback: destroyed, moved, stopped, replaced, thr
         CHECK(change.reason() == reason); // valid until the callback returns
     });
     group->start();
-    if (what == 5)
-        CHECK_THROWS_AS(clock.advance(5s), std::runtime_error);
+    if (what == 5) CHECK_THROWS_AS(clock.advance(5s), std::runtime_error);
     clock.advance(5s);
     switch (what) {
     case 0:
@@ -261,7 +269,7 @@ TEST_CASE("a pod's end, as one coroutine") {
             group.target_terminating();
             const Termination how{.grace = 20s};
             const ExitStatus status = co_await process.async_terminate(how, asio::use_awaitable);
-            CHECK((status.code == 3 || status.signal == SIGTERM)); // the shell may not have got to its trap
+            CHECK((status.code == 3 || status.signal == SIGTERM));            // the shell may not have got to its trap
             if (status.code == 3) CHECK(process.output().ends_with("bye\n")); // the shell speaks of its child before
             group.target_gone();
             co_await group.async_stop(asio::use_awaitable);

@@ -126,9 +126,8 @@ TEST_CASE("workers and groups on strands of a pool of four threads") {
             std::promise<void> gone;
             std::future<void> all = gone.get_future();
             asio::post(target->strand, [&] {
-                target->worker.async_stop([&](std::error_code) {
-                    target->group.async_stop([&](std::error_code) { gone.set_value(); });
-                });
+                target->worker.async_stop(
+                    [&](std::error_code) { target->group.async_stop([&](std::error_code) { gone.set_value(); }); });
             });
             must(comes(all));
         }));
@@ -200,10 +199,11 @@ TEST_CASE("looks by hand on a strand, cancelled from it") {
         auto signal = std::make_shared<asio::cancellation_signal>();
         asio::post(strand, [=] {
             ExecProbe probe{strand, {.command = {"sleep", "60"}}};
-            probe.async_probe(60s, asio::bind_cancellation_slot(signal->slot(), [=](std::error_code error, const ProbeResult&) {
-                                  must(strand.running_in_this_thread());
-                                  done->set_value(error);
-                              }));
+            probe.async_probe(
+                60s, asio::bind_cancellation_slot(signal->slot(), [=](std::error_code error, const ProbeResult&) {
+                    must(strand.running_in_this_thread());
+                    done->set_value(error);
+                }));
             auto timer = std::make_shared<asio::steady_timer>(strand, std::chrono::microseconds{i * 300});
             timer->async_wait([timer, signal](std::error_code) { signal->emit(asio::cancellation_type::terminal); });
         });
@@ -263,7 +263,6 @@ TEST_CASE("several threads run one io_context; each worker has its strand") {
         CHECK(each.get().passed());
     }
     REQUIRE(comes(opened));
-    for (auto& each : workers)
-        asio::post(each->get_executor(), [&each] { each.reset(); });
+    for (auto& each : workers) asio::post(each->get_executor(), [&each] { each.reset(); });
     for (auto& each : threads) each.join(); // run() returns when the last worker has gone
 }

@@ -46,7 +46,10 @@ struct Hooks {
     }
     void attempt_begun(const AttemptBegun&) const { note("begun"); }
     void attempt_ended(const AttemptEnded& ended) const {
-        note(ended.error == asio::error::operation_aborted ? "aborted" : ended.error ? "error" : ended.counted ? "ended" : "uncounted");
+        note(ended.error == asio::error::operation_aborted ? "aborted"
+             : ended.error                                 ? "error"
+             : ended.counted                               ? "ended"
+                                                           : "uncounted");
     }
     void verdict_changed(const Verdict&) const { note("verdict"); }
     void state_changed(const StateChanged& change) const { note(to_string(change.to)); }
@@ -89,7 +92,8 @@ TEST_CASE("order: policy, state, attempt_ended, verdict_changed, state_changed, 
             return Health::passing;
         }
     };
-    ProbeWorker worker{bench.clock, bench.script({Outcome::success}), quick, Noting{&bench}, Hooks{[&](std::string_view name) {
+    ProbeWorker worker{bench.clock, bench.script({Outcome::success}), quick, Noting{&bench},
+                       Hooks{[&](std::string_view name) {
                            bench.lines.emplace_back(name);
                            if (bench.also) bench.also(name);
                        }}};
@@ -98,7 +102,9 @@ TEST_CASE("order: policy, state, attempt_ended, verdict_changed, state_changed, 
         if (name == "ended") CHECK(worker.snapshot().judged);
     };
     worker.on_verdict([&](const Verdict&) { bench.lines.emplace_back("on_verdict"); });
-    worker.async_wait(Health::passing, [&](std::error_code error, const Verdict&) { bench.lines.emplace_back(error ? "wait aborted" : "wait"); });
+    worker.async_wait(Health::passing, [&](std::error_code error, const Verdict&) {
+        bench.lines.emplace_back(error ? "wait aborted" : "wait");
+    });
     worker.start();
     CHECK(bench.take().empty());
     bench.clock.settle();
@@ -246,10 +252,13 @@ TEST_CASE("attempts never overlap, and each that began is told to have ended") {
 
 TEST_CASE("destroyed inside any hook: silence from then on, and waits are aborted") {
     Bench bench;
-    const std::string hook = GENERATE("begun", "ended", "verdict", "probing", "waiting", "on_verdict", "error", "skipped", "aborted");
+    const std::string hook =
+        GENERATE("begun", "ended", "verdict", "probing", "waiting", "on_verdict", "error", "skipped", "aborted");
     CAPTURE(hook);
-    auto probe = bench.script({{Outcome::success, 2500ms}, asio::error::no_descriptors, Outcome::failure, Step::hang()});
-    auto worker = std::make_unique<Bench::Worker>(bench.make(probe, {.period = 1s, .timeout = 5s, .failure_threshold = 1}));
+    auto probe =
+        bench.script({{Outcome::success, 2500ms}, asio::error::no_descriptors, Outcome::failure, Step::hang()});
+    auto worker =
+        std::make_unique<Bench::Worker>(bench.make(probe, {.period = 1s, .timeout = 5s, .failure_threshold = 1}));
     bool destroyed = false;
     std::size_t said = 0;
     int aborted = 0;
@@ -308,10 +317,18 @@ TEST_CASE("destroyed inside the handler of its wait or stop") {
 
 TEST_CASE("what a hook throws reaches the caller of run, and everything goes on") {
     Bench bench;
-    const std::string hook = GENERATE("begun", "ended", "verdict", "probing", "waiting", "on_verdict", "error", "skipped", "paused");
+    const std::string hook =
+        GENERATE("begun", "ended", "verdict", "probing", "waiting", "on_verdict", "error", "skipped", "paused");
     CAPTURE(hook);
-    auto probe = bench.script({Outcome::success, {Outcome::success, 2500ms}, asio::error::no_descriptors, asio::error::no_descriptors,
-                               asio::error::no_descriptors, Outcome::failure, Outcome::success, Outcome::failure, Outcome::success});
+    auto probe = bench.script({Outcome::success,
+                               {Outcome::success, 2500ms},
+                               asio::error::no_descriptors,
+                               asio::error::no_descriptors,
+                               asio::error::no_descriptors,
+                               Outcome::failure,
+                               Outcome::success,
+                               Outcome::failure,
+                               Outcome::success});
     auto worker = bench.make(probe, {.period = 1s, .timeout = 5s, .failure_threshold = 1});
     int thrown = 0;
     bench.also = [&](std::string_view name) {
@@ -363,11 +380,20 @@ TEST_CASE("every member may be called from inside any callback") {
         if (name != hook || left-- <= 0) return;
         Bench::Worker& w = here();
         switch (call) {
-        case 0: w.stop(); w.start(); break;
-        case 1: w.pause(); w.resume(); break;
+        case 0:
+            w.stop();
+            w.start();
+            break;
+        case 1:
+            w.pause();
+            w.resume();
+            break;
         case 2: w.target_replaced(); break;
         case 3: w.target_replaced(bench.script({Outcome::warning})); break;
-        case 4: w.target_gone(); w.target_back(); break;
+        case 4:
+            w.target_gone();
+            w.target_back();
+            break;
         case 5: w.on_verdict([](const Verdict&) {}); break;
         case 6: w.on_verdict(nullptr); break;
         case 7: static_cast<void>(w.probe_now()); break;
@@ -514,18 +540,22 @@ TEST_CASE("changes are told in order, never nested") {
     });
     worker.start();
     bench.clock.settle();
-    CHECK(told == std::vector<Health>{Health::passing, Health::failing}); // the replacement is failing as well: no difference
+    CHECK(told ==
+          std::vector<Health>{Health::passing, Health::failing}); // the replacement is failing as well: no difference
     bench.clock.advance(1s);
     CHECK(told == std::vector<Health>{Health::passing, Health::failing, Health::passing});
 }
 
 TEST_CASE("waits: judged verdicts only, soon if it is so already, aborted by stop") {
     Bench bench;
-    auto worker = bench.make(bench.script({Outcome::failure, Outcome::success}), {.kind = ProbeKind::liveness, .period = 1s, .failure_threshold = 2});
+    auto worker = bench.make(bench.script({Outcome::failure, Outcome::success}),
+                             {.kind = ProbeKind::liveness, .period = 1s, .failure_threshold = 2});
     Lines told;
     const auto note = [&](std::string name) {
         return [&told, name](std::error_code error, const Verdict& verdict) {
-            told.push_back(name + (error == asio::error::operation_aborted ? " aborted" : " " + std::string{to_string(verdict.health)}));
+            told.push_back(name + (error == asio::error::operation_aborted
+                                       ? " aborted"
+                                       : " " + std::string{to_string(verdict.health)}));
         };
     };
     worker.async_wait(Health::passing, note("a")); // before start
@@ -567,7 +597,8 @@ TEST_CASE("work: a started worker keeps run() going in every state, and lets go 
         return !bench.io.stopped();
     };
     StartupGate gate{bench.io};
-    auto worker = bench.make(bench.script({Outcome::failure}), {.kind = ProbeKind::liveness, .period = 1s, .failure_threshold = 1});
+    auto worker = bench.make(bench.script({Outcome::failure}),
+                             {.kind = ProbeKind::liveness, .period = 1s, .failure_threshold = 1});
     CHECK_FALSE(goes_on()); // not started
     worker.start(gate);
     CHECK(worker.snapshot().state == WorkerState::gated);
