@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 #include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/duration.hpp>
@@ -73,18 +74,24 @@ namespace probekit::inline v0::detail {
     return unanswered_message(url, host, address, result.phase, result.cause);
 }
 
-/// `command` is its words joined with blanks; `result.detail` holds the timeout that ran, as Go writes it.
-[[nodiscard]] inline std::string exec_message(std::string_view command, const ProbeResult& result,
+/// `command` is program and arguments; `result.detail` holds the timeout that ran, as Go writes it.
+[[nodiscard]] inline std::string exec_message(const std::vector<std::string>& command, const ProbeResult& result,
                                               std::optional<Duration> shown_timeout) {
     if (result.cause == Errc::timed_out) {
-        std::string text = "command timed out: \"";
-        text.append(command).append("\" timed out after ");
-        return text + (shown_timeout ? go_duration(*shown_timeout) : result.detail);
+        std::string words;
+        for (const std::string& word : command) words.append(words.empty() ? "" : " ").append(word);
+        return "command timed out: " + go_quoted(words) + " timed out after " +
+               (shown_timeout ? go_duration(*shown_timeout) : result.detail);
     }
     if (result.phase == Phase::spawn && result.cause) {
-        std::string text = "rpc error: code = Unknown desc = failed to exec in container: fork/exec ";
-        text.append(command.substr(0, command.find(' '))).append(": ");
-        return text + go_error_text(result.cause);
+        const std::string& program = command.front();
+        std::string text = "rpc error: code = Unknown desc = failed to exec in container: ";
+        // Go looks a program without a slash up in PATH first, and passes over what may not be executed.
+        const bool not_found =
+            program.find('/') == std::string::npos &&
+            (result.cause == std::errc::no_such_file_or_directory || result.cause == std::errc::permission_denied);
+        if (not_found) return text + "exec: " + go_quoted(program) + ": executable file not found in $PATH";
+        return text + "fork/exec " + program + ": " + go_error_text(result.cause);
     }
     return result.output;
 }

@@ -44,9 +44,7 @@ public:
         : action(std::move(what)), options(how), plan(spec_of(action)) {}
 
     [[nodiscard]] std::string message(const ProbeResult& result, std::optional<Duration> shown_timeout) const override {
-        std::string command;
-        for (const std::string& word : action.command) command.append(command.empty() ? "" : " ").append(word);
-        return exec_message(command, result, shown_timeout);
+        return exec_message(action.command, result, shown_timeout);
     }
 
     ExecAction action;
