@@ -40,6 +40,7 @@ set(PROBEKIT_HEADERS
     include/probekit/probes/detail/erased_look.hpp
     include/probekit/probes/detail/exec_attempt.hpp
     include/probekit/probes/detail/function_attempt.hpp
+    include/probekit/probes/detail/http_attempt.hpp
     include/probekit/probes/detail/look.hpp
     include/probekit/probes/exec_probe.hpp
     include/probekit/probes/function_probe.hpp

@@ -32,7 +32,13 @@ struct Exchange {
 
     void send() {
         REQUIRE(result.phase == Phase::connect);
-        REQUIRE(fsm.connected() == Step::send);
+        if (fsm.scheme() == HttpScheme::https) {
+            REQUIRE(fsm.connected() == Step::handshake);
+            REQUIRE(result.phase == Phase::handshake);
+            REQUIRE(fsm.secured() == Step::send);
+        } else {
+            REQUIRE(fsm.connected() == Step::send);
+        }
         REQUIRE(result.phase == Phase::request);
         REQUIRE(fsm.sent() == Step::receive);
         REQUIRE(result.phase == Phase::response);
@@ -436,11 +442,59 @@ TEST_CASE("a redirect to https is followed by who can") {
         CHECK(look.fsm.request().find("Referer") == std::string_view::npos);
     }
     SECTION("who may find that nobody speaks it there") {
-        CHECK(look.fsm.fail(Phase::handshake, Errc::malformed_response, "tls: first record does not look like one") ==
-              Step::done);
+        CHECK(look.fsm.connected() == Step::handshake);
+        CHECK(look.fsm.lost(Errc::malformed_response, "tls: first record does not look like one") == Step::done);
         CHECK(look.result.phase == Phase::handshake);
+        CHECK(look.result.outcome == Outcome::failure);
         CHECK(look.result.message() == R"(Get "https://127.0.0.1/": tls: first record does not look like one)");
     }
+}
+
+TEST_CASE("a handshake can go wrong in every way") {
+    HttpGetAction action{.port = 443, .scheme = HttpScheme::https};
+    const ExchangePlan plan{action, {}, "", true};
+    ProbeResult result;
+    ExchangeFsm fsm{plan, result};
+    REQUIRE(fsm.start() == Step::connect);
+    REQUIRE(fsm.connected() == Step::handshake);
+    const std::string_view url = R"(Get "https://127.0.0.1:443/": )";
+
+    SECTION("in TLS") {
+        CHECK(fsm.lost(Errc::malformed_response, "remote error: tls: internal error") == Step::done);
+        CHECK(result.cause == Errc::malformed_response);
+        CHECK(result.detail == std::string{url} + "remote error: tls: internal error");
+    }
+    SECTION("in the socket") {
+        CHECK(fsm.broken(system_error(std::errc::connection_reset), ends) == Step::done);
+        CHECK(result.cause == std::errc::connection_reset);
+        CHECK(result.detail == std::string{url} + "read tcp " + std::string{ends} + ": read: connection reset by peer");
+    }
+    SECTION("by the clock") {
+        CHECK(fsm.timed_out() == Step::done);
+        CHECK(result.cause == Errc::timed_out);
+        CHECK(result.detail == std::string{url} + "net/http: request canceled while waiting for connection "
+                                                  "(Client.Timeout exceeded while awaiting headers)");
+    }
+    CHECK(result.phase == Phase::handshake);
+    CHECK(result.outcome == Outcome::failure);
+    CHECK_FALSE(fsm.error());
+}
+
+TEST_CASE("lack of memory in the layer below is no fault of the target") {
+    Exchange look{{.port = 443, .scheme = HttpScheme::https}, {}, true};
+    const bool in_body = GENERATE(false, true);
+    if (in_body) { CHECK(look.fsm.received("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab") == Step::receive); }
+    CHECK(look.fsm.lost(system_error(std::errc::not_enough_memory), "tls: malloc failure") == Step::done);
+    CHECK(look.result.outcome == Outcome::unknown);
+    CHECK(look.fsm.error() == std::errc::not_enough_memory);
+}
+
+TEST_CASE("a layer below that fails within the body leaves it incomplete") {
+    Exchange look{{.port = 443, .scheme = HttpScheme::https}, {}, true};
+    CHECK(look.fsm.received("HTTP/1.1 200 OK\r\n\r\nab") == Step::receive);
+    CHECK(look.fsm.lost(Errc::malformed_response, "unexpected EOF") == Step::done);
+    CHECK(look.fsm.error() == Errc::incomplete_body);
+    CHECK(look.result.message() == "unexpected EOF");
 }
 
 TEST_CASE("redirects have an end") {

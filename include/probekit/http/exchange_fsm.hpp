@@ -30,10 +30,11 @@ class ExchangeFsm {
 public:
     /// What the caller is to do next.
     enum class Step : std::uint8_t {
-        connect, ///< a new connection to the plan's host at port(), speaking scheme(); drop the one before
-        send,    ///< all of request()
-        receive, ///< anything
-        done,    ///< drop the connection: the result is filled in but for times and target, and error() is known
+        connect,   ///< a new connection to the plan's host at port(); drop the one before
+        handshake, ///< TLS, on the new connection
+        send,      ///< all of request()
+        receive,   ///< anything
+        done,      ///< drop the connection: the result is filled in but for times and target, and error() is known
     };
 
     ExchangeFsm(const ExchangePlan& plan, ProbeResult& result) noexcept : plan_(&plan), result_(&result) {}
@@ -51,6 +52,13 @@ public:
     }
 
     [[nodiscard]] Step connected() noexcept {
+        const bool is_secure = scheme() == HttpScheme::https;
+        result_->phase = is_secure ? Phase::handshake : Phase::request;
+        return is_secure ? Step::handshake : Step::send;
+    }
+
+    /// The handshake is over, and the peer is to be trusted.
+    [[nodiscard]] Step secured() noexcept {
         result_->phase = Phase::request;
         return Step::send;
     }
@@ -98,10 +106,15 @@ public:
         const bool writing = result_->phase == Phase::request;
         std::string text{writing ? "write tcp " : "read tcp "};
         text.append(ends).append(writing ? ": write: " : ": read: ") += detail::go_error_text(code);
-        if (is_local_fault(code)) return stop(Outcome::unknown, code, detail::request_message(shown_url(), text));
-        if (result_->phase == Phase::body) return follows_ ? follow() : stop_incomplete(std::move(text));
-        if (writing || !parser_.started()) return fail(result_->phase, code, text);
-        if (parser_.between_heads()) return fail(Phase::response, code, broken_prefix + text);
+        return lost(code, std::move(text));
+    }
+
+    /// The connection is of no use any more, from its handshake on. `what` says why, in Go's words.
+    [[nodiscard]] Step lost(std::error_code code, std::string what) {
+        if (is_local_fault(code)) return stop(Outcome::unknown, code, detail::request_message(shown_url(), what));
+        if (result_->phase == Phase::body) return follows_ ? follow() : stop_incomplete(std::move(what));
+        if (result_->phase != Phase::response || !parser_.started()) return fail(result_->phase, code, what);
+        if (parser_.between_heads()) return fail(Phase::response, code, broken_prefix + what);
         (void)parser_.finish(); // what came is judged as if it had ended: so does Go, which then meets the end
         return reject_response();
     }
@@ -114,6 +127,10 @@ public:
             // Go blames the request that it would have sent next.
             if (const Step next = follow(); next == Step::done) return next;
         }
+        if (result_->phase == Phase::handshake)
+            return fail(Phase::handshake, Errc::timed_out,
+                        "net/http: request canceled while waiting for connection (Client.Timeout exceeded while "
+                        "awaiting headers)");
         return stop_unanswered(make_error_code(Errc::timed_out), {});
     }
 

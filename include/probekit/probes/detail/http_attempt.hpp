@@ -1,0 +1,286 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <sys/socket.h>
+
+#include <asio/ip/tcp.hpp>
+#include <asio/posix/descriptor_base.hpp>
+
+#include <probekit/core/actions.hpp>
+#include <probekit/core/detail/message.hpp>
+#include <probekit/core/detail/target.hpp>
+#include <probekit/core/duration.hpp>
+#include <probekit/core/error.hpp>
+#include <probekit/core/outcome.hpp>
+#include <probekit/core/result.hpp>
+#include <probekit/http/exchange_fsm.hpp>
+#include <probekit/http/exchange_plan.hpp>
+#include <probekit/probes/detail/builtin_probe.hpp>
+#include <probekit/probes/detail/closing_socket.hpp>
+#include <probekit/probes/detail/dial.hpp>
+#include <probekit/system/detail/ref.hpp>
+#include <probekit/system/detail/wheel.hpp>
+
+namespace probekit::inline v0::detail {
+
+[[nodiscard]] inline ConfigErrors validate_http(const HttpOptions& options) {
+    ConfigErrors errors;
+    if (options.max_requests < 1) errors.push_back({"max_requests", "must be greater than zero"});
+    if (!is_one_line(options.user_agent)) errors.push_back({"user_agent", "must not contain CR, LF or NUL"});
+    for (ConfigError& error : validate_source(options.source_address)) errors.push_back(std::move(error));
+    return errors;
+}
+
+/// The settings of an HTTP probe, shared with its attempts and results.
+class HttpTarget : public Target {
+public:
+    /// `has_tls`: whether its attempts can speak TLS.
+    HttpTarget(HttpGetAction what, const HttpOptions& options, bool has_tls = false)
+        : action(std::move(what)),
+          dial(DialTarget::of(action.host, options.source_address)),
+          plan(action, options, dial.address ? dial.address->to_string() : std::string{}, has_tls) {}
+
+    [[nodiscard]] std::string message(const ProbeResult& result, std::optional<Duration> shown) const final {
+        return plan.message(result, shown);
+    }
+
+    HttpGetAction action;
+    DialTarget dial;
+    http::ExchangePlan plan;
+};
+
+/// What came of an attempt to move bytes over a connection, without waiting.
+struct Moved {
+    enum class State : std::uint8_t {
+        some,        ///< `bytes` of them
+        wants_read,  ///< again, once the socket can be read
+        wants_write, ///< again, once the socket can be written
+        ended,       ///< the peer will send no more
+        broken,      ///< the socket failed: `error` is the system's
+        lost,        ///< what lies over the socket failed
+    };
+
+    State state = State::some;
+    std::size_t bytes = 0;
+    std::error_code error = {};
+
+    /// What a socket call gave, which would otherwise have blocked for `direction`.
+    [[nodiscard]] static Moved by_socket(ssize_t result, State direction) noexcept {
+        if (result >= 0) return {State::some, static_cast<std::size_t>(result)};
+        if (errno == EAGAIN || errno == EINTR) return {direction};
+        return {State::broken, 0, {errno, std::system_category()}};
+    }
+};
+
+/// HTTP straight over the socket. The other kind of connection is the tls room's: it has_tls, and besides send() and
+/// receive() it has
+///     Moved handshake(const Target&, int socket) noexcept    some: it is done
+///     std::string why() const                                it was lost, in Go's words
+///     void close() noexcept                                  of the connection, not the socket
+class PlainConnection {
+public:
+    static constexpr bool has_tls = false;
+
+    [[nodiscard]] static Moved send(int socket, std::string_view bytes) noexcept {
+        return Moved::by_socket(::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT),
+                                Moved::State::wants_write);
+    }
+
+    [[nodiscard]] static Moved receive(int socket, std::span<char> room) noexcept {
+        const Moved moved =
+            Moved::by_socket(::recv(socket, room.data(), room.size(), MSG_DONTWAIT), Moved::State::wants_read);
+        return moved.state == Moved::State::some && moved.bytes == 0 ? Moved{Moved::State::ended} : moved;
+    }
+};
+
+/// Carries out what http::ExchangeFsm asks for, over a Connection.
+template <class Connection, class Target, class Handler, class Executor, class IoExecutor>
+class HttpAttempt final : public DialingAttempt<HttpAttempt<Connection, Target, Handler, Executor, IoExecutor>, Handler,
+                                                Executor, IoExecutor> {
+    using Self = Ref<HttpAttempt>;
+    using Base = DialingAttempt<HttpAttempt, Handler, Executor, IoExecutor>;
+    using Step = http::ExchangeFsm::Step;
+
+public:
+    HttpAttempt(Handler&& handler, const Executor& executor, const IoExecutor& io, const Ref<Wheel>& wheel,
+                Duration timeout, std::shared_ptr<const Target> target)
+        : Base(std::move(handler), executor, io, wheel, timeout),
+          target_(std::move(target)),
+          exchange_(target_->plan, this->result_) {}
+
+    static void start(Self self) {
+        HttpAttempt& attempt = *self;
+        attempt.perform(std::move(self), [&] { return attempt.exchange_.start(); });
+    }
+
+private:
+    friend Base;
+    friend typename Base::Base;
+
+    [[nodiscard]] const DialTarget& dial_target() const noexcept { return target_->dial; }
+    [[nodiscard]] std::string_view dial_host() const noexcept { return target_->plan.host(); }
+    [[nodiscard]] std::uint16_t dial_port() const noexcept { return exchange_.port(); }
+
+    // `next` asks the machine what is to be done now.
+    template <class Next>
+    void perform(Self self, Next next) {
+        Step step;
+        try {
+            step = next();
+        } catch (const std::bad_alloc&) { // redirects and kept bodies take memory
+            if (this->socket_.is_open()) this->close_with_reset();
+            return this->finish_error(std::move(self), this->result_.phase,
+                                      std::make_error_code(std::errc::not_enough_memory));
+        }
+        switch (step) {
+        case Step::connect:
+            if (this->socket_.is_open()) let_go_of_socket();
+            return this->dial(std::move(self));
+        case Step::handshake:
+            if constexpr (Connection::has_tls) handshake(std::move(self)); // else no plan asks for it
+            return;
+        case Step::send: sent_ = 0; return send(std::move(self));
+        case Step::receive: return wait<&HttpAttempt::receive>(std::move(self), Wait::wait_read);
+        case Step::done: return done(std::move(self));
+        }
+    }
+
+    void connected(Self self) {
+        this->spent_in(Phase::connect);
+        perform(std::move(self), [this] { return exchange_.connected(); });
+    }
+
+    void dial_failed(Self self, Phase phase, std::error_code why) {
+        perform(std::move(self), [&] { return exchange_.no_connection(phase, why, dialled_of_name(phase)); });
+    }
+
+    void dial_stopped(Self self, Phase phase, std::error_code why) {
+        if (this->interrupted() != Interrupt::timeout) return this->finish_stopped(std::move(self), phase, why);
+        perform(std::move(self),
+                [&] { return exchange_.no_connection(phase, Errc::timed_out, dialled_of_name(phase)); });
+    }
+
+    // The three below are also the steps that come when the socket is ready for them again.
+    void handshake(Self self, std::error_code error = {}) {
+        if (error) return stopped(std::move(self), error);
+        const Moved moved = connection_.handshake(*target_, this->socket_.get());
+        if (moved.state != Moved::State::some) return held_up<&HttpAttempt::handshake>(std::move(self), moved);
+        this->spent_in(Phase::handshake);
+        perform(std::move(self), [this] { return exchange_.secured(); });
+    }
+
+    void send(Self self, std::error_code error = {}) {
+        if (error) return stopped(std::move(self), error);
+        const std::string_view request = exchange_.request();
+        while (sent_ != request.size()) {
+            const Moved moved = connection_.send(this->socket_.get(), request.substr(sent_));
+            if (moved.state != Moved::State::some) return held_up<&HttpAttempt::send>(std::move(self), moved);
+            sent_ += moved.bytes;
+        }
+        this->spent_in(Phase::request);
+        perform(std::move(self), [this] { return exchange_.sent(); });
+    }
+
+    // No buffer is held while waiting: a million targets that are slow to answer cost no more than ones that are quick. It
+    // holds a whole TLS record, so that nothing which the socket does not know of is left.
+    void receive(Self self, std::error_code error = {}) {
+        if (error) return stopped(std::move(self), error);
+        char buffer[16 * 1024];
+        const Moved moved = connection_.receive(this->socket_.get(), buffer);
+        const bool has_ended = moved.state == Moved::State::ended;
+        if (!has_ended && moved.state != Moved::State::some)
+            return held_up<&HttpAttempt::receive>(std::move(self), moved);
+        this->spent_in(this->result_.phase);
+        perform(std::move(self), [&] {
+            return has_ended ? exchange_.ended() : exchange_.received({buffer, moved.bytes});
+        });
+    }
+
+    using Wait = asio::posix::descriptor_base;
+
+    template <auto Next>
+    void held_up(Self self, const Moved& moved) {
+        switch (moved.state) {
+        case Moved::State::wants_read: return wait<Next>(std::move(self), Wait::wait_read);
+        case Moved::State::wants_write: return wait<Next>(std::move(self), Wait::wait_write);
+        case Moved::State::broken:
+            return perform(std::move(self), [&] { return exchange_.broken(moved.error, ends()); });
+        case Moved::State::lost:
+            if constexpr (Connection::has_tls)
+                perform(std::move(self), [&] { return exchange_.lost(moved.error, connection_.why()); });
+            return;
+        case Moved::State::some:
+        case Moved::State::ended: return; // these hold nobody up
+        }
+    }
+
+    template <auto Next>
+    void wait(Self self, Wait::wait_type what) {
+        using Ready = typename Base::Base::template Step<Next>;
+        const std::error_code error =
+            Base::wait([&] { return this->socket_.async_wait(what, this->io_, Ready{self}); });
+        if (error) stopped(std::move(self), error);
+    }
+
+    // The wait has been ended by the deadline or the user, or could not be begun.
+    void stopped(Self self, std::error_code error) {
+        if (this->interrupted() == Interrupt::timeout)
+            return perform(std::move(self), [this] { return exchange_.timed_out(); });
+        this->close_with_reset();
+        this->finish_stopped(std::move(self), this->result_.phase, error);
+    }
+
+    void done(Self self) {
+        if (this->result_.phase != Phase::finish) {
+            this->spent_in(this->result_.phase);
+            if (this->socket_.is_open()) this->close_with_reset();
+        } else {
+            this->spent_in(Phase::finish);
+            let_go_of_socket();
+        }
+        this->result_.cause = to_std(this->result_.cause);
+        if (this->result_.outcome != Outcome::success) describe(this->result_.phase);
+        this->finish(std::move(self), exchange_.error());
+    }
+
+    void describe(Phase) { this->result_.target = target_; }
+
+    // The answer is complete, or what was wanted of it is there.
+    void let_go_of_socket() {
+        if constexpr (Connection::has_tls) connection_.close();
+        ClosingSocket<IoExecutor>::close(std::move(this->socket_), this->io_, this->wheel_);
+    }
+
+    [[nodiscard]] std::string dialled_of_name(Phase phase) const {
+        if (target_->dial.address || phase != Phase::connect) return {};
+        return join_host_port(this->dialled().address().to_string(), std::to_string(this->dialled().port()));
+    }
+
+    [[nodiscard]] std::string ends() const {
+        asio::ip::tcp::endpoint local;
+        socklen_t size = static_cast<socklen_t>(local.capacity());
+        if (::getsockname(this->socket_.get(), local.data(), &size) != 0) return {};
+        local.resize(size);
+        return join_host_port(local.address().to_string(), std::to_string(local.port())) + "->" +
+               join_host_port(this->dialled().address().to_string(), std::to_string(this->dialled().port()));
+    }
+
+    std::shared_ptr<const Target> target_;
+    http::ExchangeFsm exchange_;
+    [[no_unique_address]] Connection connection_;
+    std::size_t sent_ = 0;
+};
+
+} // namespace probekit::inline v0::detail
