@@ -59,6 +59,13 @@ set(PROBEKIT_HEADERS
     include/probekit/runtime/probe_group.hpp
     include/probekit/runtime/probe_worker.hpp
     include/probekit/runtime/startup_gate.hpp
+    include/probekit/simulation/container.hpp
+    include/probekit/simulation/detail/simulated_worker.hpp
+    include/probekit/simulation/detail/simulator.hpp
+    include/probekit/simulation/script.hpp
+    include/probekit/simulation/simulate.hpp
+    include/probekit/simulation/timeline.hpp
+    include/probekit/simulation/worst_case.hpp
     include/probekit/system/detail/at_exit.hpp
     include/probekit/system/detail/block_pool.hpp
     include/probekit/system/detail/cancel_link.hpp
@@ -95,4 +102,5 @@ set(PROBEKIT_KUBERNETES_HEADERS
     include/probekit/kubernetes/ports.hpp
     include/probekit/kubernetes/probe_json.hpp
     include/probekit/kubernetes/read_options.hpp
+    include/probekit/kubernetes/variables.hpp
 )

@@ -1,0 +1,54 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+
+#include <probekit/core/duration.hpp>
+#include <probekit/core/error.hpp>
+#include <probekit/core/outcome.hpp>
+#include <probekit/core/probe_spec.hpp>
+#include <probekit/core/restart.hpp>
+
+namespace probekit::inline v0::simulation {
+
+/// However short a grace period is, this long a process has between SIGTERM and SIGKILL: the kubelet's minimum.
+inline constexpr Duration minimum_grace_period = std::chrono::seconds{2};
+
+/// The settings that decide when a target is looked at, killed and restarted: those of a Kubernetes container.
+struct Container {
+    std::optional<ProbeSpec> startup = {}, liveness = {}, readiness = {}; ///< in their place, whatever kind they name
+    RestartPolicy restart_policy = RestartPolicy::always;
+    RestartBackOffSpec back_off = {};
+    Duration termination_grace_period = std::chrono::seconds{30};
+    /// Initial delays count from a start truncated to the second, as the kubelet's do with Cadence::grid.
+    bool starts_in_whole_seconds = false;
+
+    [[nodiscard]] const std::optional<ProbeSpec>& probe(ProbeKind kind) const noexcept {
+        if (kind == ProbeKind::startup) return startup;
+        return kind == ProbeKind::liveness ? liveness : readiness;
+    }
+
+    /// Between SIGTERM and SIGKILL if it is killed for `killer`.
+    [[nodiscard]] Duration grace_period(const ProbeSpec& killer) const noexcept {
+        return std::max(killer.termination_grace_period.value_or(termination_grace_period), minimum_grace_period);
+    }
+};
+
+/// All mistakes of its probes at once: "liveness.period: must be greater than zero".
+[[nodiscard]] inline ConfigErrors validate(const Container& container) {
+    ConfigErrors errors;
+    const auto check = [&](const char* name, ProbeKind kind) {
+        if (!container.probe(kind)) return;
+        ProbeSpec spec = *container.probe(kind);
+        spec.kind = kind;
+        for (ConfigError& error : validate(spec)) errors.push_back({name + error.field, error.detail});
+    };
+    check("startup.", ProbeKind::startup);
+    check("liveness.", ProbeKind::liveness);
+    check("readiness.", ProbeKind::readiness);
+    return errors;
+}
+
+} // namespace probekit::inline v0::simulation

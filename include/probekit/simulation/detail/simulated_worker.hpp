@@ -1,0 +1,137 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include <probekit/core/duration.hpp>
+#include <probekit/core/error.hpp>
+#include <probekit/core/outcome.hpp>
+#include <probekit/core/probe_spec.hpp>
+#include <probekit/core/result.hpp>
+#include <probekit/core/worker_fsm.hpp>
+#include <probekit/simulation/script.hpp>
+#include <probekit/simulation/timeline.hpp>
+
+namespace probekit::inline v0::detail {
+
+/// A worker of a simulation: carries out what its WorkerFsm decides, on a clock that others move. `Owner` has
+/// `now()`, `answer(SimulatedWorker&)`, `record(Event)` and `judged(SimulatedWorker&, const Decision&)`.
+template <class Owner>
+class SimulatedWorker {
+public:
+    SimulatedWorker(Owner& owner, ProbeKind kind, const ProbeSpec& spec) : owner_(owner), fsm_(seeded(spec, kind)) {
+        fsm_.step(event::GateShut{}, TimePoint{});
+    }
+
+    [[nodiscard]] ProbeKind kind() const noexcept { return fsm_.spec().kind; }
+    [[nodiscard]] const ProbeSpec& spec() const noexcept { return fsm_.spec(); }
+    [[nodiscard]] bool begun() const noexcept { return begun_; }
+    [[nodiscard]] bool gate_open() const noexcept { return gate_open_; }
+    /// How many looks have begun.
+    [[nodiscard]] int looks() const noexcept { return looks_; }
+    /// When the look in flight ends, and when the next is due; TimePoint::max(): there is none.
+    [[nodiscard]] TimePoint ends() const noexcept { return flight_ ? flight_->ends : TimePoint::max(); }
+    [[nodiscard]] TimePoint due() const noexcept { return due_; }
+
+    void start(TimePoint target_since) {
+        begun_ = true;
+        step(event::Started{target_since});
+    }
+    void set_gate(bool open) {
+        if (std::exchange(gate_open_, open) == open) return;
+        if (open)
+            step(event::GateOpened{});
+        else
+            step(event::GateShut{});
+    }
+    template <class Happened>
+    void step(Happened happened) {
+        carry_out(fsm_.step(happened, owner_.now()));
+    }
+
+    void look_due() {
+        due_ = TimePoint::max();
+        step(event::Due{});
+    }
+
+    void look_ends() {
+        const Flight ended = *std::exchange(flight_, std::nullopt);
+        simulation::Event seen = look_event(ended);
+        seen.outcome = ended.result.outcome;
+        seen.error = ended.error;
+        seen.timed_out = ended.result.cause == Errc::timed_out;
+        owner_.record(seen);
+        if (ended.error)
+            step(event::Error{ended.error});
+        else
+            step(event::Result{ended.result});
+    }
+
+private:
+    struct Flight {
+        TimePoint began = {};
+        TimePoint ends = {};
+        std::error_code error = {};
+        ProbeResult result = {};
+    };
+
+    /// With a seed of its own, else no two simulations would be alike.
+    static ProbeSpec seeded(ProbeSpec spec, ProbeKind kind) {
+        spec.kind = kind;
+        if (spec.pacing.seed == 0) spec.pacing.seed = 1 + static_cast<std::uint64_t>(kind);
+        return spec;
+    }
+
+    void carry_out(const Decision& decision) {
+        switch (decision.action) {
+        case Decision::Action::none: break;
+        case Decision::Action::look: begin_look(); break;
+        case Decision::Action::wait: due_ = decision.at; break;
+        case Decision::Action::hold:
+        case Decision::Action::end: due_ = TimePoint::max(); break;
+        }
+        if (decision.cancel) drop_look();
+        if (decision.changed) owner_.judged(*this, decision);
+    }
+
+    void begin_look() {
+        due_ = TimePoint::max();
+        ++looks_;
+        const simulation::Answer answer = owner_.answer(*this);
+        const bool timed_out = answer.takes > spec().timeout;
+        const Duration takes = std::max(Duration::zero(), timed_out ? spec().timeout : answer.takes);
+        flight_ = Flight{.began = owner_.now(), .ends = saturating_add(owner_.now(), takes)};
+        if (timed_out) {
+            flight_->result = ProbeResult::failure(Errc::timed_out);
+        } else {
+            flight_->error = answer.error;
+            flight_->result.outcome = answer.outcome;
+        }
+    }
+
+    /// Nothing of it takes time to clean up here.
+    void drop_look() {
+        simulation::Event seen = look_event(*std::exchange(flight_, std::nullopt));
+        seen.error = make_error_code(std::errc::operation_canceled);
+        owner_.record(seen);
+        step(event::AttemptDropped{});
+    }
+
+    simulation::Event look_event(const Flight& flight) const {
+        return {.what = simulation::Event::What::look, .kind = kind(), .span = owner_.now() - flight.began};
+    }
+
+    Owner& owner_;
+    WorkerFsm<> fsm_;
+    std::optional<Flight> flight_ = {};
+    TimePoint due_ = TimePoint::max();
+    int looks_ = 0;
+    bool begun_ = false;
+    bool gate_open_ = false;
+};
+
+} // namespace probekit::inline v0::detail

@@ -1,0 +1,38 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <utility>
+
+#include <probekit/core/error.hpp>
+#include <probekit/core/outcome.hpp>
+#include <probekit/core/probe_spec.hpp>
+#include <probekit/simulation/container.hpp>
+#include <probekit/simulation/detail/simulator.hpp>
+#include <probekit/simulation/script.hpp>
+#include <probekit/simulation/timeline.hpp>
+
+namespace probekit::inline v0::simulation {
+
+/// Runs the probes of a container against a script, on a clock of its own, as fast as it goes: the workers' own machine,
+/// policy, schedule and back-off, wired as a kubelet wires them. Nothing is looked at and nothing waits.
+///
+/// Of what happens at one moment, looks that end come first, then what the target does, then looks that begin; among
+/// looks startup, readiness, liveness. Random times (jitter, spread) are the same in each simulation of the same spec.
+/// Throws ConfigException if the settings are wrong, and what the script's function throws.
+[[nodiscard]] inline Timeline simulate(const Container& container, const Script& script) {
+    if (ConfigErrors errors = validate(container); !errors.empty()) throw ConfigException{std::move(errors)};
+    return probekit::detail::Simulator{container, script}.run();
+}
+
+/// One probe alone, of the kind it names, with everything else as Kubernetes has it if nothing is said.
+[[nodiscard]] inline Timeline simulate(const ProbeSpec& spec, const Script& script) {
+    Container container;
+    switch (spec.kind) {
+    case ProbeKind::startup: container.startup = spec; break;
+    case ProbeKind::liveness: container.liveness = spec; break;
+    case ProbeKind::readiness: container.readiness = spec; break;
+    }
+    return simulate(container, script);
+}
+
+} // namespace probekit::inline v0::simulation

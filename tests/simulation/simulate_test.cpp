@@ -1,0 +1,293 @@
+#include <probekit/simulation/simulate.hpp>
+
+// The room needs core alone; whoever wants timelines only needs no Asio.
+#ifdef ASIO_VERSION
+#error "simulate.hpp includes Asio"
+#endif
+
+#include <chrono>
+#include <cstdlib>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+using namespace probekit;
+using namespace probekit::simulation;
+using namespace std::chrono_literals;
+using What = Event::What;
+using Times = std::vector<Duration>;
+
+namespace {
+
+const Answer passes_at_once{.takes = 0s};
+const Answer fails_at_once{.outcome = Outcome::failure, .takes = 0s};
+
+Times looks_at(const Timeline& timeline, ProbeKind kind) {
+    Times times;
+    for (const Event& look : timeline.looks(kind)) times.push_back(look.began());
+    return times;
+}
+
+/// "runs ready kill:Liveness ended runs ...": everything but looks and verdicts.
+std::string story(const Timeline& timeline) {
+    std::string text;
+    for (const Event& event : timeline.events) {
+        if (event.what == What::look || event.what == What::verdict) continue;
+        if (!text.empty()) text += ' ';
+        text += to_string(event.what);
+        if (event.what == What::kill) text.append(":").append(to_string(event.kind));
+    }
+    return text;
+}
+
+bool within_a_second(const Times& seen, const Times& expected) {
+    if (seen.size() != expected.size()) return false;
+    for (std::size_t i = 0; i < seen.size(); ++i)
+        if (std::chrono::abs(seen[i] - expected[i]) > 1s) return false;
+    return true;
+}
+
+} // namespace
+
+// Seen on a real node, to the second that kubectl shows; between them lie what a container's start takes there.
+TEST_CASE("the manifests of a node: restarts and back-off come when they were seen") {
+    const Life as_in_a_container{.starts_in = GENERATE(0ms, 500ms, 900ms), .ends_in = Duration::max()};
+    CAPTURE(as_in_a_container.starts_in);
+    SECTION("healthy for three seconds: the removal of its file comes after the look at three seconds") {
+        const Container container{.liveness = ProbeSpec{.initial_delay = 1s, .period = 3s},
+                                  .starts_in_whole_seconds = true};
+        const Script script{.answers = fails_after(3010ms), .lives = {as_in_a_container}, .length = 260s};
+        const Timeline timeline = simulate(container, script);
+        CHECK(within_a_second(timeline.restarts(), {43s, 85s, 127s, 169s, 211s}));
+        CHECK(within_a_second(timeline.times(What::back_off), {253s}));
+        const Event back_off = timeline.events.back();
+        CHECK(back_off.what == What::back_off);
+        CHECK(back_off.delay == 80s);
+        CHECK(back_off.span == 38s);
+    }
+    SECTION("never healthy, looked at every five seconds") {
+        const Container container{.liveness = ProbeSpec{.initial_delay = 5s, .period = 5s},
+                                  .restart_policy = RestartPolicy::on_failure,
+                                  .starts_in_whole_seconds = true};
+        const Script script{.answers = always(fail()), .lives = {as_in_a_container}, .length = 230s};
+        CHECK(within_a_second(simulate(container, script).restarts(), {46s, 91s, 136s, 181s, 225s}));
+    }
+}
+
+TEST_CASE("nginx, whose probes ask the wrong port: it heeds SIGTERM") {
+    const Container container{.liveness = ProbeSpec{.initial_delay = 15s, .period = 20s},
+                              .readiness = ProbeSpec{.initial_delay = 5s, .period = 10s}};
+    const Timeline timeline = simulate(container, {.answers = always(fail()), .length = 65s});
+    CHECK(looks_at(timeline, ProbeKind::readiness) == Times{10s, 20s, 30s, 40s, 50s, 60s});
+    CHECK(looks_at(timeline, ProbeKind::liveness) == Times{20s, 40s, 60s});
+    CHECK(within_a_second(timeline.restarts(), {61s}));
+    CHECK_FALSE(timeline.first(What::ready));
+}
+
+TEST_CASE("a service whose first answer takes 15 seconds") {
+    const ProbeSpec spec{.initial_delay = 15s, .period = 5s, .timeout = 2s};
+    const Answers answers = [](const Look& look) { return look.age < 30s ? hang() : pass(); };
+    const Timeline timeline = simulate(spec, {.answers = answers, .length = 40s});
+    CHECK(looks_at(timeline, ProbeKind::readiness) == Times{15s, 20s, 25s, 30s, 35s});
+    CHECK(timeline.times(What::ready) == Times{30s + 1ms});
+}
+
+TEST_CASE("a process that ends at once meets the back-off") {
+    const Timeline timeline = simulate(Container{}, {.lives = {{.exits_after = 0s}}, .length = 10min});
+    CHECK(timeline.restarts() == Times{0s, 10s, 30s, 70s, 150s, 310s});
+    CHECK(timeline.times(What::back_off) == Times{0s, 10s, 30s, 70s, 150s, 310s});
+    CHECK(story(simulate(Container{.restart_policy = RestartPolicy::on_failure}, {.lives = {{.exits_after = 5s}}})) ==
+          "runs ready ended unready over");
+    CHECK(story(simulate(Container{.restart_policy = RestartPolicy::never},
+                         {.lives = {{.exits_after = 5s, .exit = {.code = 1}}}})) == "runs ready ended unready over");
+}
+
+TEST_CASE("the three probes of a container work together") {
+    const Container container{.startup = ProbeSpec{.period = 2s, .failure_threshold = 10},
+                              .liveness = ProbeSpec{.period = 10s, .failure_threshold = 2},
+                              .readiness = ProbeSpec{.period = 5s, .failure_threshold = 1}};
+    const Answers answers = [](const Look& look) {
+        if (look.kind == ProbeKind::startup) return look.age < 7s ? fail() : pass();
+        return look.kind == ProbeKind::liveness && look.age > 15s ? fail() : pass();
+    };
+    const Timeline timeline = simulate(container, {.answers = answers, .length = 40s});
+    CHECK(looks_at(timeline, ProbeKind::startup) == Times{0s, 2s, 4s, 6s, 8s, /* restarted */ 32s, 34s, 36s, 38s});
+    // Readiness looks as soon as startup has passed, liveness at its next point of the grid.
+    CHECK(looks_at(timeline, ProbeKind::readiness) ==
+          Times{8001ms, 13001ms, 18001ms, 23001ms, 28001ms, /* restarted */ 38001ms});
+    CHECK(looks_at(timeline, ProbeKind::liveness) == Times{10s, 20s, 30s});
+    CHECK(story(timeline) == "runs started ready kill:Liveness ended unready runs started ready");
+    CHECK(timeline.times(What::started) == Times{8001ms, 38001ms});
+    CHECK(timeline.times(What::kill) == Times{30001ms});
+}
+
+TEST_CASE("a startup probe that never passes kills, and its own grace period counts") {
+    const Container container{.startup =
+                                  ProbeSpec{.period = 1s, .failure_threshold = 3, .termination_grace_period = 5s}};
+    const Script script{.answers = always(fails_at_once), .lives = {ignores_sigterm()}, .length = 12s};
+    const Timeline timeline = simulate(container, script);
+    CHECK(timeline.times(What::kill) == Times{2s, 9s});
+    CHECK(timeline.times(What::ended) == Times{7s});
+    CHECK(story(timeline) == "runs kill:Startup ended runs kill:Startup");
+    CHECK(timeline.restarts() == Times{7s});
+}
+
+TEST_CASE("how it ends, and whether it is started again") {
+    const Answers answers = fails_after(5s);
+    ProbeSpec spec{.kind = ProbeKind::liveness, .period = 10s, .failure_threshold = 1};
+    Container container{.liveness = spec};
+    const auto ended = [&](const Life& life) {
+        for (const Event& event : simulate(container, {.answers = answers, .lives = {life}, .length = 60s}).events)
+            if (event.what == What::ended) return event;
+        FAIL("it did not end");
+        std::abort();
+    };
+    SECTION("when told") {
+        CHECK(ended({}).exit == ExitStatus{.signal = SIGTERM});
+        CHECK(ended({.told_exit = {.code = 0}}).exit == ExitStatus{});
+        CHECK(ended({.ends_in = 7s}).at == 17001ms);
+    }
+    SECTION("when killed") {
+        CHECK(ended(ignores_sigterm()).exit == ExitStatus{.signal = SIGKILL});
+        CHECK(ended(ignores_sigterm()).at == 40001ms);
+    }
+    SECTION("by itself while it was told to end") {
+        const Event event = ended({.exits_after = 15s, .exit = {.code = 3}, .ends_in = 20s});
+        CHECK(event.at == 15s);
+        CHECK(event.exit == ExitStatus{.code = 3});
+    }
+    SECTION("OnFailure restarts what was killed, whatever its exit status") {
+        container.restart_policy = RestartPolicy::on_failure;
+        const Script script{.answers = answers, .lives = {{.told_exit = {.code = 0}}}, .length = 15s};
+        CHECK(story(simulate(container, script)) == "runs ready kill:Liveness ended unready runs ready");
+    }
+    SECTION("Never does not") {
+        container.restart_policy = RestartPolicy::never;
+        CHECK(story(simulate(container, {.answers = answers})) == "runs ready kill:Liveness ended unready over");
+    }
+}
+
+TEST_CASE("a pod that is deleted: liveness looks no more, readiness goes on") {
+    const Container container{.liveness = ProbeSpec{.period = 10s}, .readiness = ProbeSpec{.period = 5s}};
+    const Answers answers = [](const Look& look) { return look.ending ? fail() : pass(); };
+    SECTION("while it runs") {
+        const Script script{.answers = answers, .lives = {{.ends_in = 18s}}, .stop_after = 12s, .length = 60s};
+        const Timeline timeline = simulate(container, script);
+        CHECK(looks_at(timeline, ProbeKind::liveness) == Times{0s, 10s});
+        CHECK(looks_at(timeline, ProbeKind::readiness) == Times{0s, 5s, 10s, 15s, 20s, 25s});
+        CHECK(story(timeline) == "runs ready stop unready ended over");
+        CHECK(timeline.times(What::unready) == Times{25001ms});
+        CHECK(timeline.times(What::ended) == Times{30s});
+    }
+    SECTION("while it is being killed: the shorter grace period counts") {
+        Container doomed{.liveness = ProbeSpec{.period = 10s, .failure_threshold = 1, .termination_grace_period = 60s},
+                         .termination_grace_period = 5s};
+        const Script script{.answers = always(fails_at_once), .lives = {ignores_sigterm()}, .stop_after = 20s};
+        CHECK(simulate(doomed, script).times(What::ended) == Times{25s});
+        doomed.termination_grace_period = 300s;
+        CHECK(simulate(doomed, script).times(What::ended) == Times{60s});
+        CHECK(story(simulate(doomed, script)) == "runs ready kill:Liveness stop ended unready over");
+    }
+    SECTION("while it waits for its back-off, and before it has started") {
+        const Script crashing{.lives = {{.exits_after = 1s}}, .stop_after = 5s};
+        CHECK(story(simulate(Container{}, crashing)) ==
+              "runs ready ended unready runs ready ended unready back_off over");
+        CHECK(story(simulate(container, {.lives = {{.starts_in = 10s}}, .stop_after = 5s})) == "over");
+    }
+}
+
+TEST_CASE("a look in flight when its target goes counts for nothing") {
+    const ProbeSpec spec{.period = 10s, .timeout = 5s};
+    const Script script{.answers = always(Answer{.takes = 3s}), .lives = {{.exits_after = 1s}, {}}, .length = 15s};
+    const Timeline timeline = simulate(spec, script);
+    const std::vector<Event> looks = timeline.looks(ProbeKind::readiness);
+    REQUIRE(looks.size() == 3);
+    CHECK(looks[0].error == std::errc::operation_canceled);
+    CHECK(looks[0].span == 1s);
+    CHECK(looks[0].life == 1);
+    // The kubelet looks at what is not ready when a container has been restarted.
+    CHECK(looks[1].began() == 1s);
+    CHECK(looks[1].life == 2);
+    CHECK(timeline.times(What::ready) == Times{4s});
+}
+
+TEST_CASE("timeouts: an answer in time counts, one that comes later does not") {
+    const ProbeSpec spec{.kind = ProbeKind::liveness, .period = 10s, .timeout = 2s};
+    const Event in_time =
+        simulate(spec, {.answers = always(Answer{.takes = 2s}), .length = 5s}).looks(ProbeKind::liveness).front();
+    CHECK(in_time.passed());
+    CHECK_FALSE(in_time.timed_out);
+    const Event late =
+        simulate(spec, {.answers = always(Answer{.takes = 2s + 1ns}), .length = 5s}).looks(ProbeKind::liveness).front();
+    CHECK(late.outcome == Outcome::failure);
+    CHECK(late.timed_out);
+    CHECK(late.span == 2s);
+}
+
+TEST_CASE("a prober that cannot ask tries three times and changes nothing") {
+    const ProbeSpec spec{.kind = ProbeKind::liveness, .period = 10s, .failure_threshold = 2};
+    const std::error_code error = make_error_code(std::errc::too_many_files_open);
+    const Timeline timeline =
+        simulate(spec, {.answers = in_turn({fail(), cannot_ask(error), cannot_ask(error), cannot_ask(error), fail()}),
+                        .length = 25s});
+    CHECK(looks_at(timeline, ProbeKind::liveness) == Times{0s, 10s, 10001ms, 10002ms, 20s});
+    CHECK(timeline.looks(ProbeKind::liveness)[1].error == error);
+    CHECK(timeline.times(What::kill) == Times{20001ms});
+}
+
+TEST_CASE("one spec under both cadences") {
+    ProbeSpec spec{.kind = ProbeKind::liveness, .initial_delay = 2s, .period = 10s, .failure_threshold = 1};
+    const Script script{.answers = fails_after(15s), .lives = {{.starts_in = 1s}}, .length = 60s};
+    CHECK(looks_at(simulate(spec, script), ProbeKind::liveness) == Times{10s, 20s, 30s, 40s, 50s});
+    spec.pacing.cadence = Cadence::target_start;
+    // Two seconds after each start, then every ten.
+    CHECK(looks_at(simulate(spec, script), ProbeKind::liveness) ==
+          Times{3s, 13s, 23s, /* ended at 23.001 s */ 26001ms, 36001ms, 46001ms, 49002ms, 59002ms});
+}
+
+TEST_CASE("whole seconds: a start counts from the second it fell into") {
+    Container container{.liveness = ProbeSpec{.initial_delay = 5s, .period = 5s}};
+    const Script script{.lives = {{.starts_in = 900ms}}, .length = 12s};
+    CHECK(looks_at(simulate(container, script), ProbeKind::liveness) == Times{10s});
+    container.starts_in_whole_seconds = true;
+    CHECK(looks_at(simulate(container, script), ProbeKind::liveness) == Times{5s, 10s});
+}
+
+TEST_CASE("a simulation is the same each time, random times included") {
+    const ProbeSpec spec{.period = 10s, .pacing = {.spread = 10s, .jitter = 5s}};
+    const Script script{.length = 100s};
+    const Times once = looks_at(simulate(spec, script), ProbeKind::readiness);
+    CHECK(once.size() > 8);
+    CHECK(once == looks_at(simulate(spec, script), ProbeKind::readiness));
+    CHECK(once != looks_at(simulate(ProbeSpec{.period = 10s}, script), ProbeKind::readiness));
+}
+
+TEST_CASE("its length is included, and what would not end is cut off") {
+    const ProbeSpec spec{.period = 5s};
+    CHECK(looks_at(simulate(spec, {.answers = always(passes_at_once), .length = 10s}), ProbeKind::readiness) ==
+          Times{0s, 5s, 10s});
+    CHECK(simulate(spec, {.length = 10s}).length == 10s);
+
+    const Timeline fast = simulate(ProbeSpec{.period = 1us}, {.answers = always(passes_at_once), .length = 24h});
+    CHECK(fast.events.size() <= Timeline::max_events + 5);
+    CHECK(fast.length < 1s);
+    // It ends as soon as it runs, and no back-off holds it up: time stands still.
+    const Timeline still =
+        simulate(Container{.back_off = {.base = 0s}}, {.lives = {{.exits_after = 0s}}, .length = Duration::max()});
+    CHECK(still.length == 0s);
+    CHECK(still.events.size() <= Timeline::max_events + 5);
+}
+
+TEST_CASE("wrong settings are told, all at once") {
+    const ProbeSpec wrong{.kind = ProbeKind::startup, .period = 0s, .success_threshold = 2};
+    try {
+        static_cast<void>(simulate(wrong, {}));
+        FAIL("accepted");
+    } catch (const ConfigException& error) {
+        CHECK(error.errors() == ConfigErrors{{"startup.period", "must be greater than zero"},
+                                             {"startup.success_threshold", "must be 1"}});
+    }
+}
