@@ -207,6 +207,16 @@ TEST_CASE("port names are looked up among the container's ports") {
           Texts{R"(.tcpSocket.port: Invalid value: "nope": port "nope" not found)"});
 }
 
+TEST_CASE("an exec command's variables are replaced if they are given") {
+    const json probe = json::parse(R"({"exec": {"command": ["$(A)", "$$", "$(B)"]}})");
+    const auto command = [&](const ReadOptions& options) {
+        return std::get<ExecAction>(read_probe(probe, options).action).command;
+    };
+    CHECK(command({}) == Texts{"$(A)", "$$", "$(B)"});
+    CHECK(command({.variables = kubernetes::Variables{}}) == Texts{"$(A)", "$", "$(B)"});
+    CHECK(command({.variables = kubernetes::Variables{{"A", "x y"}}}) == Texts{"x y", "$", "$(B)"});
+}
+
 TEST_CASE("grpc is known and checked, and reported as not built in") {
     CHECK(messages(R"({"grpc": {"port": 9000, "service": "x"}})") ==
           Texts{".grpc: Forbidden: gRPC probes are not built in"});

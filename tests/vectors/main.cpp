@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <stdexcept>
 
 #include "replay.hpp"
 
@@ -19,6 +20,7 @@ struct Replay {
 constexpr Replay replays[] = {
     {"worker_traces.json", replay_worker_traces},
     {"http_cases.json", replay_http_cases},
+    {"misc_cases.json", replay_misc_cases},
 };
 
 } // namespace

@@ -211,18 +211,18 @@ Tally replay_worker_traces(const json& document) {
     Tally tally;
     std::size_t steps = 0;
     for (const json& trace : document.at("cases")) {
-        TraceReplay replay{trace};
-        bool good = true;
-        for (const json& step : trace.at("steps")) {
-            ++steps;
-            const json got = replay.take(step);
-            if (got == step.at("expect")) continue;
-            good = false;
-            std::cout << trace.at("name").get<std::string>() << " at t=" << step.at("t")
-                      << ": expected to got: " << json::diff(step.at("expect"), got) << '\n';
-            break;
-        }
-        ++(good ? tally.passed : tally.failed);
+        tally.add(trace.at("name"), [&]() -> std::optional<bool> {
+            TraceReplay replay{trace};
+            for (const json& step : trace.at("steps")) {
+                ++steps;
+                const json got = replay.take(step);
+                if (got == step.at("expect")) continue;
+                std::cout << trace.at("name").get<std::string>() << " at t=" << step.at("t")
+                          << ": expected to got: " << json::diff(step.at("expect"), got) << '\n';
+                return false;
+            }
+            return true;
+        });
     }
     std::cout << "worker traces: " << document.at("cases").size() << " cases, " << steps << " steps\n";
     return tally;

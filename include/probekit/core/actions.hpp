@@ -73,9 +73,15 @@ struct HttpOptions {
     int max_requests = 10;           ///< the first included, as the kubelet counts
     std::size_t body_limit = 10240;  ///< bytes of the body that are read; the rest is not waited for
     bool keep_output = false;        ///< keep the body of a success too
-    std::string user_agent = {};     ///< empty: "probekit/VERSION"
+    std::string user_agent = {};     ///< empty: "probekit/VERSION"; kubelet_user_agent(): the kubelet's
     std::string source_address = {}; ///< literal local address to connect from; empty: the system chooses
 };
+
+/// What the kubelet of that Kubernetes calls itself, for servers that treat its probes specially:
+/// `HttpOptions{.user_agent = kubelet_user_agent(1, 35)}` sends "User-Agent: kube-probe/1.35".
+[[nodiscard]] inline std::string kubelet_user_agent(int major, int minor) {
+    return "kube-probe/" + std::to_string(major) + "." + std::to_string(minor);
+}
 
 namespace detail {
 

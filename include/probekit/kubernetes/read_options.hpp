@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include <probekit/core/outcome.hpp>
+#include <probekit/kubernetes/variables.hpp>
 
 namespace probekit::inline v0::kubernetes {
 
@@ -18,6 +20,9 @@ struct ReadOptions {
     std::map<std::string, std::uint16_t, std::less<>> ports = {}; ///< the container's named ports
     std::string default_host = {}; ///< where httpGet and tcpSocket go that name no host: the pod's address
     bool strict = false;           ///< refuse every field that Kubernetes does not have
+    /// The container's variables whose values the manifest says: $(NAME) in an exec command is replaced, and $$ is $, as
+    /// the kubelet does. Not given: a command is taken as it is written.
+    std::optional<Variables> variables = {};
 };
 
 } // namespace probekit::inline v0::kubernetes

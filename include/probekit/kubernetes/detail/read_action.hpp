@@ -18,6 +18,7 @@
 #include <probekit/kubernetes/field_reader.hpp>
 #include <probekit/kubernetes/ports.hpp>
 #include <probekit/kubernetes/read_options.hpp>
+#include <probekit/kubernetes/variables.hpp>
 
 namespace probekit::inline v0::detail {
 
@@ -107,6 +108,8 @@ inline void read_headers(JsonFields& reader, const ReadContext& context, std::ve
     ExecAction action;
     action.command = reader.texts("command");
     if (action.command.empty()) reader.errors().push_back(kubernetes::required(reader.path("command")));
+    if (const auto& variables = context.options.variables)
+        for (std::string& word : action.command) word = kubernetes::expand_variables(word, *variables);
     if (context.options.strict) return action;
     action.environment = reader.texts("environment");
     action.inherit_environment = reader.boolean("inheritEnvironment").value_or(true);

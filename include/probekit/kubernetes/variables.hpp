@@ -1,0 +1,37 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace probekit::inline v0::kubernetes {
+
+/// A container's environment variables, as far as a manifest says their values.
+using Variables = std::map<std::string, std::string, std::less<>>;
+
+/// The text with $(NAME) replaced by values, as Kubernetes does with a container's command and the kubelet with that of
+/// an exec probe. What is not set stays as written, and so does `$NAME`; `$$` is a single `$`, so that $$(NAME) is never
+/// replaced.
+[[nodiscard]] inline std::string expand_variables(std::string_view text, const Variables& variables) {
+    std::string result;
+    for (std::size_t dollar = 0; (dollar = text.find('$')) != std::string_view::npos;) {
+        result.append(text.substr(0, dollar));
+        text.remove_prefix(dollar);
+        const std::size_t close = text.starts_with("$(") ? text.find(')') : std::string_view::npos;
+        std::size_t length = text.starts_with("$$") ? 2 : 1;
+        std::string_view value = text.substr(0, 1);
+        if (close != std::string_view::npos) {
+            length = close + 1;
+            const auto found = variables.find(text.substr(2, close - 2));
+            value = found == variables.end() ? text.substr(0, length) : std::string_view{found->second};
+        }
+        result.append(value);
+        text.remove_prefix(length);
+    }
+    return result.append(text);
+}
+
+} // namespace probekit::inline v0::kubernetes

@@ -1,0 +1,146 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#include <chrono>
+#include <cstddef>
+#include <exception>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <asio/io_context.hpp>
+#include <asio/ip/address.hpp>
+
+#include <probekit/core/actions.hpp>
+#include <probekit/core/outcome.hpp>
+#include <probekit/core/result.hpp>
+#include <probekit/kubernetes/variables.hpp>
+#include <probekit/probes/exec_probe.hpp>
+#include <probekit/probes/tcp_probe.hpp>
+
+#include "http_case.hpp"
+#include "replay.hpp"
+#include "script_server.hpp"
+
+// Recordings of the kubelet's TCP and exec probers: the probes look, at servers on loopback and by running the commands.
+// All at once, so that it takes no longer than the longest.
+namespace {
+
+using namespace probekit;
+using namespace http_case;
+
+/// One case and what came of it.
+class Look {
+public:
+    Look(asio::io_context& io, const json& recorded) : recorded_(recorded) {
+        const json& setup = recorded.at("setup");
+        if (recorded.at("kind") == "tcp")
+            ask_server(io, setup);
+        else
+            run_command(io, setup);
+    }
+
+    /// Once nothing is left to run: whether it came out as recorded.
+    [[nodiscard]] bool good() const {
+        const std::string name = recorded_.at("name");
+        if (!seen_) return !text_at(recorded_, "error").empty(); // ours refuses what theirs could not use
+        if (matches()) return true;
+        std::cout << recorded_.at("kind") << ' ' << name << ": " << shown(*seen_, recorded_) << '\n';
+        return false;
+    }
+
+private:
+    void ask_server(asio::io_context& io, const json& setup) {
+        const std::string host = text_at(setup, "host");
+        std::error_code no_literal;
+        const auto literal = asio::ip::make_address(host, no_literal);
+        server_ = std::make_unique<ScriptServer>(io, setup.at("server"),
+                                                 no_literal ? asio::ip::make_address("127.0.0.1") : literal);
+        const TcpSocketAction action{.host = host, .port = port_of(setup, server_->ports())};
+        if (!validate(action).empty()) return server_->stop(); // refused
+        begin(TcpProbe{io, action});
+    }
+
+    void run_command(asio::io_context& io, const json& setup) {
+        kubernetes::Variables variables;
+        const json& environment = list_at(setup, "env"); // a list of either form, or an object
+        for (const auto& [name, value] : environment.items()) {
+            if (value.is_object()) {
+                variables[value.at("name")] = text_at(value, "value");
+            } else if (environment.is_object()) {
+                variables[name] = value;
+            } else {
+                const std::string both = value;
+                variables[both.substr(0, both.find('='))] = both.substr(both.find('=') + 1);
+            }
+        }
+        ExecAction action;
+        // Commands were recorded as they stand where the container had no variables.
+        for (const json& word : list_at(setup, "command"))
+            action.command.push_back(variables.empty()
+                                         ? word.get<std::string>()
+                                         : kubernetes::expand_variables(word.get<std::string>(), variables));
+        for (const auto& [name, value] : variables) action.environment.push_back(name + "=" + value);
+        if (validate(action).empty()) begin(ExecProbe{io, action, {.keep_output = true}});
+    }
+
+    template <class P>
+    void begin(P probe) {
+        // What does not end by its timeout must not, however slow the machine.
+        const bool times_out = recorded_.at("message").get<std::string>().find("time") != std::string::npos;
+        const auto timeout =
+            times_out ? std::chrono::milliseconds{recorded_.at("setup").at("timeout_ms")} : std::chrono::minutes{1};
+        probe.async_probe(timeout, [this](std::error_code error, const ProbeResult& result) {
+            if (server_) server_->stop();
+            Seen& seen = seen_.emplace();
+            seen.result = std::string{to_string(result.outcome)};
+            (error ? seen.error : seen.message) = result.message();
+        });
+    }
+
+    [[nodiscard]] bool matches() const {
+        const Ports ports = server_ ? server_->ports() : Ports{};
+        const std::string message = bytes_of(recorded_.at("message"), ports);
+        // A second connect at once sees the open connection, before the reset.
+        if (message.ends_with(": connect: connection reset by peer") && seen_->result == "success") return true;
+        if (agrees(*seen_, recorded_, ports)) return true;
+        // Of a long message the recording has the beginning only.
+        constexpr std::string_view cut = "...";
+        const auto length = recorded_.at("message_len").get<std::size_t>();
+        return message.ends_with(cut) && length > message.size() && seen_->message.size() == length &&
+               seen_->message.starts_with(message.substr(0, message.size() - cut.size())) &&
+               seen_->result == text_at(recorded_, "result") && seen_->error == text_at(recorded_, "error");
+    }
+
+    const json& recorded_;
+    std::unique_ptr<ScriptServer> server_;
+    std::optional<Seen> seen_; // nothing: the settings were refused
+};
+
+} // namespace
+
+Tally replay_misc_cases(const json& document) {
+    Tally tally;
+    asio::io_context io{1};
+    std::vector<std::pair<std::string, std::unique_ptr<Look>>> looks;
+    for (const json& recorded : document.at("cases")) {
+        if (recorded.at("kind") == "grpc") {
+            ++tally.skipped;
+            continue;
+        }
+        const std::string name = recorded.at("name");
+        try {
+            looks.emplace_back(name, std::make_unique<Look>(io, recorded));
+        } catch (const std::exception& error) {
+            std::cout << name << ": " << error.what() << '\n';
+            ++tally.failed;
+        }
+    }
+    io.run();
+    for (const auto& [name, look] : looks) tally.add(name, [&look = look] { return std::optional{look->good()}; });
+    std::cout << "misc: " << document.at("cases").size() << " cases, " << looks.size() << " looks\n";
+    return tally;
+}
