@@ -33,6 +33,15 @@ function(probekit_need_json)
     FetchContent_MakeAvailable(nlohmann_json)
 endfunction()
 
+# OpenSSL::SSL: the system's or none, as it has to be kept up to date. A macro, as OpenSSL_FOUND is asked for later.
+macro(probekit_need_openssl)
+    if(PROBEKIT_TLS STREQUAL "AUTO")
+        find_package(OpenSSL 3.0 QUIET GLOBAL)
+    else()
+        find_package(OpenSSL 3.0 REQUIRED GLOBAL)
+    endif()
+endmacro()
+
 # Catch2::Catch2WithMain
 function(probekit_need_catch2)
     FetchContent_MakeAvailable(Catch2)

@@ -104,3 +104,14 @@ set(PROBEKIT_KUBERNETES_HEADERS
     include/probekit/kubernetes/read_options.hpp
     include/probekit/kubernetes/variables.hpp
 )
+
+set(PROBEKIT_TLS_HEADERS
+    include/probekit/tls/detail/record_tracker.hpp
+    include/probekit/tls/detail/tls_connection.hpp
+    include/probekit/tls/detail/tls_context.hpp
+    include/probekit/tls/detail/tls_words.hpp
+    include/probekit/tls/error.hpp
+    include/probekit/tls/https_get_probe.hpp
+    include/probekit/tls/options.hpp
+    include/probekit/tls/peer_certificate.hpp
+)

@@ -11,6 +11,10 @@ if(PROBEKIT_KUBERNETES)
     install(EXPORT probekit_kubernetes FILE probekitKubernetesTargets.cmake NAMESPACE probekit::
         DESTINATION ${probekit_package_dir})
 endif()
+if(TARGET probekit_tls)
+    install(TARGETS probekit_tls EXPORT probekit_tls FILE_SET HEADERS)
+    install(EXPORT probekit_tls FILE probekitTlsTargets.cmake NAMESPACE probekit:: DESTINATION ${probekit_package_dir})
+endif()
 
 configure_package_config_file(cmake/probekitConfig.cmake.in "${PROJECT_BINARY_DIR}/probekitConfig.cmake"
     INSTALL_DESTINATION ${probekit_package_dir} NO_SET_AND_CHECK_MACRO)

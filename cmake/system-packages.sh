@@ -56,7 +56,7 @@ want_nginx=no
 for what in "$@"; do
     case $what in
     examples) packages="$packages libyaml-cpp-dev" want_nginx=yes ;;
-    tests) want_catch2=yes ;;
+    tests) packages="$packages libssl-dev openssl" want_catch2=yes ;;
     checks) packages="$packages clang-16 libclang-rt-16-dev clang-format-16" ;;
     *) echo "usage: $0 [examples] [tests] [checks]" >&2; exit 2 ;;
     esac

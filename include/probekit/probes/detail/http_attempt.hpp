@@ -44,14 +44,8 @@ namespace probekit::inline v0::detail {
 }
 
 /// The settings of an HTTP probe, shared with its attempts and results.
-class HttpTarget : public Target {
+class HttpTargetBase : public Target {
 public:
-    /// `has_tls`: whether its attempts can speak TLS.
-    HttpTarget(HttpGetAction what, const HttpOptions& options, bool has_tls = false)
-        : action(std::move(what)),
-          dial(DialTarget::of(action.host, options.source_address)),
-          plan(action, options, dial.address ? dial.address->to_string() : std::string{}, has_tls) {}
-
     [[nodiscard]] std::string message(const ProbeResult& result, std::optional<Duration> shown) const final {
         return plan.message(result, shown);
     }
@@ -59,6 +53,19 @@ public:
     HttpGetAction action;
     DialTarget dial;
     http::ExchangePlan plan;
+
+protected:
+    /// `has_tls`: whether its attempts can speak TLS.
+    HttpTargetBase(HttpGetAction what, const HttpOptions& options, bool has_tls)
+        : action(std::move(what)),
+          dial(DialTarget::of(action.host, options.source_address)),
+          plan(action, options, dial.address ? dial.address->to_string() : std::string{}, has_tls) {}
+    ~HttpTargetBase() = default;
+};
+
+class HttpTarget final : public HttpTargetBase {
+public:
+    HttpTarget(HttpGetAction what, const HttpOptions& options) : HttpTargetBase(std::move(what), options, false) {}
 };
 
 /// What came of an attempt to move bytes over a connection, without waiting.
@@ -88,7 +95,8 @@ struct Moved {
 /// receive() it has
 ///     Moved handshake(const Target&, int socket) noexcept    some: it is done
 ///     std::string why() const                                it was lost, in Go's words
-///     void close() noexcept                                  of the connection, not the socket
+///     void close() noexcept                                  the connection, not the socket
+///     void review(ProbeResult&) const                        the look is over
 class PlainConnection {
 public:
     static constexpr bool has_tls = false;
@@ -139,6 +147,8 @@ private:
         Step step;
         try {
             step = next();
+            if constexpr (Connection::has_tls)
+                if (step == Step::done) connection_.review(this->result_);
         } catch (const std::bad_alloc&) { // redirects and kept bodies take memory
             if (this->socket_.is_open()) this->close_with_reset();
             return this->finish_error(std::move(self), this->result_.phase,

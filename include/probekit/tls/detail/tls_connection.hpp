@@ -1,0 +1,293 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <ctime>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <sys/socket.h>
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include <probekit/core/actions.hpp>
+#include <probekit/core/duration.hpp>
+#include <probekit/core/error.hpp>
+#include <probekit/core/outcome.hpp>
+#include <probekit/core/result.hpp>
+#include <probekit/probes/detail/http_attempt.hpp>
+#include <probekit/tls/detail/record_tracker.hpp>
+#include <probekit/tls/detail/tls_context.hpp>
+#include <probekit/tls/detail/tls_words.hpp>
+#include <probekit/tls/error.hpp>
+#include <probekit/tls/options.hpp>
+#include <probekit/tls/peer_certificate.hpp>
+
+namespace probekit::inline v0::detail {
+
+using SocketMethod = std::unique_ptr<BIO_METHOD, FreeBy<BIO_meth_free>>;
+
+/// What the attempts of an HttpsGetProbe share.
+class HttpsTarget final : public HttpTargetBase {
+public:
+    HttpsTarget(HttpGetAction what, const HttpOptions& http, const tls::Options& options, std::string peer_name,
+                SslContext ssl_context, SocketMethod method)
+        : HttpTargetBase(std::move(what), http, true),
+          context(std::move(ssl_context)),
+          socket_method(std::move(method)),
+          name(std::move(peer_name)),
+          is_sent(!is_address(name)),
+          warn_before_expiry(options.warn_before_expiry) {}
+
+    SslContext context;
+    SocketMethod socket_method;
+    std::string name; // of the peer
+    bool is_sent;     // in the handshake
+    Duration warn_before_expiry;
+    mutable std::atomic<std::int64_t> expires = tls::PeerCertificate::never_seen;
+};
+
+[[nodiscard]] inline std::int64_t expiry_of(const X509* certificate) noexcept {
+    std::tm end{};
+    if (certificate == nullptr || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) != 1)
+        return tls::PeerCertificate::never_seen;
+    const std::chrono::year_month_day date{std::chrono::year{end.tm_year + 1900},
+                                           std::chrono::month{static_cast<unsigned>(end.tm_mon + 1)},
+                                           std::chrono::day{static_cast<unsigned>(end.tm_mday)}};
+    const tls::PeerCertificate::Time moment = std::chrono::sys_days{date} + std::chrono::hours{end.tm_hour} +
+                                              std::chrono::minutes{end.tm_min} + std::chrono::seconds{end.tm_sec};
+    return moment.time_since_epoch().count();
+}
+
+/// TLS over a socket, once handshake() has been called; before that, HTTP as it is. OpenSSL moves its bytes by calls of
+/// ours: its own would raise SIGPIPE in the host.
+class TlsConnection {
+public:
+    static constexpr bool has_tls = true;
+
+    TlsConnection() = default;
+    TlsConnection(const TlsConnection&) = delete;
+    TlsConnection& operator=(const TlsConnection&) = delete;
+
+    [[nodiscard]] Moved handshake(const HttpsTarget& target, int socket) noexcept {
+        if (!ssl_ && !open(target, socket)) return no_memory();
+        prepare();
+        const int result = SSL_do_handshake(ssl_.get());
+        if (result != 1) return judge(result);
+        is_secured_ = true;
+        return {};
+    }
+
+    [[nodiscard]] Moved send(int socket, std::string_view bytes) noexcept {
+        if (!ssl_) return PlainConnection::send(socket, bytes);
+        prepare();
+        std::size_t sent = 0;
+        const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &sent);
+        return result == 1 ? Moved{Moved::State::some, sent} : judge(result);
+    }
+
+    [[nodiscard]] Moved receive(int socket, std::span<char> room) noexcept {
+        if (!ssl_) return PlainConnection::receive(socket, room);
+        prepare();
+        std::size_t got = 0;
+        const int result = SSL_read_ex(ssl_.get(), room.data(), room.size(), &got);
+        return result == 1 ? Moved{Moved::State::some, got} : judge(result);
+    }
+
+    [[nodiscard]] std::string why() const {
+        switch (cause_) {
+        case tls::Errc::plain_http: return "http: server gave HTTP response to HTTPS client";
+        case tls::Errc::not_tls: return "tls: first record does not look like a TLS handshake";
+        case tls::Errc::closed: return records_.between_records() ? "EOF" : "unexpected EOF";
+        case tls::Errc::certificate_expired:
+        case tls::Errc::certificate_not_yet:
+        case tls::Errc::unknown_authority:
+        case tls::Errc::wrong_name:
+        case tls::Errc::certificate_rejected: return verify_text(SSL_get_verify_result(ssl_.get()), target_->name);
+        case tls::Errc::alert:
+        case tls::Errc::protocol_version:
+        case tls::Errc::protocol_error: break;
+        }
+        return is_alert(reason_) ? "remote error: " + alert_text(alert_of(reason_)) : ssl_text(reason_);
+    }
+
+    /// Says good-bye, if that can be done at once.
+    void close() noexcept {
+        if (is_secured_ && !has_failed_) {
+            prepare();
+            static_cast<void>(SSL_shutdown(ssl_.get()));
+            ERR_clear_error();
+        }
+        ssl_.reset();
+        records_ = {};
+        is_secured_ = has_failed_ = has_ended_ = false;
+    }
+
+    /// The look is over: is the certificate's end near? Throws std::bad_alloc.
+    void review(ProbeResult& result) const {
+        if (!is_secured_ || result.outcome != Outcome::success || target_->warn_before_expiry == Duration{}) return;
+        const auto left = expires_ - std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+        if (left >= target_->warn_before_expiry) return;
+        const auto days = std::chrono::floor<std::chrono::days>(left).count();
+        result.outcome = Outcome::warning;
+        result.detail =
+            "certificate of " + target_->name +
+            (left < std::chrono::seconds{} ? " has expired"
+                                           : " expires in " + std::to_string(days) + (days == 1 ? " day" : " days"));
+    }
+
+    /// What a context needs to serve such connections.
+    static void prepare(SSL_CTX* context) noexcept { SSL_CTX_set_cert_verify_callback(context, verify, nullptr); }
+    [[nodiscard]] static SocketMethod make_method() noexcept {
+        SocketMethod method{BIO_meth_new(BIO_TYPE_SOURCE_SINK, "probekit socket")};
+        if (!method) return method;
+        BIO_meth_set_write(method.get(), write_socket);
+        BIO_meth_set_read(method.get(), read_socket);
+        BIO_meth_set_ctrl(method.get(), [](BIO*, int command, long, void*) -> long {
+            return command == BIO_CTRL_FLUSH || command == BIO_CTRL_DUP ? 1 : 0;
+        });
+        return method;
+    }
+
+private:
+    using Ssl = std::unique_ptr<SSL, FreeBy<SSL_free>>;
+
+    bool open(const HttpsTarget& target, int socket) noexcept {
+        ERR_clear_error();
+        target_ = &target;
+        socket_ = socket;
+        Ssl ssl{SSL_new(target.context.get())};
+        BIO* const bio = ssl ? BIO_new(target.socket_method.get()) : nullptr;
+        if (bio == nullptr) return false;
+        BIO_set_data(bio, this);
+        BIO_set_init(bio, 1);
+        SSL_set_bio(ssl.get(), bio, bio);
+        if (SSL_set_app_data(ssl.get(), this) != 1) return false;
+        SSL_set_connect_state(ssl.get());
+        if (target.is_sent && SSL_set_tlsext_host_name(ssl.get(), target.name.c_str()) != 1) return false;
+        ssl_ = std::move(ssl);
+        return true;
+    }
+
+    // OpenSSL's list of errors belongs to the thread: what others left there would be taken for ours.
+    void prepare() noexcept {
+        ERR_clear_error();
+        socket_error_ = 0;
+    }
+
+    static int write_socket(BIO* bio, const char* bytes, int size) noexcept {
+        auto& self = *static_cast<TlsConnection*>(BIO_get_data(bio));
+        BIO_clear_retry_flags(bio);
+        const Moved moved = PlainConnection::send(self.socket_, {bytes, static_cast<std::size_t>(size)});
+        if (moved.state == Moved::State::some) return static_cast<int>(moved.bytes);
+        if (moved.state == Moved::State::wants_write) BIO_set_retry_write(bio);
+        self.socket_error_ = moved.error.value();
+        return -1;
+    }
+
+    static int read_socket(BIO* bio, char* bytes, int size) noexcept {
+        auto& self = *static_cast<TlsConnection*>(BIO_get_data(bio));
+        BIO_clear_retry_flags(bio);
+        const Moved moved = PlainConnection::receive(self.socket_, {bytes, static_cast<std::size_t>(size)});
+        if (moved.state == Moved::State::some) {
+            self.records_.saw({bytes, moved.bytes});
+            return static_cast<int>(moved.bytes);
+        }
+        if (moved.state == Moved::State::wants_read) BIO_set_retry_read(bio);
+        self.has_ended_ = moved.state == Moved::State::ended;
+        self.socket_error_ = moved.error.value();
+        return self.has_ended_ ? 0 : -1;
+    }
+
+    // Sees a certificate that is about to be refused, too.
+    static int verify(X509_STORE_CTX* chain, void*) noexcept {
+        auto* const ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(chain, SSL_get_ex_data_X509_STORE_CTX_idx()));
+        auto& self = *static_cast<TlsConnection*>(SSL_get_app_data(ssl));
+        const std::int64_t seconds = expiry_of(X509_STORE_CTX_get0_cert(chain));
+        self.expires_ = tls::PeerCertificate::Time{std::chrono::seconds{seconds}};
+        self.target_->expires.store(seconds, std::memory_order_relaxed);
+        return SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE ? 1 : X509_verify_cert(chain);
+    }
+
+    // What a call that did not succeed means.
+    [[nodiscard]] Moved judge(int result) noexcept {
+        switch (SSL_get_error(ssl_.get(), result)) {
+        case SSL_ERROR_WANT_READ: return {Moved::State::wants_read};
+        case SSL_ERROR_WANT_WRITE: return {Moved::State::wants_write};
+        case SSL_ERROR_ZERO_RETURN:
+            if (is_secured_) return {Moved::State::ended};
+            break;
+        default: break;
+        }
+        has_failed_ = true;
+        bool lacks_memory = false;
+        reason_ = 0;
+        while (const unsigned long code = ERR_get_error()) {
+            if (reason_ == 0) reason_ = code;
+            lacks_memory = lacks_memory || ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE;
+        }
+        if (lacks_memory) return no_memory();
+        if (socket_error_ != 0) return {Moved::State::broken, 0, {socket_error_, std::system_category()}};
+        if (records_.is_no_tls()) return lost(records_.is_http() ? tls::Errc::plain_http : tls::Errc::not_tls);
+        if (has_ended_) {
+            // As Go does: an end between two records is the end, good-bye or not.
+            if (is_secured_ && records_.between_records()) return {Moved::State::ended};
+            return lost(tls::Errc::closed);
+        }
+        return lost(cause_of_reason());
+    }
+
+    [[nodiscard]] tls::Errc cause_of_reason() const noexcept {
+        if (ERR_GET_LIB(reason_) != ERR_LIB_SSL) return tls::Errc::protocol_error;
+        switch (ERR_GET_REASON(reason_)) {
+        case SSL_R_CERTIFICATE_VERIFY_FAILED: return verify_cause(SSL_get_verify_result(ssl_.get()));
+        case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
+        case SSL_R_UNSUPPORTED_PROTOCOL:
+        case SSL_R_WRONG_SSL_VERSION: return tls::Errc::protocol_version;
+        default: return is_alert(reason_) ? tls::Errc::alert : tls::Errc::protocol_error;
+        }
+    }
+
+    [[nodiscard]] static bool is_alert(unsigned long reason) noexcept {
+        return ERR_GET_LIB(reason) == ERR_LIB_SSL && alert_of(reason) >= 0 && alert_of(reason) <= 255;
+    }
+    [[nodiscard]] static int alert_of(unsigned long reason) noexcept {
+        return ERR_GET_REASON(reason) - SSL_AD_REASON_OFFSET;
+    }
+
+    [[nodiscard]] Moved lost(tls::Errc cause) noexcept {
+        cause_ = cause;
+        return {Moved::State::lost, 0, make_error_code(cause)};
+    }
+    [[nodiscard]] Moved no_memory() noexcept {
+        ERR_clear_error();
+        cause_ = tls::Errc::protocol_error;
+        reason_ = ERR_PACK(ERR_LIB_SSL, 0, ERR_R_MALLOC_FAILURE);
+        return {Moved::State::lost, 0, std::make_error_code(std::errc::not_enough_memory)};
+    }
+
+    const HttpsTarget* target_ = nullptr;
+    Ssl ssl_;
+    RecordTracker records_;
+    tls::PeerCertificate::Time expires_ = {};
+    unsigned long reason_ = 0; // OpenSSL's
+    tls::Errc cause_ = tls::Errc::protocol_error;
+    int socket_ = -1;
+    int socket_error_ = 0; // of the last call
+    bool has_ended_ = false;
+    bool has_failed_ = false;
+    bool is_secured_ = false;
+};
+
+} // namespace probekit::inline v0::detail

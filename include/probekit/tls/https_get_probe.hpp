@@ -1,0 +1,109 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include <asio/any_io_executor.hpp>
+
+#include <probekit/core/actions.hpp>
+#include <probekit/core/error.hpp>
+#include <probekit/http/detail/punycode.hpp>
+#include <probekit/probes/any_probe.hpp>
+#include <probekit/probes/detail/builtin_probe.hpp>
+#include <probekit/probes/detail/dial.hpp>
+#include <probekit/probes/detail/http_attempt.hpp>
+#include <probekit/system/detail/executors.hpp>
+#include <probekit/tls/detail/tls_connection.hpp>
+#include <probekit/tls/detail/tls_context.hpp>
+#include <probekit/tls/options.hpp>
+#include <probekit/tls/peer_certificate.hpp>
+
+namespace probekit::inline v0::detail {
+
+/// The name the peer is to have. OpenSSL wants it without the root's dot.
+[[nodiscard]] inline std::string tls_peer_name(const HttpGetAction& action, const tls::Options& options) {
+    std::string name =
+        options.server_name.empty() ? ascii_host(host_or_loopback(action.host)) : std::string{options.server_name};
+    if (name.ends_with('.')) name.pop_back();
+    return name;
+}
+
+} // namespace probekit::inline v0::detail
+
+namespace probekit::inline v0::tls {
+
+/// Whether files can be read and fit together, and what else is wrong; the fields are those of Options.
+[[nodiscard]] inline ConfigErrors validate(const Options& options) {
+    ConfigErrors errors;
+    static_cast<void>(detail::make_ssl_context(options, options.server_name, errors));
+    return errors;
+}
+
+/// HttpGetProbe with TLS (OpenSSL 3): speaks HTTP/1.1 over TLS where the action or a redirect says https, and is
+/// otherwise the same: request bytes, outcomes, messages, deadline, cancellation, lifetime. As the kubelet it takes any
+/// certificate unless told to verify. Each look is a handshake of its own, on a context that the probe's looks share.
+///
+/// A look that fails in TLS has as cause a tls::Errc, or what the system said, and ended in Phase::handshake; some refuse
+/// a client's certificate only later, within Phase::response.
+template <class Executor = asio::any_io_executor>
+class BasicHttpsGetProbe : public detail::BuiltinProbe<BasicHttpsGetProbe<Executor>, Executor> {
+    using Base = detail::BuiltinProbe<BasicHttpsGetProbe, Executor>;
+
+public:
+    template <class Other>
+    struct rebind_executor {
+        using other = BasicHttpsGetProbe<Other>;
+    };
+
+    /// `where`: an executor or an execution context. Throws ConfigException if anything is wrong with the settings.
+    template <detail::ExecutorSource<Executor> Where>
+    explicit BasicHttpsGetProbe(Where&& where, HttpGetAction action, const Options& options = {},
+                                const HttpOptions& http = {})
+        : Base(std::forward<Where>(where)), target_(make_target(std::move(action), options, http)) {}
+
+    [[nodiscard]] const HttpGetAction& action() const noexcept { return target_->action; }
+
+    [[nodiscard]] PeerCertificate peer_certificate() const noexcept {
+        return PeerCertificate{std::shared_ptr<const std::atomic<std::int64_t>>{target_, &target_->expires}};
+    }
+
+private:
+    friend Base;
+
+    static std::shared_ptr<const detail::HttpsTarget> make_target(HttpGetAction action, const Options& options,
+                                                                  const HttpOptions& http) {
+        ConfigErrors errors = probekit::validate(action);
+        for (ConfigError& error : detail::validate_http(http)) errors.push_back(std::move(error));
+        std::string name = detail::tls_peer_name(action, options);
+        detail::SslContext context = detail::make_ssl_context(options, name, errors);
+        detail::SocketMethod method = detail::TlsConnection::make_method();
+        if (!method) throw std::bad_alloc{};
+        detail::throw_if_wrong(std::move(errors));
+        detail::TlsConnection::prepare(context.get());
+        return std::make_shared<const detail::HttpsTarget>(std::move(action), http, options, std::move(name),
+                                                           std::move(context), std::move(method));
+    }
+
+    template <class Handler, class IoExecutor>
+    using Attempt = detail::HttpAttempt<detail::TlsConnection, detail::HttpsTarget, Handler, Executor, IoExecutor>;
+
+    std::shared_ptr<const detail::HttpsTarget> target_;
+};
+
+using HttpsGetProbe = BasicHttpsGetProbe<>;
+
+/// As probekit::make_probe, with TLS for HTTP probes: for those with scheme https, and those that are redirected to it.
+[[nodiscard]] inline AnyProbe make_probe(const asio::any_io_executor& executor, ProbeAction action,
+                                         const ProbeOptions& options = {}, const Options& tls = {}) {
+    if (auto* const get = std::get_if<HttpGetAction>(&action))
+        return HttpsGetProbe{executor, std::move(*get), tls, options.http};
+    return probekit::make_probe(executor, std::move(action), options);
+}
+
+} // namespace probekit::inline v0::tls

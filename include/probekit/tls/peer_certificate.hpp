@@ -1,0 +1,46 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace probekit::inline v0::tls {
+
+/// What a probe has last seen of its peer's certificate, also when it was refused. A handle that any thread may read; it
+/// may outlive the probe. Take it before the probe goes into its worker:
+///     tls::HttpsGetProbe probe{io, action};
+///     const tls::PeerCertificate certificate = probe.peer_certificate();
+///     ProbeWorker worker{std::move(probe), spec};
+class PeerCertificate {
+public:
+    using Time = std::chrono::sys_seconds;
+
+    /// The last moment it is valid; nothing before one has been seen.
+    [[nodiscard]] std::optional<Time> expires() const noexcept {
+        const std::int64_t seconds = expires_->load(std::memory_order_relaxed);
+        if (seconds == never_seen) return std::nullopt;
+        return Time{std::chrono::seconds{seconds}};
+    }
+
+    /// Whole days it is still valid, negative once it has expired.
+    [[nodiscard]] std::optional<std::chrono::days> days_left(
+        std::chrono::system_clock::time_point now = std::chrono::system_clock::now()) const noexcept {
+        const std::optional<Time> end = expires();
+        if (!end) return std::nullopt;
+        return std::chrono::floor<std::chrono::days>(*end - now);
+    }
+
+    // For the probe.
+    static constexpr std::int64_t never_seen = INT64_MIN;
+    explicit PeerCertificate(std::shared_ptr<const std::atomic<std::int64_t>> expires) noexcept
+        : expires_(std::move(expires)) {}
+
+private:
+    std::shared_ptr<const std::atomic<std::int64_t>> expires_; // seconds since 1970
+};
+
+} // namespace probekit::inline v0::tls
