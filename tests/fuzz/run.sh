@@ -1,0 +1,40 @@
+#!/bin/sh
+# Builds the fuzz targets and runs each with its corpus:
+#   tests/fuzz/run.sh               half a minute each
+#   tests/fuzz/run.sh 3600          an hour each
+#   tests/fuzz/run.sh 600 url       one of them: http_exchange, http_response, probe_json, url, worker
+# Fails if a target finds something: the input is then in build/fuzz/findings, and the target run with that file as its
+# argument shows it again. What is learned stays in build/fuzz/corpus and is gone on with the next time.
+set -eu
+root=$(dirname "$(dirname "$(dirname "$(realpath "$0")")")")
+cd "$root"
+seconds=${1:-30}
+targets=${2:-http_exchange http_response probe_json url worker}
+
+compiler=clang++-16
+command -v $compiler >/dev/null || compiler=clang++
+cmake --preset fuzz -DCMAKE_CXX_COMPILER="$compiler" ${PROBEKIT_CMAKE_ARGS:-}
+cmake --build --preset fuzz --parallel "$(nproc)"
+
+mkdir -p build/fuzz/findings
+status=0
+# As many at once as there are processors.
+for target in $targets; do echo "$target"; done | xargs -P "$(nproc)" -n 1 sh -c '
+    seconds=$0 target=$1
+    mkdir -p "build/fuzz/corpus/$target"
+    dictionary=tests/fuzz/dictionaries/$target.dict
+    [ -f "$dictionary" ] && set -- "-dict=$dictionary" || set --
+    "build/fuzz/tests/fuzz/${target}_fuzz" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+        "-artifact_prefix=build/fuzz/findings/$target-" "$@" \
+        "build/fuzz/corpus/$target" "tests/fuzz/corpus/$target" >"build/fuzz/$target.log" 2>&1
+    status=$?
+    executions=$(sed -n "s/^stat::number_of_executed_units: *//p" "build/fuzz/$target.log")
+    if [ $status -eq 0 ]; then
+        echo "==> $target: $executions executions, nothing found"
+    else
+        tail -n 40 "build/fuzz/$target.log"
+        echo "==> $target: FOUND SOMETHING after $executions executions"
+        exit 1
+    fi
+' "$seconds" || status=1
+exit $status
