@@ -69,6 +69,7 @@ set(PROBEKIT_HEADERS
     include/probekit/system/detail/at_exit.hpp
     include/probekit/system/detail/block_pool.hpp
     include/probekit/system/detail/cancel_link.hpp
+    include/probekit/system/detail/catching.hpp
     include/probekit/system/detail/child.hpp
     include/probekit/system/detail/child_watch.hpp
     include/probekit/system/detail/context_state.hpp

@@ -32,7 +32,8 @@ public:
     /// Takes the socket over, or closes it if it cannot be waited for.
     static void close(Descriptor<IoExecutor>&& socket, const IoExecutor& io, const Ref<Wheel>& wheel) {
         if (has_ended(socket.get())) return reset(socket);
-        void* const memory = wheel->context().pool().allocate(sizeof(ClosingSocket));
+        void* const memory = wheel->context().pool().try_allocate(sizeof(ClosingSocket));
+        if (memory == nullptr) return reset(socket);
         const Ref<ClosingSocket> closing{::new (memory) ClosingSocket(std::move(socket), io, wheel)};
         const std::lock_guard lock{closing->mutex_};
         wheel->arm(*closing, saturating_add(wheel->now(), grace));

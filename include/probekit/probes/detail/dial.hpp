@@ -21,6 +21,7 @@
 #include <probekit/core/error.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/probes/detail/attempt.hpp>
+#include <probekit/system/detail/catching.hpp>
 #include <probekit/system/detail/descriptor.hpp>
 #include <probekit/system/detail/ref.hpp>
 
@@ -139,11 +140,14 @@ private:
     };
 
     void resolve(Ref<Derived> self) {
-        const std::error_code stopped = this->wait([&]() -> std::error_code {
+        const auto start = [&]() -> std::error_code {
             resolution_ = Ref<Resolution>{new Resolution{self, io_}};
             Resolution::start(resolution_, host_or_loopback(this->derived().dial_host()), this->derived().dial_port());
             return {};
-        });
+        };
+        // It throws where there is no memory, or no thread to be had.
+        const std::error_code stopped = this->wait([&] { return catching(start, CodeOfException{}); });
+        if (stopped) drop_resolution();
         if (stopped) this->derived().dial_stopped(std::move(self), Phase::resolve, stopped);
     }
 

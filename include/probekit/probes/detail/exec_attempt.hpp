@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
-#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +22,7 @@
 #include <probekit/core/result.hpp>
 #include <probekit/probes/detail/attempt.hpp>
 #include <probekit/system/detail/block_pool.hpp>
+#include <probekit/system/detail/catching.hpp>
 #include <probekit/system/detail/child.hpp>
 #include <probekit/system/detail/child_watch.hpp>
 #include <probekit/system/detail/descriptor.hpp>
@@ -151,16 +151,19 @@ private:
         this->spent_in(Phase::spawn);
         if (error) return this->finish_error(std::move(self), Phase::spawn, error);
 
-        const std::lock_guard lock{this->mutex_};
+        std::unique_lock lock{this->mutex_};
         child_.adopt(child);
-        this->initiating_ = false;
         this->started_ = this->mark_; // the time counts from the execution on
         // Most commands end sooner: then nobody need ever wait for their output. Armed before the deadline, which is later
         // as a rule and does not move the event loop's timer again.
         constexpr Duration usual = std::chrono::milliseconds{10};
         this->wheel_->arm(later_, this->mark_ + usual);
         this->arm_deadline();
-        wait_for_exit();
+        if (!wait_for_exit()) {
+            lock.unlock();
+            return give_up(std::move(self));
+        }
+        this->initiating_ = false;
         if (this->interrupt_ != Interrupt::none) stop_waiting(); // it came when there was no child to stop
     }
 
@@ -172,21 +175,44 @@ private:
         return spawn(target_->plan, {-1, out.get(), err.get()}, child);
     }
 
-    void wait_for_exit() { child_.async_wait(io_, typename Base::template Step<&ExecAttempt::exited>{Self{this}}); }
+    /// False: there was no memory for it.
+    [[nodiscard]] bool wait_for_exit() {
+        return !child_.async_wait(io_, typename Base::template Step<&ExecAttempt::exited>{Self{this}});
+    }
 
-    void exited(Self self, std::error_code) {
+    /// A command whose end cannot be waited for is not left running.
+    void give_up(Self self) {
         {
             const std::lock_guard lock{this->mutex_};
-            // Of a look that is called off nothing is left: the rest of the group goes with its leader.
-            if (stopping_ && child_.ended()) static_cast<void>(child_.signal(SIGKILL));
-            end_ = child_.reap();
-            if (end_.state == ChildState::running) return wait_for_exit();
-            this->wheel_->disarm(later_);
-            out_.pipe.finish(out_.output);
-            err_.pipe.finish(err_.output);
-            if (out_.pending || err_.pending) return;
+            child_.kill_now();
+            no_memory_ = true;
+            if (!command_ended({ChildState::lost})) return;
         }
         conclude(std::move(self));
+    }
+
+    void exited(Self self, std::error_code) {
+        std::unique_lock lock{this->mutex_};
+        // Of a look that is called off nothing is left: the rest of the group goes with its leader.
+        if (stopping_ && child_.ended()) static_cast<void>(child_.signal(SIGKILL));
+        const Reaped end = child_.reap();
+        if (end.state == ChildState::running) {
+            if (wait_for_exit()) return;
+            lock.unlock();
+            return give_up(std::move(self));
+        }
+        const bool is_over = command_ended(end);
+        lock.unlock();
+        if (is_over) conclude(std::move(self));
+    }
+
+    /// True: nothing is pending any more.
+    [[nodiscard]] bool command_ended(const Reaped& end) noexcept {
+        end_ = end;
+        this->wheel_->disarm(later_);
+        out_.pipe.finish(out_.output);
+        err_.pipe.finish(err_.output);
+        return !out_.pending && !err_.pending;
     }
 
     template <auto Which>
@@ -232,6 +258,8 @@ private:
         result.output_bytes = out_.output.seen() + err_.output.seen();
         if (stopping_)
             return this->finish_stopped(std::move(self), Phase::run, {}); // its output is lost, as the kubelet's
+        if (no_memory_)
+            return this->finish_error(std::move(self), Phase::run, std::make_error_code(std::errc::not_enough_memory));
         if (end_.state == ChildState::lost) return this->finish_error(std::move(self), Phase::run, Errc::status_lost);
         const ExitStatus status = end_.status;
         result.status = status.as_shell();
@@ -245,12 +273,11 @@ private:
     void keep_output() noexcept {
         const std::string_view out = out_.output.kept();
         const std::string_view err = err_.output.kept().substr(0, target_->options.output_limit - out.size());
-        try {
+        // Without memory for it the status is still worth telling.
+        static_cast<void>(without_bad_alloc([&] {
             this->result_.output.reserve(out.size() + err.size());
             this->result_.output.append(out).append(err);
-        } catch (const std::bad_alloc&) {
-            this->result_.output.clear(); // without memory the status is still worth telling
-        }
+        }));
     }
 
     void describe(Phase) {
@@ -262,7 +289,8 @@ private:
     std::shared_ptr<const ExecTarget> target_;
     ChildWatch<IoExecutor> child_;
     Reaped end_;
-    bool stopping_ = false; // it ends, or will, because of us
+    bool stopping_ = false;  // it ends, or will, because of us
+    bool no_memory_ = false; // to wait for it
     TimePoint kill_at_ = TimePoint::max();
     Later later_;
     Stream out_;

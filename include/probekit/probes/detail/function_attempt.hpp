@@ -7,7 +7,6 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <new>
 #include <string>
 #include <system_error>
 #include <type_traits>
@@ -26,6 +25,7 @@
 #include <probekit/core/result.hpp>
 #include <probekit/probes/detail/attempt.hpp>
 #include <probekit/probes/detail/look.hpp>
+#include <probekit/system/detail/catching.hpp>
 #include <probekit/system/detail/ref.hpp>
 #include <probekit/system/detail/wheel.hpp>
 
@@ -148,8 +148,7 @@ private:
             coroutine_.running = true;
             this->arm_deadline();
         }
-        std::exception_ptr thrown;
-        try {
+        const auto spawn_it = [&]() -> std::exception_ptr {
             auto done = [self](std::exception_ptr error, typename Return::value_type answer) mutable {
                 FunctionAttempt& attempt = *self;
                 attempt.left(std::move(self), error, std::move(answer));
@@ -158,9 +157,10 @@ private:
             co_spawn(executor_, call(),
                      asio::bind_cancellation_slot(coroutine_.signal.slot(),
                                                   asio::bind_executor(executor_, std::move(done))));
-            return;
-        } catch (...) { thrown = std::current_exception(); } // it has not become a coroutine
-        left(std::move(self), thrown, false);
+            return {};
+        };
+        const std::exception_ptr thrown = catching(spawn_it, [](const auto&) { return std::current_exception(); });
+        if (thrown) left(std::move(self), thrown, false); // it has not become a coroutine
     }
 
     // The coroutine has left its frame.
@@ -200,22 +200,24 @@ private:
     template <class Produce>
     [[nodiscard]] std::error_code answer_of(Produce produce) {
         ProbeResult& result = this->result_;
-        try {
-            try {
-                result = look_result(produce());
-                result.cause = to_std(result.cause);
-                return {};
-            } catch (const std::system_error& thrown) {
-                if (is_local_fault(thrown.code())) return to_std(thrown.code());
+        const auto answer = [&]() -> std::error_code {
+            result = look_result(produce());
+            result.cause = to_std(result.cause);
+            return {};
+        };
+        const auto judge = [&]<class Thrown>(const Thrown& thrown) -> std::error_code {
+            if constexpr (std::same_as<Thrown, std::system_error>) {
+                if (is_local_fault(thrown.code())) return CodeOfException{}(thrown);
                 result = ProbeResult::failure(thrown.code());
-            } catch (const std::bad_alloc&) { throw; } catch (const std::exception& thrown) {
+            } else if constexpr (std::same_as<Thrown, std::exception>) {
                 result = ProbeResult::failure(std::string{thrown.what()});
+            } else {
+                return CodeOfException{}(thrown);
             }
             result.phase = Phase::run;
             return {};
-        } catch (const std::bad_alloc&) { return std::make_error_code(std::errc::not_enough_memory); } catch (...) {
-            return Errc::probe_threw;
-        }
+        };
+        return catching([&] { return catching(answer, judge); }, CodeOfException{}); // telling of it takes memory
     }
 
     void conclude(Self self) {

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <new>
 #include <optional>
 #include <span>
 #include <string>
@@ -30,6 +29,7 @@
 #include <probekit/probes/detail/builtin_probe.hpp>
 #include <probekit/probes/detail/closing_socket.hpp>
 #include <probekit/probes/detail/dial.hpp>
+#include <probekit/system/detail/catching.hpp>
 #include <probekit/system/detail/ref.hpp>
 #include <probekit/system/detail/wheel.hpp>
 
@@ -144,15 +144,16 @@ private:
     // `next` asks the machine what is to be done now.
     template <class Next>
     void perform(Self self, Next next) {
-        Step step;
-        try {
+        Step step = Step::done;
+        // Redirects and kept bodies take memory.
+        const std::error_code no_memory = without_bad_alloc([&] {
             step = next();
             if constexpr (Connection::has_tls)
                 if (step == Step::done) connection_.review(this->result_);
-        } catch (const std::bad_alloc&) { // redirects and kept bodies take memory
+        });
+        if (no_memory) {
             if (this->socket_.is_open()) this->close_with_reset();
-            return this->finish_error(std::move(self), this->result_.phase,
-                                      std::make_error_code(std::errc::not_enough_memory));
+            return this->finish_error(std::move(self), this->result_.phase, no_memory);
         }
         switch (step) {
         case Step::connect:

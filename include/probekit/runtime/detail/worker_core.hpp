@@ -282,9 +282,6 @@ private:
             return KeepsTimeout<P>;
     }
 
-    /// A probe that cannot begin could not ask.
-    [[nodiscard]] static std::error_code code_of_current_exception() noexcept;
-
     void interrupt_attempt(Interrupt reason) noexcept;
 
     [[nodiscard]] bool leave_queue() noexcept { return extras_->limit->withdraw(*extras_); }

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <new>
 #include <system_error>
 #include <utility>
 
@@ -14,6 +13,7 @@
 #include <asio/post.hpp>
 
 #include <probekit/runtime/detail/worker_core.hpp>
+#include <probekit/system/detail/catching.hpp>
 
 namespace probekit::inline v0::detail {
 
@@ -240,12 +240,16 @@ void WorkerCore<P, Pol, Obs, Clk>::ask() {
     const bool guarded = !steady || !probe_keeps_timeout();
     if (guarded) arm(Armed::timeout, saturating_add(begun_at_, timeout));
     const std::uint64_t number = attempts_;
-    try {
+    const auto begin_look = [&]() -> std::error_code {
         detail::begin_look(probe_, timeout, LookHandler<Executor>{Ref<LookClient<Executor>>{this}});
-    } catch (...) {
-        if (ended_ >= number) throw; // a listener's exception, at the end of an attempt that ended at once
-        look_done({}, code_of_current_exception(), {});
-    }
+        return {};
+    };
+    const std::error_code could_not = catching(begin_look, [&](const auto& thrown) {
+        // A listener's exception, at the end of an attempt that ended at once?
+        if (ended_ >= number) std::rethrow_exception(std::current_exception());
+        return CodeOfException{}(thrown);
+    });
+    if (could_not) look_done({}, could_not, {});
 }
 
 template <class P, class Pol, class Obs, class Clk>
@@ -294,15 +298,6 @@ void WorkerCore<P, Pol, Obs, Clk>::look_done(Ref<LookClient<Executor>>, std::err
     settle(decision, step.now);
     if (decision.changed) remember_deciding(result);
     tell_result(step, decision, try_number, error, std::move(result));
-}
-
-template <class P, class Pol, class Obs, class Clk>
-std::error_code WorkerCore<P, Pol, Obs, Clk>::code_of_current_exception() noexcept {
-    try {
-        throw;
-    } catch (const std::system_error& error) { return to_std(error.code()); } catch (const std::bad_alloc&) {
-        return std::make_error_code(std::errc::not_enough_memory);
-    } catch (...) { return Errc::probe_threw; }
 }
 
 template <class P, class Pol, class Obs, class Clk>

@@ -29,24 +29,20 @@ public:
 
     /// Aligned for every ordinary type. Throws std::bad_alloc.
     [[nodiscard]] void* allocate(std::size_t size) {
-        const std::size_t index = class_of(size);
-        if (index >= classes_.size()) return ::operator new(size);
-        {
-            const std::lock_guard lock{mutex_};
-            Class& one = classes_[index];
-            if (Block* const block = one.free; block != nullptr) {
-                one.free = block->next;
-                --one.count;
-                return block;
-            }
-        }
-        return ::operator new(smallest << index);
+        void* const block = take(size);
+        return block != nullptr ? block : ::operator new(bytes_for(size));
+    }
+
+    /// The same, but gives a null pointer where there is no memory.
+    [[nodiscard]] void* try_allocate(std::size_t size) noexcept {
+        void* const block = take(size);
+        return block != nullptr ? block : ::operator new(bytes_for(size), std::nothrow);
     }
 
     /// `size` as it was allocated with.
     void deallocate(void* memory, std::size_t size) noexcept {
         const std::size_t index = class_of(size);
-        if (index < classes_.size()) {
+        if (index < class_count) {
             const std::lock_guard lock{mutex_};
             Class& one = classes_[index];
             if (one.count < most_bytes / (smallest << index)) {
@@ -68,15 +64,33 @@ private:
     };
 
     static constexpr std::size_t smallest = 64;
+    static constexpr std::size_t class_count = 9; // 64 bytes to 16 KiB; larger requests go to the heap
     // What a burst leaves behind is bounded: per class, so much is kept for the next one.
     static constexpr std::size_t most_bytes = std::size_t{4} << 20;
 
     [[nodiscard]] static std::size_t class_of(std::size_t size) noexcept {
         return size <= smallest ? 0 : static_cast<std::size_t>(std::bit_width((size - 1) / smallest));
     }
+    [[nodiscard]] static std::size_t bytes_for(std::size_t size) noexcept {
+        const std::size_t index = class_of(size);
+        return index < class_count ? smallest << index : size;
+    }
+
+    /// A block that is there already, or null.
+    [[nodiscard]] void* take(std::size_t size) noexcept {
+        const std::size_t index = class_of(size);
+        if (index >= class_count) return nullptr;
+        const std::lock_guard lock{mutex_};
+        Class& one = classes_[index];
+        Block* const block = one.free;
+        if (block == nullptr) return nullptr;
+        one.free = block->next;
+        --one.count;
+        return block;
+    }
 
     std::mutex mutex_;
-    std::array<Class, 9> classes_; // 64 bytes to 16 KiB; larger requests go to the heap
+    std::array<Class, class_count> classes_;
 };
 
 /// A standard allocator over a pool that outlives what it gave.

@@ -12,6 +12,7 @@
 #include <asio/basic_waitable_timer.hpp>
 #include <asio/posix/descriptor_base.hpp>
 
+#include <probekit/system/detail/catching.hpp>
 #include <probekit/system/detail/child.hpp>
 #include <probekit/system/detail/descriptor.hpp>
 
@@ -47,17 +48,19 @@ public:
         return has_child() ? signal_group(child(), number) : std::error_code{ESRCH, std::system_category()};
     }
 
-    /// Starts waiting for the child's end; call reap() then, which may find it still running: wait again.
+    /// Starts waiting for the child's end; call reap() then, which may find it still running: wait again. An error means
+    /// that there was no memory for it, and the handler will not be called.
     template <class Handler>
-    void async_wait(const Executor& executor, Handler handler) {
-        // An event loop that cannot take the pidfd (ENOMEM, ENOSPC of epoll; it has not touched the handler then) must
-        // not cost us the child.
+    [[nodiscard]] std::error_code async_wait(const Executor& executor, Handler handler) {
+        // An event loop that cannot take the pidfd (ENOMEM, ENOSPC of epoll) must not cost us the child.
         if (pidfd_.is_open() &&
             !pidfd_.async_wait(asio::posix::descriptor_base::wait_read, executor, std::move(handler)))
-            return;
-        if (!timer_) timer_.emplace(executor);
-        timer_->expires_after(std::chrono::milliseconds{5});
-        timer_->async_wait(std::move(handler));
+            return {};
+        return without_bad_alloc([&] {
+            if (!timer_) timer_.emplace(executor);
+            timer_->expires_after(std::chrono::milliseconds{5});
+            timer_->async_wait(std::move(handler));
+        });
     }
 
     /// Ends the wait; its handler gets operation_aborted.

@@ -60,6 +60,14 @@ public:
         return closed_;
     }
 
+    /// Calls `use`, which posts something to the context and does nothing else, unless the context has gone or is just
+    /// going. From any thread, the owners of which may know nothing of this context.
+    template <class Use>
+    void while_alive(Use use) {
+        const std::lock_guard lock{mutex_};
+        if (!closed_) use();
+    }
+
     /// Each call of add_work() keeps the context's run() from returning until its remove_work(). From any thread.
     void add_work() {
         const std::lock_guard lock{mutex_};

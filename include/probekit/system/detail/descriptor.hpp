@@ -9,6 +9,8 @@
 
 #include <asio/posix/basic_stream_descriptor.hpp>
 
+#include <probekit/system/detail/catching.hpp>
+
 namespace probekit::inline v0::detail {
 
 /// A file descriptor of ours (socket, pipe, pidfd), closed with its owner. Asio learns of it only when it first has to
@@ -36,17 +38,10 @@ public:
     using Wait = asio::posix::descriptor_base;
 
     /// Starts waiting until the descriptor is ready; one wait at a time for each direction. An error means that the
-    /// event loop could not take it (ENOMEM, ENOSPC of epoll) and the handler will not be called.
+    /// event loop could not take it (ENOMEM, ENOSPC of epoll) and the handler, untouched, will not be called.
     template <class Handler>
     [[nodiscard]] std::error_code async_wait(Wait::wait_type what, const Executor& executor, Handler&& handler) {
-        if (!watched_) {
-            std::error_code error;
-            watched_.emplace(executor).assign(fd_, error);
-            if (error) {
-                watched_.reset();
-                return error;
-            }
-        }
+        if (const std::error_code error = watched_ ? std::error_code{} : watch(executor)) return error;
         watched_->async_wait(what, std::forward<Handler>(handler));
         return {};
     }
@@ -70,6 +65,14 @@ public:
     }
 
 private:
+    [[nodiscard]] std::error_code watch(const Executor& executor) {
+        std::error_code refused;
+        const std::error_code no_memory =
+            without_bad_alloc([&] { watched_.emplace(executor).assign(fd_, refused); }); // its record of a descriptor
+        if (no_memory || refused) watched_.reset();
+        return no_memory ? no_memory : refused;
+    }
+
     int fd_ = -1;
     std::optional<asio::posix::basic_stream_descriptor<Executor>> watched_;
 };

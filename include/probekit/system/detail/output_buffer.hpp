@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <new>
 #include <string_view>
 
 #include <probekit/system/detail/block_pool.hpp>
@@ -44,11 +43,8 @@ public:
 private:
     // Without memory for it an output is counted and lost, rather than the status of the process with it.
     [[nodiscard]] bool take_memory() noexcept {
-        if (memory_ != nullptr) return true;
-        try {
-            memory_ = static_cast<char*>(pool_->allocate(limit_));
-        } catch (const std::bad_alloc&) { return false; }
-        return true;
+        if (memory_ == nullptr) memory_ = static_cast<char*>(pool_->try_allocate(limit_));
+        return memory_ != nullptr;
     }
 
     BlockPool* pool_;

@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <chrono>
 #include <csignal>
 #include <mutex>
 #include <string_view>
@@ -174,8 +175,11 @@ private:
     // Everything below is called under the mutex, but for the steps.
 
     void watch() {
-        if (child_.has_child() && !std::exchange(exit_pending_, true))
-            child_.async_wait(io_, Step<&ProcessCore::exit_step, &ProcessCore::exit_memory_>{Ref{this}});
+        if (child_.has_child() && !exit_pending_) {
+            exit_pending_ =
+                !child_.async_wait(io_, Step<&ProcessCore::exit_step, &ProcessCore::exit_memory_>{Ref{this}});
+            if (!exit_pending_) arm_no_later_than(saturating_add(wheel_->now(), without_memory));
+        }
         if (pipe_.is_open() && !output_pending_)
             output_pending_ =
                 !pipe_.async_wait(io_, Step<&ProcessCore::output_step, &ProcessCore::output_memory_>{Ref{this}});
@@ -200,7 +204,7 @@ private:
     void wait_ended(bool terminating) noexcept {
         const std::lock_guard lock{mutex_};
         if (terminating && --terminations_ == 0) forget_termination();
-        if (is_awaited()) return;
+        if (is_awaited()) return watch(); // its timer may have been another's
         child_.cancel();
         pipe_.cancel();
     }
@@ -227,7 +231,7 @@ private:
         const TimePoint at = saturating_add(wheel_->now(), how.grace);
         if (at >= kill_at_) return;
         kill_at_ = at;
-        wheel_->arm(*this, at);
+        arm_no_later_than(at);
     }
 
     void forget_termination() noexcept {
@@ -236,11 +240,19 @@ private:
         wheel_->disarm(*this);
     }
 
-    void grace_is_over() noexcept {
+    void arm_no_later_than(TimePoint at) noexcept {
+        if (!wheel_->armed(*this) || at < due()) wheel_->arm(*this, at);
+    }
+
+    void fired() noexcept {
         const std::lock_guard lock{mutex_};
-        if (wheel_->now() < kill_at_) return; // of an earlier termination
-        forget_termination();
-        static_cast<void>(child_.signal(SIGKILL));
+        if (wheel_->now() >= kill_at_) {
+            forget_termination();
+            static_cast<void>(child_.signal(SIGKILL));
+        } else if (kill_at_ != TimePoint::max()) {
+            arm_no_later_than(kill_at_);
+        }
+        if (io_ && is_awaited()) watch(); // if there was no memory for that
     }
 
     void context_gone() noexcept override {
@@ -251,8 +263,11 @@ private:
         if (abandoned_) child_.kill_now();
     }
 
+    /// How soon the end is waited for again after there was no memory for it.
+    static constexpr Duration without_memory = std::chrono::milliseconds{10};
+
     static void retain_owner(WheelNode& node) noexcept { static_cast<ProcessCore&>(node).retain(); }
-    static void fire(WheelNode& node) { Ref<ProcessCore>::adopt(&static_cast<ProcessCore&>(node))->grace_is_over(); }
+    static void fire(WheelNode& node) { Ref<ProcessCore>::adopt(&static_cast<ProcessCore&>(node))->fired(); }
     static constexpr WheelHooks hooks{.retain = &retain_owner, .fire = &fire};
 
     Ref<ContextState> context_;

@@ -18,6 +18,7 @@
 #include <probekit/core/duration.hpp>
 #include <probekit/core/timing_wheel.hpp>
 #include <probekit/system/detail/block_pool.hpp>
+#include <probekit/system/detail/catching.hpp>
 #include <probekit/system/detail/context_state.hpp>
 #include <probekit/system/detail/ref.hpp>
 
@@ -210,14 +211,21 @@ private:
             asio::post(context_->executor(), OnTimer{Ref<Wheel>{this}});
             return;
         }
-        if (!timer_) timer_.emplace(context_->executor());
         armed_at_ = due;
-        if (clock_ == nullptr)
-            timer_->expires_at(std::max(due, TimePoint{}));
-        else
-            timer_->expires_after(
-                std::clamp<Duration>(due <= now() ? Duration{} : due - now(), Duration{}, unknown_pace));
-        timer_->async_wait(OnTimer{Ref<Wheel>{this}});
+        const std::error_code no_memory = without_bad_alloc([&] {
+            if (!timer_) timer_.emplace(context_->executor());
+            if (clock_ == nullptr)
+                timer_->expires_at(std::max(due, TimePoint{}));
+            else
+                timer_->expires_after(
+                    std::clamp<Duration>(due <= now() ? Duration{} : due - now(), Duration{}, unknown_pace));
+            timer_->async_wait(OnTimer{Ref<Wheel>{this}});
+        });
+        if (!no_memory) return;
+        // It is tried again in the loop's next turn. Where not even that is to be had nothing would ever be due again:
+        // then the program ends here.
+        armed_at_ = TimePoint::min();
+        asio::post(context_->executor(), OnTimer{Ref<Wheel>{this}});
     }
 
     void clear_timer() noexcept {

@@ -1,0 +1,59 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <exception>
+#include <new>
+#include <system_error>
+
+#include <probekit/core/error.hpp>
+
+// Exceptions of other people's code are caught here and nowhere else, as programs may be built without any. Then nothing
+// is thrown, and what stands in `caught` is compiled but never called.
+namespace probekit::inline v0::detail {
+
+/// Something was thrown that is no std::exception.
+struct NoStandardException {};
+
+/// Calls `work`. Of what it throws the nearest of std::system_error, std::bad_alloc, std::exception and
+/// NoStandardException is given to `caught`, while it is being handled; what that returns counts instead.
+template <class Work, class Caught>
+auto catching(Work work, [[maybe_unused]] Caught caught) -> decltype(work()) {
+#if defined(__cpp_exceptions)
+    try {
+        return work();
+    } catch (const std::system_error& thrown) { return caught(thrown); } catch (const std::bad_alloc& thrown) {
+        return caught(thrown);
+    } catch (const std::exception& thrown) { return caught(thrown); } catch (...) {
+        return caught(NoStandardException{});
+    }
+#else
+    return work();
+#endif
+}
+
+/// What it means for a look that it could not be made because of an exception.
+struct CodeOfException {
+    std::error_code operator()(const std::system_error& thrown) const noexcept {
+        return thrown.code() ? to_std(thrown.code()) : make_error_code(Errc::probe_threw);
+    }
+    std::error_code operator()(const std::bad_alloc&) const noexcept {
+        return std::make_error_code(std::errc::not_enough_memory);
+    }
+    std::error_code operator()(const std::exception&) const noexcept { return Errc::probe_threw; }
+    std::error_code operator()(NoStandardException) const noexcept { return Errc::probe_threw; }
+};
+
+/// Calls `work`, which may need memory that is not there: std::errc::not_enough_memory then. Other exceptions pass.
+template <class Work>
+[[nodiscard]] std::error_code without_bad_alloc(Work work) {
+#if defined(__cpp_exceptions)
+    try {
+        work();
+    } catch (const std::bad_alloc&) { return std::make_error_code(std::errc::not_enough_memory); }
+#else
+    work();
+#endif
+    return {};
+}
+
+} // namespace probekit::inline v0::detail
