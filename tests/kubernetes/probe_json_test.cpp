@@ -208,7 +208,7 @@ TEST_CASE("port names are looked up among the container's ports") {
 }
 
 TEST_CASE("an exec command's variables are replaced if they are given") {
-    const json probe = json::parse(R"({"exec": {"command": ["$(A)", "$$", "$(B)"]}})");
+    const json probe{{"exec", {{"command", {"$(A)", "$$", "$(B)"}}}}};
     const auto command = [&](const ReadOptions& options) {
         return std::get<ExecAction>(read_probe(probe, options).action).command;
     };
@@ -217,14 +217,19 @@ TEST_CASE("an exec command's variables are replaced if they are given") {
     CHECK(command({.variables = kubernetes::Variables{{"A", "x y"}}}) == Texts{"x y", "$", "$(B)"});
 }
 
-TEST_CASE("grpc is known and checked, and reported as not built in") {
-    CHECK(messages(R"({"grpc": {"port": 9000, "service": "x"}})") ==
-          Texts{".grpc: Forbidden: gRPC probes are not built in"});
+TEST_CASE("grpc is known, checked and kept, and reported as not built in") {
+    const auto kept = read_probe(json::parse(R"({"grpc": {"port": 9000, "service": "x"}, "periodSeconds": 5})"));
+    CHECK(kept.errors == ConfigErrors{{".grpc", "Forbidden: gRPC probes are not built in"}});
+    REQUIRE(kept.grpc == kubernetes::GrpcAction{.port = 9000, .service = "x"});
+    CHECK(
+        write_probe(*kept.grpc, kept.spec).dump() ==
+        R"({"grpc":{"port":9000,"service":"x"},"timeoutSeconds":1,"periodSeconds":5,"successThreshold":1,"failureThreshold":3})");
     CHECK(messages(R"({"grpc": {"service": 5}})") ==
           Texts{".grpc.port: Invalid value: 0: must be between 1 and 65535, inclusive",
                 ".grpc.service: Invalid value: 5: must be a string", ".grpc: Forbidden: gRPC probes are not built in"});
     CHECK(messages(R"({"grpc": {"port": "web"}})") == Texts{R"(.grpc.port: Invalid value: "web": must be an integer)",
                                                             ".grpc: Forbidden: gRPC probes are not built in"});
+    CHECK_FALSE(read_probe(json::parse(R"({"tcpSocket": {"port": 1}, "grpc": {"port": 1}})")).grpc);
 }
 
 TEST_CASE("what would break a request or a command is refused although the API server lets it pass") {
@@ -314,6 +319,10 @@ TEST_CASE("a probe is written as the API server shows it") {
     CHECK(
         write_probe(ExecAction{.command = {"true"}}, {}).dump() ==
         R"({"exec":{"command":["true"]},"timeoutSeconds":1,"periodSeconds":10,"successThreshold":1,"failureThreshold":3})");
+}
+
+TEST_CASE("an empty path is written as what it stands for") {
+    CHECK(write_probe(HttpGetAction{.port = 80, .path = ""}, {})["httpGet"]["path"] == "/");
 }
 
 TEST_CASE("what was written is read back the same") {

@@ -21,12 +21,16 @@ struct ExecAction {
     std::vector<std::string> environment = {}; ///< "NAME=value"; these win over inherited ones
     bool inherit_environment = true;
     std::string working_directory = {}; ///< empty: the program's own
+
+    friend bool operator==(const ExecAction&, const ExecAction&) = default;
 };
 
 /// Open a TCP connection; that it opens is success. Nothing is sent.
 struct TcpSocketAction {
     std::string host = {};  ///< literal address or name; empty: 127.0.0.1
     std::uint16_t port = 0; ///< must be given
+
+    friend bool operator==(const TcpSocketAction&, const TcpSocketAction&) = default;
 };
 
 struct HttpHeader {
@@ -46,6 +50,8 @@ struct HttpGetAction {
     std::string path = "/";
     HttpScheme scheme = HttpScheme::http; ///< https needs the tls room
     std::vector<HttpHeader> headers = {};
+
+    friend bool operator==(const HttpGetAction&, const HttpGetAction&) = default;
 };
 
 using ProbeAction = std::variant<ExecAction, HttpGetAction, TcpSocketAction>;

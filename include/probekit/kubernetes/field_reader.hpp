@@ -17,10 +17,20 @@
 
 namespace probekit::inline v0::kubernetes {
 
+/// Whether a JSON value has more than so many levels: too many to be written by recursion.
+template <class Json>
+[[nodiscard]] bool is_deeper_than(const Json& value, int levels) {
+    if (!value.is_structured()) return false;
+    return levels == 0 || std::any_of(value.begin(), value.end(),
+                                      [levels](const Json& part) { return is_deeper_than(part, levels - 1); });
+}
+
 /// A JSON value for messages: strings as Go quotes them, all else as compact JSON, cut after 200 bytes.
 template <class Json>
 [[nodiscard]] std::string shown(const Json& value) {
     constexpr std::size_t limit = 200;
+    constexpr int most_levels = 20;
+    if (is_deeper_than(value, most_levels)) return value.is_object() ? "{...}" : "[...]";
     std::string text = value.is_string() ? go_quoted(value.template get_ref<const typename Json::string_t&>())
                                          : value.dump(-1, ' ', false, Json::error_handler_t::replace);
     if (text.size() > limit) text.replace(limit, std::string::npos, "...");

@@ -1,7 +1,10 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -10,10 +13,12 @@
 #include <probekit/core/error.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/probe_spec.hpp>
+#include <probekit/kubernetes/detail/parse_json.hpp>
 #include <probekit/kubernetes/detail/read_action.hpp>
 #include <probekit/kubernetes/detail/read_spec.hpp>
 #include <probekit/kubernetes/detail/write_probe.hpp>
 #include <probekit/kubernetes/field_reader.hpp>
+#include <probekit/kubernetes/grpc_action.hpp>
 #include <probekit/kubernetes/read_options.hpp>
 
 namespace probekit::inline v0::kubernetes {
@@ -28,6 +33,8 @@ struct ReadResult {
     ConfigErrors errors = {};
     /// Full paths of the fields that are not known and were passed over; with ReadOptions::strict they are errors.
     std::vector<std::string> ignored = {};
+    /// The settings of a grpc probe. There is always an error with it, since no such probe is built in.
+    std::optional<GrpcAction> grpc = {};
 
     [[nodiscard]] explicit operator bool() const noexcept { return errors.empty(); }
 };
@@ -44,18 +51,36 @@ struct ReadResult {
     ReadResult result;
     FieldReader<nlohmann::json> reader{probe, options.field, result.errors};
     const detail::ReadContext context{options, result.ignored};
-    detail::read_action(reader, context, result.action);
+    detail::read_action(reader, context, result.action, result.grpc);
     detail::read_spec(reader, context, result.spec);
     context.note_others(reader);
     return result;
 }
 
+/// The same from JSON text. What is wrong with the text itself is an error too, at its field: no JSON ("is not valid JSON:
+/// parse error at line 1, column 5: ..."), a name given twice in one object ("duplicate field"), too many levels.
+[[nodiscard]] inline ReadResult parse_probe(std::string_view text, const ReadOptions& options = {}) {
+    ConfigErrors errors;
+    detail::JsonText json{options.field, errors};
+    if (!json.parse(text)) return {.errors = std::move(errors)};
+    ReadResult result = read_probe(json.value(), options);
+    result.errors.insert(result.errors.begin(), errors.begin(), errors.end());
+    return result;
+}
+
 /// The Kubernetes Probe object for an action and a spec, as the API server shows it: defaults written out, fields in its
 /// order. What Kubernetes cannot say stands in the fields named at read_probe(), which gives back the same values.
-/// Both must be valid (`validate`); a host filled in from ReadOptions::default_host is written as any other.
+/// Both must be valid (`validate`), and texts UTF-8; a host filled in from ReadOptions::default_host is written as any other.
 [[nodiscard]] inline nlohmann::ordered_json write_probe(const ProbeAction& action, const ProbeSpec& spec) {
     nlohmann::ordered_json probe = nlohmann::ordered_json::object();
     detail::write_action(action, probe);
+    detail::write_spec(spec, probe);
+    return probe;
+}
+
+[[nodiscard]] inline nlohmann::ordered_json write_probe(const GrpcAction& action, const ProbeSpec& spec) {
+    nlohmann::ordered_json probe = nlohmann::ordered_json::object();
+    detail::write_handler(action, probe);
     detail::write_spec(spec, probe);
     return probe;
 }

@@ -16,6 +16,7 @@
 #include <probekit/core/error.hpp>
 #include <probekit/kubernetes/field_errors.hpp>
 #include <probekit/kubernetes/field_reader.hpp>
+#include <probekit/kubernetes/grpc_action.hpp>
 #include <probekit/kubernetes/ports.hpp>
 #include <probekit/kubernetes/read_options.hpp>
 #include <probekit/kubernetes/variables.hpp>
@@ -139,17 +140,20 @@ inline void read_headers(JsonFields& reader, const ReadContext& context, std::ve
 }
 
 /// Known, so that its mistakes are named too, but no probe of this library can be made of it.
-inline void read_grpc(JsonFields& reader) {
+[[nodiscard]] inline kubernetes::GrpcAction read_grpc(JsonFields& reader) {
+    kubernetes::GrpcAction action;
     const std::size_t before = reader.errors().size();
-    const std::optional<std::int32_t> port = reader.int32("port");
-    if (reader.errors().size() == before)
-        kubernetes::check_port_number(port.value_or(0), reader.path("port"), reader.errors());
-    [[maybe_unused]] const auto service = reader.text("service");
+    const std::int32_t port = reader.int32("port").value_or(0);
+    if (reader.errors().size() == before && kubernetes::check_port_number(port, reader.path("port"), reader.errors()))
+        action.port = static_cast<std::uint16_t>(port);
+    action.service = reader.text("service").value_or("");
     reader.errors().push_back(kubernetes::forbidden(reader.path(), "gRPC probes are not built in"));
+    return action;
 }
 
 /// The handler of a Probe: exactly one of exec, httpGet, tcpSocket and grpc. A second one is not looked into.
-inline void read_action(JsonFields& reader, const ReadContext& context, ProbeAction& action) {
+inline void read_action(JsonFields& reader, const ReadContext& context, ProbeAction& action,
+                        std::optional<kubernetes::GrpcAction>& grpc) {
     bool taken = false;
     const auto handler = [&](std::string_view name, auto read) {
         const nlohmann::json* found = reader.find(name);
@@ -174,7 +178,7 @@ inline void read_action(JsonFields& reader, const ReadContext& context, ProbeAct
     handler("exec", with_own_rules(read_exec));
     handler("httpGet", with_own_rules(read_http_get));
     handler("tcpSocket", with_own_rules(read_tcp_socket));
-    handler("grpc", read_grpc);
+    handler("grpc", [&grpc](JsonFields& fields) { grpc = read_grpc(fields); });
     if (!taken) reader.errors().push_back(kubernetes::required(reader.path(), "must specify a handler type"));
 }
 

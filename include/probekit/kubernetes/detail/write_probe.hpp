@@ -12,6 +12,7 @@
 #include <probekit/core/actions.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/probe_spec.hpp>
+#include <probekit/kubernetes/grpc_action.hpp>
 
 namespace probekit::inline v0::detail {
 
@@ -25,7 +26,7 @@ inline void write_handler(const ExecAction& action, nlohmann::ordered_json& prob
 
 inline void write_handler(const HttpGetAction& action, nlohmann::ordered_json& probe) {
     nlohmann::ordered_json& out = probe["httpGet"];
-    out["path"] = action.path;
+    out["path"] = action.path.empty() ? "/" : action.path;
     out["port"] = action.port;
     if (!action.host.empty()) out["host"] = action.host;
     out["scheme"] = action.scheme == HttpScheme::https ? "HTTPS" : "HTTP";
@@ -37,6 +38,12 @@ inline void write_handler(const TcpSocketAction& action, nlohmann::ordered_json&
     nlohmann::ordered_json& out = probe["tcpSocket"];
     out["port"] = action.port;
     if (!action.host.empty()) out["host"] = action.host;
+}
+
+inline void write_handler(const kubernetes::GrpcAction& action, nlohmann::ordered_json& probe) {
+    nlohmann::ordered_json& out = probe["grpc"];
+    out["port"] = action.port;
+    out["service"] = action.service; // the API server writes an empty one too
 }
 
 inline void write_action(const ProbeAction& action, nlohmann::ordered_json& probe) {

@@ -1,0 +1,109 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <probekit/core/error.hpp>
+
+namespace probekit::inline v0::detail {
+
+/// Makes a JSON value of a text and notes what a value cannot show: where the text is no JSON, names that are given twice
+/// in one object (the last one counts), and nesting beyond any use. Never throws for what the text says.
+class JsonText final : public nlohmann::json_sax<nlohmann::json> {
+    using json = nlohmann::json;
+
+public:
+    /// What is written of a JSON value by recursion must not be deeper than this.
+    static constexpr std::size_t max_depth = 64;
+
+    /// `field`: the path of the whole value.
+    JsonText(std::string field, ConfigErrors& errors) : errors_(errors) { path_.push_back(std::move(field)); }
+
+    /// False: there is no value, and an error says why.
+    [[nodiscard]] bool parse(std::string_view text) { return json::sax_parse(text.begin(), text.end(), this); }
+
+    [[nodiscard]] const json& value() const noexcept { return root_; }
+
+    bool null() override { return add(nullptr); }
+    bool boolean(bool value) override { return add(value); }
+    bool number_integer(json::number_integer_t value) override { return add(value); }
+    bool number_unsigned(json::number_unsigned_t value) override { return add(value); }
+    bool number_float(json::number_float_t value, const std::string&) override { return add(value); }
+    bool string(std::string& value) override { return add(std::move(value)); }
+    bool binary(json::binary_t& value) override { return add(std::move(value)); } // JSON has none
+
+    bool start_object(std::size_t) override { return open(json::object()); }
+    bool start_array(std::size_t) override { return open(json::array()); }
+    bool end_object() override { return close(); }
+    bool end_array() override { return close(); }
+
+    bool key(std::string& name) override {
+        path_.back() = "." + name;
+        if (open_.back()->contains(name)) errors_.push_back({path(), "duplicate field"});
+        key_ = std::move(name);
+        return true;
+    }
+
+    bool parse_error(std::size_t, const std::string&, const json::exception& error) override {
+        constexpr std::size_t longest = 300; // the token that is wrong may be of any length
+        std::string_view what = error.what();
+        what.remove_prefix(std::min(what.find("] ") + 2, what.size())); // "[json.exception.parse_error.101] "
+        errors_.push_back({path_.front(), "is not valid JSON: " + std::string{what.substr(0, longest)}});
+        return false;
+    }
+
+private:
+    [[nodiscard]] std::string path() const {
+        std::string path;
+        for (const std::string& part : path_) path += part;
+        return path;
+    }
+
+    /// Where the next value goes; its name or index ends path_.
+    json& place() {
+        if (open_.empty()) return root_;
+        json& parent = *open_.back();
+        if (parent.is_object()) return parent[key_];
+        path_.back() = "[" + std::to_string(parent.size()) + "]";
+        return parent.emplace_back();
+    }
+
+    template <class Value>
+    bool add(Value&& value) {
+        place() = std::forward<Value>(value);
+        return true;
+    }
+
+    bool open(json empty) {
+        json& opened = place();
+        if (open_.size() == max_depth) {
+            errors_.push_back({path(), "is nested too deeply"});
+            return false;
+        }
+        opened = std::move(empty);
+        open_.push_back(&opened);
+        path_.emplace_back();
+        return true;
+    }
+
+    bool close() {
+        open_.pop_back();
+        path_.pop_back();
+        return true;
+    }
+
+    json root_;
+    std::vector<json*> open_ = {};       ///< objects and arrays that go on, from the outermost
+    std::vector<std::string> path_ = {}; ///< the field, then ".name" or "[index]" of what is being read, level by level
+    std::string key_ = {};
+    ConfigErrors& errors_;
+};
+
+} // namespace probekit::inline v0::detail
