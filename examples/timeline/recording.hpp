@@ -1,0 +1,59 @@
+// What a supervisor or a cluster has recorded of containers: the watch events of Pods and Events, a JSON object a line.
+//
+// Kubernetes tells of looks that failed, and when a container began and ended; looks that passed leave no trace. So a
+// failure is taken to stand until the next look would have been due: if that one left no trace, it passed.
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <probekit/core/duration.hpp>
+#include <probekit/core/outcome.hpp>
+#include <probekit/core/restart.hpp>
+#include <probekit/simulation/script.hpp>
+
+#include "subject.hpp"
+#include "times.hpp"
+
+namespace timeline {
+
+/// A look that did not pass.
+struct RecordedFailure {
+    probekit::Duration age = {}; ///< of the container
+    probekit::simulation::Answer answer = {};
+};
+
+/// From a start of the container to its end.
+struct RecordedLife {
+    Timestamp began = {};
+    std::optional<Timestamp> told = {};  ///< was killed for a probe
+    std::optional<Timestamp> ended = {}; ///< and not because its pod was deleted
+    probekit::ExitStatus exit = {};
+    std::array<std::vector<RecordedFailure>, 3> failures = {}; ///< by kind, in order
+};
+
+struct Recording {
+    Subject subject = {}; ///< under the settings that were recorded
+    Timestamp created = {};
+    Timestamp last = {}; ///< nothing is known of later times
+    std::vector<RecordedLife> lives = {};
+
+    /// What the container does under other settings. What it did after its end, or after it was killed, nobody knows:
+    /// what ailed it is taken to go on, and further lives to be like the last.
+    [[nodiscard]] probekit::simulation::Script script() const;
+};
+
+struct Recordings {
+    std::map<std::string, Recording> by_name = {}; ///< "pod/container"
+    std::vector<std::string> errors = {};          ///< complete lines; not empty: the rest is no good
+
+    /// That of the same pod and container, else the only one of this container's name, else the only one there is.
+    [[nodiscard]] const Recording* find(const Subject& subject) const;
+};
+
+[[nodiscard]] Recordings read_recordings(const std::string& file);
+
+} // namespace timeline

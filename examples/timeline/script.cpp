@@ -1,0 +1,63 @@
+#include "script.hpp"
+
+#include <system_error>
+#include <utility>
+
+#include "times.hpp"
+
+namespace timeline {
+
+using probekit::Duration;
+using probekit::simulation::Answer;
+using probekit::simulation::Look;
+
+probekit::simulation::Script script_of(const TargetOptions& target) {
+    const Answer bad = target.hangs ? probekit::simulation::hang() : probekit::simulation::fail();
+    const Duration well_from = target.starts_after.value_or(Duration::min());
+    const Duration well_until = target.fails_after.value_or(Duration::max());
+    probekit::simulation::Answers answers = [=](const Look& look) {
+        return look.age < well_from || look.age >= well_until ? bad : probekit::simulation::pass();
+    };
+    // One that does not answer takes its own time.
+    if (target.look_takes)
+        answers = [takes = *target.look_takes, given = std::move(answers)](const Look& look) {
+            Answer answer = given(look);
+            if (answer.takes != Duration::max()) answer.takes = takes;
+            return answer;
+        };
+    return {.answers = std::move(answers),
+            .lives = {{.starts_in = target.creation_takes,
+                       .exits_after = target.exits_after,
+                       .exit = {.code = target.exit_code},
+                       .ends_in = target.ends_in}},
+            .length = std::chrono::minutes{5}};
+}
+
+void heed_impossible(probekit::simulation::Script& script, const Subject& subject) {
+    script.answers = [given = std::move(script.answers), texts = subject.cannot_ask](const Look& look) {
+        const bool impossible = !texts[static_cast<std::size_t>(look.kind)].empty();
+        if (impossible) return probekit::simulation::cannot_ask(std::make_error_code(std::errc::invalid_argument));
+        return given ? given(look) : probekit::simulation::pass();
+    };
+}
+
+std::string described(const TargetOptions& target) {
+    std::string text;
+    const auto add = [&](const std::string& what) { text += (text.empty() ? "" : ", ") + what; };
+    if (target.starts_after)
+        add("answers from " + time_text(*target.starts_after) + " on");
+    else if (!target.fails_after)
+        add("answers");
+    if (target.fails_after) add("fails from " + time_text(*target.fails_after) + " on");
+    if (target.hangs) add("fails by not answering");
+    if (target.look_takes) add("takes " + time_text(*target.look_takes) + " to answer");
+    if (target.exits_after)
+        add("ends at " + time_text(*target.exits_after) + " with exit code " + std::to_string(target.exit_code));
+    if (target.ends_in == Duration::max())
+        add("ignores SIGTERM");
+    else if (target.ends_in > Duration::zero())
+        add("takes " + time_text(target.ends_in) + " to end");
+    return text;
+}
+
+} // namespace timeline

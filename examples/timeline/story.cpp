@@ -1,0 +1,171 @@
+#include "story.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <chrono>
+#include <cstddef>
+#include <iomanip>
+#include <sstream>
+#include <string_view>
+
+#include <probekit/simulation/worst_case.hpp>
+
+#include "times.hpp"
+
+namespace timeline {
+namespace {
+
+using probekit::Duration;
+using probekit::Health;
+using probekit::ProbeKind;
+using probekit::simulation::Event;
+using What = Event::What;
+
+std::string name_of(ProbeKind kind) {
+    std::string name{to_string(kind)};
+    name[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(name[0])));
+    return name;
+}
+
+std::string exit_text(probekit::ExitStatus exit) {
+    return exit.signal != 0 ? "signal " + std::to_string(exit.signal) : "exit code " + std::to_string(exit.code);
+}
+
+/// Goes through the events, keeping what is needed to tell of each.
+class Teller {
+public:
+    Teller(const Scene& scene, bool all_looks) : scene_(scene), all_looks_(all_looks) {}
+
+    std::string tell() {
+        for (const Event& event : scene_.timeline.events) {
+            const std::string text = text_of(event);
+            if (!text.empty()) text_ << std::setw(9) << time_text(event.at) << "  " << text << '\n';
+        }
+        return text_.str();
+    }
+
+private:
+    struct Looks {
+        int run = 0; ///< of equal results
+        bool passed = false;
+        Health verdict = Health::unknown;
+    };
+
+    std::string text_of(const Event& event) {
+        switch (event.what) {
+        case What::runs:
+            for (Looks& looks : looks_) looks.verdict = Health::unknown;
+            return event.life == 1 ? "runs" : "runs again: restart " + std::to_string(event.life - 1);
+        case What::look: return look_text(event);
+        case What::verdict: looks_of(event.kind).verdict = event.health; return {};
+        case What::started: return "started: readiness and liveness begin";
+        case What::ready: return "ready";
+        case What::unready: return "not ready any more";
+        case What::kill:
+            return "killed by its " + name_of(event.kind) + " probe: SIGTERM, and " + time_text(event.span) + " to end";
+        case What::stop: return "its pod is deleted: SIGTERM, and " + time_text(event.span) + " to end";
+        case What::ended: return "has ended: " + exit_text(event.exit);
+        case What::back_off:
+            return "CrashLoopBackOff: back-off " + time_text(event.delay) + ", starts again in " +
+                   time_text(event.span);
+        case What::over: return "is not started again";
+        }
+        return {};
+    }
+
+    std::string look_text(const Event& event) {
+        const std::string probe = name_of(event.kind) + " ";
+        if (event.error == std::errc::operation_canceled) return all_looks_ ? probe + "look is given up" : "";
+        if (event.error) return probe + "cannot look: this changes nothing";
+        Looks& looks = looks_of(event.kind);
+        const bool passed = event.passed();
+        looks.run = passed == looks.passed ? looks.run + 1 : 1;
+        looks.passed = passed;
+        // A verdict that stands already makes no news of further looks like it.
+        if (!all_looks_ && looks.verdict == (passed ? Health::passing : Health::failing)) return {};
+        const probekit::ProbeSpec& spec = *scene_.subject.settings.probe(event.kind);
+        const int threshold = passed ? spec.success_threshold : spec.failure_threshold;
+        std::string text = probe + (passed ? "passes" : "fails");
+        if (threshold > 1) text += ", " + std::to_string(looks.run) + " of " + std::to_string(threshold);
+        if (event.timed_out) text += ", timed out after " + time_text(event.span);
+        return text;
+    }
+
+    Looks& looks_of(ProbeKind kind) { return looks_[static_cast<std::size_t>(kind)]; }
+
+    const Scene& scene_;
+    bool all_looks_;
+    std::array<Looks, 3> looks_ = {};
+    std::ostringstream text_;
+};
+
+/// What the settings promise, whatever happens.
+std::string promises(const Subject& subject) {
+    namespace simulation = probekit::simulation;
+    const simulation::Container& settings = subject.settings;
+    std::string text;
+    auto starter = settings.startup ? settings.startup : settings.liveness;
+    const Duration latest = starter ? simulation::worst_case_give_up(*starter) : Duration{};
+    // Up to a second of the delay is over before the container has begun.
+    if (starter && settings.starts_in_whole_seconds)
+        starter->initial_delay = std::max<Duration>(starter->initial_delay - std::chrono::seconds{1}, Duration::zero());
+    if (starter)
+        text += "  A start of up to " + time_text(simulation::allowed_start(*starter)) +
+                " is always allowed; what has not answered " + time_text(latest) + " after its start is killed.\n";
+    if (settings.liveness)
+        text += "  A death is found out within " + time_text(probekit::worst_case_detection(*settings.liveness)) +
+                ", and has made way for a restart within " +
+                time_text(simulation::worst_case_restart(*settings.liveness, settings.termination_grace_period)) +
+                ".\n";
+    if (settings.readiness)
+        text += "  Traffic is taken away within " + time_text(probekit::worst_case_detection(*settings.readiness)) +
+                " and given back within " + time_text(probekit::worst_case_recovery(*settings.readiness)) + ".\n";
+    return text;
+}
+
+/// How much of the time it was ready, in per cent.
+int ready_share(const probekit::simulation::Timeline& timeline) {
+    Duration ready{};
+    Duration since = Duration::max();
+    for (const Event& event : timeline.events) {
+        if (event.what == What::ready) since = event.at;
+        if (event.what == What::unready) ready += event.at - since;
+        if (event.what == What::unready) since = Duration::max();
+    }
+    if (since != Duration::max()) ready += timeline.length - since;
+    if (timeline.length == Duration::zero()) return 0;
+    return static_cast<int>(std::chrono::duration<double>(ready) / timeline.length * 100 + 0.5);
+}
+
+std::string times(std::ptrdiff_t count) {
+    if (count <= 2) return count == 1 ? "once" : "twice";
+    return std::to_string(count) + " times";
+}
+
+} // namespace
+
+std::string summary(const Scene& scene) {
+    std::string text;
+    for (const ProbeKind kind : {ProbeKind::startup, ProbeKind::liveness}) {
+        const auto kills = std::ranges::count_if(
+            scene.timeline.events, [&](const Event& one) { return one.what == What::kill && one.kind == kind; });
+        if (kills == 0) continue;
+        text += (text.empty() ? "killed " : " and ") + times(kills) + " by its " + name_of(kind) + " probe";
+    }
+    if (text.empty()) text = "never killed by a probe";
+    const auto restarts = static_cast<std::ptrdiff_t>(scene.timeline.restarts().size());
+    if (restarts != 0) text += ", restarted " + times(restarts);
+    return text + ", ready for " + std::to_string(ready_share(scene.timeline)) + " % of " +
+           time_text(scene.timeline.length);
+}
+
+std::string story(const Scene& scene, bool all_looks) {
+    std::string text = scene.title() + ": " + scene.target + "\n";
+    for (const std::string& probe : scene.subject.probes) text += "  " + probe + "\n";
+    text += promises(scene.subject);
+    text += Teller{scene, all_looks}.tell();
+    return text + "In all: " + summary(scene) + ".\n";
+}
+
+} // namespace timeline
