@@ -64,6 +64,11 @@ TEST_CASE("After 10 minutes of good running the next restart counts as the first
         CHECK(back_off.after_exit(at(612s)) == at(622s));
     }
     SECTION("exactly 10 minutes") { CHECK(back_off.after_exit(at(611s)) == at(631s)); }
+    SECTION("more than 10 minutes, then killed for a probe") {
+        CHECK(back_off.after_kill(at(611s + 1ns)) == at(611s + 1ns));
+        CHECK(back_off.current() == 0s);
+        CHECK(back_off.after_exit(at(612s)) == at(622s));
+    }
 }
 
 TEST_CASE("Kills for a probe: the wait counts from the exit before") {
