@@ -231,13 +231,13 @@ private:
         default: break;
         }
         has_failed_ = true;
-        bool lacks_memory = false;
+        bool is_ours = false; // OpenSSL's own trouble, nearly always lack of memory, which it seldom calls by its name
         reason_ = 0;
         while (const unsigned long code = ERR_get_error()) {
             if (reason_ == 0) reason_ = code;
-            lacks_memory = lacks_memory || ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE;
+            is_ours = is_ours || ERR_FATAL_ERROR(code);
         }
-        if (lacks_memory) return no_memory();
+        if (is_ours) return no_memory();
         if (socket_error_ != 0) return {Moved::State::broken, 0, {socket_error_, std::system_category()}};
         if (records_.is_no_tls()) return lost(records_.is_http() ? tls::Errc::plain_http : tls::Errc::not_tls);
         if (has_ended_) {

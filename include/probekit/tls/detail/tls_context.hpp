@@ -14,6 +14,7 @@
 #include <openssl/x509v3.h>
 
 #include <probekit/core/actions.hpp>
+#include <probekit/core/detail/message.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/tls/options.hpp>
 
@@ -28,11 +29,12 @@ struct FreeBy {
 };
 using SslContext = std::unique_ptr<SSL_CTX, FreeBy<SSL_CTX_free>>;
 
-/// What the last failed call of OpenSSL said; OpenSSL's list of errors is empty then.
+/// What a failed call of OpenSSL said first; OpenSSL's list of errors is empty then.
 [[nodiscard]] inline std::string take_ssl_reason() {
-    const unsigned long last = ERR_peek_last_error();
+    const unsigned long first = ERR_peek_error();
     ERR_clear_error();
-    const char* const text = ERR_reason_error_string(last);
+    if (ERR_SYSTEM_ERROR(first)) return go_error_text({ERR_GET_REASON(first), std::system_category()});
+    const char* const text = ERR_reason_error_string(first);
     return text != nullptr ? text : "not usable";
 }
 

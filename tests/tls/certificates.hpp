@@ -1,0 +1,65 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include <stdlib.h>
+
+/// A folder with an authority of our own and what it has signed, made by the openssl command, gone with this object.
+class Certificates {
+public:
+    struct Pair {
+        std::string certificate;
+        std::string key;
+    };
+
+    Certificates() {
+        std::string folder = (std::filesystem::temp_directory_path() / "probekit-tls-XXXXXX").string();
+        if (::mkdtemp(folder.data()) == nullptr) throw std::runtime_error{"mkdtemp"};
+        folder_ = folder;
+        make_authority("ca");
+        make_authority("other-ca");
+    }
+    Certificates(const Certificates&) = delete;
+    Certificates& operator=(const Certificates&) = delete;
+    ~Certificates() {
+        std::error_code ignored;
+        std::filesystem::remove_all(folder_, ignored);
+    }
+
+    [[nodiscard]] std::string path(const std::string& file) const { return (folder_ / file).string(); }
+    [[nodiscard]] std::string authority() const { return path("ca.pem"); }
+    [[nodiscard]] std::string other_authority() const { return path("other-ca.pem"); }
+
+    /// `names`: as subjectAltName takes them, "DNS:a.example,IP:127.0.0.1". `days` from now, -1: expired.
+    [[nodiscard]] Pair make(const std::string& file, std::string_view names, int days = 30,
+                            const std::string& key_type = "ec -pkeyopt ec_paramgen_curve:prime256v1") const {
+        std::ofstream{path(file + ".ext")} << "subjectAltName=" << names << '\n';
+        openssl("req -new -nodes -newkey " + key_type + " -subj /CN=probekit-test -keyout " + path(file + ".key") +
+                " -out " + path(file + ".csr"));
+        openssl("x509 -req -in " + path(file + ".csr") + " -CA " + path("ca.pem") + " -CAkey " + path("ca.key") +
+                " -CAcreateserial -days " + std::to_string(days) + " -extfile " + path(file + ".ext") + " -out " +
+                path(file + ".pem"));
+        return {path(file + ".pem"), path(file + ".key")};
+    }
+
+    void openssl(const std::string& arguments) const {
+        const std::string command = "openssl " + arguments + " >" + path("log") + " 2>&1";
+        if (std::system(command.c_str()) == 0) return;
+        std::ifstream log{path("log")};
+        throw std::runtime_error{command + ": " + std::string{std::istreambuf_iterator<char>{log}, {}}};
+    }
+
+private:
+    void make_authority(const std::string& name) const {
+        openssl("req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 30 -subj /CN=" + name +
+                " -keyout " + path(name + ".key") + " -out " + path(name + ".pem"));
+    }
+
+    std::filesystem::path folder_;
+};
