@@ -10,6 +10,7 @@
 #include <variant>
 
 #include <asio/any_io_executor.hpp>
+#include <asio/detail/throw_exception.hpp>
 
 #include <probekit/core/actions.hpp>
 #include <probekit/core/error.hpp>
@@ -83,7 +84,7 @@ private:
         std::string name = detail::tls_peer_name(action, options);
         detail::SslContext context = detail::make_ssl_context(options, name, errors);
         detail::SocketMethod method = detail::TlsConnection::make_method();
-        if (!method) throw std::bad_alloc{};
+        if (!method) asio::detail::throw_exception(std::bad_alloc{});
         detail::throw_if_wrong(std::move(errors));
         detail::TlsConnection::prepare(context.get());
         return std::make_shared<const detail::HttpsTarget>(std::move(action), http, options, std::move(name),

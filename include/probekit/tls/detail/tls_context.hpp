@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include <asio/detail/throw_exception.hpp>
 #include <asio/ip/address.hpp>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -76,7 +77,7 @@ inline void load_authorities(SSL_CTX* context, const tls::Options& options, Conf
     ERR_clear_error();
     SslContext made{SSL_CTX_new(TLS_client_method())};
     SSL_CTX* const context = made.get();
-    if (context == nullptr) throw std::bad_alloc{};
+    if (context == nullptr) asio::detail::throw_exception(std::bad_alloc{});
 
     load_authorities(context, options, errors);
     if (has_nul(options.server_name)) errors.push_back({"server_name", "must not contain NUL"});
@@ -100,7 +101,7 @@ inline void load_authorities(SSL_CTX* context, const tls::Options& options, Conf
     ok = ok && SSL_CTX_set_alpn_protos(context, http_1_1, sizeof http_1_1 - 1) == 0;
     const bool only_newest = options.min_version == tls::Version::tls_1_3;
     ok = ok && SSL_CTX_set_min_proto_version(context, only_newest ? TLS1_3_VERSION : TLS1_2_VERSION) == 1;
-    if (!ok) throw std::bad_alloc{};
+    if (!ok) asio::detail::throw_exception(std::bad_alloc{});
     // Each look is a whole handshake. Nothing of 16 KiB is kept while waiting.
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
