@@ -75,6 +75,7 @@ set(PROBEKIT_HEADERS
     include/probekit/system/detail/context_state.hpp
     include/probekit/system/detail/descriptor.hpp
     include/probekit/system/detail/executors.hpp
+    include/probekit/system/detail/mutex.hpp
     include/probekit/system/detail/op_memory.hpp
     include/probekit/system/detail/output_buffer.hpp
     include/probekit/system/detail/output_pipe.hpp

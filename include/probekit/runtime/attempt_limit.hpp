@@ -7,6 +7,7 @@
 #include <asio/detail/throw_exception.hpp>
 
 #include <probekit/core/error.hpp>
+#include <probekit/system/detail/mutex.hpp>
 #include <probekit/system/detail/ref.hpp>
 
 namespace probekit::inline v0 {
@@ -103,7 +104,7 @@ private:
     }
 
     const std::size_t places_;
-    std::mutex mutex_;
+    Mutex mutex_;
     std::size_t taken_ = 0;
     std::size_t waiting_ = 0;
     LimitWaiter* first_ = nullptr;

@@ -15,6 +15,7 @@
 
 #include <probekit/system/detail/context_state.hpp>
 #include <probekit/system/detail/executors.hpp>
+#include <probekit/system/detail/mutex.hpp>
 #include <probekit/system/detail/ref.hpp>
 #include <probekit/system/detail/waiters.hpp>
 
@@ -164,7 +165,7 @@ private:
 
     // Who has been told stands at the end of the list, so whoever has not stands at its front: neither a change that comes
     // meanwhile nor a listener that comes or goes is in the way.
-    void tell_listeners(std::unique_lock<std::mutex>& lock) {
+    void tell_listeners(std::unique_lock<Mutex>& lock) {
         struct Told {
             GateListener& listener;
             ~Told() { listener.gate_release(); }
@@ -204,7 +205,7 @@ private:
     Ref<ContextState> context_;
     Ref<WaiterQueue<>> waits_; // tagged with the number of the opening they wait for
     asio::any_io_executor executor_;
-    std::mutex mutex_;
+    Mutex mutex_;
     bool open_ = false;
     bool closed_ = false;
     bool all_ = false; // what open() or shut() said last

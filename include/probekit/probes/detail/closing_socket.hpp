@@ -17,6 +17,7 @@
 #include <probekit/probes/detail/dial.hpp>
 #include <probekit/system/detail/block_pool.hpp>
 #include <probekit/system/detail/descriptor.hpp>
+#include <probekit/system/detail/mutex.hpp>
 #include <probekit/system/detail/op_memory.hpp>
 #include <probekit/system/detail/ref.hpp>
 #include <probekit/system/detail/wheel.hpp>
@@ -112,7 +113,7 @@ private:
 
     IoExecutor io_;
     Ref<Wheel> wheel_;
-    std::mutex mutex_;
+    Mutex mutex_;
     OpMemory op_memory_;
     Descriptor<IoExecutor> socket_;
     int waits_ = 0;

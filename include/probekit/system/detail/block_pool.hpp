@@ -7,6 +7,8 @@
 #include <mutex>
 #include <new>
 
+#include <probekit/system/detail/mutex.hpp>
+
 namespace probekit::inline v0::detail {
 
 /// Memory for what only an attempt needs: blocks come back and are handed out again, so that attempts allocate nothing
@@ -89,7 +91,7 @@ private:
         return block;
     }
 
-    std::mutex mutex_;
+    Mutex mutex_;
     std::array<Class, class_count> classes_;
 };
 

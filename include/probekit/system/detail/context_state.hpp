@@ -13,6 +13,7 @@
 
 #include <probekit/system/detail/block_pool.hpp>
 #include <probekit/system/detail/executors.hpp>
+#include <probekit/system/detail/mutex.hpp>
 #include <probekit/system/detail/ref.hpp>
 
 namespace probekit::inline v0::detail {
@@ -108,7 +109,7 @@ private:
 
     BlockPool pool_;
     asio::any_io_executor executor_;
-    std::mutex mutex_;
+    Mutex mutex_;
     asio::any_io_executor work_;
     std::size_t work_count_ = 0;
     bool closed_ = false;
@@ -139,7 +140,7 @@ private:
         if (state_) state_->shutdown();
     }
 
-    std::mutex mutex_;
+    Mutex mutex_;
     Ref<ContextState> state_;
 };
 

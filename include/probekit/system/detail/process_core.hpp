@@ -19,6 +19,7 @@
 #include <probekit/core/restart.hpp>
 #include <probekit/system/detail/child_watch.hpp>
 #include <probekit/system/detail/context_state.hpp>
+#include <probekit/system/detail/mutex.hpp>
 #include <probekit/system/detail/op_memory.hpp>
 #include <probekit/system/detail/output_buffer.hpp>
 #include <probekit/system/detail/output_pipe.hpp>
@@ -274,7 +275,7 @@ private:
     Ref<Wheel> wheel_;
     asio::any_io_executor io_; // empty: the context has gone
     Ref<WaiterQueue<ExitStatus>> waiters_;
-    std::mutex mutex_;
+    Mutex mutex_;
     ChildWatch<asio::any_io_executor> child_;
     OutputPipe<asio::any_io_executor> pipe_;
     OutputBuffer output_;

@@ -16,6 +16,7 @@
 
 #include <probekit/system/detail/cancel_link.hpp>
 #include <probekit/system/detail/context_state.hpp>
+#include <probekit/system/detail/mutex.hpp>
 #include <probekit/system/detail/ref.hpp>
 
 namespace probekit::inline v0::detail {
@@ -194,7 +195,7 @@ private:
     }
 
     Ref<ContextState> context_;
-    std::mutex mutex_;
+    Mutex mutex_;
     Waiter* first_ = nullptr;
     Waiter* last_ = nullptr;
 };

@@ -20,6 +20,7 @@
 #include <probekit/system/detail/block_pool.hpp>
 #include <probekit/system/detail/catching.hpp>
 #include <probekit/system/detail/context_state.hpp>
+#include <probekit/system/detail/mutex.hpp>
 #include <probekit/system/detail/ref.hpp>
 
 namespace probekit::inline v0::detail {
@@ -161,7 +162,7 @@ private:
     // The end of a turn, reached normally or by an exception.
     struct Leave {
         Wheel& wheel;
-        std::unique_lock<std::mutex>& lock;
+        std::unique_lock<Mutex>& lock;
         ~Leave() {
             if (!lock.owns_lock()) lock.lock();
             wheel.turner_ = {};
@@ -248,7 +249,7 @@ private:
     const void* clock_; // null: the steady clock
     TimePoint (*now_)(const void*);
     WheelDriver* driver_ = nullptr;
-    std::mutex mutex_;
+    Mutex mutex_;
     TimingWheel wheel_;
     TimePoint armed_at_ = TimePoint::max(); // when the pending wait ends
     std::thread::id turner_;                // who is in turn(), if anybody
