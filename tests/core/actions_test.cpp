@@ -107,3 +107,16 @@ TEST_CASE("An action of any kind is validated as what it is") {
     CHECK(fields(validate(ProbeAction{TcpSocketAction{}})) == Fields{"port"});
     CHECK(validate(ProbeAction{HttpGetAction{.port = 80}}).empty());
 }
+
+TEST_CASE("The kubelet's name is made of its Kubernetes' version") {
+    CHECK(kubelet_user_agent(1, 35) == "kube-probe/1.35");
+    CHECK(kubelet_user_agent(2, 0) == "kube-probe/2.0");
+}
+
+TEST_CASE("Actions compare by all that they say") {
+    CHECK(ExecAction{.command = {"a"}} == ExecAction{.command = {"a"}});
+    CHECK_FALSE(ExecAction{.command = {"a"}} == ExecAction{.command = {"a"}, .inherit_environment = false});
+    CHECK_FALSE(TcpSocketAction{.port = 1} == TcpSocketAction{.host = "h", .port = 1});
+    CHECK_FALSE(HttpGetAction{.port = 1} == HttpGetAction{.port = 1, .headers = {{"A", "b"}}});
+    CHECK_FALSE(ProbeAction{HttpGetAction{.port = 1}} == ProbeAction{TcpSocketAction{.port = 1}});
+}

@@ -81,6 +81,16 @@ TEST_CASE("Kills for a probe: the wait counts from the exit before") {
     CHECK(back_off.current() == 80s);
 }
 
+TEST_CASE("A kill that meets a wait may be waited from itself, as a kubelet does; one that meets none never waits") {
+    RestartBackOff back_off{{.wait_from_kill = true}};
+    Waits starts;
+    for (const Duration killed : {43s, 85s, 127s, 169s, 211s, 253s, 375s})
+        starts.push_back(back_off.after_kill(at(killed)).time_since_epoch());
+    CHECK(starts == Waits{43s, 85s, 127s, 169s, 211s, 333s, 535s});
+    CHECK(back_off.current() == 160s);
+    CHECK(back_off.after_exit(at(536s)) == at(836s));
+}
+
 TEST_CASE("A first kill does not advance the delay, a kill after an exit does") {
     RestartBackOff back_off;
     CHECK(back_off.after_kill(at(10s)) == at(10s));

@@ -80,7 +80,7 @@ TEST_CASE("what Go would not send is told") {
 
 TEST_CASE("our name is sent unless another is given") {
     CHECK(make_request_headers({}).user_agent == "probekit/" PROBEKIT_VERSION);
-    CHECK(make_request_headers({}, "kube-probe/1.35").user_agent == "kube-probe/1.35");
+    CHECK(make_request_headers({}, kubelet_user_agent(1, 35)).user_agent == "kube-probe/1.35");
 }
 
 TEST_CASE("user and password become an Authorization header, unless there is one") {
@@ -122,6 +122,14 @@ TEST_CASE("names of hosts are put in ASCII form") {
         {"a.\xc3\xa9.b:1", "a.xn--9ca.b:1"},
         {"\xf0\x9f\x92\xa9.la", "xn--ls8h.la"},
         {"\xff.x", "\xff.x"},
+        {"Plain.Example", "Plain.Example"}, // what is ASCII is sent as it is
+        {"B\xc3\xbc"
+         "CHER.DE",
+         "xn--bcher-kva.de"},
+        {"\xc3\x9c.\xc3\x97", "xn--tda.xn--rca"}, // capital U umlaut; the sign x stays
+        {"\xce\x91\xce\xa9.\xd0\x90\xd0\xaf.\xd0\x81", "xn--mxa2c.xn--80a6d.xn--61a"}, // Greek, Cyrillic
+        {"\xef\xbc\xa1\xef\xbd\x82\xef\xbc\x91.x", "ab1.x"},                           // full width
+        {"\xe6\x97\xa5\xe3\x80\x82x\xef\xbc\x8ey\xef\xbd\xa1z", "xn--wgv.x.y.z"},      // dots of East Asia
     }));
     CHECK(probekit::detail::ascii_host(row.host) == row.ascii);
 }

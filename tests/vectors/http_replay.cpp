@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <probekit/http/detail/ip_literal.hpp>
 #include <probekit/http/exchange_fsm.hpp>
 
 #include "http_case.hpp"
@@ -47,9 +48,8 @@ private:
     Step connect(ExchangeFsm& fsm, const std::string& host) {
         const std::string port = std::to_string(fsm.port());
         const std::string kind = server_.at("kind");
-        // A literal address has a character that no name here has; the one name that resolves is localhost.
-        const bool is_name =
-            host.find_first_not_of("0123456789.:") != std::string::npos && host.find(':') == std::string::npos;
+        // The one name that resolves is localhost.
+        const bool is_name = host.find(':') == std::string::npos && !detail::ipv4_problem(host).what.empty();
         if (is_name && host != "localhost")
             return fsm.no_connection(Phase::resolve, make_error_code(Errc::no_such_host));
         const std::string address = is_name ? "127.0.0.1:" + port : std::string{};

@@ -38,6 +38,9 @@ struct RestartBackOffSpec {
     Duration base = std::chrono::seconds{10};          ///< the second restart in a row waits this long
     Duration max = std::chrono::seconds{300};          ///< the wait doubles up to this
     Duration forget_after = std::chrono::seconds{600}; ///< of good running: the next restart counts as the first
+    /// Where after_kill() says to wait: false: from the exit before, which is what has shown that there is to be a wait;
+    /// true: from the kill, as a kubelet does, since it asks again and has by then seen the instance it killed.
+    bool wait_from_kill = false;
 
     friend constexpr bool operator==(const RestartBackOffSpec&, const RestartBackOffSpec&) = default;
 };
@@ -85,6 +88,7 @@ private:
         else
             upcoming_ = *upcoming_ > spec_.max / 2 ? spec_.max : *upcoming_ * 2;
         last_start_ = std::max(now, detail::saturating_add(exited, current_));
+        if (last_start_ > now && spec_.wait_from_kill) last_start_ = detail::saturating_add(now, current_);
         return last_start_;
     }
 

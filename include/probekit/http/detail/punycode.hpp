@@ -64,6 +64,35 @@ namespace probekit::inline v0::detail {
     return result;
 }
 
+/// One code point of a host name as IDNA (UTS #46) maps it, as far as that is a rule and no table: letters of Latin-1,
+/// Greek and Cyrillic are made small, full-width ones plain, and what East Asia writes for a dot is one.
+[[nodiscard]] constexpr std::uint32_t mapped_in_name(std::uint32_t c) noexcept {
+    const auto within = [&c](std::uint32_t first, std::uint32_t last) { return c >= first && c <= last; };
+    if (c == 0x3002 || c == 0xff0e || c == 0xff61) return '.';
+    if (within(0xff01, 0xff5e)) c -= 0xff01 - '!';
+    const bool capital =
+        within('A', 'Z') || (within(0xc0, 0xde) && c != 0xd7) || within(0x391, 0x3a9) || within(0x410, 0x42f);
+    if (capital) return c + 0x20;
+    return within(0x400, 0x40f) ? c + 0x50 : c;
+}
+
+[[nodiscard]] inline std::string mapped_name(std::string_view name) {
+    std::string result;
+    while (!name.empty()) {
+        const CodePoint point = first_code_point(name);
+        if (const std::uint32_t c = mapped_in_name(point.value); !point.valid || c == point.value) {
+            result.append(name.substr(0, point.size));
+        } else if (c < 0x80) {
+            result += static_cast<char>(c);
+        } else { // none of those has more than two bytes
+            result += static_cast<char>(0xc0 | c >> 6);
+            result += static_cast<char>(0x80 | (c & 0x3f));
+        }
+        name.remove_prefix(point.size);
+    }
+    return result;
+}
+
 /// A host (and port) with the labels of its name in ASCII form; unchanged if it is ASCII already or cannot be put so.
 [[nodiscard]] inline std::string ascii_host(std::string_view host) {
     const auto is_ascii = [](std::string_view text) {
@@ -72,7 +101,8 @@ namespace probekit::inline v0::detail {
     if (is_ascii(host)) return std::string{host};
     const std::size_t end = std::min(host.find(':'), host.size());
     std::string result;
-    std::string_view name = host.substr(0, end);
+    const std::string mapped = mapped_name(host.substr(0, end));
+    std::string_view name = mapped;
     for (;;) {
         const std::size_t dot = name.find('.');
         const std::string_view label = name.substr(0, dot);
