@@ -109,13 +109,7 @@ private:
         static void start(Ref<Resolution> self, std::string_view host, std::uint16_t port) {
             Resolver& resolver = self->resolver_;
             resolver.async_resolve(std::string{host}, std::to_string(port), Resolver::numeric_service,
-                                   [self = std::move(self)](std::error_code error, Addresses addresses) mutable {
-                                       Ref<Derived> attempt = self->take();
-                                       self = {};
-                                       if (!attempt) return;
-                                       Derived& waiting = *attempt;
-                                       waiting.resolved(std::move(attempt), error, std::move(addresses));
-                                   });
+                                   Resolved{std::move(self)});
         }
 
         // The attempt goes on without an answer, from the event loop.
@@ -129,6 +123,23 @@ private:
         void destroy() noexcept { delete this; }
 
     private:
+        struct Resolved {
+            explicit Resolved(Ref<Resolution> from) noexcept : resolution(std::move(from)) {}
+            Resolved(Resolved&&) noexcept = default;
+            Resolved& operator=(Resolved&&) = delete;
+            // Dropped with its context: so is the attempt, which has a reference to what has one to it.
+            ~Resolved() {
+                if (resolution) static_cast<void>(resolution->take());
+            }
+            void operator()(std::error_code error, Addresses addresses) {
+                Ref<Derived> attempt = std::exchange(resolution, {})->take();
+                if (!attempt) return;
+                Derived& waiting = *attempt;
+                waiting.resolved(std::move(attempt), error, std::move(addresses));
+            }
+            Ref<Resolution> resolution;
+        };
+
         [[nodiscard]] Ref<Derived> take() noexcept {
             const std::lock_guard lock{mutex_};
             return std::exchange(attempt_, {});
