@@ -11,12 +11,17 @@ void set_if_given(Json& object, const char* field, const std::string& text) {
     if (!text.empty()) object[field] = text;
 }
 
+/// What never ran began at the beginning of time: Kubernetes' zero, which has no fraction.
+std::string start_time(const Terminated& state) {
+    return state.started_at == Timestamp{} ? "1970-01-01T00:00:00Z" : rfc3339(state.started_at);
+}
+
 Json terminated_json(const Terminated& state) {
     Json json{{"exitCode", state.exit_code}};
     if (state.signal != 0) json["signal"] = state.signal;
     json["reason"] = state.reason;
     set_if_given(json, "message", state.message);
-    json["startedAt"] = rfc3339(state.started_at);
+    json["startedAt"] = start_time(state);
     json["finishedAt"] = rfc3339(state.finished_at);
     set_if_given(json, "containerID", state.container_id);
     return json;
