@@ -9,6 +9,8 @@
 #include <probekit/kubernetes/ports.hpp>
 #include <probekit/kubernetes/probe_json.hpp>
 
+#include "probe_maker.hpp"
+
 namespace supervisor {
 namespace {
 
@@ -50,7 +52,7 @@ Handler read_handler(const Json& json, const std::string& field, probekit::Probe
     }
     handler.read = kubernetes::read_probe(json, options);
     if (const auto* get = std::get_if<probekit::HttpGetAction>(&handler.read.action))
-        if (get->scheme == probekit::HttpScheme::https)
+        if (get->scheme == probekit::HttpScheme::https && !speaks_https())
             handler.read.errors.push_back(kubernetes::forbidden(field + ".httpGet.scheme", "HTTPS is not built in"));
     errors.insert(errors.end(), handler.read.errors.begin(), handler.read.errors.end());
     context.ignored.insert(context.ignored.end(), handler.read.ignored.begin(), handler.read.ignored.end());

@@ -12,6 +12,7 @@
 #include <catch2/generators/catch_generators.hpp>
 
 #include "document.hpp"
+#include "probe_maker.hpp"
 
 using namespace std::chrono_literals;
 using namespace supervisor;
@@ -252,8 +253,6 @@ TEST_CASE("mistakes in a container are named in the API server's words") {
           "spec.containers[0].readinessProbe.exec.command: Required value",
           "spec.containers[0].startupProbe.tcpSocket.port: Invalid value: 0: must be between 1 and 65535, inclusive",
           "spec.containers[0].startupProbe.successThreshold: Invalid value: 2: must be 1"}},
-        {"    livenessProbe: {httpGet: {port: 443, scheme: HTTPS}}\n",
-         {"spec.containers[0].livenessProbe.httpGet.scheme: Forbidden: HTTPS is not built in"}},
         {"    lifecycle: {postStart: {}, preStop: {exec: {command: [x]}, sleep: {seconds: 1}}}\n",
          {"spec.containers[0].lifecycle.postStart: Required value: must specify a handler type",
           "spec.containers[0].lifecycle.preStop.sleep: Forbidden: may not specify more than 1 handler type"}},
@@ -269,6 +268,12 @@ TEST_CASE("mistakes in a container are named in the API server's words") {
     }));
     CAPTURE(lines);
     CHECK(messages(read(one_container(lines))) == expected);
+}
+
+TEST_CASE("scheme HTTPS needs a supervisor that was built with TLS") {
+    const PodReading reading = read(one_container("    livenessProbe: {httpGet: {port: 443, scheme: HTTPS}}\n"));
+    const std::string error = "spec.containers[0].livenessProbe.httpGet.scheme: Forbidden: HTTPS is not built in";
+    CHECK(messages(reading) == (speaks_https() ? Texts{} : Texts{error}));
 }
 
 TEST_CASE("init containers have no probes and no hooks unless they are sidecars") {

@@ -1,5 +1,7 @@
 // The end: of one pod, of all of them, in good order and in haste.
 #include <csignal>
+#include <filesystem>
+#include <map>
 #include <string>
 
 #include <catch2/catch_test_macros.hpp>
@@ -89,6 +91,37 @@ TEST_CASE("no process is left") {
     CHECK(supervised.stop() == 0);
     CHECK_FALSE(process_exists(pid_of(container(is_ready))));
     CHECK_FALSE(process_lives(child));
+}
+
+TEST_CASE("stopped in the middle of anything a pod ends at once") {
+    const json patient{{"terminationGracePeriodSeconds", 100000}};
+    json in_init = pod("in-init", {shell("c", "touch wrong")}, patient);
+    json sidecar = obedient("side");
+    sidecar["restartPolicy"] = "Always";
+    in_init["spec"]["initContainers"] = {sidecar, shell("init", "/bin/sleep 1000")};
+    json hooked = shell("c", "/bin/sleep 1000");
+    hooked["lifecycle"]["postStart"] = {{"exec", {{"command", {"/bin/sleep", "1000"}}}}};
+    const json no_command{{"name", "c"}, {"image", "i"}, {"command", {"no-such-program"}}};
+    const json pods{in_init, pod("in-hook", {hooked}, patient), pod("in-back-off", {shell("c", "exit 1")}, patient),
+                    pod("not-there", {no_command}, patient)};
+    Supervised supervised{json{{"apiVersion", "v1"}, {"kind", "List"}, {"items", pods}}.dump()};
+
+    std::map<std::string, json> last;
+    supervised.until([&](const json& line) {
+        if (is_pod(line)) last[line["object"]["metadata"]["name"]] = line;
+        return last.size() == 4 && container(last["in-init"], "init")["state"].contains("running") &&
+               container(last["in-hook"]).contains("containerID") && waiting("CrashLoopBackOff")(last["in-back-off"]) &&
+               waiting("CrashLoopBackOff")(last["not-there"]);
+    });
+    CHECK(supervised.stop() == 0);
+    for (const json& line : supervised.all(is_pod)) last[line["object"]["metadata"]["name"]] = line;
+    for (const auto& [name, line] : last) {
+        INFO(name);
+        CHECK(line["type"] == "DELETED");
+        // No regular container has failed where none ever ran.
+        CHECK(phase_is(name == "in-init" ? "Succeeded" : "Failed")(line));
+    }
+    CHECK_FALSE(std::filesystem::exists(supervised.folder() / "wrong"));
 }
 
 TEST_CASE("--duration is a signal that is sent in time") {

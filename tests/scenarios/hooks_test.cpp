@@ -1,4 +1,5 @@
 // Lifecycle hooks: postStart before a container counts as running, preStop before it is told to end.
+#include <filesystem>
 #include <string>
 
 #include <catch2/catch_test_macros.hpp>
@@ -63,6 +64,19 @@ TEST_CASE("the preStop hook runs before SIGTERM, also when a probe kills") {
     CHECK(contents(supervised.folder() / "order") == "hook\ntold\n");
     supervised.until(running_after(1));
     CHECK(supervised.stop() == 0);
+}
+
+TEST_CASE("who has ended has no preStop hook") {
+    json done = shell("done", "exit 0");
+    done["lifecycle"]["preStop"] = exec_hook("touch wrong");
+    Supervised supervised{pod("p", {done, obedient("c")}, {{"restartPolicy", "OnFailure"}}).dump()};
+    supervised.until([](const json& line) {
+        return is_pod(line) && container(line, "c")["ready"] == true &&
+               container(line, "done")["state"].contains("terminated");
+    });
+    CHECK(supervised.stop() == 0);
+    CHECK_FALSE(std::filesystem::exists(supervised.folder() / "wrong"));
+    CHECK(supervised.all(event("Killing")).size() == 1);
 }
 
 TEST_CASE("a preStop hook that fails is told, and changes nothing else") {

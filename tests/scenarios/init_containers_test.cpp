@@ -110,6 +110,21 @@ TEST_CASE("sidecars end after the regular containers, the last first") {
     CHECK(supervised.all(event("Killing", "Stopping container")).size() == 3);
 }
 
+TEST_CASE("the grace period is one for all: who had to wait for its turn has two seconds left") {
+    const json spec{{"initContainers", {as_sidecar(deaf("side"))}}, {"terminationGracePeriodSeconds", 10}};
+    Supervised supervised{pod("p", {deaf("c")}, spec).dump()};
+    supervised.until([](const json& line) { return is_pod(line) && condition(line, "Ready")["status"] == "True"; });
+    CHECK(supervised.stop() == 0);
+    const json& end = supervised.lines().back();
+    const Micros told = moment(supervised.all(event("Killing")).front()["object"]["lastTimestamp"]);
+    const auto end_of = [&](const char* name) {
+        return moment(container(end, name)["state"]["terminated"]["finishedAt"]);
+    };
+    CHECK(end_of("c") - told >= 10s);
+    CHECK(end_of("side") - end_of("c") >= 2s);
+    CHECK(end_of("side") - told < 20s); // and not another ten
+}
+
 TEST_CASE("when the regular containers are done the sidecars are stopped, and the pod has ended") {
     const json spec{{"initContainers", {as_sidecar(obedient("side", 1))}}, {"restartPolicy", "OnFailure"}};
     json c = shell("c", "until test -e side.up; do /bin/sleep 0.01; done");

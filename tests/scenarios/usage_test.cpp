@@ -1,4 +1,6 @@
 // The command line, bad manifests, text output, logs.
+#include <filesystem>
+#include <fstream>
 #include <string>
 
 #include <catch2/catch_test_macros.hpp>
@@ -100,6 +102,23 @@ TEST_CASE("containers get the supervisor's environment, the manifest's on top, a
     Supervised supervised{pod("p", {c}, {{"restartPolicy", "Never"}}).dump(), {.scale = "25", .logs = "prefix"}};
     CHECK(supervised.finish() == 0);
     CHECK(supervised.program().errors().rest() == "[pod/p/c] of the manifest p 25\n");
+}
+
+TEST_CASE("a command is found as its container finds it: by its own PATH, and from its workingDir") {
+    const json by_path{{"name", "by-path"}, {"image", "i"}, {"command", {"tool"}}};
+    const json by_folder{{"name", "by-folder"}, {"image", "i"}, {"command", {"./tool"}}};
+    const TemporaryFolder folder;
+    std::ofstream{folder.path() / "tool"} << "#!/bin/sh\necho found\n";
+    std::filesystem::permissions(folder.path() / "tool", std::filesystem::perms::owner_all);
+    json p = pod("p", {by_path, by_folder}, {{"restartPolicy", "Never"}});
+    p["spec"]["containers"][0]["env"] =
+        json::array({{{"name", "PATH"}, {"value", folder.path().string() + ":/usr/bin:/bin"}}});
+    p["spec"]["containers"][1]["workingDir"] = folder.path().string();
+    Supervised supervised{p.dump(), {.logs = "prefix"}};
+    CHECK(supervised.finish() == 0);
+    const std::string log = supervised.program().errors().rest();
+    CHECK(log.find("[pod/p/by-path] found\n") != std::string::npos);
+    CHECK(log.find("[pod/p/by-folder] found\n") != std::string::npos);
 }
 
 TEST_CASE("timestamps are in manifest time") {

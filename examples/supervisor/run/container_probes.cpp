@@ -5,8 +5,9 @@
 
 #include <asio/error.hpp>
 
-#include <probekit/probes/any_probe.hpp>
+#include <probekit/core/verdict.hpp>
 
+#include "probe_maker.hpp"
 #include "run/impossible_probe.hpp"
 
 namespace supervisor {
@@ -20,7 +21,7 @@ constexpr int tries_of_a_look = 3;
 
 probekit::AnyProbe make_probe_of(const asio::any_io_executor& executor, const ContainerProbe& probe) {
     if (!probe.cannot_ask.empty()) return ImpossibleProbe{executor, probe.cannot_ask};
-    return probekit::make_probe(executor, probe.action, {.http = {.user_agent = "kube-probe/1.35"}});
+    return make_kubelet_probe(executor, probe.action, "kube-probe/1.35");
 }
 
 /// A kubelet compares whole seconds, from a start that it has truncated to the second: up to one second less passes. On
@@ -45,7 +46,10 @@ probekit::ProbeSpec real_spec(const ContainerProbe& probe, const ManifestClock& 
 
 ContainerProbes::ContainerProbes(asio::any_io_executor executor, const ContainerSpec& spec, const ManifestClock& clock,
                                  const Options& options, Callbacks callbacks)
-    : spec_(spec), callbacks_(std::move(callbacks)), group_(executor, LookReporter{this}) {
+    : spec_(spec),
+      callbacks_(std::move(callbacks)),
+      looks_at_sync_(!options.container_scoped_probes),
+      group_(executor, LookReporter{this}) {
     const auto real = [&](const ContainerProbe& probe) { return real_spec(probe, clock, options); };
     if (spec.startup) group_.startup(make_probe_of(executor, *spec.startup), real(*spec.startup));
     if (spec.liveness) group_.liveness(make_probe_of(executor, *spec.liveness), real(*spec.liveness));
@@ -65,6 +69,13 @@ void ContainerProbes::container_started() {
     group_.target_replaced();
     // A kubelet synchronises the pod when a container has started, and then looks at what is not ready, at once.
     group_.probe_now(ProbeKind::readiness);
+}
+
+/// Whenever a kubelet synchronises a pod it looks at once at what has started and is not ready.
+void ContainerProbes::pod_synced() {
+    if (!looks_at_sync_ || !group_.started() || group_.ready()) return;
+    const auto readiness = group_.snapshot(ProbeKind::readiness);
+    if (readiness && readiness->state != probekit::WorkerState::probing) group_.probe_now(ProbeKind::readiness);
 }
 
 void ContainerProbes::container_ended() {

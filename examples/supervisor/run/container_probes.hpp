@@ -33,6 +33,8 @@ public:
 
     void container_started();
     void container_ended();
+    /// The pod has looked at all its containers and what becomes of them.
+    void pod_synced();
     void pod_terminating();
     void stop();
 
@@ -53,6 +55,7 @@ private:
 
     const ContainerSpec& spec_;
     Callbacks callbacks_;
+    const bool looks_at_sync_;
     bool begun_ = false;
     std::optional<probekit::ProbeKind> failed_ = {};
     probekit::ProbeGroup<LookReporter> group_;

@@ -44,6 +44,7 @@ ContainerRunner::ContainerRunner(const PodSpec& pod, const ContainerSpec& spec, 
                   [this] {
                       event(EventType::warning, "BackOff",
                             "Back-off restarting failed container " + spec_.name + " in pod " + full_name());
+                      changed_(); // the pod is synchronised, which is why it is said again
                   },
               .over = changed_}) {}
 

@@ -31,6 +31,9 @@ public:
     void start();
     /// A probe has failed: ends it, to be started again if its policy allows.
     void kill_for_probe();
+    void pod_synced() {
+        if (life_ == Life::running) probes_.pod_synced();
+    }
     /// Ends it for good. With `in_turn` SIGTERM waits for turn_has_come().
     void stop(bool in_turn);
     void turn_has_come() { stop_.turn_has_come(); }

@@ -1,5 +1,6 @@
 #include "run/hook_runner.hpp"
 
+#include <string>
 #include <system_error>
 #include <utility>
 #include <variant>
@@ -10,6 +11,7 @@
 
 #include <probekit/probes/any_probe.hpp>
 
+#include "probe_maker.hpp"
 #include "run/impossible_probe.hpp"
 
 namespace supervisor {
@@ -22,10 +24,10 @@ bool succeeded(const std::error_code& error, const probekit::ProbeResult& result
 
 probekit::AnyProbe make_probe_of(const asio::any_io_executor& executor, const Hook& hook) {
     if (!hook.cannot_ask.empty()) return ImpossibleProbe{executor, hook.cannot_ask};
-    const probekit::ProbeOptions options{.http = {.user_agent = "kube-lifecycle/1.35"}};
+    const std::string user_agent = "kube-lifecycle/1.35";
     if (const auto* get = std::get_if<probekit::HttpGetAction>(&hook.action))
-        return probekit::make_probe(executor, *get, options);
-    return probekit::make_probe(executor, std::get<probekit::ExecAction>(hook.action), options);
+        return make_kubelet_probe(executor, *get, user_agent);
+    return make_kubelet_probe(executor, std::get<probekit::ExecAction>(hook.action), user_agent);
 }
 
 } // namespace

@@ -47,7 +47,10 @@ void PodRunner::sync() {
     if (std::any_of(containers_.begin(), containers_.end(), [](const auto& one) { return one.busy(); })) return;
 
     std::vector<ContainerFacts> facts;
-    for (const ContainerRunner& container : containers_) facts.push_back(container.facts());
+    for (ContainerRunner& container : containers_) {
+        container.pod_synced();
+        facts.push_back(container.facts());
+    }
     const PodPlan plan = plan_pod(spec_, facts);
     if (plan.end) return begin_end();
     for (const std::size_t index : plan.kill) containers_[index].kill_for_probe();

@@ -1,0 +1,20 @@
+// The probes of manifests and of hooks, made by the library; with TLS if the supervisor was built with it.
+#pragma once
+
+#include <string>
+
+#include <asio/any_io_executor.hpp>
+
+#include <probekit/core/actions.hpp>
+#include <probekit/probes/any_probe.hpp>
+
+namespace supervisor {
+
+/// Whether scheme HTTPS can be asked.
+[[nodiscard]] bool speaks_https() noexcept;
+
+/// Throws probekit::ConfigException for what cannot be made.
+[[nodiscard]] probekit::AnyProbe make_kubelet_probe(const asio::any_io_executor& executor, probekit::ProbeAction action,
+                                                    std::string user_agent);
+
+} // namespace supervisor

@@ -1,0 +1,17 @@
+#include "probe_maker.hpp"
+
+#include <utility>
+
+#include <probekit/tls/https_get_probe.hpp>
+
+namespace supervisor {
+
+bool speaks_https() noexcept { return true; }
+
+probekit::AnyProbe make_kubelet_probe(const asio::any_io_executor& executor, probekit::ProbeAction action,
+                                      std::string user_agent) {
+    // Like a kubelet's, it takes any certificate.
+    return probekit::tls::make_probe(executor, std::move(action), {.http = {.user_agent = std::move(user_agent)}});
+}
+
+} // namespace supervisor
