@@ -6,6 +6,7 @@ set(PROBEKIT_HEADERS
     include/probekit/core/detail/target.hpp
     include/probekit/core/duration.hpp
     include/probekit/core/error.hpp
+    include/probekit/core/http_expectation.hpp
     include/probekit/core/impl/worker_fsm.hpp
     include/probekit/core/observer.hpp
     include/probekit/core/outcome.hpp
@@ -28,6 +29,8 @@ set(PROBEKIT_HEADERS
     include/probekit/http/detail/url_escape.hpp
     include/probekit/http/exchange_fsm.hpp
     include/probekit/http/exchange_plan.hpp
+    include/probekit/http/expectation.hpp
+    include/probekit/http/regex.hpp
     include/probekit/http/request.hpp
     include/probekit/http/response_parser.hpp
     include/probekit/http/url.hpp

@@ -6,6 +6,7 @@
 #include <probekit/core/actions.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
+#include <probekit/core/http_expectation.hpp>
 #include <probekit/core/observer.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/policy.hpp>
@@ -19,6 +20,7 @@
 #include <probekit/core/worker_fsm.hpp>
 #include <probekit/http/exchange_fsm.hpp>
 #include <probekit/http/exchange_plan.hpp>
+#include <probekit/http/expectation.hpp>
 #include <probekit/http/request.hpp>
 #include <probekit/http/response_parser.hpp>
 #include <probekit/http/url.hpp>

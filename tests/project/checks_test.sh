@@ -26,6 +26,11 @@ make_tree() {
     header kubernetes/d.hpp '#include <probekit/system/c.hpp>'
     header probekit.hpp '#include <probekit/core/a.hpp>' '#include <probekit/http/b.hpp>' \
         '#include <probekit/system/c.hpp>' '#include <probekit/version.hpp>'
+    mkdir -p "$root/docs" "$root/tests/core" "$root/tests/data"
+    printf '%s\n' '| | fact | proof |' '| A1 | so | `tests/core/a_test.cpp`: "it is so"; `tests/data/a.json`: one, two-2 |' \
+        >"$root/docs/kubelet.md"
+    printf '%s\n' 'TEST_CASE(' '    "it "' '    "is so") {' >"$root/tests/core/a_test.cpp"
+    printf '%s\n' '{"name":"one"}' '{"name": "two-2"}' >"$root/tests/data/a.json"
     (cd "$root" && find include -type f | sed 's/^/    /') >"$root/cmake/headers.cmake"
 }
 run() { # run CHECK
@@ -49,7 +54,7 @@ mkdir -p "$work/third-party/asio"
 touch "$work/third-party/asio/buffer.hpp" "$work/third-party/asio/version.hpp"
 
 make_tree
-for check in include_rule header_list umbrella header_form no_asio; do accepts $check; done
+for check in include_rule header_list umbrella header_form kubelet_facts no_asio; do accepts $check; done
 
 make_tree; header core/a.hpp '#include <probekit/http/b.hpp>'; refuses include_rule 'core/a.hpp: core may not include'
 make_tree; header core/a.hpp '#include <asio/buffer.hpp>'; refuses include_rule 'core may not include <asio/buffer.hpp>'
@@ -64,6 +69,7 @@ make_tree; header core/new.hpp; refuses header_list 'include/probekit/core/new.h
 make_tree; rm "$root/include/probekit/core/a.hpp"; refuses header_list 'include/probekit/core/a.hpp'
 
 make_tree; header core/new.hpp; refuses umbrella 'probekit/core/new.hpp'
+make_tree; header core/heavy.hpp '// Not in probekit.hpp: it is heavy.'; accepts umbrella
 make_tree; header probekit.hpp '#include <probekit/kubernetes/d.hpp>'; refuses umbrella 'probekit/kubernetes/d.hpp'
 
 make_tree; sed -i 1d "$root/include/probekit/core/a.hpp"; refuses header_form 'core/a.hpp:1: not our first line'
@@ -74,6 +80,11 @@ make_tree; header core/a.hpp 'using namespace std;'; refuses header_form 'core/a
 make_tree; header core/a.hpp 'inline auto t() { return std::chrono::steady_clock::now(); }'; refuses header_form 'reads a clock'
 make_tree; header core/a.hpp $(seq 1 300); refuses header_form '301 lines'
 make_tree; header core/a.hpp $(seq 1 299) '// a comment' '' '/* another */'; accepts header_form
+
+make_tree; echo '| B2 | so too | |' >>"$root/docs/kubelet.md"; refuses kubelet_facts 'no proof of B2'
+make_tree; echo 'TEST_CASE("it was so") {' >"$root/tests/core/a_test.cpp"; refuses kubelet_facts 'no test "it is so"'
+make_tree; sed -i 1d "$root/tests/data/a.json"; refuses kubelet_facts 'no recording one'
+make_tree; rm "$root/tests/core/a_test.cpp"; refuses kubelet_facts 'no such file: tests/core/a_test.cpp'
 
 make_tree; header core/a.hpp '#include <asio/buffer.hpp>'; refuses no_asio 'third-party/asio/buffer.hpp'
 

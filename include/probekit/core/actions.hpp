@@ -10,6 +10,7 @@
 
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
+#include <probekit/core/http_expectation.hpp>
 
 // The settings of the three probes. What a Kubernetes manifest can say has Kubernetes' names and stands in the Action;
 // what it cannot say stands in the Options.
@@ -81,6 +82,8 @@ struct HttpOptions {
     bool keep_output = false;        ///< keep the body of a success too
     std::string user_agent = {};     ///< empty: "probekit/VERSION"; kubelet_user_agent(): the kubelet's
     std::string source_address = {}; ///< literal local address to connect from; empty: the system chooses
+    /// What the answer has to be, all of it, beyond a status from 200 to 399: see http/expectation.hpp.
+    std::vector<http::Expectation> expect = {};
 };
 
 /// What the kubelet of that Kubernetes calls itself, for servers that treat its probes specially:

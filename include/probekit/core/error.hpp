@@ -14,14 +14,15 @@ namespace probekit::inline v0 {
 /// Why a look failed, or could not be made, where no system error says it.
 enum class Errc {
     // Causes of a failure: the target was asked, and this is what was wrong with its answer.
-    timed_out = 1,      ///< no answer within the timeout; equals std::errc::timed_out
-    http_status,        ///< an HTTP status that is not a success
-    exit_status,        ///< a command ended with another status than 0
-    killed_by_signal,   ///< a command was ended by a signal
-    malformed_response, ///< what came is not HTTP/1.x
-    too_many_redirects, ///< more requests than HttpOptions::max_requests
-    bad_redirect,       ///< a Location that cannot be followed
-    no_such_host,       ///< the name does not resolve
+    timed_out = 1,       ///< no answer within the timeout; equals std::errc::timed_out
+    http_status,         ///< an HTTP status that is not a success
+    exit_status,         ///< a command ended with another status than 0
+    killed_by_signal,    ///< a command was ended by a signal
+    malformed_response,  ///< what came is not HTTP/1.x
+    too_many_redirects,  ///< more requests than HttpOptions::max_requests
+    bad_redirect,        ///< a Location that cannot be followed
+    no_such_host,        ///< the name does not resolve
+    unexpected_response, ///< an HTTP answer that is not as HttpOptions::expect wants it
     // "Could not ask": the attempt counts for nothing.
     incomplete_body, ///< the body broke off, timed out or was framed wrongly
     status_lost,     ///< somebody else reaped our child, and the system cannot tell its exit status any more
@@ -44,6 +45,7 @@ public:
         case Errc::too_many_redirects: return "too many redirects";
         case Errc::bad_redirect: return "redirect cannot be followed";
         case Errc::no_such_host: return "no such host";
+        case Errc::unexpected_response: return "HTTP response is not as expected";
         case Errc::incomplete_body: return "response body is incomplete";
         case Errc::status_lost: return "exit status was lost to another waiter";
         case Errc::probe_threw: return "probe threw an unknown exception";

@@ -5,10 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/message.hpp>
@@ -16,6 +18,7 @@
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/result.hpp>
 #include <probekit/http/exchange_plan.hpp>
+#include <probekit/http/expectation.hpp>
 #include <probekit/http/request.hpp>
 #include <probekit/http/response_parser.hpp>
 #include <probekit/http/url.hpp>
@@ -72,6 +75,8 @@ public:
         const auto see_header = [this](std::string_view name, std::string_view value) {
             if (is_redirect(parser_.status()) && plan_->follows_redirects() && detail::is_header(name, "location"))
                 see_location(value);
+            const bool is_interim = parser_.status() < 200 && parser_.status() != 101;
+            if (!is_interim && plan_->watches(name)) note_header(name, value);
         };
         for (;;) {
             switch (parser_.next(bytes, see_header)) {
@@ -157,10 +162,11 @@ public:
     }
 
 private:
-    /// What there is only once a redirect has come.
+    /// What there is only once a redirect has come, or a header that an expectation looks at.
     struct Hop {
-        std::string location = {}; ///< of the answer that is being read
-        Url next = {};             ///< what it means
+        std::vector<HttpHeader> headers = {}; ///< those, of the answer that is being read
+        std::string location = {};            ///< of the answer that is being read
+        Url next = {};                        ///< what it means
         bool next_is_absolute = false;
         Url url = {};          ///< of the request under way, from the second on, as are the following
         std::string host = {}; ///< what its Host header says if it is not the URL's host
@@ -187,6 +193,16 @@ private:
         hop_->location = value;
     }
 
+    void note_header(std::string_view name, std::string_view value) {
+        if (!hop_) hop_ = std::make_unique<Hop>();
+        for (HttpHeader& header : hop_->headers) {
+            if (!detail::same_header(header.name, name)) continue;
+            if (header.value.size() < ResponseParser::max_line) header.value.append(", ").append(value);
+            return;
+        }
+        hop_->headers.push_back({std::string{name}, std::string{value}});
+    }
+
     /// The head is known. True: its body is to be read. False: there is no need to, or (is_done_) it was not to be borne.
     bool begin_body() {
         result_->phase = Phase::body;
@@ -204,10 +220,11 @@ private:
             hop_->next = resolve(url(), std::move(location.url));
             follows_ = hop_->next.hostname() == plan_->url().hostname();
         }
-        body_left_ = follows_ ? redirect_body_limit : plan_->body_limit();
+        body_left_ = follows_ ? redirect_body_limit : plan_->read_limit();
         const bool length_known = parser_.length() != ResponseParser::unknown_length;
         if (follows_) return !length_known || parser_.length() <= redirect_body_limit;
-        keeps_body_ = plan_->keeps_output() || result_->status < 200 || result_->status > 299;
+        keeps_body_ =
+            plan_->keeps_output() || result_->status < 200 || result_->status > 299 || !plan_->expectations().empty();
         if (keeps_body_ && length_known)
             result_->output.reserve(static_cast<std::size_t>(std::min(parser_.length(), body_left_)));
         return body_left_ != 0;
@@ -226,9 +243,26 @@ private:
         if (follows_) return follow();
         result_->phase = Phase::finish;
         const int status = result_->status;
-        if (status >= 200 && status < 300) return stop(Outcome::success, {}, {});
-        if (status >= 300 && status < 400) return stop(Outcome::warning, {}, {});
-        return stop(Outcome::failure, Errc::http_status, {});
+        if (!plan_->expects_status() && (status < 200 || status > 399))
+            return stop_read(Outcome::failure, Errc::http_status);
+        if (!plan_->expectations().empty()) {
+            const Answer answer{.status = status,
+                                .headers =
+                                    hop_ ? std::span<const HttpHeader>{hop_->headers} : std::span<const HttpHeader>{},
+                                .body = result_->output,
+                                .is_whole = result_->output_bytes <= most_body,
+                                .elapsed = result_->elapsed()};
+            if (const std::string why = unmet(plan_->expectations(), answer); !why.empty())
+                return stop_read(Outcome::failure, Errc::unexpected_response, "HTTP probe failed: " + why);
+        }
+        return stop_read(status < 300 || plan_->expects_status() ? Outcome::success : Outcome::warning, {});
+    }
+
+    /// Expectations may have wanted more of the body than is to be kept.
+    [[nodiscard]] Step stop_read(Outcome outcome, std::error_code cause, std::string text = {}) {
+        const std::size_t kept = outcome == Outcome::success && !plan_->keeps_output() ? 0 : plan_->body_limit();
+        if (result_->output.size() > kept) result_->output = result_->output.substr(0, kept);
+        return stop(outcome, cause, std::move(text));
     }
 
     [[nodiscard]] Step reject_response() {
@@ -257,6 +291,7 @@ private:
         hop.host = std::move(host);
         hop.request = make_request(hop.url, plan_->headers(), hop.host, referer);
         hop.location.clear();
+        hop.headers.clear();
         ++requests_;
         has_location_ = false;
         follows_ = false;

@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -8,6 +9,7 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/message.hpp>
@@ -15,6 +17,7 @@
 #include <probekit/core/duration.hpp>
 #include <probekit/core/result.hpp>
 #include <probekit/http/detail/punycode.hpp>
+#include <probekit/http/expectation.hpp>
 #include <probekit/http/request.hpp>
 #include <probekit/http/url.hpp>
 
@@ -60,7 +63,16 @@ public:
         return detail::join_host_port(address_, std::to_string(port));
     }
 
-    [[nodiscard]] std::size_t body_limit() const noexcept { return body_limit_; }
+    [[nodiscard]] const std::vector<Expectation>& expectations() const noexcept { return expectations_; }
+    /// Whether an expectation decides which statuses are right, instead of the kubelet's rule.
+    [[nodiscard]] bool expects_status() const noexcept { return expects_status_; }
+    /// Whether an expectation looks at that header.
+    [[nodiscard]] bool watches(std::string_view header) const noexcept {
+        return std::ranges::any_of(watched_, [&](const auto& name) { return detail::same_header(name, header); });
+    }
+
+    [[nodiscard]] std::size_t body_limit() const noexcept { return body_limit_; } ///< of what may be kept
+    [[nodiscard]] std::size_t read_limit() const noexcept { return read_limit_; } ///< of what is read of a body
     [[nodiscard]] bool keeps_output() const noexcept { return keeps_output_; }
     [[nodiscard]] bool follows_redirects() const noexcept { return follows_redirects_; }
     [[nodiscard]] int max_requests() const noexcept { return max_requests_; }
@@ -83,13 +95,22 @@ private:
           host_(detail::ascii_host(url_.hostname())),
           address_(address.empty() ? std::string_view{host_} : address),
           refusal_(std::move(parsed.error)),
+          expectations_(options.expect),
           body_limit_(options.body_limit),
+          read_limit_(options.body_limit),
           max_requests_(options.max_requests),
           port_(action.port),
           scheme_(action.scheme),
           has_tls_(has_tls),
           keeps_output_(options.keep_output),
           follows_redirects_(options.redirects == Redirects::same_host) {
+        detail::each_expectation(expectations_, [this](const Expectation& one) {
+            if (one.subject == Expectation::Subject::status) expects_status_ = true;
+            if (one.subject == Expectation::Subject::header) watched_.push_back(one.header);
+            // One more than is kept of a body that is to be whole tells whether it was.
+            if (one.subject == Expectation::Subject::body)
+                read_limit_ = std::max(read_limit_, std::min(one.body_bytes, most_body + 1));
+        });
         if (!refusal_.empty()) return;
         std::string_view reason = headers_.error;
         if (reason.empty() && host_.empty()) reason = "http: no Host in request URL";
@@ -104,13 +125,17 @@ private:
     std::string host_;
     std::string address_;
     std::string refusal_;
+    std::vector<Expectation> expectations_;
+    std::vector<std::string> watched_;
     std::size_t body_limit_;
+    std::size_t read_limit_;
     int max_requests_;
     std::uint16_t port_;
     HttpScheme scheme_;
     bool has_tls_;
     bool keeps_output_;
     bool follows_redirects_;
+    bool expects_status_ = false;
     bool refusal_is_failure_ = false;
 };
 

@@ -26,6 +26,7 @@
 #include <probekit/core/result.hpp>
 #include <probekit/http/exchange_fsm.hpp>
 #include <probekit/http/exchange_plan.hpp>
+#include <probekit/http/expectation.hpp>
 #include <probekit/probes/detail/builtin_probe.hpp>
 #include <probekit/probes/detail/closing_socket.hpp>
 #include <probekit/probes/detail/dial.hpp>
@@ -40,6 +41,7 @@ namespace probekit::inline v0::detail {
     if (options.max_requests < 1) errors.push_back({"max_requests", "must be greater than zero"});
     if (!is_one_line(options.user_agent)) errors.push_back({"user_agent", "must not contain CR, LF or NUL"});
     for (ConfigError& error : validate_source(options.source_address)) errors.push_back(std::move(error));
+    for (ConfigError& error : http::validate(options.expect)) errors.push_back(std::move(error));
     return errors;
 }
 

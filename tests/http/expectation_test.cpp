@@ -1,0 +1,274 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#include <probekit/http/expectation.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include <probekit/http/exchange_fsm.hpp>
+#include <probekit/http/regex.hpp>
+
+using namespace probekit;
+using namespace std::chrono_literals;
+using http::Answer;
+using http::body;
+using http::Expectation;
+using http::header;
+using http::status_in;
+using Step = http::ExchangeFsm::Step;
+
+namespace {
+
+const std::vector<HttpHeader> headers = {{"Content-Type", "application/json"}, {"X-Empty", ""}};
+
+Answer answer(std::string_view text = "all is well\n") {
+    return {.status = 204, .headers = headers, .body = text, .is_whole = true, .elapsed = 150ms};
+}
+
+std::string why_not(const Expectation& one, const Answer& seen = answer()) {
+    return http::unmet(std::span{&one, 1}, seen);
+}
+
+class IsLong final : public http::Matcher {
+public:
+    [[nodiscard]] bool matches(std::string_view text) const override { return text.size() > 100; }
+    [[nodiscard]] std::string found_in(std::string_view text) const override {
+        return std::to_string(text.size()) + " bytes";
+    }
+};
+
+/// One exchange by the machine: the answer comes in pieces of one byte, then the stream ends.
+struct Looked {
+    Looked(HttpOptions options, const std::string& bytes, HttpGetAction action = {.port = 80}) : plan(action, options) {
+        http::ExchangeFsm fsm{plan, result};
+        REQUIRE(fsm.start() == Step::connect);
+        REQUIRE(fsm.connected() == Step::send);
+        Step step = fsm.sent();
+        result.times[0] = 300ms;
+        for (; taken != bytes.size() && step == Step::receive; ++taken)
+            step = fsm.received(std::string_view{bytes}.substr(taken, 1));
+        if (step == Step::receive) step = fsm.ended();
+        REQUIRE(step == Step::done);
+        error = fsm.error();
+    }
+
+    http::ExchangePlan plan;
+    ProbeResult result;
+    std::error_code error;
+    std::size_t taken = 0; ///< bytes, until it knew
+};
+
+std::string ok(const std::string& text, const std::string& more = {}) {
+    return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(text.size()) + "\r\n" + more + "\r\n" + text;
+}
+
+} // namespace
+
+TEST_CASE("an expectation holds, or says what was seen") {
+    struct Row {
+        Expectation expectation;
+        std::string why_not;
+    };
+    const Row row = GENERATE(values<Row>({
+        {status_in({204}), ""},
+        {status_in({200, {201, 299}}), ""},
+        {status_in({200, {300, 399}}), "expected status in 200, 300-399, got 204"},
+        {!status_in({{200, 299}}), "expected not status in 200-299, got 204"},
+        {header("content-TYPE").is_present(), ""},
+        {header("X-Empty").is_present(), ""},
+        {header("X-Other").is_present(), "expected header X-Other to be present, got none"},
+        {!header("X-Other").is_present(), ""},
+        {!header("X-Empty").is_present(), R"(expected not header X-Empty to be present, got "")"},
+        {header("Content-Type").equals("application/json"), ""},
+        {header("Content-Type").equals("json"),
+         R"(expected header Content-Type to equal "json", got "application/json")"},
+        {header("Content-Type").contains("json"), ""},
+        {header("X-Other").contains(""), R"(expected header X-Other to contain "", got none)"},
+        {header("Content-Type").satisfies(http::regex("^application/(json|xml)$")), ""},
+        {header("Content-Type").satisfies(http::regex("^json")),
+         R"(expected header Content-Type to match "^json", got "application/json")"},
+        {body().contains("well"), ""},
+        {body(5).contains("well"), R"(expected body to contain "well", got "all i")"},
+        {!body().contains("well"), R"(expected not body to contain "well", got "all is well\n")"},
+        {body().equals("all is well\n"), ""},
+        {body(http::whole_body).satisfies(http::regex("^all [a-z ]+\\n$")), ""},
+        {body().satisfies(http::matching("to be long", std::make_shared<IsLong>())),
+         "expected body to be long, got 12 bytes"},
+        {http::latency_at_most(150ms), ""},
+        {http::latency_at_most(149ms), "expected latency at most 149ms, got 150ms"},
+        {http::any_of({status_in({500}), body().contains("well")}), ""},
+        {http::any_of({status_in({500}), body().contains("ill")}),
+         R"(expected any of: status in 500; body to contain "ill", got 204; "all is well\n")"},
+        {!http::any_of({status_in({204}), body().contains("ill")}),
+         R"(expected not any of: status in 204; body to contain "ill", got 204; "all is well\n")"},
+    }));
+    CHECK(why_not(row.expectation) == row.why_not);
+    CHECK(why_not(!row.expectation).empty() == !row.why_not.empty());
+    CHECK((!!row.expectation) == row.expectation);
+    CHECK(http::validate(std::span{&row.expectation, 1}).empty());
+}
+
+TEST_CASE("the first that does not hold is told") {
+    const std::vector<Expectation> list = {status_in({204}), body().contains("x"), header("Y").is_present()};
+    CHECK(http::unmet(list, answer()).starts_with("expected body "));
+    CHECK(http::unmet({}, answer()).empty());
+}
+
+TEST_CASE("a long text is shown by its beginning") {
+    const std::string why = why_not(body().equals("short"), answer(std::string(5000, 'x')));
+    CHECK(why == "expected body to equal \"short\", got \"" + std::string(100, 'x') + "\"...");
+}
+
+TEST_CASE("a body that is not whole is not judged as if it were") {
+    Answer cut = answer("ok");
+    cut.is_whole = false;
+    CHECK(why_not(body(http::whole_body).contains("ok"), cut) ==
+          R"(expected body to contain "ok", got more than 1048576 bytes)");
+    CHECK(!why_not(!body(http::whole_body).contains("no"), cut).empty());
+    CHECK(why_not(body(2).contains("ok"), cut).empty());
+}
+
+TEST_CASE("an expression does not end the program on a long body") {
+    const std::string text(1'000'000, 'a');
+    CHECK(why_not(body(http::whole_body).satisfies(http::regex("^(a|b)*$")), answer(text)).empty());
+    CHECK(!why_not(body(http::whole_body).satisfies(http::regex("(a*)*c")), answer(text.substr(0, 2000))).empty());
+}
+
+TEST_CASE("mistakes in expectations are named by their place") {
+    struct Row {
+        Expectation expectation;
+        std::string field;
+    };
+    const Row row = GENERATE(values<Row>({
+        {status_in({}), "expect[1].statuses"},
+        {status_in({200, {300, 299}}), "expect[1].statuses[1]"},
+        {status_in({99}), "expect[1].statuses[0]"},
+        {status_in({{200, 1000}}), "expect[1].statuses[0]"},
+        {header("").is_present(), "expect[1].header"},
+        {header("X Y").is_present(), "expect[1].header"},
+        {header("X").satisfies(http::regex("(")), "expect[1].match"},
+        {body().satisfies(http::matching("to be", nullptr)), "expect[1].match"},
+        {body(0).contains("x"), "expect[1].body_bytes"},
+        {body(http::most_body + 1).contains("x"), "expect[1].body_bytes"},
+        {http::latency_at_most(0ms), "expect[1].at_most"},
+        {http::any_of({}), "expect[1].alternatives"},
+        {http::any_of({status_in({200}), header("\r").is_present()}), "expect[1].alternatives[1].header"},
+    }));
+    const std::vector<Expectation> list = {status_in({200}), row.expectation};
+    const ConfigErrors errors = http::validate(list);
+    REQUIRE(errors.size() == 1);
+    CHECK(errors[0].field == row.field);
+    CHECK_FALSE(errors[0].detail.empty());
+}
+
+TEST_CASE("an exchange is judged by what is expected of it") {
+    struct Row {
+        std::vector<Expectation> expect;
+        std::string answer;
+        Outcome outcome;
+        std::string message;
+    };
+    const std::string moved = "HTTP/1.1 300 X\r\nContent-Length: 2\r\n\r\nhi";
+    const std::string missing = "HTTP/1.1 404 X\r\nContent-Length: 2\r\n\r\nno";
+    const Row rows[] = {
+        {{status_in({404})}, missing, Outcome::success, ""},
+        {{!status_in({{500, 599}})}, missing, Outcome::success, ""},
+        {{status_in({{200, 399}})}, moved, Outcome::success, ""},
+        {{status_in({200})}, missing, Outcome::failure, "HTTP probe failed: expected status in 200, got 404"},
+        {{body().contains("hi")}, moved, Outcome::warning, "Probe terminated redirects, Response body: hi"},
+        {{body().contains("no")}, missing, Outcome::failure, "HTTP probe failed with statuscode: 404"},
+        {{body().contains("up")}, ok("it is up"), Outcome::success, ""},
+        {{body().contains("up")},
+         ok("it is down"),
+         Outcome::failure,
+         R"(HTTP probe failed: expected body to contain "up", got "it is down")"},
+        {{header("x-a").equals("1, 2")}, ok("", "X-A: 1\r\nx-a: 2\r\n"), Outcome::success, ""},
+        {{header("X-A").is_present()},
+         ok(""),
+         Outcome::failure,
+         "HTTP probe failed: expected header X-A to be present, got none"},
+        {{header("X-A").equals("final")},
+         "HTTP/1.1 103 X\r\nX-A: interim\r\n\r\n" + ok("", "X-A: final\r\n"),
+         Outcome::success,
+         ""},
+        {{http::latency_at_most(300ms)}, ok(""), Outcome::success, ""},
+        {{http::latency_at_most(299ms)},
+         ok(""),
+         Outcome::failure,
+         "HTTP probe failed: expected latency at most 299ms, got 300ms"},
+    };
+    for (const Row& row : rows) {
+        const Looked look{{.expect = row.expect}, row.answer};
+        CHECK_FALSE(look.error);
+        CHECK(look.result.outcome == row.outcome);
+        CHECK(look.plan.message(look.result, {}) == row.message);
+        CHECK(look.result.phase == Phase::finish);
+        if (row.outcome == Outcome::success) CHECK(look.result.output.empty());
+        if (row.outcome == Outcome::success) CHECK_FALSE(look.result.cause);
+        if (row.message.starts_with("HTTP probe failed:")) CHECK(look.result.cause == Errc::unexpected_response);
+    }
+}
+
+TEST_CASE("of the body is read what somebody wants") {
+    const std::string text(50'000, 'x');
+    const std::string bytes = ok(text);
+    const std::size_t head = bytes.size() - text.size();
+    struct Row {
+        std::size_t body_limit;
+        std::vector<Expectation> expect;
+        std::size_t read;
+    };
+    const Row rows[] = {
+        {0, {status_in({200})}, 0},
+        {0, {header("X").equals("y")}, 0},
+        {100, {status_in({200})}, 100},
+        {0, {body(200).contains("x")}, 200},
+        {300, {body(200).contains("x")}, 300},
+        {0, {body(200).contains("x"), http::any_of({body(400).contains("x")})}, 400},
+        {0, {body(http::whole_body).contains("x")}, text.size()},
+    };
+    for (const Row& row : rows) {
+        const Looked look{{.body_limit = row.body_limit, .expect = row.expect}, bytes};
+        CHECK(look.taken == head + row.read);
+        CHECK(look.result.output_bytes == row.read);
+    }
+    // What is kept is as long as it may be, whatever was read.
+    const Looked kept{{.body_limit = 10, .keep_output = true, .expect = {body(200).contains("x")}}, bytes};
+    CHECK(kept.result.output == std::string(10, 'x'));
+    const Looked failed{{.body_limit = 10, .expect = {body(200).contains("y")}}, bytes};
+    CHECK(failed.result.output == std::string(10, 'x'));
+}
+
+TEST_CASE("a body that breaks off before its end cannot be judged") {
+    const Looked look{{.body_limit = 0, .expect = {body(http::whole_body).contains("x")}},
+                      "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nxx"};
+    CHECK(look.error == Errc::incomplete_body);
+}
+
+TEST_CASE("a whole body may be as long as is kept, and no longer") {
+    const std::size_t more = GENERATE(0u, 1u);
+    const Looked look{{.expect = {body(http::whole_body).contains("x")}}, ok(std::string(http::most_body + more, 'x'))};
+    CHECK((look.result.outcome == Outcome::success) == (more == 0));
+}
+
+TEST_CASE("of redirects that are followed only the last answer is judged") {
+    http::ExchangePlan plan{HttpGetAction{.port = 80},
+                            HttpOptions{.expect = {status_in({200}), !header("X-A").is_present()}}};
+    ProbeResult result;
+    http::ExchangeFsm fsm{plan, result};
+    REQUIRE(fsm.start() == Step::connect);
+    REQUIRE(fsm.connected() == Step::send);
+    REQUIRE(fsm.sent() == Step::receive);
+    REQUIRE(fsm.received("HTTP/1.1 302 X\r\nX-A: 1\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n") == Step::connect);
+    REQUIRE(fsm.connected() == Step::send);
+    REQUIRE(fsm.sent() == Step::receive);
+    REQUIRE(fsm.received(ok("")) == Step::done);
+    CHECK(result.outcome == Outcome::success);
+}
