@@ -145,7 +145,8 @@ private:
     }
 
     void draw_grid() {
-        for (Duration moment{}; moment <= scene_.timeline.length; moment += axis_.step()) {
+        for (int i = 0; i <= scene_.timeline.length / axis_.step(); ++i) {
+            const Duration moment = i * axis_.step();
             svg_.line(axis_.x(moment), top_ - 4, axis_.x(moment), bottom_ + 4, "grid");
             svg_.text(axis_.x(moment), bottom_ + 18, "tick", time_text(moment));
         }

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstddef>
+#include <iterator>
 #include <sstream>
 #include <string_view>
 #include <system_error>
@@ -66,36 +68,55 @@ private:
     void read_pod(const Json& pod, const std::string& where) {
         const Json& metadata = member(pod, "metadata");
         const std::string name = text(metadata, "name");
-        if (!std::exchange(pods_[name], true)) {
+        Pod& known = pods_[name];
+        if (const auto gone = moment(metadata, "deletionTimestamp"); gone && !std::exchange(known.deleted, true))
+            for (auto& [key, recording] : result.by_name)
+                if (recording.subject.pod == name)
+                    recording.last = *gone - std::chrono::seconds{number(metadata, "deletionGracePeriodSeconds")};
+        if (known.deleted) return;
+        if (!std::exchange(known.read, true)) {
             Subjects subjects;
             add_subjects(subjects, pod, where);
             result.errors.insert(result.errors.end(), subjects.errors.begin(), subjects.errors.end());
+            const auto created = moment(metadata, "creationTimestamp");
+            if (!created) result.errors.push_back(where + ": metadata.creationTimestamp is missing");
             for (Subject& subject : subjects.all) {
                 Recording& recording = result.by_name[subject.name()];
                 recording.subject = std::move(subject);
-                recording.created = moment(metadata, "creationTimestamp").value_or(Timestamp{});
+                recording.created = recording.last = created.value_or(Timestamp{});
             }
         }
-        const bool deleted = !text(metadata, "deletionTimestamp").empty();
+        Timestamp changed{};
+        for (const Json& condition : member(member(pod, "status"), "conditions"))
+            if (text(condition, "type") == "ContainersReady")
+                changed = moment(condition, "lastTransitionTime").value_or(changed);
         for (const char* statuses : {"containerStatuses", "initContainerStatuses"})
             for (const Json& status : member(member(pod, "status"), statuses))
-                if (Recording* recording = find(name, text(status, "name"))) read_status(*recording, status, deleted);
+                if (Recording* recording = find(name, text(status, "name"))) read_status(*recording, status, changed);
     }
 
-    static void read_status(Recording& recording, const Json& status, bool deleted) {
-        read_terminated(recording, member(member(status, "lastState"), "terminated"), deleted);
+    /// `ready_changed`: of one of the pod's containers.
+    static void read_status(Recording& recording, const Json& status, Timestamp ready_changed) {
+        read_terminated(recording, member(member(status, "lastState"), "terminated"));
         const Json& state = member(status, "state");
-        read_terminated(recording, member(state, "terminated"), deleted);
-        if (const auto began = moment(member(state, "running"), "startedAt")) life_begun(recording, *began);
+        read_terminated(recording, member(state, "terminated"));
+        const auto began = moment(member(state, "running"), "startedAt");
+        if (!began) return;
+        RecordedLife& life = life_begun(recording, *began);
+        const bool was_ready = !life.ready.empty() && life.ready.back().second;
+        const bool ready = member(status, "ready") == true;
+        if (ready == was_ready) return;
+        recording.last = std::max(recording.last, ready_changed);
+        life.ready.emplace_back(recording.last, ready);
     }
 
-    static void read_terminated(Recording& recording, const Json& state, bool deleted) {
+    static void read_terminated(Recording& recording, const Json& state) {
         const auto began = moment(state, "startedAt");
         const auto ended = moment(state, "finishedAt");
         if (!began || !ended) return;
         RecordedLife& life = life_begun(recording, *began);
         recording.last = std::max(recording.last, *ended);
-        if (life.ended || deleted) return;
+        if (life.ended) return;
         life.ended = ended;
         const int signal = number(state, "signal");
         life.exit = signal != 0 ? probekit::ExitStatus{.signal = signal}
@@ -116,7 +137,7 @@ private:
         const std::string path = text(involved, "fieldPath");
         const std::size_t brace = path.find('{');
         const auto at = moment(event, "lastTimestamp");
-        if (brace == std::string::npos || !path.ends_with('}') || !at) return;
+        if (brace == std::string::npos || !path.ends_with('}') || !at || pods_[text(involved, "name")].deleted) return;
         Recording* recording = find(text(involved, "name"), path.substr(brace + 1, path.size() - brace - 2));
         if (recording == nullptr) return;
         recording->last = std::max(recording->last, *at);
@@ -125,7 +146,7 @@ private:
         if (life == recording->lives.rend()) return;
         const std::string reason = text(event, "reason");
         const std::string message = text(event, "message");
-        if (reason == "Killing" && !message.starts_with("Stopping")) life->told = at;
+        if (reason == "Killing") life->told = at;
         if (reason == "Unhealthy") read_failure(*recording, *life, message, *at - life->began);
     }
 
@@ -153,7 +174,11 @@ private:
         return found == result.by_name.end() ? nullptr : &found->second;
     }
 
-    std::map<std::string, bool> pods_ = {}; // those whose settings are known
+    struct Pod {
+        bool read = false;    ///< its settings
+        bool deleted = false; ///< what it does now is of no interest
+    };
+    std::map<std::string, Pod> pods_ = {};
 };
 
 // ---- from recordings to scripts ----
@@ -165,27 +190,44 @@ std::optional<ProbeKind> kind_recorded(const Recording& recording, ProbeKind ask
     return std::nullopt;
 }
 
+/// Whether it was not ready at that age, half a period later at the latest.
+bool unready(const RecordedLife& life, Duration age, Duration half) {
+    bool ready = false;
+    for (const auto& [from, now_ready] : life.ready)
+        if (from - life.began <= age + half) ready = now_ready;
+    return !ready;
+}
+
 /// How it would have answered at that age.
 Answer answer_of(const RecordedLife& life, const Recording& recording, ProbeKind kind, Duration age) {
-    const auto& failures = life.failures[index(kind)];
     const probekit::ProbeSpec& spec = *recording.subject.settings.probe(kind);
-    const auto next = std::ranges::upper_bound(failures, age, {}, &RecordedFailure::age);
-    if (next == failures.begin()) {
-        // Ill from the beginning, if the first look found it so.
-        const bool ill = next != failures.end() && next->age < spec.initial_delay + spec.period;
-        return ill ? next->answer : probekit::simulation::pass();
-    }
-    const RecordedFailure& last = *std::prev(next);
+    const auto& failures = life.failures[index(kind)];
+    const auto found = std::ranges::upper_bound(failures, age, {}, &RecordedFailure::age);
+    const RecordedFailure* before = found == failures.begin() ? nullptr : &*std::prev(found);
+    const RecordedFailure* after = found == failures.end() ? nullptr : &*found;
+
+    const Duration half = spec.period / 2;
+    const Duration since = before == nullptr ? Duration::max() : age - before->age;
+    const Duration until = after == nullptr ? Duration::max() : after->age - age;
+    // Two looks that failed one after the other: it was ill in between, too.
+    if (before != nullptr && after != nullptr && since + until < spec.period + half)
+        return since < until ? before->answer : after->answer;
+    if (since < half) return before->answer;
+    if (until <= half) return after->answer;
+    // Who records drops further events when there are too many; a container that is not ready yet is as ill as it was.
+    const bool still = before != nullptr && kind == ProbeKind::readiness && unready(life, age, half);
+    if (still) return before->answer;
+    // Ill from the beginning, if the first look found it so; and for ever, if there was no look any more.
+    if (before == nullptr && after != nullptr && after->age < spec.initial_delay + spec.period) return after->answer;
     const Duration known_until = life.told.value_or(life.ended.value_or(recording.last)) - life.began;
-    const bool goes_on =
-        next != failures.end() ? next->age - last.age < spec.period * 3 / 2 : known_until < last.age + spec.period;
-    return goes_on || age < last.age + spec.period ? last.answer : probekit::simulation::pass();
+    if (before != nullptr && after == nullptr && known_until < before->age + spec.period) return before->answer;
+    return probekit::simulation::pass();
 }
 
 } // namespace
 
 probekit::simulation::Script Recording::script() const {
-    probekit::simulation::Script script{.length = last - created};
+    probekit::simulation::Script script{.length = std::max<Duration>(last - created, 0s)};
     if (lives.empty()) return script;
     for (const RecordedLife& life : lives) {
         probekit::simulation::Life lived{.starts_in = std::max<Duration>(lives.front().began - created, 0s)};

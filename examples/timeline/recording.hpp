@@ -1,13 +1,14 @@
 // What a supervisor or a cluster has recorded of containers: the watch events of Pods and Events, a JSON object a line.
 //
-// Kubernetes tells of looks that failed, and when a container began and ended; looks that passed leave no trace. So a
-// failure is taken to stand until the next look would have been due: if that one left no trace, it passed.
+// Kubernetes tells of looks that failed, and when a container began and ended; looks that passed leave no trace. So one is
+// taken to have passed where none is known to have failed, and a change between two looks to have come half-way.
 #pragma once
 
 #include <array>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <probekit/core/duration.hpp>
@@ -30,9 +31,10 @@ struct RecordedFailure {
 struct RecordedLife {
     Timestamp began = {};
     std::optional<Timestamp> told = {};  ///< was killed for a probe
-    std::optional<Timestamp> ended = {}; ///< and not because its pod was deleted
+    std::optional<Timestamp> ended = {}; ///< what comes after the deletion of its pod is not read
     probekit::ExitStatus exit = {};
     std::array<std::vector<RecordedFailure>, 3> failures = {}; ///< by kind, in order
+    std::vector<std::pair<Timestamp, bool>> ready = {};        ///< from when on; not, at first
 };
 
 struct Recording {

@@ -39,7 +39,9 @@ std::optional<Timestamp> parse_timestamp(std::string_view text) {
                               day{static_cast<unsigned>(take(2, 'T'))}};
     const int hour = take(2, ':');
     const int minute = take(2, ':');
-    if (!good || !date.ok() || hour > 23 || minute > 59 || !text.ends_with('Z')) return std::nullopt;
+    // Years that a count of nanoseconds reaches.
+    const bool year_fits = date.year() >= year{1970} && date.year() < year{2262};
+    if (!good || !date.ok() || !year_fits || hour > 23 || minute > 59 || !text.ends_with('Z')) return std::nullopt;
     text.remove_suffix(1);
     // "05" or "05.123456": a duration in seconds.
     const auto second = probekit::kubernetes::parse_duration(std::string{text} + "s");

@@ -281,6 +281,16 @@ TEST_CASE("its length is included, and what would not end is cut off") {
     CHECK(still.events.size() <= Timeline::max_events + 5);
 }
 
+TEST_CASE("time does not go back, whatever a script says") {
+    const Life life{.starts_in = -1s, .exits_after = -1s, .ends_in = -1s};
+    CHECK(story(simulate(Container{.restart_policy = RestartPolicy::never}, {.lives = {life}})) ==
+          "runs ready ended unready over");
+    CHECK(simulate(ProbeSpec{}, {.answers = always(Answer{.takes = -1s}), .length = 10s}).times(What::ready) ==
+          Times{0s});
+    CHECK(simulate(ProbeSpec{}, {.stop_after = -1s}).times(What::stop) == Times{0s});
+    CHECK(simulate(ProbeSpec{}, {.length = -1s}).events.empty());
+}
+
 TEST_CASE("wrong settings are told, all at once") {
     const ProbeSpec wrong{.kind = ProbeKind::startup, .period = 0s, .success_threshold = 2};
     try {

@@ -40,7 +40,7 @@ public:
     Simulator& operator=(const Simulator&) = delete;
 
     [[nodiscard]] simulation::Timeline run() {
-        if (script_.stop_after) stop_at_ = TimePoint{*script_.stop_after};
+        if (script_.stop_after) stop_at_ = after(*script_.stop_after);
         ask_to_start_at(TimePoint{});
         // A grid begins with the pod, whose container may take its time.
         for (Worker& worker : workers_)
@@ -93,6 +93,11 @@ public:
 private:
     // ---- time ----
 
+    /// A script may say less than nothing, and time does not go back.
+    [[nodiscard]] TimePoint after(Duration span) const noexcept {
+        return saturating_add(now_, std::max(Duration::zero(), span));
+    }
+
     [[nodiscard]] TimePoint next_moment() const noexcept {
         TimePoint next = std::min({runs_at_, exits_at_, killed_at_, stop_at_});
         for (const Worker& worker : workers_) next = std::min({next, worker.ends(), worker.due()});
@@ -131,7 +136,7 @@ private:
         ending_ = killed_for_probe_ = false;
         began_ = now_;
         runs_at_ = never;
-        if (life_.exits_after) exits_at_ = saturating_add(now_, *life_.exits_after);
+        if (life_.exits_after) exits_at_ = after(*life_.exits_after);
         record({.what = Event::What::runs});
         started_ = false;
         if (!first) set_gates(); // shut, for all that startup holds back
@@ -158,7 +163,7 @@ private:
         ending_ = true;
         record({.what = what, .kind = kind, .span = grace});
         const bool heeds = life_.ends_in <= grace;
-        const TimePoint ends = saturating_add(now_, heeds ? life_.ends_in : grace);
+        const TimePoint ends = after(heeds ? life_.ends_in : grace);
         if (ends >= killed_at_) return; // it was told before
         killed_at_ = ends;
         told_exit_ = heeds ? life_.told_exit : ExitStatus{.signal = SIGKILL};

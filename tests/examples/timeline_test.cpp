@@ -1,0 +1,524 @@
+#include <chrono>
+#include <cstddef>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <unistd.h>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include <probekit/simulation/simulate.hpp>
+
+#include "../../examples/supervisor/options.hpp"
+#include "../../examples/timeline/options.hpp"
+#include "picture.hpp"
+#include "recording.hpp"
+#include "scene.hpp"
+#include "script.hpp"
+#include "story.hpp"
+#include "subject.hpp"
+#include "svg.hpp"
+#include "times.hpp"
+
+using namespace std::chrono_literals;
+using namespace timeline;
+using probekit::Duration;
+using probekit::Outcome;
+using probekit::ProbeKind;
+using probekit::simulation::Look;
+using probekit::simulation::simulate;
+using What = probekit::simulation::Event::What;
+using Texts = std::vector<std::string>;
+
+namespace {
+
+Options parse(std::vector<const char*> arguments) { return parse_options(arguments); }
+
+std::string mistake(std::vector<const char*> arguments) {
+    try {
+        static_cast<void>(parse_options(arguments));
+    } catch (const supervisor::UsageError& error) { return error.what(); }
+    return "";
+}
+
+/// A file, gone at the end.
+class File {
+public:
+    explicit File(std::string_view text) {
+        const int descriptor = mkstemp(path_.data());
+        REQUIRE(descriptor != -1);
+        close(descriptor);
+        std::ofstream{path_, std::ios::binary} << text;
+    }
+    ~File() { std::filesystem::remove(path_); }
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
+
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+private:
+    std::string path_ = (std::filesystem::temp_directory_path() / "timeline-XXXXXX").string();
+};
+
+Subjects read(std::string_view manifest) {
+    const File file{manifest};
+    return read_subjects({file.path()});
+}
+
+bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
+std::size_t count(std::string_view text, std::string_view part) {
+    std::size_t found = 0;
+    for (std::size_t at = text.find(part); at != std::string_view::npos; at = text.find(part, at + 1)) ++found;
+    return found;
+}
+
+/// What is wrong with it as XML, as far as our pictures go: elements that close, quoted attributes, entities.
+std::string xml_mistake(std::string_view text) {
+    Texts open;
+    while (!text.empty()) {
+        const std::size_t less = text.find('<');
+        const std::string_view words = text.substr(0, less);
+        for (std::size_t at = words.find('&'); at != std::string_view::npos; at = words.find('&', at + 1)) {
+            const std::string_view entity = words.substr(at, words.find(';', at) - at);
+            if (entity != "&amp" && entity != "&lt" && entity != "&gt" && entity != "&quot") return "a bare &";
+        }
+        if (less == std::string_view::npos) return open.empty() ? "" : "not closed: " + open.back();
+        text.remove_prefix(less + 1);
+        const std::size_t greater = text.find('>');
+        if (greater == std::string_view::npos) return "a tag does not end";
+        std::string_view tag = text.substr(0, greater);
+        text.remove_prefix(greater + 1);
+        if (tag.starts_with('/')) {
+            if (open.empty() || open.back() != tag.substr(1)) return "closed: " + std::string{tag};
+            open.pop_back();
+            if (open.empty() && contains(text, "<")) return "more than one root";
+            continue;
+        }
+        if (contains(tag, "<") || count(tag, "\"") % 2 != 0) return "in a tag: " + std::string{tag};
+        if (!tag.ends_with('/')) open.emplace_back(tag.substr(0, tag.find_first_of(" \n")));
+    }
+    return open.empty() ? "" : "not closed: " + open.back();
+}
+
+constexpr std::string_view three_probes = R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  terminationGracePeriodSeconds: 7
+  restartPolicy: OnFailure
+  initContainers:
+  - {name: init, image: none}
+  - {name: side, image: none, restartPolicy: Always, livenessProbe: {exec: {command: [a, "b c"]}}}
+  containers:
+  - name: c
+    image: none
+    startupProbe: {tcpSocket: {port: 80}, periodSeconds: 2}
+    livenessProbe: {httpGet: {path: /x, port: 80, scheme: HTTPS, host: h}, initialDelaySeconds: 1}
+    readinessProbe: {httpGet: {port: nope}, timeoutSeconds: 5, successThreshold: 2}
+)";
+
+} // namespace
+
+TEST_CASE("timeline: the command line") {
+    const Options options = parse({"--starts-after=40s",
+                                   "--fails-after",
+                                   "1m",
+                                   "--hangs",
+                                   "--look-takes",
+                                   "20ms",
+                                   "--exits-after",
+                                   "2m",
+                                   "--exit-code",
+                                   "3",
+                                   "--ends-in",
+                                   "4",
+                                   "--creation-takes",
+                                   "2s",
+                                   "--container",
+                                   "web",
+                                   "--duration",
+                                   "1h",
+                                   "--stop-after",
+                                   "50s",
+                                   "--looks",
+                                   "--feature-gates=ContainerScopedProbes=true",
+                                   "--both-cadences",
+                                   "--svg",
+                                   "x.svg",
+                                   "a.yaml",
+                                   "--",
+                                   "--b.yaml"});
+    CHECK(options.target.starts_after == 40s);
+    CHECK(options.target.fails_after == 1min);
+    CHECK(options.target.hangs);
+    CHECK(options.target.look_takes == 20ms);
+    CHECK(options.target.exits_after == 2min);
+    CHECK(options.target.exit_code == 3);
+    CHECK(options.target.ends_in == 4s);
+    CHECK(options.target.creation_takes == 2s);
+    CHECK(options.container == "web");
+    CHECK(options.duration == 1h);
+    CHECK(options.stop_after == 50s);
+    CHECK(options.all_looks);
+    CHECK(options.container_scoped_probes);
+    CHECK(options.both_cadences);
+    CHECK(options.svg == "x.svg");
+    CHECK(options.files == Texts{"a.yaml", "--b.yaml"});
+    CHECK(parse({"--ignores-sigterm", "-"}).target.ends_in == Duration::max());
+    CHECK(parse({"--replay", "log"}).files.empty());
+    CHECK(parse({"--help"}).help);
+    CHECK(contains(usage(), "--ignores-sigterm"));
+}
+
+TEST_CASE("timeline: mistakes on the command line") {
+    CHECK(mistake({}) == "no manifest given");
+    CHECK(mistake({"--speed", "a"}) == "unknown option --speed");
+    CHECK(mistake({"--fails-after", "soon", "a"}) ==
+          "--fails-after: \"soon\" is not a duration like 30s, 5m, 1h30m or 90");
+    CHECK(mistake({"a", "--svg"}) == "--svg needs a value");
+    CHECK(mistake({"a", "--svg="}) == "--svg needs a value");
+    CHECK(mistake({"a", "--hangs=yes"}) == "--hangs takes no value");
+    CHECK(mistake({"a", "--exit-code", "256"}) == "--exit-code: \"256\" is not a number from 0 to 255");
+    CHECK(mistake({"a", "--duration", "0"}) == "--duration: must be greater than zero");
+    CHECK(mistake({"a", "--feature-gates", "X=true"}) == "--feature-gates: unrecognized feature gate: X");
+    CHECK(mistake({"--replay", "log", "--fails-after", "3s"}) ==
+          "--fails-after: what the target does is in the recording of --replay");
+}
+
+TEST_CASE("timeline: times") {
+    CHECK(time_text(0s) == "0s");
+    CHECK(time_text(42501ms) == "42.5s");
+    CHECK(time_text(59960ms) == "1m");
+    CHECK(time_text(85s) == "1m25s");
+    CHECK(time_text(1h) == "1h");
+    CHECK(time_text(2h + 5s) == "2h0m5s");
+    CHECK(time_text(2h + 5min) == "2h5m");
+    const auto noon = std::chrono::sys_days{std::chrono::year{2026} / 1 / 31} + 12h;
+    CHECK(parse_timestamp("2026-01-31T12:00:00Z") == noon);
+    CHECK(parse_timestamp("2026-01-31T12:01:02.500000Z") == noon + 62500ms);
+    for (const char* wrong : {"", "2026-01-31", "2026-02-30T00:00:00Z", "2026-01-31T24:00:00Z", "2026-01-31T12:00:00",
+                              "2026-01-31T12:00:61Z", "2026-01-31T12:00:5m3Z", "2026-01-31T12:00:-1Z",
+                              "9999-01-01T00:00:00Z", "20x6-01-31T12:00:00Z", "2026-01-31T12:00:Z"})
+        CHECK_FALSE(parse_timestamp(wrong));
+}
+
+TEST_CASE("timeline: containers of a pod, with their probes as kubectl describes them") {
+    const Subjects subjects = read(three_probes);
+    REQUIRE(subjects.errors == Texts{});
+    REQUIRE(subjects.all.size() == 2); // the plain init container is to end
+    CHECK(subjects.all[0].name() == "p/side");
+    CHECK(subjects.all[0].settings.restart_policy == probekit::RestartPolicy::always);
+    CHECK(subjects.all[0].probes ==
+          Texts{"liveness   exec [a b c] delay=0s timeout=1s period=10s #success=1 #failure=3"});
+    const Subject& second = subjects.all[1];
+    CHECK(second.settings.restart_policy == probekit::RestartPolicy::on_failure);
+    CHECK(second.settings.termination_grace_period == 7s);
+    REQUIRE(second.probes.size() == 3);
+    CHECK(second.probes[0] == "startup    tcp-socket 127.0.0.1:80 delay=0s timeout=1s period=2s #success=1 #failure=3");
+    CHECK(second.probes[1] ==
+          "liveness   http-get https://h:80/x delay=1s timeout=1s period=10s #success=1 #failure=3");
+    CHECK(contains(second.probes[2], "(port \"nope\" not found)"));
+    CHECK_FALSE(second.cannot_ask[static_cast<std::size_t>(ProbeKind::readiness)].empty());
+}
+
+TEST_CASE("timeline: a probe that cannot be made never changes anything") {
+    const Subject subject = read(three_probes).all[1];
+    probekit::simulation::Script script = script_of({});
+    heed_impossible(script, subject);
+    const auto timeline = simulate(subject.settings, script);
+    CHECK_FALSE(timeline.first(What::ready));
+    CHECK_FALSE(timeline.first(What::kill));
+    for (const auto& look : timeline.looks(ProbeKind::readiness)) CHECK(look.error);
+}
+
+TEST_CASE("timeline: pods of templates and of lists") {
+    constexpr std::string_view containers = "spec: {containers: [{name: c, image: x}]}";
+    const auto deployment = read("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {template: {" +
+                                 std::string{containers} + "}}\n");
+    REQUIRE(deployment.errors == Texts{});
+    CHECK(deployment.all.at(0).name() == "d/c");
+    const auto list = read("apiVersion: v1\nkind: PodList\nitems:\n- {metadata: {name: a}, " + std::string{containers} +
+                           "}\n- {metadata: {name: b}, " + std::string{containers} + "}\n");
+    REQUIRE(list.errors == Texts{});
+    CHECK(list.all.size() == 2);
+}
+
+TEST_CASE("timeline: mistakes in manifests") {
+    const auto errors = [](std::string_view manifest) {
+        Texts found = read(manifest).errors;
+        REQUIRE_FALSE(found.empty());
+        return found.size() == 1 ? found[0].substr(found[0].find(": ") + 2) : found[1];
+    };
+    CHECK(
+        errors("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: x, livenessProbe: "
+               "{exec: {command: [a]}, periodSeconds: -1}}]}\n") ==
+        "spec.containers[0].livenessProbe.periodSeconds: Invalid value: -1: must be greater than or equal to 0");
+    CHECK(errors("kind: Service\n") == "a Service has no containers");
+    CHECK(errors("a: 1\n") == "Object 'Kind' is missing");
+    CHECK(errors("[1]\n") == "not an object");
+    CHECK(errors("kind: List\nitems: [{items: []}]\n") == "a List within a List");
+    CHECK(contains(errors("a: [\n"), "line"));
+    CHECK(read("").errors == Texts{"no containers in the manifests given"});
+    CHECK(read_subjects({"/does/not/exist"}).errors == Texts{"/does/not/exist: cannot be read, or is too long"});
+}
+
+TEST_CASE("timeline: a target as the options describe it") {
+    const auto answers = script_of({.starts_after = 10s, .fails_after = 20s}).answers;
+    CHECK_FALSE(answers(Look{.age = 9s}).outcome == Outcome::success);
+    CHECK(answers(Look{.age = 10s}).outcome == Outcome::success);
+    CHECK(answers(Look{.age = 20s}).outcome == Outcome::failure);
+    const auto slow = script_of({.fails_after = 20s, .hangs = true, .look_takes = 3s}).answers;
+    CHECK(slow(Look{.age = 19s}).takes == 3s);
+    CHECK(slow(Look{.age = 20s}).takes == Duration::max());
+    CHECK(described(TargetOptions{}) == "answers");
+    CHECK(described({.starts_after = 40s, .exits_after = 1min, .exit_code = 2, .ends_in = Duration::max()}) ==
+          "answers from 40s on, ends at 1m with exit code 2, ignores SIGTERM");
+}
+
+namespace {
+
+/// Would these settings have killed my slow starter?
+Scene slow_starter(Duration starts_after, int failure_threshold) {
+    Scene scene{.subject = {.pod = "p", .container = "c"}, .target = "<slow> & \"late\""};
+    scene.subject.settings.liveness = {.kind = ProbeKind::liveness, .failure_threshold = failure_threshold};
+    scene.subject.settings.readiness = {.kind = ProbeKind::readiness};
+    scene.timeline = simulate(scene.subject.settings, script_of({.starts_after = starts_after}));
+    return scene;
+}
+
+} // namespace
+
+TEST_CASE("timeline: a story is told to its end") {
+    CHECK(slow_starter(35s, 3).killed());
+    CHECK_FALSE(slow_starter(35s, 6).killed());
+    const std::string text = story(slow_starter(35s, 6), false);
+    CHECK(contains(text, "p/c: <slow> & \"late\"\n"));
+    CHECK(contains(
+        text, "  A start of up to 50s is always allowed; what has not answered 1m1s after its start is killed.\n"));
+    CHECK(contains(text, "    0.5s  runs\n"));
+    CHECK(contains(text, "     30s  liveness fails, 3 of 6\n"));
+    CHECK(contains(text, "     40s  liveness passes\n"));
+    CHECK(count(text, "liveness passes") == 1); // what stands already is no news
+    CHECK(contains(text, "In all: never killed by a probe, ready for 86 % of 5m.\n"));
+    CHECK(count(story(slow_starter(35s, 6), true), "liveness passes") == 26);
+
+    const std::string killed = story(slow_starter(35s, 3), false);
+    CHECK(contains(killed, "     30s  killed by its liveness probe: SIGTERM, and 30s to end\n"));
+    CHECK(contains(killed, "     30s  has ended: signal 15\n"));
+    CHECK(contains(killed, "   30.5s  runs again: restart 1\n"));
+    CHECK(contains(killed, "CrashLoopBackOff: back-off 40s"));
+}
+
+TEST_CASE("timeline: pictures are well-formed, whatever they show") {
+    Scene scene = slow_starter(35s, 3);
+    scene.subject.probes = {"liveness   exec [" + std::string(300, '<') + "]", "readiness  \x01 \u00e4\u00e4"};
+    const std::string svg = picture(std::vector{scene, slow_starter(0s, 3)});
+    CHECK(xml_mistake(svg) == "");
+    CHECK(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 960 "));
+    CHECK(contains(svg, "&lt;slow&gt; &amp; &quot;late&quot;"));
+    CHECK_FALSE(contains(svg, "\x01"));
+    CHECK(count(svg, ">process</text>") == 2);
+    CHECK(contains(svg, ">CrashLoopBackOff<"));
+    CHECK(contains(svg, "class=\"kill\""));
+    // Of very many looks no more are drawn than there is room for.
+    Scene long_one = slow_starter(0s, 3);
+    long_one.timeline = simulate(long_one.subject.settings, {.length = 48h});
+    CHECK(count(picture(std::vector{long_one}), "<circle") < 5000);
+    // Nothing at all happened, or too long ago to be drawn.
+    for (const Duration length : {Duration::zero(), Duration::max()}) {
+        Scene empty{.timeline = {.length = length}};
+        CHECK(xml_mistake(picture(std::vector{empty})) == "");
+    }
+}
+
+TEST_CASE("timeline: the check for well-formedness finds what is not") {
+    CHECK(xml_mistake("<a><b/></a>") == "");
+    for (const char* wrong :
+         {"<a>", "<a></b>", "<a b=\"></a>", "<a>&</a>", "<a/><a></a><b></b>", "<a", "<a><b></a></b>"})
+        CHECK(xml_mistake(wrong) != "");
+    CHECK(escaped("a\tb\nc") == "a b\nc");
+}
+
+namespace {
+
+/// The lines that a supervisor writes.
+class Log {
+public:
+    Log& pod(const std::string& state, bool ready = false, const std::string& ready_since = "12:00:00",
+             const std::string& metadata = "") {
+        text_ +=
+            R"({"type":"MODIFIED","object":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","namespace":"default",)"
+            R"("creationTimestamp":"2026-01-31T12:00:00.000000Z")" +
+            metadata +
+            R"(},"spec":{"containers":[{"name":"c","image":"x","livenessProbe":{"exec":{"command":["a"]},)"
+            R"("periodSeconds":10},"readinessProbe":{"exec":{"command":["a"]},"periodSeconds":5}}]},)"
+            R"("status":{"conditions":[{"type":"ContainersReady","lastTransitionTime":"2026-01-31T)" +
+            ready_since + R"(Z"}],"containerStatuses":[{"name":"c","ready":)" + (ready ? "true" : "false") +
+            R"(,"state":{)" + state + "}}]}}}\n";
+        return *this;
+    }
+    Log& runs(const std::string& since, bool ready = false, const std::string& ready_since = "12:00:00") {
+        return pod(R"("running":{"startedAt":"2026-01-31T)" + since + R"(Z"})", ready, ready_since);
+    }
+    Log& ended(const std::string& since, const std::string& at, const std::string& how) {
+        return pod(R"("terminated":{"startedAt":"2026-01-31T)" + since + R"(Z","finishedAt":"2026-01-31T)" + at +
+                   "Z\"," + how + "}");
+    }
+    Log& event(const std::string& reason, const std::string& message, const std::string& at) {
+        text_ +=
+            R"({"type":"ADDED","object":{"apiVersion":"v1","kind":"Event","involvedObject":{"kind":"Pod","name":"p",)"
+            R"("fieldPath":"spec.containers{c}"},"reason":")" +
+            reason + R"(","message":")" + message + R"(","lastTimestamp":"2026-01-31T)" + at + "Z\"}}\n";
+        return *this;
+    }
+    Log& failed(const std::string& probe, const std::string& at, const std::string& why = "x") {
+        return event("Unhealthy", probe + " probe failed: " + why, at);
+    }
+
+    [[nodiscard]] Recordings read() const {
+        const File file{text_};
+        return read_recordings(file.path());
+    }
+    [[nodiscard]] Recording recording() const {
+        Recordings recordings = read();
+        REQUIRE(recordings.errors == Texts{});
+        REQUIRE(recordings.by_name.contains("p/c"));
+        return recordings.by_name["p/c"];
+    }
+
+private:
+    std::string text_;
+};
+
+Outcome answer(const Recording& recording, ProbeKind kind, int life, Duration age) {
+    return recording.script().answers(Look{.kind = kind, .life = life, .age = age}).outcome;
+}
+
+} // namespace
+
+TEST_CASE("timeline: a recording is replayed as it was") {
+    // Found ill at 20 s, killed at 40 s, ended after its grace period; a second life that ends by itself.
+    const Recording recording =
+        Log{}
+            .runs("12:00:01")
+            .runs("12:00:01", true, "12:00:01")
+            .failed("Liveness", "12:00:20")
+            .failed("Liveness", "12:00:30.020000")
+            .failed("Liveness", "12:00:40")
+            .event("Killing", "Container c failed liveness probe, will be restarted", "12:00:40")
+            .ended("12:00:01", "12:01:10", R"("exitCode":137,"signal":9)")
+            .runs("12:01:11")
+            .ended("12:01:11", "12:01:31", R"("exitCode":3)")
+            .recording();
+    const auto script = recording.script();
+    CHECK(script.length == 91s);
+    REQUIRE(script.lives.size() == 2);
+    CHECK(script.lives[0].starts_in == 1s);
+    CHECK(script.lives[0].ends_in == Duration::max());
+    CHECK_FALSE(script.lives[0].exits_after);
+    CHECK(script.lives[1].exits_after == 20s);
+    CHECK(script.lives[1].exit == probekit::ExitStatus{.code = 3});
+
+    const auto timeline = simulate(recording.subject.settings, script);
+    CHECK(timeline.times(What::kill) == std::vector<Duration>{40s + 1ms});
+    CHECK(timeline.times(What::ended) == std::vector<Duration>{70s + 1ms});
+    CHECK(timeline.restarts().front() == 71s + 1ms);
+
+    SECTION("and under other settings: what ailed it goes on") {
+        probekit::simulation::Container patient = recording.subject.settings;
+        patient.liveness->failure_threshold = 5;
+        CHECK(simulate(patient, script).times(What::kill) == std::vector<Duration>{60s + 1ms});
+    }
+}
+
+TEST_CASE("timeline: what a recording tells of times between looks") {
+    const Recording recording =
+        Log{}
+            .runs("12:00:00")
+            .failed("Readiness", "12:00:20")
+            .failed("Readiness", "12:00:25.100000")
+            .failed("Readiness", "12:01:00", R"(command timed out: \"a\" timed out after 1s)")
+            .event("Unhealthy", "Readiness probe errored and resulted in unknown state: x", "12:02:00")
+            .runs("12:00:00", true, "12:05:00")
+            .recording();
+    const auto seen = [&](Duration age) { return answer(recording, ProbeKind::readiness, 1, age); };
+    CHECK(seen(17s) == Outcome::success);
+    CHECK(seen(18s) == Outcome::failure); // half a period before the look that found it
+    CHECK(seen(22550ms) == Outcome::failure);
+    CHECK(seen(61s) == Outcome::unknown);
+    const auto answers = recording.script().answers;
+    CHECK(answers(Look{.life = 1, .age = 58s}).takes == Duration::max()); // began a timeout earlier
+    CHECK(answers(Look{.life = 1, .age = 120s}).error);
+    // Never ready until 5 min: it was as ill as it had been seen, though nobody said so any more.
+    CHECK(answers(Look{.life = 1, .age = 250s}).error);
+    CHECK(seen(299s) == Outcome::success);
+    // Liveness has no trace at all: it passed. Startup, which was not looked at, answers as liveness.
+    CHECK(answer(recording, ProbeKind::liveness, 1, 20s) == Outcome::success);
+    CHECK(answer(recording, ProbeKind::startup, 1, 20s) == Outcome::success);
+    // Another life than those recorded is like the last.
+    CHECK(answer(recording, ProbeKind::readiness, 7, 20s) == Outcome::failure);
+}
+
+TEST_CASE("timeline: one that was ill at its first look was ill before") {
+    const Recording recording =
+        Log{}.runs("12:00:00").failed("Liveness", "12:00:09").runs("12:00:00", true).recording();
+    CHECK(answer(recording, ProbeKind::liveness, 1, 0s) == Outcome::failure);
+}
+
+TEST_CASE("timeline: a recording ends with the deletion of its pod") {
+    const Recording recording =
+        Log{}
+            .runs("12:00:01", true)
+            .pod("", true, "12:00:00", R"(,"deletionTimestamp":"2026-01-31T12:01:30Z","deletionGracePeriodSeconds":30)")
+            .event("Killing", "Stopping container c", "12:01:00")
+            .ended("12:00:01", "12:01:30", R"("exitCode":137)")
+            .recording();
+    CHECK(recording.script().length == 60s);
+    REQUIRE(recording.script().lives.size() == 1);
+    CHECK_FALSE(recording.script().lives[0].exits_after);
+}
+
+TEST_CASE("timeline: recordings are found by name, and what is none is an error") {
+    const Recordings recordings = Log{}.runs("12:00:00").read();
+    CHECK(recordings.find({.pod = "p", .container = "c"}) != nullptr);
+    CHECK(recordings.find({.pod = "other", .container = "c"}) != nullptr);
+    CHECK(recordings.find({.pod = "other", .container = "other"}) != nullptr); // there is no other
+    Recordings two = recordings;
+    two.by_name["q/c"] = two.by_name["p/c"];
+    CHECK(two.find({.pod = "q", .container = "c"}) != nullptr);
+    CHECK(two.find({.pod = "other", .container = "c"}) == nullptr);
+    CHECK(two.find({.pod = "other", .container = "other"}) == nullptr);
+
+    const auto error = [](std::string_view text) {
+        const File file{text};
+        const Texts errors = read_recordings(file.path()).errors;
+        return errors.empty() ? "" : errors[0].substr(file.path().size());
+    };
+    CHECK(error("") == ": no pods in this recording");
+    CHECK(error("1\n[]\n{\"object\":3}\n{\"object\":{\"kind\":\"Event\"}}\n") == ": no pods in this recording");
+    CHECK(error("{\"object\":{}}\n{\n").starts_with(":2: "));
+    CHECK(
+        contains(error(R"({"object":{"kind":"Pod","metadata":{"name":"p"},"spec":{"containers":[]}}})"), "is invalid"));
+    CHECK(contains(error(R"({"object":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},)"
+                         R"("spec":{"containers":[{"name":"c","image":"x"}]}}})"),
+                   ":1: metadata.creationTimestamp is missing"));
+    CHECK(read_recordings("/does/not/exist").errors == Texts{"/does/not/exist: cannot be read, or is too long"});
+    // Broken parts of a recording are passed over.
+    CHECK(Log{}
+              .failed("Liveness", "12:00:00")
+              .runs("12:00:30")
+              .failed("Liveness", "11:00:00")
+              .failed("Lively", "12:00:40")
+              .event("Unhealthy", "Liveness probe failed: ", "yesterday")
+              .recording()
+              .lives.front()
+              .failures[static_cast<std::size_t>(ProbeKind::liveness)]
+              .empty());
+}
