@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -108,7 +109,10 @@ struct AttemptHandler<LookHandler<Executor>, Executor> {
 /// of the pending step. It is owned by that step, and by nobody in between, so destroying the context destroys it.
 ///
 /// Its steps come one after the other on the context's threads, under no strand. The deadline and the canceller come
-/// from elsewhere; the mutex stands between them and the step. A Derived has
+/// from elsewhere; the mutex stands between them and the step.
+///
+/// A deadline that comes late, because the event loop did, says nothing of the target, whose answer may lie there unread,
+/// or which had no time to give one: it is set anew, once. A Derived has
 ///     void stop_waiting() noexcept     ends the pending wait, whose step then comes; called under the mutex
 ///     void describe(Phase where)       adds to result_ what message() needs, if the look did not pass
 template <class Derived, class Handler, class Executor>
@@ -255,6 +259,25 @@ protected:
         wheel_->arm(*this, saturating_add(started_, limit_));
     }
 
+    /// Whether a loop that comes so late may have cost the target a part of its time that counts.
+    [[nodiscard]] static constexpr bool is_late(Duration late, Duration timeout) noexcept {
+        constexpr Duration usual = std::chrono::milliseconds{10}; // what any machine is late by
+        return late > std::max(usual, timeout / 8);
+    }
+
+    void deadline_passed() noexcept {
+        {
+            const std::lock_guard lock{mutex_};
+            const TimePoint now = wheel_->now();
+            if (!finished_ && !deadline_renewed_ && is_late(now - due(), timeout_)) {
+                deadline_renewed_ = true;
+                wheel_->arm(*this, saturating_add(now, timeout_));
+                return;
+            }
+        }
+        interrupt(Interrupt::timeout);
+    }
+
     [[nodiscard]] Derived& derived() noexcept { return static_cast<Derived&>(*this); }
 
     [[no_unique_address]] HandlerAllocator allocator_;
@@ -270,6 +293,7 @@ protected:
     Interrupt interrupt_ = Interrupt::none;
     bool finished_ = false;
     bool deadline_armed_ = false;
+    bool deadline_renewed_ = false;
     bool initiating_ = true;
     OpMemory op_memory_;
 
@@ -297,7 +321,7 @@ private:
         .fire =
             [](WheelNode& node) {
                 const auto attempt = Ref<Derived>::adopt(&static_cast<Derived&>(static_cast<Attempt&>(node)));
-                attempt->interrupt(Interrupt::timeout);
+                static_cast<Attempt&>(*attempt).deadline_passed();
             },
     };
 };

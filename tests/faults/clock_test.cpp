@@ -1,0 +1,90 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+// A wall clock that is set, under libfaketime, while a worker looks: no look comes earlier, later or twice.
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <unistd.h>
+
+#include <asio/io_context.hpp>
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include <probekit/probes/function_probe.hpp>
+#include <probekit/runtime/probe_worker.hpp>
+
+#include "../tools/program.hpp"
+
+using namespace probekit;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::string faketime_library() {
+    for (const char* const folder : {"/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64"})
+        if (const std::string file = std::string{folder} + "/faketime/libfaketimeMT.so.1";
+            std::filesystem::exists(file))
+            return file;
+    return {};
+}
+
+} // namespace
+
+// What the case below runs as a program of its own: the jump is given in the environment.
+TEST_CASE("looks go on while the wall clock is set", "[.]") {
+    const char* const file = std::getenv("FAKETIME_TIMESTAMP_FILE");
+    REQUIRE(file != nullptr);
+    const std::string jump = std::getenv("PROBEKIT_TEST_JUMP");
+    asio::io_context io;
+    const auto wall_before = std::chrono::system_clock::now();
+    const auto steady_before = std::chrono::steady_clock::now();
+    constexpr Duration period = 10ms;
+    std::vector<std::chrono::steady_clock::time_point> looks;
+    ProbeWorker worker{FunctionProbe{io,
+                                     [&] {
+                                         looks.push_back(std::chrono::steady_clock::now());
+                                         if (looks.size() == 5) std::ofstream{file} << jump;
+                                         if (looks.size() == 20) io.stop();
+                                         return true;
+                                     }},
+                       ProbeSpec{.period = period}};
+    worker.start();
+    io.run_for(60s);
+    CHECK(looks.size() == 20);
+    const auto wall = std::chrono::system_clock::now() - wall_before;
+    CHECK((wall > 1800s || wall < -1800s)); // it did jump
+    CHECK(std::chrono::steady_clock::now() - steady_before < 60s);
+    // A look may be late, but never early: the jump brought none forward.
+    for (std::size_t n = 0; n != looks.size(); ++n) CHECK(looks[n] - steady_before >= n * period);
+    CHECK(worker.snapshot().run == 20);
+}
+
+TEST_CASE("a wall clock that is set forwards or backwards changes nothing") {
+    const std::string library = faketime_library();
+    if (library.empty()) SKIP("needs libfaketime");
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    SKIP("a sanitizer must be the first library");
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+    SKIP("a sanitizer must be the first library");
+#endif
+#endif
+    const std::string jump = GENERATE("+3600", "-3600");
+    std::string file = (std::filesystem::temp_directory_path() / "probekit-clock-XXXXXX").string();
+    const int fd = ::mkstemp(file.data());
+    REQUIRE(fd >= 0);
+    ::close(fd);
+    std::ofstream{file} << "+0";
+    tools::Program again{
+        {.command = {std::filesystem::read_symlink("/proc/self/exe").string(),
+                     "looks go on while the wall clock is set"},
+         .environment = {"LD_PRELOAD=" + library, "FAKETIME_TIMESTAMP_FILE=" + file, "FAKETIME_NO_CACHE=1",
+                         "FAKETIME_DONT_FAKE_MONOTONIC=1", "PROBEKIT_TEST_JUMP=" + jump}}};
+    const std::string said = again.output().rest();
+    CAPTURE(said);
+    CHECK(again.wait() == 0);
+    std::filesystem::remove(file);
+}

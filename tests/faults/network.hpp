@@ -1,0 +1,45 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstddef>
+#include <cstdlib>
+#include <exception>
+#include <functional>
+#include <string>
+#include <thread>
+
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/// Runs `test` in a network of its own, with nothing but a loopback: what is dropped there is dropped for nobody else.
+/// False: this system does not let us. What `test` throws goes on. No assertion may be made in there: it is another thread.
+inline bool in_own_network(const std::function<void()>& test, int more_namespaces = 0) {
+    bool could = false;
+    std::exception_ptr thrown;
+    std::thread{[&] { // of its own thread only: its namespaces end with it
+        if (::unshare(CLONE_NEWNET | more_namespaces) != 0) return;
+        const int any = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        ifreq loopback{.ifr_ifrn = {"lo"}, .ifr_ifru = {}};
+        loopback.ifr_flags = IFF_UP;
+        could = any >= 0 && ::ioctl(any, SIOCSIFFLAGS, &loopback) == 0;
+        ::close(any);
+        if (!could) return;
+        try {
+            test();
+        } catch (...) { thrown = std::current_exception(); }
+    }}
+        .join();
+    if (thrown) std::rethrow_exception(thrown);
+    return could;
+}
+
+/// What happens to packets that come in: a rule of nftables. False: there are none here.
+inline bool filter(const std::string& rule) {
+    const std::string command = "nft 'add table inet f; add chain inet f i { type filter hook input priority 0; }; "
+                                "add rule inet f i " +
+                                rule + "' 2>/dev/null";
+    return std::system(command.c_str()) == 0;
+}

@@ -1,0 +1,183 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+// Networks that lose, refuse or cut connections, and names that nobody resolves: in namespaces of their own.
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/ip/udp.hpp>
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include <probekit/core/error.hpp>
+#include <probekit/probes/http_get_probe.hpp>
+#include <probekit/probes/tcp_probe.hpp>
+
+#include "faulty_server.hpp"
+#include "network.hpp"
+#include "watched.hpp"
+
+using namespace probekit;
+using namespace std::chrono_literals;
+
+namespace {
+
+const std::string no_answer = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
+
+struct Seen {
+    Watched tcp;
+    Watched http;
+    std::string address;
+};
+
+/// Looks by TCP and HTTP at a server that would answer well, over a network that does this.
+Seen look_through(const std::string& rule, Duration timeout) {
+    std::optional<Seen> seen;
+    const bool could = in_own_network([&] {
+        asio::io_context io;
+        const FaultyServer server{io, {"HTTP/1.1 200 OK\r\n\r\n", Fault::Then::closes}};
+        const std::string port = std::to_string(server.port());
+        if (!filter("tcp dport " + port + " " + rule)) return;
+        seen.emplace();
+        seen->address = "127.0.0.1:" + port;
+        seen->tcp = watch(io, TcpProbe{io, {.port = server.port()}}, timeout);
+        seen->http = watch(io, HttpGetProbe{io, {.port = server.port()}}, timeout);
+    });
+    if (!could || !seen) SKIP("needs root and nftables");
+    return std::move(*seen);
+}
+
+void check_failure(const Watched& seen, Phase phase, std::error_condition cause) {
+    CHECK_FALSE(seen.error);
+    CHECK(seen.counted);
+    CHECK(seen.health == Health::failing);
+    CHECK(seen.result.outcome == Outcome::failure);
+    CHECK(seen.result.phase == phase);
+    CHECK(seen.result.cause == cause);
+}
+
+} // namespace
+
+TEST_CASE("a black hole is left at the timeout") {
+    const Seen seen = look_through("drop", 60ms);
+    check_failure(seen.tcp, Phase::connect, std::errc::timed_out);
+    CHECK(seen.tcp.result.message() == "dial tcp " + seen.address + ": i/o timeout");
+    check_failure(seen.http, Phase::connect, std::errc::timed_out);
+    CHECK(seen.http.result.message() == "Get \"http://" + seen.address + "/\": " + no_answer);
+}
+
+TEST_CASE("a half-open connection passes a TCP look and is left by an HTTP look at the timeout") {
+    const Seen seen = look_through("tcp flags & psh == psh drop", 60ms);
+    CHECK(seen.tcp.result.passed());
+    check_failure(seen.http, Phase::response, std::errc::timed_out);
+    CHECK(seen.http.result.message() == "Get \"http://" + seen.address + "/\": " + no_answer);
+}
+
+TEST_CASE("a firewall that resets connections once there is data fails an HTTP look") {
+    const Seen seen = look_through("tcp flags & psh == psh reject with tcp reset", 20s);
+    CHECK(seen.tcp.result.passed());
+    check_failure(seen.http, Phase::response, std::errc::connection_reset);
+    CHECK(seen.http.result.message().ends_with("read: connection reset by peer"));
+}
+
+TEST_CASE("a host that cannot be reached fails the target") {
+    const Seen seen = look_through("reject with icmpx type host-unreachable", 20s);
+    check_failure(seen.tcp, Phase::connect, std::errc::host_unreachable);
+    CHECK(seen.tcp.result.message() == "dial tcp " + seen.address + ": connect: no route to host");
+    check_failure(seen.http, Phase::connect, std::errc::host_unreachable);
+}
+
+TEST_CASE("a firewall that refuses fails the target as a closed port does") {
+    const Seen seen = look_through("reject with tcp reset", 20s);
+    check_failure(seen.tcp, Phase::connect, std::errc::connection_refused);
+    check_failure(seen.http, Phase::connect, std::errc::connection_refused);
+}
+
+TEST_CASE("a network that is not there fails the target at once") {
+    std::optional<Watched> seen;
+    const bool could = in_own_network([&] {
+        asio::io_context io;
+        seen = watch(io, TcpProbe{io, {.host = "192.0.2.1", .port = 80}});
+    });
+    if (!could) SKIP("needs root");
+    check_failure(*seen, Phase::connect, std::errc::network_unreachable);
+    CHECK(seen->result.message() == "dial tcp 192.0.2.1:80: connect: network is unreachable");
+}
+
+TEST_CASE("without a port of our own to connect from nobody is blamed, and it passes by itself") {
+    std::optional<Watched> without;
+    std::optional<Watched> with;
+    const bool could = in_own_network([&] {
+        asio::io_context io;
+        asio::ip::tcp::acceptor acceptor{io, {asio::ip::make_address("127.0.0.1"), 0}};
+        const asio::ip::tcp::endpoint server = acceptor.local_endpoint();
+        // Two ports in all, both taken by connections to this server.
+        std::ofstream{"/proc/sys/net/ipv4/ip_local_port_range"} << "60000 60001";
+        {
+            asio::ip::tcp::socket first{io};
+            asio::ip::tcp::socket second{io};
+            first.connect(server);
+            second.connect(server);
+            without = watch(io, TcpProbe{io, {.port = server.port()}});
+            for (asio::ip::tcp::socket* const socket : {&first, &second}) {
+                socket->set_option(asio::socket_base::linger{true, 0});
+                socket->close();
+            }
+        }
+        with = watch(io, TcpProbe{io, {.port = server.port()}});
+    });
+    if (!could) SKIP("needs root");
+    CHECK(without->error == std::errc::address_not_available);
+    CHECK(is_local_fault(without->error));
+    CHECK(without->result.outcome == Outcome::unknown);
+    CHECK_FALSE(without->counted);
+    CHECK(without->health == Health::passing);
+    CHECK(with->result.passed());
+}
+
+TEST_CASE("a name server that does not answer costs no more than the timeout, and a literal address nothing") {
+    std::optional<Watched> name;
+    std::optional<Watched> literal;
+    std::string text;
+    const bool could = in_own_network(
+        [&] {
+            // Of this thread, and of the resolver's, which it starts.
+            char file[] = "/tmp/probekit-resolv-XXXXXX";
+            const int fd = ::mkstemp(file);
+            const std::string contents = "nameserver 127.0.0.53\noptions timeout:1 attempts:1\n";
+            const bool is_written =
+                ::write(fd, contents.data(), contents.size()) == static_cast<ssize_t>(contents.size());
+            ::close(fd);
+            const bool is_ours = is_written && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                                 ::mount(file, "/etc/resolv.conf", nullptr, MS_BIND, nullptr) == 0;
+            ::unlink(file);
+            if (!is_ours) return;
+            asio::io_context io;
+            asio::ip::udp::socket deaf{io, {asio::ip::make_address("127.0.0.53"), 53}};
+            const FaultyServer server{io, {"", Fault::Then::waits}};
+            const auto look_at_literal = [&] {
+                TcpProbe{io, {.port = server.port()}}.async_probe(20s, [&](std::error_code error, ProbeResult result) {
+                    literal = Watched{error, std::move(result)};
+                });
+            };
+            name = watch(io, TcpProbe{io, {.host = "name.example.org", .port = 80}}, 100ms, look_at_literal);
+            text = name->result.message();
+        },
+        CLONE_NEWNS);
+    if (!could || !name) SKIP("needs root");
+    check_failure(*name, Phase::resolve, std::errc::timed_out);
+    CHECK(text == "dial tcp: lookup name.example.org: i/o timeout");
+    REQUIRE(literal); // told before the other was over
+    CHECK(literal->result.passed());
+}
