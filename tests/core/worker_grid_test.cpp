@@ -417,6 +417,31 @@ TEST_CASE("Cadence::target_start: the first look comes exactly after the delay, 
     for (const Look& look : s.looks) CHECK(look == Look{look.begun, 0s, 0});
 }
 
+TEST_CASE("One spec under both cadences, as docs/kubelet.md shows it") {
+    // Healthy until 24 s, and up again two seconds after it was killed.
+    const auto life = [](Cadence cadence) {
+        Simulation s{{.kind = ProbeKind::liveness,
+                      .initial_delay = 3s,
+                      .period = 10s,
+                      .failure_threshold = 2,
+                      .pacing = {.cadence = cadence}}};
+        Duration healthy_until = 24s;
+        s.answer = [&](Duration now) {
+            return now < healthy_until ? ProbeResult::success() : ProbeResult::failure(Errc::timed_out);
+        };
+        s.tell(event::Started{at(0s)});
+        s.run(s.fsm.next_look().time_since_epoch());
+        while (s.fsm.state() != WorkerState::held) s.run(s.fsm.next_look().time_since_epoch());
+        healthy_until = Duration::max();
+        s.now += 2s;
+        s.tell(event::TargetStarted{at(s.now)});
+        s.run(60s);
+        return s.times();
+    };
+    CHECK(life(Cadence::grid) == Times{10s, 20s, 30s, 40s /* killed, up at 42 s */, 50s, 60s});
+    CHECK(life(Cadence::target_start) == Times{3s, 13s, 23s, 33s, 43s /* killed, up at 45 s */, 48s, 58s});
+}
+
 TEST_CASE("Cadence::target_start: a target that has run longer than the delay is looked at at once") {
     Simulation s{{.initial_delay = 3s, .period = 10s, .pacing = {.cadence = Cadence::target_start}}};
     s.now = 20s;

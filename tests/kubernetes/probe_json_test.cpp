@@ -86,6 +86,14 @@ TEST_CASE("0 and null mean the default") {
     CHECK(probe.spec == ProbeSpec{.kind = ProbeKind::liveness});
 }
 
+TEST_CASE("a timeout may be longer than the period") {
+    const auto probe =
+        read_probe(json::parse(R"({"tcpSocket": {"port": 1}, "timeoutSeconds": 20, "periodSeconds": 1})"));
+    REQUIRE(probe);
+    CHECK(probe.spec.timeout == 20s);
+    CHECK(probe.spec.period == 1s);
+}
+
 TEST_CASE("the largest numbers that Kubernetes takes are taken") {
     const auto probe = read_probe(json::parse(R"({"tcpSocket": {"port": 1}, "periodSeconds": 2147483647,
         "initialDelaySeconds": 2147483647, "terminationGracePeriodSeconds": 9223372036})"),
