@@ -100,12 +100,15 @@ set(PROBEKIT_HEADERS
 set(PROBEKIT_KUBERNETES_HEADERS
     include/probekit/kubernetes/detail/parse_json.hpp
     include/probekit/kubernetes/detail/read_action.hpp
+    include/probekit/kubernetes/detail/read_expectations.hpp
     include/probekit/kubernetes/detail/read_spec.hpp
+    include/probekit/kubernetes/detail/write_expectations.hpp
     include/probekit/kubernetes/detail/write_probe.hpp
     include/probekit/kubernetes/duration.hpp
     include/probekit/kubernetes/field_errors.hpp
     include/probekit/kubernetes/field_reader.hpp
     include/probekit/kubernetes/grpc_action.hpp
+    include/probekit/kubernetes/json_expectation.hpp
     include/probekit/kubernetes/ports.hpp
     include/probekit/kubernetes/probe_json.hpp
     include/probekit/kubernetes/read_options.hpp

@@ -101,9 +101,7 @@ struct Answer {
 
 namespace probekit::inline v0::detail {
 
-using http::Expectation;
-using http::TextMatch;
-using Subject = http::Expectation::Subject;
+using ExpectedSubject = http::Expectation::Subject;
 
 [[nodiscard]] constexpr char lower_case(char c) noexcept {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -115,23 +113,23 @@ using Subject = http::Expectation::Subject;
 
 /// Calls `see` for each expectation that stands alone, those within any_of included.
 template <class See>
-void each_expectation(std::span<const Expectation> expectations, const See& see) {
-    for (const Expectation& one : expectations) {
-        if (one.subject == Subject::any_of)
+void each_expectation(std::span<const http::Expectation> expectations, const See& see) {
+    for (const http::Expectation& one : expectations) {
+        if (one.subject == ExpectedSubject::any_of)
             each_expectation(one.alternatives, see);
         else
             see(one);
     }
 }
 
-[[nodiscard]] inline bool matches(const TextMatch& match, std::string_view text) {
+[[nodiscard]] inline bool matches(const http::TextMatch& match, std::string_view text) {
     switch (match.kind) {
-    case TextMatch::Kind::any: return true;
-    case TextMatch::Kind::equals: return text == match.text;
-    case TextMatch::Kind::contains: return text.find(match.text) != std::string_view::npos;
-    case TextMatch::Kind::regex:
-    case TextMatch::Kind::json:
-    case TextMatch::Kind::custom: break;
+    case http::TextMatch::Kind::any: return true;
+    case http::TextMatch::Kind::equals: return text == match.text;
+    case http::TextMatch::Kind::contains: return text.find(match.text) != std::string_view::npos;
+    case http::TextMatch::Kind::regex:
+    case http::TextMatch::Kind::json:
+    case http::TextMatch::Kind::custom: break;
     }
     return match.matcher->matches(text);
 }
@@ -143,50 +141,50 @@ void each_expectation(std::span<const Expectation> expectations, const See& see)
     return nullptr;
 }
 
-[[nodiscard]] inline bool is_too_long(const Expectation& expectation, const http::Answer& answer) noexcept {
+[[nodiscard]] inline bool is_too_long(const http::Expectation& expectation, const http::Answer& answer) noexcept {
     return expectation.body_bytes == http::whole_body && !answer.is_whole;
 }
 
-[[nodiscard]] inline bool holds(const Expectation& expectation, const http::Answer& answer) {
+[[nodiscard]] inline bool holds(const http::Expectation& expectation, const http::Answer& answer) {
     const auto is_so = [&] {
         switch (expectation.subject) {
-        case Subject::status:
+        case ExpectedSubject::status:
             return std::ranges::any_of(expectation.statuses, [&](const http::StatusRange& range) {
                 return range.first <= answer.status && answer.status <= range.last;
             });
-        case Subject::header: {
+        case ExpectedSubject::header: {
             const std::string* const value = find_header(answer, expectation.header);
             return value != nullptr && matches(expectation.match, *value);
         }
-        case Subject::body: return matches(expectation.match, answer.body.substr(0, expectation.body_bytes));
-        case Subject::latency: return answer.elapsed <= expectation.at_most;
-        case Subject::any_of:
+        case ExpectedSubject::body: return matches(expectation.match, answer.body.substr(0, expectation.body_bytes));
+        case ExpectedSubject::latency: return answer.elapsed <= expectation.at_most;
+        case ExpectedSubject::any_of:
             return std::ranges::any_of(expectation.alternatives,
-                                       [&](const Expectation& one) { return holds(one, answer); });
+                                       [&](const http::Expectation& one) { return holds(one, answer); });
         }
         return false;
     };
-    if (expectation.subject == Subject::body && is_too_long(expectation, answer)) return false;
+    if (expectation.subject == ExpectedSubject::body && is_too_long(expectation, answer)) return false;
     return is_so() != expectation.is_negated;
 }
 
-[[nodiscard]] inline std::string wish_of(const TextMatch& match) {
+[[nodiscard]] inline std::string wish_of(const http::TextMatch& match) {
     switch (match.kind) {
-    case TextMatch::Kind::any: return "to be present";
-    case TextMatch::Kind::equals: return "to equal " + go_quoted(match.text);
-    case TextMatch::Kind::contains: return "to contain " + go_quoted(match.text);
-    case TextMatch::Kind::regex: return "to match " + go_quoted(match.text);
-    case TextMatch::Kind::json: return "to have " + match.value + " at " + go_quoted(match.text);
-    case TextMatch::Kind::custom: break;
+    case http::TextMatch::Kind::any: return "to be present";
+    case http::TextMatch::Kind::equals: return "to equal " + go_quoted(match.text);
+    case http::TextMatch::Kind::contains: return "to contain " + go_quoted(match.text);
+    case http::TextMatch::Kind::regex: return "to match " + go_quoted(match.text);
+    case http::TextMatch::Kind::json: return "to have " + match.value + " at " + go_quoted(match.text);
+    case http::TextMatch::Kind::custom: break;
     }
     return match.text;
 }
 
 /// "status in 200, 300-399"
-[[nodiscard]] inline std::string wish_of(const Expectation& expectation) {
+[[nodiscard]] inline std::string wish_of(const http::Expectation& expectation) {
     std::string text = expectation.is_negated ? "not " : "";
     switch (expectation.subject) {
-    case Subject::status: {
+    case ExpectedSubject::status: {
         text += "status in ";
         const char* separator = "";
         for (const http::StatusRange& range : expectation.statuses) {
@@ -195,15 +193,15 @@ void each_expectation(std::span<const Expectation> expectations, const See& see)
         }
         return text;
     }
-    case Subject::header:
+    case ExpectedSubject::header:
         return text.append("header ").append(expectation.header).append(" ") + wish_of(expectation.match);
-    case Subject::body: return text.append("body ") + wish_of(expectation.match);
-    case Subject::latency: return text.append("latency at most ") + go_duration(expectation.at_most);
-    case Subject::any_of: break;
+    case ExpectedSubject::body: return text.append("body ") + wish_of(expectation.match);
+    case ExpectedSubject::latency: return text.append("latency at most ") + go_duration(expectation.at_most);
+    case ExpectedSubject::any_of: break;
     }
     text += "any of: ";
     const char* separator = "";
-    for (const Expectation& one : expectation.alternatives)
+    for (const http::Expectation& one : expectation.alternatives)
         text.append(std::exchange(separator, "; ")).append(wish_of(one));
     return text;
 }
@@ -215,36 +213,36 @@ void each_expectation(std::span<const Expectation> expectations, const See& see)
 }
 
 /// What there was instead.
-[[nodiscard]] inline std::string sight_of(const Expectation& expectation, const http::Answer& answer) {
+[[nodiscard]] inline std::string sight_of(const http::Expectation& expectation, const http::Answer& answer) {
     const auto text_seen = [&](std::string_view text) {
         std::string found = expectation.match.matcher ? expectation.match.matcher->found_in(text) : std::string{};
         return found.empty() ? excerpt(text) : found;
     };
     switch (expectation.subject) {
-    case Subject::status: return std::to_string(answer.status);
-    case Subject::header: {
+    case ExpectedSubject::status: return std::to_string(answer.status);
+    case ExpectedSubject::header: {
         const std::string* const value = find_header(answer, expectation.header);
         return value == nullptr ? "none" : text_seen(*value);
     }
-    case Subject::body:
+    case ExpectedSubject::body:
         if (is_too_long(expectation, answer)) return "more than " + std::to_string(http::most_body) + " bytes";
         return text_seen(answer.body.substr(0, expectation.body_bytes));
-    case Subject::latency: return go_duration(answer.elapsed);
-    case Subject::any_of: break;
+    case ExpectedSubject::latency: return go_duration(answer.elapsed);
+    case ExpectedSubject::any_of: break;
     }
     std::string text;
-    for (const Expectation& one : expectation.alternatives)
+    for (const http::Expectation& one : expectation.alternatives)
         text.append(text.empty() ? "" : "; ").append(sight_of(one, answer));
     return text;
 }
 
-inline void validate_expectation(const Expectation& expectation, const std::string& field, ConfigErrors& errors) {
+inline void validate_expectation(const http::Expectation& expectation, const std::string& field, ConfigErrors& errors) {
     const auto refuse = [&](std::string_view part, std::string why) {
         errors.push_back({field + "." + std::string{part}, std::move(why)});
     };
-    const TextMatch::Kind kind = expectation.match.kind;
+    const http::TextMatch::Kind kind = expectation.match.kind;
     switch (expectation.subject) {
-    case Subject::status:
+    case ExpectedSubject::status:
         if (expectation.statuses.empty()) refuse("statuses", "must not be empty");
         for (std::size_t i = 0; i != expectation.statuses.size(); ++i) {
             const http::StatusRange& range = expectation.statuses[i];
@@ -252,30 +250,31 @@ inline void validate_expectation(const Expectation& expectation, const std::stri
                 refuse(indexed("statuses", i), "must lie within 100 to 999, the first not above the last");
         }
         return;
-    case Subject::header:
+    case ExpectedSubject::header:
         if (!is_token(expectation.header)) refuse("header", "must be a valid HTTP header name");
         break;
-    case Subject::body:
+    case ExpectedSubject::body:
         if (expectation.body_bytes == 0) refuse("body_bytes", "must be greater than zero");
         if (expectation.body_bytes > http::most_body && expectation.body_bytes != http::whole_body)
             refuse("body_bytes", "must not be greater than " + std::to_string(http::most_body));
         break;
-    case Subject::latency:
+    case ExpectedSubject::latency:
         if (expectation.at_most <= Duration{}) refuse("at_most", "must be greater than zero");
         return;
-    case Subject::any_of:
+    case ExpectedSubject::any_of:
         if (expectation.alternatives.empty()) refuse("alternatives", "must not be empty");
         for (std::size_t i = 0; i != expectation.alternatives.size(); ++i)
             validate_expectation(expectation.alternatives[i], field + "." + indexed("alternatives", i), errors);
         return;
     }
-    const bool needs_matcher =
-        kind == TextMatch::Kind::regex || kind == TextMatch::Kind::json || kind == TextMatch::Kind::custom;
+    const bool needs_matcher = kind == http::TextMatch::Kind::regex || kind == http::TextMatch::Kind::json ||
+                               kind == http::TextMatch::Kind::custom;
     if (needs_matcher && !expectation.match.matcher)
-        refuse("match",
-               kind == TextMatch::Kind::regex  ? "is no valid regular expression: " + go_quoted(expectation.match.text)
-               : kind == TextMatch::Kind::json ? "is no valid JSON pointer: " + go_quoted(expectation.match.text)
-                                               : std::string{"needs a matcher"});
+        refuse("match", kind == http::TextMatch::Kind::regex
+                            ? "is no valid regular expression: " + go_quoted(expectation.match.text)
+                        : kind == http::TextMatch::Kind::json
+                            ? "is no valid JSON pointer: " + go_quoted(expectation.match.text)
+                            : std::string{"needs a matcher"});
 }
 
 } // namespace probekit::inline v0::detail

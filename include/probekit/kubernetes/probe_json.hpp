@@ -11,11 +11,14 @@
 
 #include <probekit/core/actions.hpp>
 #include <probekit/core/error.hpp>
+#include <probekit/core/http_expectation.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/probe_spec.hpp>
 #include <probekit/kubernetes/detail/parse_json.hpp>
 #include <probekit/kubernetes/detail/read_action.hpp>
+#include <probekit/kubernetes/detail/read_expectations.hpp>
 #include <probekit/kubernetes/detail/read_spec.hpp>
+#include <probekit/kubernetes/detail/write_expectations.hpp>
 #include <probekit/kubernetes/detail/write_probe.hpp>
 #include <probekit/kubernetes/field_reader.hpp>
 #include <probekit/kubernetes/grpc_action.hpp>
@@ -33,6 +36,8 @@ struct ReadResult {
     ConfigErrors errors = {};
     /// Full paths of the fields that are not known and were passed over; with ReadOptions::strict they are errors.
     std::vector<std::string> ignored = {};
+    /// Of an httpGet probe, beyond what Kubernetes can say: for HttpOptions::expect.
+    std::vector<http::Expectation> expect = {};
     /// The settings of a grpc probe. There is always an error with it, since no such probe is built in.
     std::optional<GrpcAction> grpc = {};
 
@@ -46,6 +51,10 @@ struct ReadResult {
 ///   initialDelay, timeout, period, terminationGracePeriod   durations as Go writes them ("250ms"), instead of the field in seconds
 ///   pacing: {cadence: grid|targetStart, spread, jitter, seed}
 ///   exec: {environment, inheritEnvironment, workingDirectory}
+///   expect, beside httpGet: a list of what its answer has to be, each an object with "not", if it must not be so, and one of
+///     status: [200, "300-399"]   latency: 200ms   anyOf: [...]   header: X-Name   body: bytes, or whole
+///     the last two with nothing more (it is there) or one of equals, contains, matches (a regular expression), or
+///     jsonPointer and equals (any JSON)
 /// Never throws for what the JSON says.
 [[nodiscard]] inline ReadResult read_probe(const nlohmann::json& probe, const ReadOptions& options = {}) {
     ReadResult result;
@@ -53,6 +62,7 @@ struct ReadResult {
     const detail::ReadContext context{options, result.ignored};
     detail::read_action(reader, context, result.action, result.grpc);
     detail::read_spec(reader, context, result.spec);
+    detail::read_expectations(reader, context, result.expect);
     context.note_others(reader);
     return result;
 }
@@ -70,10 +80,13 @@ struct ReadResult {
 
 /// The Kubernetes Probe object for an action and a spec, as the API server shows it: defaults written out, fields in its
 /// order. What Kubernetes cannot say stands in the fields named at read_probe(), which gives back the same values.
-/// Both must be valid (`validate`), and texts UTF-8; a host filled in from ReadOptions::default_host is written as any other.
-[[nodiscard]] inline nlohmann::ordered_json write_probe(const ProbeAction& action, const ProbeSpec& spec) {
+/// All must be valid (`validate`), and texts UTF-8; a host filled in from ReadOptions::default_host is written as any other.
+/// Matchers of one's own cannot be written.
+[[nodiscard]] inline nlohmann::ordered_json write_probe(const ProbeAction& action, const ProbeSpec& spec,
+                                                        const std::vector<http::Expectation>& expect = {}) {
     nlohmann::ordered_json probe = nlohmann::ordered_json::object();
     detail::write_action(action, probe);
+    if (!expect.empty()) probe["expect"] = detail::written(expect);
     detail::write_spec(spec, probe);
     return probe;
 }

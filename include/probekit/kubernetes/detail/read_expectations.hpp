@@ -1,0 +1,162 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <array>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <probekit/core/error.hpp>
+#include <probekit/core/http_expectation.hpp>
+#include <probekit/http/expectation.hpp>
+#include <probekit/http/regex.hpp>
+#include <probekit/kubernetes/detail/read_action.hpp>
+#include <probekit/kubernetes/detail/read_spec.hpp>
+#include <probekit/kubernetes/field_errors.hpp>
+#include <probekit/kubernetes/field_reader.hpp>
+#include <probekit/kubernetes/json_expectation.hpp>
+
+namespace probekit::inline v0::detail {
+
+/// 200, "200" or "200-299".
+[[nodiscard]] inline std::optional<http::StatusRange> read_status(const nlohmann::json& value) {
+    if (const auto number = JsonFields::as_integer<std::int16_t>(value)) return http::StatusRange{*number};
+    if (!value.is_string()) return std::nullopt;
+    const auto& text = value.get_ref<const std::string&>();
+    http::StatusRange range;
+    const char* const end = text.data() + text.size();
+    auto [stopped, error] = std::from_chars(text.data(), end, range.first);
+    range.last = range.first;
+    if (error == std::errc{} && stopped != end && *stopped == '-') {
+        const auto [last_stopped, last_error] = std::from_chars(stopped + 1, end, range.last);
+        stopped = last_stopped;
+        error = last_error;
+    }
+    return error == std::errc{} && stopped == end ? std::optional{range} : std::nullopt;
+}
+
+inline void read_statuses(JsonFields& reader, http::Expectation& expectation) {
+    const nlohmann::json* const values = reader.array("status");
+    if (values == nullptr) return;
+    for (std::size_t i = 0; i != values->size(); ++i) {
+        if (const auto range = read_status((*values)[i]))
+            expectation.statuses.push_back(*range);
+        else
+            reader.errors().push_back(kubernetes::invalid(reader.path(indexed("status", i)),
+                                                          kubernetes::shown((*values)[i]),
+                                                          "must be a status like 200, or a range like \"200-299\""));
+    }
+}
+
+inline void read_body_bytes(JsonFields& reader, std::size_t& bytes) {
+    const nlohmann::json& value = *reader.find("body");
+    if (const auto number = JsonFields::as_integer<std::size_t>(value))
+        bytes = *number;
+    else if (value == "whole")
+        bytes = http::whole_body;
+    else
+        reader.errors().push_back(kubernetes::invalid(reader.path("body"), kubernetes::shown(value),
+                                                      "must be a number of bytes or \"whole\""));
+}
+
+[[nodiscard]] inline http::TextMatch read_match(JsonFields& reader) {
+    if (const auto pointer = reader.text("jsonPointer")) {
+        const nlohmann::json* const value = reader.find("equals");
+        return kubernetes::json_at(*pointer, value == nullptr ? nlohmann::json{} : *value);
+    }
+    if (const auto pattern = reader.text("matches")) return http::regex(*pattern);
+    if (const auto part = reader.text("contains")) return {.kind = http::TextMatch::Kind::contains, .text = *part};
+    if (const auto text = reader.text("equals")) return {.kind = http::TextMatch::Kind::equals, .text = *text};
+    return {};
+}
+
+/// The names of the JSON's fields for those of the values.
+[[nodiscard]] inline std::string json_field(std::string field) {
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 4> names = {
+        {{"statuses", "status"}, {"body_bytes", "body"}, {"at_most", "latency"}, {"alternatives", "anyOf"}}};
+    for (const auto& [from, to] : names)
+        for (std::size_t at = 0; (at = field.find(from, at)) != std::string::npos; at += to.size())
+            field.replace(at, from.size(), to);
+    return field;
+}
+
+inline void read_expectation_list(const nlohmann::json& list, const std::string& field, const ReadContext& context,
+                                  ConfigErrors& errors, int levels, std::vector<http::Expectation>& expectations);
+
+[[nodiscard]] inline http::Expectation read_expectation(JsonFields& reader, const ReadContext& context, int levels) {
+    http::Expectation expectation;
+    constexpr std::array<std::pair<std::string_view, ExpectedSubject>, 5> subjects = {
+        {{"status", ExpectedSubject::status},
+         {"header", ExpectedSubject::header},
+         {"body", ExpectedSubject::body},
+         {"latency", ExpectedSubject::latency},
+         {"anyOf", ExpectedSubject::any_of}}};
+    int found = 0;
+    for (const auto& [name, subject] : subjects) {
+        if (reader.find(name) == nullptr) continue;
+        expectation.subject = subject;
+        ++found;
+    }
+    expectation.is_negated = reader.boolean("not").value_or(false);
+    if (found != 1) {
+        reader.errors().push_back(
+            kubernetes::forbidden(reader.path(), "must have exactly one of status, header, body, latency, anyOf"));
+        return expectation;
+    }
+    switch (expectation.subject) {
+    case ExpectedSubject::status: read_statuses(reader, expectation); break;
+    case ExpectedSubject::header:
+        expectation.header = reader.text("header").value_or("");
+        expectation.match = read_match(reader);
+        break;
+    case ExpectedSubject::body:
+        read_body_bytes(reader, expectation.body_bytes);
+        expectation.match = read_match(reader);
+        break;
+    case ExpectedSubject::latency: expectation.at_most = read_duration(reader, "latency").value_or(Duration{1}); break;
+    case ExpectedSubject::any_of:
+        if (levels == 0)
+            reader.errors().push_back(kubernetes::forbidden(reader.path("anyOf"), "stands in too many others"));
+        else if (const nlohmann::json* const list = reader.array("anyOf"))
+            read_expectation_list(*list, reader.path("anyOf"), context, reader.errors(), levels - 1,
+                                  expectation.alternatives);
+        break;
+    }
+    return expectation;
+}
+
+inline void read_expectation_list(const nlohmann::json& list, const std::string& field, const ReadContext& context,
+                                  ConfigErrors& errors, int levels, std::vector<http::Expectation>& expectations) {
+    for (const nlohmann::json& value : list) {
+        JsonFields reader{value, indexed(field, expectations.size()), errors};
+        const bool is_noted = !value.is_object() && !value.is_null();
+        expectations.push_back(is_noted ? http::Expectation{} : read_expectation(reader, context, levels));
+        context.note_others(reader);
+    }
+}
+
+/// The field `expect` of a probe, which Kubernetes does not have: HttpOptions::expect.
+inline void read_expectations(JsonFields& probe, const ReadContext& context,
+                              std::vector<http::Expectation>& expectations) {
+    constexpr int most_levels = 8;
+    if (context.options.strict) return;
+    const nlohmann::json* const list = probe.array("expect");
+    if (list == nullptr) return;
+    if (probe.find("httpGet") == nullptr)
+        probe.errors().push_back(kubernetes::forbidden(probe.path("expect"), "may only be set with httpGet"));
+    const std::size_t before = probe.errors().size();
+    read_expectation_list(*list, probe.path("expect"), context, probe.errors(), most_levels, expectations);
+    if (probe.errors().size() != before) return;
+    for (ConfigError& error : http::validate(expectations))
+        probe.errors().push_back(kubernetes::forbidden(probe.path(json_field(std::move(error.field))), error.detail));
+}
+
+} // namespace probekit::inline v0::detail

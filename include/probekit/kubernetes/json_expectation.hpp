@@ -1,0 +1,69 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include <probekit/core/http_expectation.hpp>
+#include <probekit/kubernetes/field_reader.hpp>
+
+namespace probekit::inline v0::detail {
+
+class JsonMatcher final : public http::Matcher {
+public:
+    JsonMatcher(nlohmann::json::json_pointer pointer, nlohmann::json value)
+        : pointer_(std::move(pointer)), value_(std::move(value)) {}
+
+    [[nodiscard]] bool matches(std::string_view text) const override {
+        const nlohmann::json document = parse(text);
+        return document.contains(pointer_) && document[pointer_] == value_;
+    }
+
+    [[nodiscard]] std::string found_in(std::string_view text) const override {
+        const nlohmann::json document = parse(text);
+        if (document.is_discarded()) return {}; // the text itself shows best what it is
+        return document.contains(pointer_) ? kubernetes::shown(document[pointer_]) : "no such value";
+    }
+
+    /// Nothing if it is no JSON pointer (RFC 6901).
+    [[nodiscard]] static std::shared_ptr<const JsonMatcher> make(const std::string& pointer, nlohmann::json value) {
+        if (!is_pointer(pointer)) return nullptr;
+        return std::make_shared<const JsonMatcher>(nlohmann::json::json_pointer{pointer}, std::move(value));
+    }
+
+private:
+    [[nodiscard]] static nlohmann::json parse(std::string_view text) {
+        return nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
+    }
+
+    [[nodiscard]] static bool is_pointer(std::string_view text) noexcept {
+        for (std::size_t at = 0; (at = text.find('~', at)) != std::string_view::npos; ++at) {
+            const char escaped = at + 1 < text.size() ? text[at + 1] : '\0';
+            if (escaped != '0' && escaped != '1') return false;
+        }
+        return text.empty() || text.front() == '/';
+    }
+
+    nlohmann::json::json_pointer pointer_;
+    nlohmann::json value_;
+};
+
+} // namespace probekit::inline v0::detail
+
+namespace probekit::inline v0::kubernetes {
+
+/// For http::body(...).satisfies(): the body is JSON, and at the pointer ("/status", "": all of it) stands this value.
+///     http::body(http::whole_body).satisfies(kubernetes::json_at("/status", "UP"))
+/// A pointer that is none gives a match that is not valid.
+[[nodiscard]] inline http::TextMatch json_at(std::string pointer, nlohmann::json value) {
+    http::TextMatch match{.kind = http::TextMatch::Kind::json, .text = std::move(pointer)};
+    match.value = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    match.matcher = detail::JsonMatcher::make(match.text, std::move(value));
+    return match;
+}
+
+} // namespace probekit::inline v0::kubernetes
