@@ -142,6 +142,8 @@ TEST_CASE("a connection that ends before the head is whole fails the target") {
          malformed,
          "malformed MIME header: missing colon: \"Content-Le\""},
         {"reset without an answer", {"", resets}, Phase::response, reset, "read: connection reset by peer"},
+        {"reset in the status line", {"HTTP/1.1 20", resets}, Phase::response, malformed,
+         "malformed HTTP status code \"20\""},
         {"closed after an interim response",
          {"HTTP/1.1 100 Continue\r\n\r\n", closes},
          Phase::response,
