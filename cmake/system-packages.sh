@@ -40,6 +40,20 @@ catch2_package() {
     if apt-cache show libcatch2-dev >/dev/null 2>&1; then echo libcatch2-dev; else echo catch2; fi
 }
 
+# An HTTP parser of others to compare ours with; Debian has either the one or the other.
+peer_packages="libhttp-parser-dev libllhttp-dev"
+has_peer() {
+    for name in $peer_packages; do
+        if is_installed "$name"; then return 0; fi
+    done
+    return 1
+}
+peer_package() {
+    for name in $peer_packages; do
+        if apt-cache show "$name" >/dev/null 2>&1; then echo "$name" && return; fi
+    done
+}
+
 # The package would start a web server and start it again at every boot. Its one program is all we want.
 unpack_nginx() {
     say "unpacking nginx, not installing it, into build/nginx"
@@ -53,11 +67,12 @@ unpack_nginx() {
 packages="g++ cmake ninja-build libasio-dev nlohmann-json3-dev"
 want_catch2=no
 want_nginx=no
+want_peer=no
 for what in "$@"; do
     case $what in
     examples) packages="$packages libyaml-cpp-dev" want_nginx=yes ;;
     tests) packages="$packages libssl-dev openssl" want_catch2=yes ;;
-    checks) packages="$packages clang-16 libclang-rt-16-dev clang-format-16" ;;
+    checks) packages="$packages clang-16 libclang-rt-16-dev clang-format-16 nftables libfaketime" want_peer=yes ;;
     *) echo "usage: $0 [examples] [tests] [checks]" >&2; exit 2 ;;
     esac
 done
@@ -71,7 +86,8 @@ missing=
 for package in $packages; do is_installed "$package" || missing="$missing $package"; done
 if [ $want_catch2 = yes ] && has_catch2; then want_catch2=no; fi
 if [ $want_nginx = yes ] && has_nginx; then want_nginx=no; fi
-if [ -z "$missing" ] && [ $want_catch2 = no ] && [ $want_nginx = no ]; then
+if [ $want_peer = yes ] && has_peer; then want_peer=no; fi
+if [ -z "$missing" ] && [ $want_catch2 = no ] && [ $want_nginx = no ] && [ $want_peer = no ]; then
     say "all system packages are there"
     exit
 fi
@@ -83,6 +99,7 @@ if [ $want_catch2 = yes ]; then
     if [ "${VERSION_CODENAME:-}" = bookworm ] && [ "$(catch2_package)" = catch2 ]; then add_backports; fi
     missing="$missing $(catch2_package)"
 fi
+if [ $want_peer = yes ]; then missing="$missing $(peer_package)"; fi
 if [ -n "$missing" ]; then
     say "apt-get install$missing"
     as_root apt-get -q install -y --no-install-recommends $missing
