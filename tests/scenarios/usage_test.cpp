@@ -76,6 +76,15 @@ TEST_CASE("what containers print goes to standard error, each line with its orig
     CHECK(supervised.program().errors().rest() == "[pod/p/c] out\n[pod/p/c] err\n[pod/p/c] unfinished\n");
 }
 
+TEST_CASE("what containers print is told to its last line") {
+    Supervised supervised{pod("p", {shell("c", "seq 20000")}, {{"restartPolicy", "Never"}}).dump(), {.logs = "prefix"}};
+    std::string expected;
+    for (int i = 1; i <= 20000; ++i) expected += "[pod/p/c] " + std::to_string(i) + "\n";
+    const bool all_of_it = supervised.program().errors().rest() == expected;
+    CHECK(all_of_it);
+    CHECK(supervised.finish() == 0);
+}
+
 TEST_CASE("what containers print goes nowhere") {
     Supervised supervised{one_shot.dump(), {.logs = "none"}};
     CHECK(supervised.finish() == 0);

@@ -1,5 +1,6 @@
 #include "run/log_router.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
@@ -28,20 +29,31 @@ public:
     void read() {
         pipe_.async_read_some(asio::buffer(block_),
                               [self = shared_from_this()](std::error_code error, std::size_t size) {
-                                  if (error) return self->flush();
                                   self->pass_on({self->block_.data(), size});
-                                  self->read();
+                                  if (!error && !self->closing_) return self->read();
+                                  if (self->closing_) self->drain();
+                                  self->flush();
                               });
     }
 
+    /// Reads what is there already, then no more. Not here and now: a block may have been read whose handler is on its way.
     void close() {
-        std::error_code error;
-        while (!error) pass_on({block_.data(), pipe_.read_some(asio::buffer(block_), error)});
-        flush();
-        pipe_.close(error);
+        closing_ = true;
+        std::error_code ignored;
+        pipe_.cancel(ignored);
     }
 
 private:
+    /// At most as much as a pipe can hold: somebody may have got away and still write.
+    void drain() {
+        std::error_code error;
+        for (std::size_t left = largest_pipe; !error && left > 0;) {
+            const std::size_t size = pipe_.read_some(asio::buffer(block_), error);
+            pass_on({block_.data(), size});
+            left -= std::min(left, size);
+        }
+    }
+
     void pass_on(std::string_view text) {
         for (const char c : text) {
             if (c == '\n' || line_.size() == longest_line) write_line();
@@ -59,12 +71,14 @@ private:
     }
 
     static constexpr std::size_t longest_line = 16 * 1024; // longer ones are broken, as a container runtime does
+    static constexpr std::size_t largest_pipe = 1024 * 1024;
 
     asio::posix::stream_descriptor pipe_;
     std::string prefix_;
     LineWriter& errors_;
     std::string line_;
     std::array<char, 4096> block_{};
+    bool closing_ = false;
 };
 
 LogRouter::LogRouter(asio::any_io_executor executor, const Options& options, LineWriter& errors)
