@@ -69,7 +69,7 @@ public:
                 {"worker_container_id", id_},
                 {"cached", cache_.contains(id_) ? json(shown(cache_.at(id_))) : json()},
                 {"cache", cache()},
-                {"on_hold", fsm_.state() == WorkerState::held},
+                {"on_hold", ended_on_hold_ || fsm_.state() == WorkerState::held},
                 {"last_result", fsm_.policy().counter().last() ? "Success" : "Failure"},
                 {"result_run", fsm_.run()},
                 {"updates", updates_},
@@ -82,7 +82,10 @@ private:
     bool sync(const json& status) {
         if (status.is_null()) return true;
         const std::string phase = status.at("phase");
-        if (phase == "Failed" || phase == "Succeeded") return apply(event::Stopped{}) != Decision::Action::end;
+        if (phase == "Failed" || phase == "Succeeded") {
+            ended_on_hold_ = fsm_.state() == WorkerState::held;
+            return apply(event::Stopped{}) != Decision::Action::end;
+        }
         const json& container = status.at("container");
         if (container.is_null() || container.at("id") == "") return true;
 
@@ -199,6 +202,7 @@ private:
     std::map<std::string, Health> cache_;
     TimePoint now_;
     const json* step_ = nullptr;
+    bool ended_on_hold_ = false;
     int probe_calls_ = 0;
     json updates_;
     json events_;
