@@ -90,7 +90,8 @@ std::optional<ContainerProbe> read_container_probe(Fields& container, std::strin
         exec->command = context.as_written.expand(std::move(exec->command));
         run_in_container(*exec, context.container);
     }
-    return ContainerProbe{std::move(handler.read.action), handler.read.spec, std::move(handler.cannot_ask)};
+    return ContainerProbe{std::move(handler.read.action), handler.read.spec, std::move(handler.read.expect),
+                          std::move(handler.cannot_ask)};
 }
 
 std::optional<Hook> read_hook(Fields& lifecycle, std::string_view name, const HandlerContext& context) {
@@ -113,6 +114,7 @@ std::optional<Hook> read_hook(Fields& lifecycle, std::string_view name, const Ha
     if (!sleep.is_null())
         lifecycle.errors().push_back(
             kubernetes::forbidden(field + ".sleep", "may not specify more than 1 handler type"));
+    if (!handler.read.expect.empty()) context.ignored.push_back(field + ".expect"); // a hook takes any answer
     Hook hook{{}, std::move(handler.cannot_ask)};
     if (auto* exec = std::get_if<probekit::ExecAction>(&handler.read.action)) {
         run_in_container(*exec, context.container);

@@ -24,6 +24,7 @@ using Json = nlohmann::ordered_json; // fields are printed in the order in which
 struct ContainerProbe {
     probekit::ProbeAction action = {};
     probekit::ProbeSpec spec = {};
+    std::vector<probekit::http::Expectation> expect = {}; ///< of an HTTP answer; Kubernetes has no such field
     /// Not empty: the API server accepts the probe but a kubelet can never carry it out (`port "nope" not found`).
     /// Every look then is an error with this text, which changes no state; `action` must not be made into a probe.
     std::string cannot_ask = {};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <asio/any_io_executor.hpp>
 
@@ -13,8 +14,9 @@ namespace supervisor {
 /// Whether scheme HTTPS can be asked.
 [[nodiscard]] bool speaks_https() noexcept;
 
-/// Throws probekit::ConfigException for what cannot be made.
+/// `expect`: of an HTTP answer. Throws probekit::ConfigException for what cannot be made.
 [[nodiscard]] probekit::AnyProbe make_kubelet_probe(const asio::any_io_executor& executor, probekit::ProbeAction action,
-                                                    std::string user_agent);
+                                                    std::string user_agent,
+                                                    std::vector<probekit::http::Expectation> expect = {});
 
 } // namespace supervisor

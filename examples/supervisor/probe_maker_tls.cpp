@@ -9,9 +9,10 @@ namespace supervisor {
 bool speaks_https() noexcept { return true; }
 
 probekit::AnyProbe make_kubelet_probe(const asio::any_io_executor& executor, probekit::ProbeAction action,
-                                      std::string user_agent) {
+                                      std::string user_agent, std::vector<probekit::http::Expectation> expect) {
     // Like a kubelet's, it takes any certificate.
-    return probekit::tls::make_probe(executor, std::move(action), {.http = {.user_agent = std::move(user_agent)}});
+    return probekit::tls::make_probe(executor, std::move(action),
+                                     {.http = {.user_agent = std::move(user_agent), .expect = std::move(expect)}});
 }
 
 } // namespace supervisor

@@ -276,6 +276,17 @@ TEST_CASE("scheme HTTPS needs a supervisor that was built with TLS") {
     CHECK(messages(reading) == (speaks_https() ? Texts{} : Texts{error}));
 }
 
+TEST_CASE("what is expected of an HTTP answer is kept; a hook takes any") {
+    const PodReading reading = read(one_container(R"(
+    livenessProbe: {httpGet: {port: 80}, expect: [{body: whole, jsonPointer: /status, equals: UP}]}
+    lifecycle: {preStop: {httpGet: {port: 80}, expect: [{status: [200]}]}}
+)"));
+    CHECK(messages(reading) == Texts{});
+    CHECK(reading.ignored == Texts{"spec.containers[0].lifecycle.preStop.expect"});
+    REQUIRE(reading.pod.containers.at(0).liveness);
+    CHECK(reading.pod.containers[0].liveness->expect.size() == 1);
+}
+
 TEST_CASE("init containers have no probes and no hooks unless they are sidecars") {
     const PodReading reading = read(one_container(R"(
   initContainers:
