@@ -30,6 +30,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
+#include <probekit/http/expectation.hpp>
 #include <probekit/probes/probe.hpp>
 #include <probekit/version.hpp>
 
@@ -226,6 +227,35 @@ TEST_CASE("settings that would be sent are checked") {
         std::string fields;
         for (const ConfigError& error : exception.errors()) fields += error.field + " ";
         CHECK(fields == "port headers[0].name headers[1].value scheme max_requests user_agent ");
+    }
+}
+
+TEST_CASE("an answer may have to be more than its status") {
+    asio::io_context io;
+    LoopbackServer server{io, response(200, R"({"status": "starting"})", "X-Version: 7\r\n")};
+    const auto ask = [&](std::vector<http::Expectation> expect) {
+        HttpGetProbe probe{io, {.port = server.port()}, {.body_limit = 0, .expect = std::move(expect)}};
+        const auto [error, result] = look(io, probe);
+        CHECK_FALSE(error);
+        CHECK((result.outcome == Outcome::failure) == (result.cause == Errc::unexpected_response));
+        return result.message();
+    };
+    CHECK(ask({http::status_in({200}), http::header("x-version").equals("7"), http::latency_at_most(60s)}) == "");
+    CHECK(ask({http::header("X-Version").equals("8")}) ==
+          R"(HTTP probe failed: expected header X-Version to equal "8", got "7")");
+    CHECK(ask({http::body(http::whole_body).contains("up")}) ==
+          R"(HTTP probe failed: expected body to contain "up", got "{\"status\": \"starting\"}")");
+    CHECK(ask({http::latency_at_most(1ns)}).starts_with("HTTP probe failed: expected latency at most 1ns, got "));
+}
+
+TEST_CASE("mistakes in expectations are mistakes in the settings") {
+    asio::io_context io;
+    try {
+        HttpGetProbe probe{io, {.port = 1}, {.max_requests = 0, .expect = {http::body(0).contains("x")}}};
+        FAIL("taken");
+    } catch (const ConfigException& exception) {
+        REQUIRE(exception.errors().size() == 2);
+        CHECK(exception.errors()[1].field == "expect[0].body_bytes");
     }
 }
 
