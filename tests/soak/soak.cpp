@@ -126,23 +126,25 @@ Figures measure() {
 }
 
 struct Tally {
-    std::uint64_t looks = 0;
+    std::uint64_t looks =
+        0; ///< that were made to their end: not those called off, nor those there was no descriptor for
     std::uint64_t passed = 0;
     std::uint64_t failed = 0;
     std::uint64_t errors = 0;
     std::uint64_t cancelled = 0;
     std::uint64_t local_faults = 0;
 
-    void attempt_ended(const AttemptEnded& ended) {
-        ++looks;
-        if (ended.error == asio::error::operation_aborted)
+    void attempt_ended(const AttemptEnded& ended) { count(ended.error, ended.result); }
+
+    void count(const std::error_code& error, const ProbeResult& result) {
+        if (error == asio::error::operation_aborted)
             ++cancelled;
-        else if (is_local_fault(ended.error))
+        else if (is_local_fault(error))
             ++local_faults;
-        else if (ended.error)
-            ++errors;
-        else
-            ++(ended.result.passed() ? passed : failed);
+        else {
+            ++looks;
+            ++(error ? errors : result.passed() ? passed : failed);
+        }
     }
 };
 
@@ -198,14 +200,14 @@ private:
         place->start();
     }
 
-    /// Every millisecond something is done to some worker.
+    /// A few times in each timeout something is done to some worker.
     void make_mischief() {
         if (tally_.looks >= wanted_) {
             for (auto& worker : workers_) worker.reset();
             by_hand_.clear();
             return;
         }
-        timer_.expires_after(1ms);
+        timer_.expires_after(timeout_ / 20);
         timer_.async_wait([this](std::error_code) {
             if (squeezed_ && --squeezed_ == 0) restore_descriptors();
             for (auto& worker : workers_) // held or ended ones would look no more
@@ -249,9 +251,9 @@ private:
         };
         auto look = std::make_shared<Look>();
         some_probe().async_probe(
-            timeout_, asio::bind_cancellation_slot(look->signal.slot(), [this](std::error_code error, ProbeResult) {
-                ++tally_.looks;
-                if (error) ++tally_.errors;
+            timeout_,
+            asio::bind_cancellation_slot(look->signal.slot(), [this](std::error_code error, const ProbeResult& result) {
+                tally_.count(error, result);
             }));
         by_hand_.push_back(std::move(look));
         if (by_hand_.size() > 16) by_hand_.erase(by_hand_.begin());
