@@ -17,6 +17,15 @@ std::size_t longest_name(const std::vector<PodSpec>& pods) {
     return longest;
 }
 
+/// What comes when all has ended has nothing left to end, and must not change the exit status.
+void block_signals() {
+    sigset_t signals;
+    ::sigemptyset(&signals);
+    ::sigaddset(&signals, SIGINT);
+    ::sigaddset(&signals, SIGTERM);
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
 } // namespace
 
 Supervisor::Supervisor(const Options& options, const std::vector<PodSpec>& pods)
@@ -48,6 +57,7 @@ ExitCode Supervisor::run() {
     await_end_of_duration();
     for (PodRunner& pod : pods_) pod.start();
     io_.run(); // until nothing is left to wait for: processes reaped, looks in flight cleaned up
+    block_signals();
 
     if (standard_output_.error()) return ExitCode::broken;
     const bool failed = std::any_of(pods_.begin(), pods_.end(), [](const auto& pod) { return pod.failed_by_itself(); });
