@@ -65,6 +65,7 @@ public:
         table_->begin_look(storage_, timeout, std::move(handler));
     }
     [[nodiscard]] bool keeps_timeout() const noexcept { return table_->keeps_timeout; }
+    [[nodiscard]] bool serves_its_looks() const noexcept { return table_->serves_its_looks; }
 
 private:
     struct Table {
@@ -73,6 +74,7 @@ private:
         void (*move)(std::byte* from, std::byte* to) noexcept; // and destroys what it leaves
         void (*destroy)(std::byte*) noexcept;
         bool keeps_timeout;
+        bool serves_its_looks; // a user's probe may have to stay while it is looked through
     };
 
     static constexpr std::size_t room = 64;
@@ -111,6 +113,7 @@ private:
                 std::destroy_at(std::launder(reinterpret_cast<Stored*>(storage)));
             },
         .keeps_timeout = detail::KeepsTimeout<P>,
+        .serves_its_looks = !std::derived_from<P, detail::ProbeOfOurs>,
     };
 
     class Initiation {

@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -13,11 +14,14 @@
 #include <asio/async_result.hpp>
 #include <asio/error.hpp>
 
+#include <probekit/core/duration.hpp>
+#include <probekit/system/detail/catching.hpp>
 #include <probekit/system/detail/context_state.hpp>
 #include <probekit/system/detail/executors.hpp>
 #include <probekit/system/detail/mutex.hpp>
 #include <probekit/system/detail/ref.hpp>
 #include <probekit/system/detail/waiters.hpp>
+#include <probekit/system/detail/wheel.hpp>
 
 namespace probekit::inline v0 {
 namespace detail {
@@ -56,10 +60,16 @@ struct GateCondition {
 };
 
 /// What a StartupGate shares with its conditions and with the workers behind it. From any thread.
-class GateState final : public RefCounted<GateState>, private ContextMember {
+///
+/// Without memory to tell somebody of a change it tries again soon.
+class GateState final : public RefCounted<GateState>, private ContextMember, private WheelNode {
 public:
     explicit GateState(asio::any_io_executor executor)
-        : context_(ContextState::of(executor)), waits_(new WaiterQueue<>{context_}), executor_(std::move(executor)) {
+        : WheelNode(hooks),
+          context_(ContextState::of(executor)),
+          wheel_(Wheel::of(executor)),
+          waits_(new WaiterQueue<>{context_}),
+          executor_(std::move(executor)) {
         context_->add(*this);
     }
 
@@ -158,19 +168,30 @@ private:
         ++changes_;
         if (opens) ++openings_;
         const int opening = static_cast<int>(openings_);
-        tell_listeners(lock);
+        bool told = tell_listeners(lock);
         lock.unlock();
-        if (opens) waits_->complete(opening, {});
+        if (opens) told = tell_waits(opening) && told;
+        if (told) return;
+        lock.lock();
+        if (opens && untold_ == 0) untold_ = opening;
+        tell_again_soon();
+    }
+
+    /// False: there was no memory for it. The one whose turn it was hears no more; the others wait.
+    [[nodiscard]] bool tell_waits(int opening) noexcept {
+        return !without_bad_alloc([&] { waits_->complete(opening, {}); });
     }
 
     // Who has been told stands at the end of the list, so whoever has not stands at its front: neither a change that comes
     // meanwhile nor a listener that comes or goes is in the way.
-    void tell_listeners(std::unique_lock<Mutex>& lock) {
-        struct Told {
+    // False: there was no memory to tell one, who stands at the front again.
+    [[nodiscard]] bool tell_listeners(std::unique_lock<Mutex>& lock) {
+        struct Kept {
             GateListener& listener;
-            ~Told() { listener.gate_release(); }
+            ~Kept() { listener.gate_release(); }
         };
-        while (first_ != nullptr && first_->heard_ != changes_) {
+        bool told = true;
+        while (told && first_ != nullptr && first_->heard_ != changes_) {
             GateListener& listener = *first_;
             unlink(listener);
             append(listener);
@@ -178,11 +199,45 @@ private:
             listener.gate_retain();
             lock.unlock();
             {
-                const Told told{listener};
-                listener.gate_changed();
+                const Kept kept{listener};
+                told = !without_bad_alloc([&] { listener.gate_changed(); });
+                if (!told) hears_next(listener);
             }
             lock.lock();
         }
+        return told;
+    }
+
+    void hears_next(GateListener& listener) noexcept {
+        const std::lock_guard lock{mutex_};
+        if (!is_listed(listener)) return; // it wants to hear no more
+        unlink(listener);
+        prepend(listener);
+        listener.heard_ = changes_ - 1;
+    }
+
+    // The armed node has a reference of its own.
+    void tell_again_soon() noexcept {
+        if (telling_again_ || context_->gone()) return;
+        telling_again_ = true;
+        this->retain();
+        wheel_->arm(*this, saturating_add(wheel_->now(), std::chrono::milliseconds{10}));
+    }
+
+    void tell_again() {
+        std::unique_lock lock{mutex_};
+        telling_again_ = false;
+        bool told = tell_listeners(lock);
+        if (untold_ != 0) {
+            const int last = static_cast<int>(openings_);
+            int opening = std::exchange(untold_, 0);
+            lock.unlock();
+            while (opening != last + 1 && tell_waits(opening)) ++opening;
+            lock.lock();
+            if (opening != last + 1) untold_ = opening;
+            told = told && untold_ == 0;
+        }
+        if (!told) tell_again_soon();
     }
 
     [[nodiscard]] bool is_listed(const GateListener& listener) const noexcept {
@@ -193,6 +248,11 @@ private:
         (last_ != nullptr ? last_->next_ : first_) = &listener;
         last_ = &listener;
     }
+    void prepend(GateListener& listener) noexcept {
+        listener.next_ = first_;
+        (first_ != nullptr ? first_->prev_ : last_) = &listener;
+        first_ = &listener;
+    }
     void unlink(GateListener& listener) noexcept {
         (listener.prev_ != nullptr ? listener.prev_->next_ : first_) = listener.next_;
         (listener.next_ != nullptr ? listener.next_->prev_ : last_) = listener.prev_;
@@ -200,16 +260,26 @@ private:
     }
 
     // A strand must not outlive its context.
-    void context_gone() noexcept override { executor_ = {}; }
+    void context_gone() noexcept override {
+        executor_ = {};
+        if (std::exchange(telling_again_, false)) this->release();
+    }
+
+    static void keep_reference(WheelNode&) noexcept {} // it has one
+    static void fire(WheelNode& node) { Ref<GateState>::adopt(&static_cast<GateState&>(node))->tell_again(); }
+    static constexpr WheelHooks hooks{.retain = &keep_reference, .fire = &fire};
 
     Ref<ContextState> context_;
+    Ref<Wheel> wheel_;
     Ref<WaiterQueue<>> waits_; // tagged with the number of the opening they wait for
     asio::any_io_executor executor_;
     Mutex mutex_;
     bool open_ = false;
     bool closed_ = false;
     bool all_ = false; // what open() or shut() said last
+    bool telling_again_ = false;
     unsigned openings_ = 0;
+    int untold_ = 0; // the first opening of which waits may not have been told; 0: none
     std::uint64_t changes_ = 0;
     std::uint64_t generation_ = 0; // of set_all()
     std::size_t conditions_ = 0;

@@ -120,6 +120,20 @@ private:
             }
         }
 
+        // Asio has dropped the handler: with its context, and then the attempt goes too; or because it had no memory for
+        // the addresses.
+        void drop() noexcept {
+            Ref<Derived> attempt = take();
+            if (!attempt) return;
+            const Ref<Derived> keep = attempt;
+            keep->wheel_->context().while_alive([&] {
+                static_cast<void>(without_bad_alloc([&] {
+                    using Lost = typename Base::template Step<&DialingAttempt::resolution_lost>;
+                    asio::post(keep->io_, Lost{std::move(attempt)});
+                }));
+            });
+        }
+
         void destroy() noexcept { delete this; }
 
     private:
@@ -127,9 +141,8 @@ private:
             explicit Resolved(Ref<Resolution> from) noexcept : resolution(std::move(from)) {}
             Resolved(Resolved&&) noexcept = default;
             Resolved& operator=(Resolved&&) = delete;
-            // Dropped with its context: so is the attempt, which has a reference to what has one to it.
             ~Resolved() {
-                if (resolution) static_cast<void>(resolution->take());
+                if (resolution) resolution->drop();
             }
             void operator()(std::error_code error, Addresses addresses) {
                 Ref<Derived> attempt = std::exchange(resolution, {})->take();
@@ -174,6 +187,12 @@ private:
     void resolution_abandoned(Ref<Derived> self, std::error_code error) {
         drop_resolution();
         this->derived().dial_stopped(std::move(self), Phase::resolve, error);
+    }
+
+    void resolution_lost(Ref<Derived> self, std::error_code) {
+        drop_resolution();
+        this->derived().dial_stopped(std::move(self), Phase::resolve,
+                                     std::make_error_code(std::errc::not_enough_memory));
     }
 
     void drop_resolution() noexcept {

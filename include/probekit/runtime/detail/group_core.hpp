@@ -34,7 +34,7 @@ namespace probekit::inline v0::detail {
 /// What a ProbeGroup is a handle on: up to three workers and what their verdicts mean together. `Change` is GroupChange,
 /// which stands beside the group.
 template <class Change, class Obs, class Clk>
-class GroupCore final : public RefCounted<GroupCore<Change, Obs, Clk>> {
+class GroupCore final : public RefCounted<GroupCore<Change, Obs, Clk>>, private ContextMember {
     // The workers share the group's observer.
     using Shared =
         std::conditional_t<std::same_as<Obs, NoObserver>, NoObserver, std::reference_wrapper<Unwrapped<Obs>>>;
@@ -48,7 +48,9 @@ public:
           executor_(std::move(executor)),
           observer_(std::move(observer)),
           gate_(executor_),
-          context_(ContextState::of(executor_)) {}
+          context_(ContextState::of(executor_)) {
+        context_->add(*this);
+    }
 
     [[nodiscard]] const asio::any_io_executor& executor() const noexcept { return executor_; }
 
@@ -152,9 +154,15 @@ public:
         return workers_[static_cast<std::size_t>(kind)];
     }
 
-    void destroy() noexcept { delete this; }
+    void destroy() noexcept {
+        context_->remove(*this);
+        delete this;
+    }
 
 private:
+    // A strand must not outlive its context.
+    void context_gone() noexcept override { executor_ = {}; }
+
     template <class F>
     void for_each(F use) {
         for (const ProbeKind kind : {ProbeKind::startup, ProbeKind::readiness, ProbeKind::liveness})

@@ -33,6 +33,8 @@
 #include <probekit/runtime/startup_gate.hpp>
 #include <probekit/system/detail/at_exit.hpp>
 #include <probekit/system/detail/block_pool.hpp>
+#include <probekit/system/detail/catching.hpp>
+#include <probekit/system/detail/context_state.hpp>
 #include <probekit/system/detail/executors.hpp>
 #include <probekit/system/detail/ref.hpp>
 #include <probekit/system/detail/wheel.hpp>
@@ -59,11 +61,17 @@ public:
           WheelNode(hooks),
           clock_(clock),
           fsm_(spec, std::move(policy)),
-          probe_(std::move(probe)),
+          asked_(std::move(probe)),
           observer_(std::move(observer)),
-          executor_(executor_to_store(probe_)),
           wheel_(clock_.wheel(executor())),
-          health_(fsm_.health()) {}
+          health_(fsm_.health()) {
+        if (must_not_outlive_context(executor())) static_cast<void>(extras()); // which are told when that goes
+    }
+    WorkerCore(const WorkerCore&) = delete;
+    WorkerCore& operator=(const WorkerCore&) = delete;
+    ~WorkerCore() {
+        if (!asked_gone_) std::destroy_at(&asked_);
+    }
 
     // ---- what the handle's members do ----
 
@@ -140,12 +148,17 @@ public:
     [[nodiscard]] Obs& observer() noexcept { return observer_; }
     [[nodiscard]] const Executor& executor() const noexcept {
         if constexpr (probe_shows_executor)
-            return probe_.look_executor();
+            return asked_.probe.look_executor();
         else
-            return executor_;
+            return asked_.executor;
     }
 
-    // ---- what gates and limits call; post() from any thread ----
+    // ---- what the context, gates and limits call; post() from any thread ----
+
+    [[nodiscard]] ContextState& context() const noexcept { return wheel_->context(); }
+
+    /// The context goes before the worker, which can only be destroyed after that.
+    void context_gone() noexcept;
 
     void post(void (WorkerCore::*run)()) { asio::post(executor(), Call{Ref<WorkerCore>{this}, run}); }
 
@@ -174,6 +187,20 @@ private:
     static constexpr bool has_signal = holds_any || !std::derived_from<P, ProbeOfOurs>;
     static constexpr bool tells_beginning =
         SeesAttemptBegun<Unwrapped<Obs>> || SeesStateChanged<Unwrapped<Obs>> || SeesLooksSkipped<Unwrapped<Obs>>;
+
+    [[nodiscard]] static auto executor_to_store(const P& probe) {
+        if constexpr (probe_shows_executor)
+            return Nothing{};
+        else
+            return Executor(probe.get_executor());
+    }
+
+    /// The probe, and its executor if it does not show its own.
+    struct Asked {
+        explicit Asked(P&& given) : probe(std::move(given)), executor(executor_to_store(probe)) {}
+        P probe;
+        [[no_unique_address]] decltype(executor_to_store(std::declval<const P&>())) executor;
+    };
 
     // The moment of one step of the machine, and what was before.
     struct Step {
@@ -277,9 +304,17 @@ private:
 
     [[nodiscard]] bool probe_keeps_timeout() const noexcept {
         if constexpr (holds_any)
-            return probe_.keeps_timeout();
+            return asked_.probe.keeps_timeout();
         else
             return KeepsTimeout<P>;
+    }
+
+    /// Attempts of our own probes own what they need.
+    [[nodiscard]] bool probe_serves_its_looks() const noexcept {
+        if constexpr (holds_any)
+            return asked_.probe.serves_its_looks();
+        else
+            return !std::derived_from<P, ProbeOfOurs>;
     }
 
     void interrupt_attempt(Interrupt reason) noexcept;
@@ -336,30 +371,25 @@ private:
         return *extras_;
     }
 
-    [[nodiscard]] static auto executor_to_store(const P& probe) {
-        if constexpr (probe_shows_executor)
-            return Nothing{};
-        else
-            return Executor(probe.get_executor());
-    }
-
     static inline const WheelHooks hooks{
         .retain = [](WheelNode& node) noexcept { static_cast<WorkerCore&>(node).retain(); },
         .fire =
             [](WheelNode& node) {
                 const auto core = Ref<WorkerCore>::adopt(&static_cast<WorkerCore&>(node));
-                if (runs_here(core->executor()))
-                    core->on_fire();
-                else
-                    core->post(&WorkerCore::on_posted_fire);
+                if (runs_here(core->executor())) return core->on_fire();
+                // Without memory for the post it is tried again soon.
+                constexpr Duration soon = std::chrono::milliseconds{10};
+                if (without_bad_alloc([&] { core->post(&WorkerCore::on_posted_fire); }) && !core->wheel_->armed(*core))
+                    core->wheel_->arm(*core, saturating_add(core->wheel_->now(), soon));
             },
     };
 
     [[no_unique_address]] ClockRef<Clk> clock_;
     WorkerFsm<Pol> fsm_;
-    P probe_;
+    union {
+        Asked asked_; // destroyed with the context, if that goes first
+    };
     [[no_unique_address]] Obs observer_;
-    [[no_unique_address]] decltype(executor_to_store(std::declval<const P&>())) executor_;
     [[no_unique_address]] std::conditional_t<has_signal, asio::cancellation_signal, Nothing> signal_;
     Ref<Wheel> wheel_;
     SmallFunction<Verdict> callback_;
@@ -393,6 +423,7 @@ private:
     bool telling_ = false;
     bool emitting_ = false;
     bool callback_set_ = false;
+    bool asked_gone_ = false;
 };
 
 } // namespace probekit::inline v0::detail

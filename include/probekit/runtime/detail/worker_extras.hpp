@@ -10,6 +10,7 @@
 #include <probekit/core/verdict.hpp>
 #include <probekit/runtime/attempt_limit.hpp>
 #include <probekit/runtime/startup_gate.hpp>
+#include <probekit/system/detail/context_state.hpp>
 #include <probekit/system/detail/ref.hpp>
 #include <probekit/system/detail/waiters.hpp>
 
@@ -24,13 +25,15 @@ struct WorkerNote {
 };
 
 /// What most workers do not need, in a block of its own: a gate, a limit, handlers that wait, news to be told.
+/// Listed with the context: when that goes first the worker must let go of what it shares with others.
 template <class Core>
-class WorkerExtras final : public GateListener, public LimitWaiter {
+class WorkerExtras final : public GateListener, public LimitWaiter, private ContextMember {
 public:
     using VerdictWaiters = WaiterQueue<Verdict>;
     using StopWaiters = WaiterQueue<>;
 
-    explicit WorkerExtras(Core& core) : core_(&core) {}
+    explicit WorkerExtras(Core& core) : core_(&core) { core.context().add(*this); }
+    ~WorkerExtras() { core_->context().remove(*this); }
 
     Ref<GateState> gate;
     Ref<LimitState> limit;
@@ -44,11 +47,22 @@ public:
 private:
     void gate_retain() noexcept override { core_->retain(); }
     void gate_release() noexcept override { core_->release(); }
-    void gate_changed() override { core_->post(&Core::on_gate); }
+    void gate_changed() override {
+        core_->context().while_alive([this] { core_->post(&Core::on_gate); });
+    }
 
     void limit_retain() noexcept override { core_->retain(); }
     void limit_release() noexcept override { core_->release(); }
-    void limit_granted() override { core_->post(&Core::on_granted); }
+    void limit_granted() override {
+        bool posted = false;
+        core_->context().while_alive([&] {
+            core_->post(&Core::on_granted);
+            posted = true;
+        });
+        if (!posted) limit->give_back();
+    }
+
+    void context_gone() noexcept override { core_->context_gone(); }
 
     Core* core_;
 };

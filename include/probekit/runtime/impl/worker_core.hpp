@@ -58,6 +58,20 @@ void WorkerCore<P, Pol, Obs, Clk>::detach() noexcept {
 }
 
 template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::context_gone() noexcept {
+    if (extras_->gate) std::exchange(extras_->gate, {})->unsubscribe(*extras_);
+    if (attempt_ == Attempt::queued) {
+        static_cast<void>(leave_queue());
+        attempt_ = Attempt::none;
+    }
+    static_cast<void>(without_bad_alloc([this] { give_place_back(); }));
+    extras_->next_probe.reset();
+    // A strand must not outlive its context, nor what a user's probe may hold.
+    asked_gone_ = attempt_ != Attempt::running || !probe_serves_its_looks();
+    if (asked_gone_) std::destroy_at(&asked_);
+}
+
+template <class P, class Pol, class Obs, class Clk>
 WorkerSnapshot WorkerCore<P, Pol, Obs, Clk>::snapshot() const noexcept {
     return {.kind = fsm_.spec().kind,
             .state = state(),
@@ -241,7 +255,7 @@ void WorkerCore<P, Pol, Obs, Clk>::ask() {
     if (guarded) arm(Armed::timeout, saturating_add(begun_at_, timeout));
     const std::uint64_t number = attempts_;
     const auto begin_look = [&]() -> std::error_code {
-        detail::begin_look(probe_, timeout, LookHandler<Executor>{Ref<LookClient<Executor>>{this}});
+        detail::begin_look(asked_.probe, timeout, LookHandler<Executor>{Ref<LookClient<Executor>>{this}});
         return {};
     };
     const std::error_code could_not = catching(begin_look, [&](const auto& thrown) {
@@ -313,10 +327,10 @@ void WorkerCore<P, Pol, Obs, Clk>::interrupt_attempt(Interrupt reason) noexcept 
 template <class P, class Pol, class Obs, class Clk>
 void WorkerCore<P, Pol, Obs, Clk>::replace_probe(P&& next) {
     if constexpr (std::is_move_assignable_v<P>) {
-        probe_ = std::move(next);
+        asked_.probe = std::move(next);
     } else { // a capturing lambda's
-        std::destroy_at(&probe_);
-        std::construct_at(&probe_, std::move(next));
+        std::destroy_at(&asked_.probe);
+        std::construct_at(&asked_.probe, std::move(next));
     }
 }
 

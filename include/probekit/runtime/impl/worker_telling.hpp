@@ -10,6 +10,7 @@
 #include <probekit/core/observer.hpp>
 #include <probekit/core/verdict.hpp>
 #include <probekit/runtime/detail/worker_core.hpp>
+#include <probekit/system/detail/catching.hpp>
 
 namespace probekit::inline v0::detail {
 
@@ -55,10 +56,14 @@ void WorkerCore<P, Pol, Obs, Clk>::note(const Step& step, const Decision& decisi
     const WorkerState after = state();
     const bool told = decision.changed || (SeesStateChanged<Unwrapped<Obs>> && step.before != after);
     if (!told || detached_) return;
-    WorkerNote one{.before = step.before, .after = after, .life = life_};
-    if (decision.changed) one.verdict = verdict_of(decision, step.now, {});
-    extras().notes.push_back(std::move(one));
-    if (extras_->notes.size() == 1) post(&WorkerCore::tell_notes);
+    // Without memory the news is lost rather than the program; what health() says is right all the same.
+    const std::error_code no_memory = without_bad_alloc([&] {
+        WorkerNote one{.before = step.before, .after = after, .life = life_};
+        if (decision.changed) one.verdict = verdict_of(decision, step.now, {});
+        extras().notes.push_back(std::move(one));
+    });
+    if (no_memory || extras_->notes.size() != 1) return;
+    if (without_bad_alloc([&] { post(&WorkerCore::tell_notes); })) extras_->notes.pop_back();
 }
 
 template <class P, class Pol, class Obs, class Clk>
@@ -92,10 +97,8 @@ Verdict WorkerCore<P, Pol, Obs, Clk>::verdict_of(const Decision& decision, TimeP
 template <class P, class Pol, class Obs, class Clk>
 void WorkerCore<P, Pol, Obs, Clk>::remember_deciding(const ProbeResult& result) {
     const bool plain = result.outcome == Outcome::success && result.output.empty();
-    if (!plain)
-        extras().deciding = result;
-    else if (extras_)
-        extras_->deciding.reset();
+    if (extras_) extras_->deciding.reset();
+    if (!plain) static_cast<void>(without_bad_alloc([&] { extras().deciding = result; })); // then it stays forgotten
 }
 
 template <class P, class Pol, class Obs, class Clk>
@@ -106,8 +109,11 @@ Verdict WorkerCore<P, Pol, Obs, Clk>::standing_verdict() const {
                     .origin = origin_,
                     .at = fsm_.since(),
                     .held = held_for_};
-    if (origin_ == Verdict::Origin::result)
-        verdict.result = extras_ && extras_->deciding ? *extras_->deciding : ProbeResult::success();
+    if (origin_ != Verdict::Origin::result) return verdict;
+    if (extras_ && extras_->deciding)
+        verdict.result = *extras_->deciding;
+    else
+        verdict.result.outcome = verdict.passed() ? Outcome::success : Outcome::failure;
     return verdict;
 }
 

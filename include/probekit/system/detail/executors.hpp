@@ -52,6 +52,15 @@ template <class Target>
     return executor.target_type() == typeid(Target) ? executor.template target<Target>() : nullptr;
 }
 
+/// Whether an executor shares something with a service of its context, as a strand does: its last copy has to go first.
+template <class Executor>
+[[nodiscard]] bool must_not_outlive_context(const Executor& executor) noexcept {
+    if constexpr (std::same_as<Executor, asio::any_io_executor>)
+        return target_of<IoContextExecutor>(executor) == nullptr;
+    else
+        return !std::same_as<Executor, IoContextExecutor>;
+}
+
 /// Calls `use` with the executor for inner steps: what lies under a strand, since an attempt's steps come one after the
 /// other and guard what they share; and io_context's own type where that is what it is, as Asio's operations on it need
 /// no type erasure and call their handlers directly.
