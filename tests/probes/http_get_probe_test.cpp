@@ -104,6 +104,14 @@ TEST_CASE("the verdict does not wait for the close, and a server that closes see
         io.run();
         CHECK(server.ending == asio::error::connection_reset);
     }
+    SECTION("it does not, and sees an end in order if that is asked for") {
+        server.closes = false;
+        HttpGetProbe orderly{io, {.port = server.port()}, {.close = SocketClose::linger}};
+        REQUIRE(look(io, orderly).result.passed());
+        server.stop();
+        io.run();
+        CHECK(server.ending == asio::error::eof);
+    }
 }
 
 TEST_CASE("redirects within the host are followed, others are warnings") {

@@ -236,6 +236,20 @@ TEST_CASE("no socket stays behind in TIME_WAIT") {
     CHECK(waiting == 0);
 }
 
+TEST_CASE("a connection is reset, or ended in order as the kubelet does") {
+    asio::io_context io;
+    LoopbackServer server{io};
+    const auto ending = [&](const TcpOptions& options) {
+        server.ending = {};
+        TcpProbe probe{io, {.port = server.port()}, options};
+        CHECK(look(io, probe).result.passed());
+        while (!server.ending) io.run_one_for(20s);
+        return server.ending;
+    };
+    CHECK(ending({}) == asio::error::connection_reset);
+    CHECK(ending({.close = SocketClose::linger}) == asio::error::eof);
+}
+
 TEST_CASE("mistakes are told by name") {
     asio::io_context io;
     try {

@@ -63,11 +63,18 @@ struct ExecOptions {
     Duration kill_grace = {}; ///< at the timeout: zero kills at once, else SIGTERM first and SIGKILL this much later
 };
 
+/// How the connection of a look is closed.
+enum class SocketClose : std::uint8_t {
+    reset, ///< so that neither side keeps a TIME_WAIT, and close() never waits; an HTTP server that closes soon sees none
+    linger, ///< as the kubelet: an orderly end with a linger of a second, for which close() may hold up the event loop
+};
+
 struct TcpOptions {
     std::string source_address = {}; ///< literal local address to connect from; empty: the system chooses
     /// The server's application never sees the connection (TCP_QUICKACK off, then reset): this proves no more than that
     /// the server's kernel listens. Linux only, ignored elsewhere.
     bool silent = false;
+    SocketClose close = SocketClose::reset; ///< a silent look always resets
 };
 
 enum class Redirects : std::uint8_t {
@@ -84,6 +91,7 @@ struct HttpOptions {
     std::string source_address = {}; ///< literal local address to connect from; empty: the system chooses
     /// What the answer has to be, all of it, beyond a status from 200 to 399: see http/expectation.hpp.
     std::vector<http::Expectation> expect = {};
+    SocketClose close = SocketClose::reset;
 };
 
 /// What the kubelet of that Kubernetes calls itself, for servers that treat its probes specially:

@@ -34,6 +34,7 @@ public:
     TcpTarget(TcpSocketAction what, const TcpOptions& options)
         : action(std::move(what)), dial(DialTarget::of(action.host, options.source_address)) {
         dial.silent = options.silent;
+        if (!options.silent) dial.close = options.close;
     }
 
     [[nodiscard]] std::string message(const ProbeResult& result, std::optional<Duration>) const override {
@@ -73,7 +74,7 @@ private:
     [[nodiscard]] std::uint16_t dial_port() const noexcept { return target_->action.port; }
 
     void connected(Self self) {
-        this->close_with_reset();
+        this->close_socket();
         this->finish_passed(std::move(self), Phase::connect);
     }
 
@@ -96,7 +97,7 @@ private:
 } // namespace detail
 
 /// Opens a TCP connection and closes it at once, with a reset: that it opens is success. Nothing is sent. Mirrors the
-/// kubelet's tcpSocket probe, but for its linger of one second, which would block the event loop.
+/// kubelet's tcpSocket probe, but for its linger of one second, which may hold up the event loop (TcpOptions::close).
 ///
 /// An attempt owns what it needs: the probe may be moved or destroyed at once, and looks may overlap. A literal host
 /// needs no resolver. One object from one thread or strand at a time.

@@ -18,6 +18,7 @@
 #include <asio/ip/tcp.hpp>
 #include <asio/post.hpp>
 
+#include <probekit/core/actions.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/probes/detail/attempt.hpp>
@@ -31,17 +32,20 @@ namespace probekit::inline v0::detail {
     return host.empty() ? std::string_view{"127.0.0.1"} : host;
 }
 
-/// linger 0; never linger 1, which blocks in close().
-inline void reset_on_close(int socket) noexcept {
-    const linger reset{.l_onoff = 1, .l_linger = 0};
-    ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+/// What close() will do: wait so long for the peer to take what was sent; 0: send a reset.
+inline void linger_on_close(int socket, int seconds) noexcept {
+    const linger on{.l_onoff = 1, .l_linger = seconds};
+    ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &on, sizeof on);
 }
+
+inline void reset_on_close(int socket) noexcept { linger_on_close(socket, 0); }
 
 /// Where to connect, made ready once per probe: a literal address needs no resolver ever again.
 struct DialTarget {
     std::optional<asio::ip::address> address = {}; ///< empty: the host is a name
     std::optional<asio::ip::address> source = {};
     bool silent = false;
+    SocketClose close = SocketClose::reset;
 
     /// `source` is a literal address, or empty: the system chooses.
     [[nodiscard]] static DialTarget of(std::string_view host, const std::string& source) {
@@ -85,9 +89,12 @@ protected:
             resolve(std::move(self));
     }
 
-    /// No TIME_WAIT on either side, and close() never blocks. After the peer's end of stream it sees no reset.
-    void close_with_reset() noexcept {
-        reset_on_close(socket_.get());
+    [[nodiscard]] bool lingers() noexcept { return this->derived().dial_target().close == SocketClose::linger; }
+
+    /// With a reset, unless it is to linger: no TIME_WAIT on either side, and close() never blocks. After the peer's end of
+    /// stream it sees no reset.
+    void close_socket() noexcept {
+        linger_on_close(socket_.get(), lingers() ? 1 : 0);
         socket_.close();
     }
 

@@ -61,7 +61,9 @@ protected:
     HttpTargetBase(HttpGetAction what, const HttpOptions& options, bool has_tls)
         : action(std::move(what)),
           dial(DialTarget::of(action.host, options.source_address)),
-          plan(action, options, dial.address ? dial.address->to_string() : std::string{}, has_tls) {}
+          plan(action, options, dial.address ? dial.address->to_string() : std::string{}, has_tls) {
+        dial.close = options.close;
+    }
     ~HttpTargetBase() = default;
 };
 
@@ -154,7 +156,7 @@ private:
                 if (step == Step::done) connection_.review(this->result_);
         });
         if (no_memory) {
-            if (this->socket_.is_open()) this->close_with_reset();
+            if (this->socket_.is_open()) this->close_socket();
             return this->finish_error(std::move(self), this->result_.phase, no_memory);
         }
         switch (step) {
@@ -251,14 +253,14 @@ private:
     void stopped(Self self, std::error_code error) {
         if (this->interrupted() == Interrupt::timeout)
             return perform(std::move(self), [this] { return exchange_.timed_out(); });
-        this->close_with_reset();
+        this->close_socket();
         this->finish_stopped(std::move(self), this->result_.phase, error);
     }
 
     void done(Self self) {
         if (this->result_.phase != Phase::finish) {
             this->spent_in(this->result_.phase);
-            if (this->socket_.is_open()) this->close_with_reset();
+            if (this->socket_.is_open()) this->close_socket();
         } else {
             this->spent_in(Phase::finish);
             let_go_of_socket();
@@ -273,7 +275,10 @@ private:
     // The answer is complete, or what was wanted of it is there.
     void let_go_of_socket() {
         if constexpr (Connection::has_tls) connection_.close();
-        ClosingSocket<IoExecutor>::close(std::move(this->socket_), this->io_, this->wheel_);
+        if (this->lingers())
+            this->close_socket();
+        else
+            ClosingSocket<IoExecutor>::close(std::move(this->socket_), this->io_, this->wheel_);
     }
 
     [[nodiscard]] std::string dialled_of_name(Phase phase) const {
