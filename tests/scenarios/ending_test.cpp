@@ -128,7 +128,7 @@ TEST_CASE("--duration is a signal that is sent in time") {
     Supervised supervised{pod("p", {obedient("c")}).dump(), {.arguments = {"--duration", "5"}}};
     const json running = supervised.until(running_after(0));
     const json asked = supervised.until(deleting);
-    CHECK(moment(asked["object"]["metadata"]["deletionTimestamp"]) - started_at(container(running)) >= 30s + 4s);
+    CHECK(moment(asked["object"]["metadata"]["deletionTimestamp"]) - started_at(container(running)) >= 30s + 2s);
     CHECK(supervised.finish() == 0);
 }
 
