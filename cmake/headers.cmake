@@ -58,6 +58,7 @@ set(PROBEKIT_HEADERS
     include/probekit/runtime/detail/worker_core.hpp
     include/probekit/runtime/detail/worker_extras.hpp
     include/probekit/runtime/impl/worker_core.hpp
+    include/probekit/runtime/impl/worker_end.hpp
     include/probekit/runtime/impl/worker_telling.hpp
     include/probekit/runtime/probe_group.hpp
     include/probekit/runtime/probe_worker.hpp

@@ -33,7 +33,6 @@
 #include <probekit/runtime/startup_gate.hpp>
 #include <probekit/system/detail/at_exit.hpp>
 #include <probekit/system/detail/block_pool.hpp>
-#include <probekit/system/detail/catching.hpp>
 #include <probekit/system/detail/context_state.hpp>
 #include <probekit/system/detail/executors.hpp>
 #include <probekit/system/detail/ref.hpp>
@@ -119,25 +118,10 @@ public:
     void limit(Ref<LimitState> limit) { extras().limit = std::move(limit); }
 
     template <class Handler>
-    void wait_for(Health wanted, Handler&& handler) {
-        Extras& more = extras();
-        if (!more.waits) more.waits = Ref{new typename Extras::VerdictWaiters{Ref{&wheel_->context()}}};
-        more.waits->add(std::forward<Handler>(handler), executor(), static_cast<int>(wanted));
-        if (detached_) // a lazy token's operation, begun after its worker has gone
-            more.waits->complete_all(asio::error::operation_aborted, {});
-        else if (fsm_.judged() && fsm_.health() == wanted)
-            more.waits->complete(static_cast<int>(wanted), {}, standing_verdict());
-    }
+    void wait_for(Health wanted, Handler&& handler);
 
     template <class Handler>
-    void stop_and_wait(Handler&& handler) {
-        Extras& more = extras();
-        if (!more.stop_waits) more.stop_waits = Ref{new typename Extras::StopWaiters{Ref{&wheel_->context()}}};
-        more.stop_waits->add(std::forward<Handler>(handler), executor());
-        if (detached_) return more.stop_waits->complete_all(asio::error::operation_aborted);
-        stop();
-        if (attempt_ == Attempt::none) tell_stopped();
-    }
+    void stop_and_wait(Handler&& handler);
 
     [[nodiscard]] WorkerSnapshot snapshot() const noexcept;
 
@@ -286,6 +270,8 @@ private:
 
     // ---- the node ----
 
+    void node_fired();
+
     void on_fire();
 
     // A fire that came by a post may have been overtaken by another arming.
@@ -373,15 +359,7 @@ private:
 
     static inline const WheelHooks hooks{
         .retain = [](WheelNode& node) noexcept { static_cast<WorkerCore&>(node).retain(); },
-        .fire =
-            [](WheelNode& node) {
-                const auto core = Ref<WorkerCore>::adopt(&static_cast<WorkerCore&>(node));
-                if (runs_here(core->executor())) return core->on_fire();
-                // Without memory for the post it is tried again soon.
-                constexpr Duration soon = std::chrono::milliseconds{10};
-                if (without_bad_alloc([&] { core->post(&WorkerCore::on_posted_fire); }) && !core->wheel_->armed(*core))
-                    core->wheel_->arm(*core, saturating_add(core->wheel_->now(), soon));
-            },
+        .fire = [](WheelNode& node) { Ref<WorkerCore>::adopt(&static_cast<WorkerCore&>(node))->node_fired(); },
     };
 
     [[no_unique_address]] ClockRef<Clk> clock_;
@@ -429,4 +407,5 @@ private:
 } // namespace probekit::inline v0::detail
 
 #include <probekit/runtime/impl/worker_core.hpp>
+#include <probekit/runtime/impl/worker_end.hpp>
 #include <probekit/runtime/impl/worker_telling.hpp>

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -33,42 +34,6 @@ void WorkerCore<P, Pol, Obs, Clk>::start(Ref<GateState> gate) {
     gate_seen_ = gate_is_open();
     static_cast<void>(gate_seen_ ? fsm_.step(event::GateOpened{}, step.now) : fsm_.step(event::GateShut{}, step.now));
     changed_by_call(step, fsm_.step(event::Started{step.now}, step.now));
-}
-
-template <class P, class Pol, class Obs, class Clk>
-void WorkerCore<P, Pol, Obs, Clk>::stop() noexcept {
-    ++life_; // what on_verdict has not been told yet, it will not be told
-    happen(event::Stopped{});
-    if (extras_ && extras_->waits) extras_->waits->complete_all(asio::error::operation_aborted, {});
-}
-
-template <class P, class Pol, class Obs, class Clk>
-void WorkerCore<P, Pol, Obs, Clk>::detach() noexcept {
-    detached_ = true;
-    ++life_;
-    const bool context_gone = wheel_->context().gone();
-    if (!context_gone) interrupt_attempt(Interrupt::cancel);
-    disarm();
-    rest();
-    if (!extras_) return;
-    if (attempt_ == Attempt::queued) static_cast<void>(leave_queue());
-    if (attempt_ != Attempt::running) give_place_back(); // begun, and not asked any more
-    if (extras_->waits) extras_->waits->complete_all(asio::error::operation_aborted, {});
-    if (extras_->stop_waits) extras_->stop_waits->complete_all(asio::error::operation_aborted);
-}
-
-template <class P, class Pol, class Obs, class Clk>
-void WorkerCore<P, Pol, Obs, Clk>::context_gone() noexcept {
-    if (extras_->gate) std::exchange(extras_->gate, {})->unsubscribe(*extras_);
-    if (attempt_ == Attempt::queued) {
-        static_cast<void>(leave_queue());
-        attempt_ = Attempt::none;
-    }
-    static_cast<void>(without_bad_alloc([this] { give_place_back(); }));
-    extras_->next_probe.reset();
-    // A strand must not outlive its context, nor what a user's probe may hold.
-    asked_gone_ = attempt_ != Attempt::running || !probe_serves_its_looks();
-    if (asked_gone_) std::destroy_at(&asked_);
 }
 
 template <class P, class Pol, class Obs, class Clk>
@@ -151,6 +116,15 @@ void WorkerCore<P, Pol, Obs, Clk>::wait_until(TimePoint due) noexcept {
             due = TimePoint{Duration{(due.time_since_epoch().count() + slack - 1) & ~(slack - 1)}};
     }
     arm(Armed::due, due);
+}
+
+template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::node_fired() {
+    if (runs_here(executor())) return on_fire();
+    // Without memory for the post it is tried again soon.
+    constexpr Duration soon = std::chrono::milliseconds{10};
+    if (without_bad_alloc([this] { post(&WorkerCore::on_posted_fire); }) && !wheel_->armed(*this))
+        wheel_->arm(*this, saturating_add(wheel_->now(), soon));
 }
 
 template <class P, class Pol, class Obs, class Clk>
