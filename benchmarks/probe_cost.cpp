@@ -26,7 +26,7 @@ using namespace bench;
 namespace {
 
 constexpr const char* usage = "[--kind=tcp|http|exec] [--pairs=N] [--count=N] [--warm-up=N] [--in-flight=N,N...] "
-                              "[--resident=MIB] [--any-executor] [--json] [--columns] "
+                              "[--resident=MIB] [--any-executor] [--locking] [--json] [--columns] "
                               "[--one=floor|probe|refused --host=A --port=N] [--serve=tcp|http --port=N]";
 
 Kind kind_of(const std::string& name) {
@@ -147,6 +147,7 @@ int main(int argc, char** argv) {
     Load load{.count = options.number("count", only == "exec" ? 2000 : 20000),
               .warm_up = options.number("warm-up", 500)};
     load.in_flight = static_cast<unsigned>(options.number("in-flight", 64));
+    load.locking = options.has("locking");
     if (options.has("one")) return run_one(options, load);
 
     const bool own_network = enter_private_network();

@@ -14,6 +14,7 @@ struct Load {
     std::uint64_t count = 1000;
     std::uint64_t warm_up = 200; // before the count begins
     unsigned in_flight = 64;
+    bool locking = false; // the context takes Asio's locks, which a program with one thread can do without
 };
 
 // CPU time is this process's own, children excluded.

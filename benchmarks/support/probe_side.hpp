@@ -44,7 +44,7 @@ template <class Make>
     using Probe = decltype(make(std::declval<asio::io_context&>()));
     using Worker = probekit::ProbeWorker<Probe, probekit::KubeletPolicy, std::reference_wrapper<Counting>>;
 
-    asio::io_context io{1};
+    asio::io_context io{load.locking ? ASIO_CONCURRENCY_HINT_DEFAULT : ASIO_CONCURRENCY_HINT_UNSAFE_IO};
     Meter meter{load};
     Counting counting{meter, io};
     const probekit::ProbeSpec spec{.period = std::chrono::microseconds{1}, .timeout = std::chrono::seconds{10}};

@@ -11,8 +11,7 @@
 namespace bench {
 namespace {
 
-constexpr std::string_view response = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n"
-                                      "Connection: close\r\n\r\nok";
+constexpr std::string_view response = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
 
 // `ready` is told of each connection that has something to say; true: it is done with.
 template <class Ready>
