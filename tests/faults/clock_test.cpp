@@ -36,7 +36,7 @@ std::string faketime_library() {
 // What the case below runs as a program of its own: the jump is given in the environment.
 TEST_CASE("looks go on while the wall clock is set", "[.]") {
     const char* const file = std::getenv("FAKETIME_TIMESTAMP_FILE");
-    REQUIRE(file != nullptr);
+    if (file == nullptr) SKIP("the case below runs it"); // a file's name as a tag finds hidden cases, too
     const std::string jump = std::getenv("PROBEKIT_TEST_JUMP");
     asio::io_context io;
     const auto wall_before = std::chrono::system_clock::now();
