@@ -11,7 +11,11 @@ namespace timeline {
 using namespace std::chrono_literals;
 
 std::string time_text(probekit::Duration time) {
-    const auto tenths = std::chrono::round<std::chrono::duration<std::int64_t, std::deci>>(time).count();
+    using Tenths = std::chrono::duration<std::int64_t, std::deci>;
+    // The longest time cannot be rounded up.
+    const auto tenths =
+        (time > probekit::Duration::max() - 1s ? std::chrono::floor<Tenths>(time) : std::chrono::round<Tenths>(time))
+            .count();
     const auto seconds = tenths / 10;
     std::string text;
     if (seconds >= 3600) text += std::to_string(seconds / 3600) + "h";
