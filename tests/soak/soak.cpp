@@ -321,7 +321,8 @@ bool soak(const char* what, std::uint64_t looks, Soak&& soak) {
         static_cast<unsigned long long>(tally.looks), seconds, static_cast<unsigned long long>(tally.passed),
         static_cast<unsigned long long>(tally.failed), static_cast<unsigned long long>(tally.errors),
         static_cast<unsigned long long>(tally.local_faults), static_cast<unsigned long long>(tally.cancelled));
-    const bool all_happened = tally.passed != 0 && tally.failed != 0 && tally.local_faults != 0 && tally.cancelled != 0;
+    // Whether a look on loopback lasts so long that it can be cancelled is chance.
+    const bool all_happened = tally.passed != 0 && tally.failed != 0 && tally.local_faults != 0;
     const bool same = after.memory_kb <= before.memory_kb + most_memory_kb && after.descriptors == before.descriptors &&
                       after.threads == before.threads && after.children == before.children;
     if (!same) std::printf("  FAILED: something has grown\n");
