@@ -196,7 +196,7 @@ private:
     void note_header(std::string_view name, std::string_view value) {
         if (!hop_) hop_ = std::make_unique<Hop>();
         for (HttpHeader& header : hop_->headers) {
-            if (!detail::same_header(header.name, name)) continue;
+            if (!detail::iequals(header.name, name)) continue;
             if (header.value.size() < ResponseParser::max_line) header.value.append(", ").append(value);
             return;
         }

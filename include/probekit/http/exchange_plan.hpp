@@ -68,7 +68,7 @@ public:
     [[nodiscard]] bool expects_status() const noexcept { return expects_status_; }
     /// Whether an expectation looks at that header.
     [[nodiscard]] bool watches(std::string_view header) const noexcept {
-        return std::ranges::any_of(watched_, [&](const auto& name) { return detail::same_header(name, header); });
+        return std::ranges::any_of(watched_, [&](const auto& name) { return detail::iequals(name, header); });
     }
 
     [[nodiscard]] std::size_t body_limit() const noexcept { return body_limit_; } ///< of what may be kept

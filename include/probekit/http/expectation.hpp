@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -16,6 +15,7 @@
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/http_expectation.hpp>
+#include <probekit/http/detail/characters.hpp>
 
 // What an answer has to be, beyond a status from 200 to 399:
 //     HttpOptions{.expect = {http::status_in({200, {301, 302}}),
@@ -103,14 +103,6 @@ namespace probekit::inline v0::detail {
 
 using ExpectedSubject = http::Expectation::Subject;
 
-[[nodiscard]] constexpr char lower_case(char c) noexcept {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-[[nodiscard]] constexpr bool same_header(std::string_view a, std::string_view b) noexcept {
-    return std::ranges::equal(a, b, {}, lower_case, lower_case);
-}
-
 /// Calls `see` for each expectation that stands alone, those within any_of included.
 template <class See>
 void each_expectation(std::span<const http::Expectation> expectations, const See& see) {
@@ -137,7 +129,7 @@ void each_expectation(std::span<const http::Expectation> expectations, const See
 /// The named header's value, or null.
 [[nodiscard]] inline const std::string* find_header(const http::Answer& answer, std::string_view name) noexcept {
     for (const HttpHeader& header : answer.headers)
-        if (same_header(header.name, name)) return &header.value;
+        if (iequals(header.name, name)) return &header.value;
     return nullptr;
 }
 
