@@ -1,7 +1,8 @@
 #include "environment.hpp"
 
 #include <algorithm>
-#include <cstddef>
+
+#include <probekit/kubernetes/variables.hpp>
 
 namespace supervisor {
 
@@ -21,27 +22,7 @@ void Environment::set(std::string_view name, std::string value) {
 }
 
 std::string Environment::expand(std::string_view text) const {
-    std::string result;
-    while (!text.empty()) {
-        const std::size_t dollar = text.find('$');
-        result += text.substr(0, dollar);
-        if (dollar == std::string_view::npos) break;
-        text.remove_prefix(dollar);
-        const std::size_t close = text.starts_with("$(") ? text.find(')') : std::string_view::npos;
-        std::size_t length = 1;
-        if (text.starts_with("$$")) {
-            result += '$';
-            length = 2;
-        } else if (close != std::string_view::npos) {
-            length = close + 1;
-            const std::string* value = find(text.substr(2, close - 2));
-            result += value == nullptr ? text.substr(0, length) : std::string_view{*value};
-        } else {
-            result += '$';
-        }
-        text.remove_prefix(length);
-    }
-    return result;
+    return probekit::kubernetes::expand_variables(text, [this](std::string_view name) { return find(name); });
 }
 
 std::vector<std::string> Environment::expand(std::vector<std::string> texts) const {
