@@ -5,15 +5,11 @@
 #include <system_error>
 #include <utility>
 
+#include <probekit/core/restart.hpp>
+
 namespace supervisor {
-namespace {
 
 using namespace std::chrono_literals;
-
-/// Whatever hooks and turns have taken: this long a process has between SIGTERM and SIGKILL.
-constexpr probekit::Duration least_grace = 2s;
-
-} // namespace
 
 ContainerStop::ContainerStop(asio::any_io_executor executor, probekit::Process& process, const ManifestClock& clock,
                              const Options& options)
@@ -55,7 +51,9 @@ void ContainerStop::turn_has_come() {
 
 void ContainerStop::terminate() {
     enter(Step::terminate);
-    probekit::Termination how{.signal = SIGTERM, .grace = clock_.real(std::max(request_.grace, least_grace))};
+    // Whatever hooks and turns have taken.
+    const probekit::Duration grace = std::max(request_.grace, probekit::minimum_grace_period);
+    probekit::Termination how{.signal = SIGTERM, .grace = clock_.real(grace)};
     if (options_.pid_namespace) {
         // A container runtime signals process 1 only. What it has started ends with it, and not before.
         how.signal = 0;

@@ -33,6 +33,9 @@ struct ExitStatus {
     return policy == RestartPolicy::always || (policy == RestartPolicy::on_failure && !status.ok());
 }
 
+/// However short a grace period is, this long a process has between SIGTERM and SIGKILL: the kubelet's minimum.
+inline constexpr Duration minimum_grace_period = std::chrono::seconds{2};
+
 /// The kubelet's numbers.
 struct RestartBackOffSpec {
     Duration base = std::chrono::seconds{10};          ///< the second restart in a row waits this long

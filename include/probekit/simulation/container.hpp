@@ -13,9 +13,6 @@
 
 namespace probekit::inline v0::simulation {
 
-/// However short a grace period is, this long a process has between SIGTERM and SIGKILL: the kubelet's minimum.
-inline constexpr Duration minimum_grace_period = std::chrono::seconds{2};
-
 /// The settings that decide when a target is looked at, killed and restarted: those of a Kubernetes container.
 struct Container {
     std::optional<ProbeSpec> startup = {}, liveness = {}, readiness = {}; ///< in their place, whatever kind they name

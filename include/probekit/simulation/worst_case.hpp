@@ -6,7 +6,7 @@
 
 #include <probekit/core/duration.hpp>
 #include <probekit/core/probe_spec.hpp>
-#include <probekit/simulation/container.hpp>
+#include <probekit/core/restart.hpp>
 
 // What a ProbeSpec promises, beside worst_case_detection() and worst_case_recovery(). All of it for a prober that can ask:
 // a look that ends with an error counts for nothing and puts everything off. Duration::max() means never.

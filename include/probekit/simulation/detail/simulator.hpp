@@ -181,8 +181,7 @@ private:
         stop_at_ = never;
         for (Worker& worker : workers_) worker.step(event::Terminating{});
         if (running_)
-            terminate(Event::What::stop, {},
-                      std::max(container_.termination_grace_period, simulation::minimum_grace_period));
+            terminate(Event::What::stop, {}, std::max(container_.termination_grace_period, minimum_grace_period));
         else
             over();
     }
