@@ -11,21 +11,16 @@
 #include <utility>
 #include <vector>
 
-#include <asio/buffer.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
-#include <asio/read_until.hpp>
-#include <asio/redirect_error.hpp>
-#include <asio/steady_timer.hpp>
-#include <asio/use_awaitable.hpp>
-#include <asio/write.hpp>
 #include <catch2/catch_test_macros.hpp>
 
 #include <probekit/probes/http_get_probe.hpp>
 
 #include "../vectors/http_case.hpp"
+#include "../vectors/script_server.hpp"
 #include "loopback.hpp"
 
 // The recordings of the kubelet's HTTP prober once more, over real sockets: a server follows the script, HttpGetProbe
@@ -115,54 +110,16 @@ private:
                                         std::size_t index) {
         const json& scripts = self->recorded_.at("server").at("conns");
         const json& script = scripts.at(std::min(index, scripts.size() - 1));
-        std::error_code error;
-        auto token = asio::redirect_error(asio::use_awaitable, error);
-        for (const json& step : script) {
-            if (step.contains("recv")) {
-                std::string read;
-                const bool understands = self->recorded_.at("server").at("kind") == "script";
-                const std::size_t size = co_await asio::async_read_until(connection->socket, asio::dynamic_buffer(read),
-                                                                         std::string_view{"\r\n\r\n"}, token);
-                if (understands) connection->request = read.substr(0, size);
-            }
-            if (step.contains("delay_ms")) {
-                asio::steady_timer timer{self->io_, std::chrono::milliseconds{step.at("delay_ms")}};
-                co_await timer.async_wait(token);
-            }
-            if (step.contains("send")) {
-                const std::string once = bytes_of(step.at("send"), self->ports_);
-                std::string bytes;
-                for (int i = 0, times = step.value("repeat", 1); i != times; ++i) bytes += once;
-                co_await asio::async_write(connection->socket, asio::buffer(bytes), token);
-                if (error) break; // the client has gone; nothing would wake a second write
-            }
-            if (step.value("close", "") == "rst") {
-                connection->socket.set_option(asio::socket_base::linger(true, 0), error);
-                break;
-            }
-            if (step.value("close", "") == "fin") break;
-            if (step.value("close", "") == "wait") {
-                char dropped[1024];
-                while (!error) co_await connection->socket.async_read_some(asio::buffer(dropped), token);
-            }
-        }
-        connection->socket.close(error);
+        std::string request;
+        co_await follow_script(connection->socket, script, self->ports_, request);
+        const bool understands = self->recorded_.at("server").at("kind") == "script";
+        if (understands) connection->request = std::move(request);
     }
 
     void answered(std::error_code error, const ProbeResult& result) {
-        Seen seen{.result = std::string{to_string(result.outcome)}, .message = {}, .error = {}, .requests = {}};
-        (error ? seen.error : seen.message) = result.message();
-        for (std::string* const text : {&seen.message, &seen.error}) hide_local_port(*text);
         std::error_code ignored;
         for (tcp::acceptor& acceptor : acceptors_) acceptor.close(ignored);
-        seen_ = std::move(seen);
-    }
-
-    static void hide_local_port(std::string& text) {
-        const std::size_t arrow = text.find("->127.");
-        if (arrow == std::string::npos) return;
-        const std::size_t colon = text.rfind(':', arrow);
-        text.erase(colon + 1, arrow - colon - 1);
+        seen_ = seen_of(error, result);
     }
 
     asio::io_context& io_;

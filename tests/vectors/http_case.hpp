@@ -14,6 +14,8 @@
 #include <nlohmann/json.hpp>
 
 #include <probekit/core/actions.hpp>
+#include <probekit/core/outcome.hpp>
+#include <probekit/core/result.hpp>
 
 // What a recording of the kubelet's HTTP prober asks, and what it expects.
 namespace http_case {
@@ -105,6 +107,18 @@ struct Seen {
     std::string error;
     std::vector<std::string> requests;
 };
+
+/// Over real sockets, where no recording can know the port at our end of a connection: it is left out.
+inline Seen seen_of(const std::error_code& error, const probekit::ProbeResult& result) {
+    std::string text = result.message();
+    if (const std::size_t arrow = text.find("->127."); arrow != std::string::npos) {
+        const std::size_t colon = text.rfind(':', arrow);
+        text.erase(colon + 1, arrow - colon - 1);
+    }
+    Seen seen{.result = std::string{to_string(result.outcome)}, .message = {}, .error = {}, .requests = {}};
+    (error ? seen.error : seen.message) = std::move(text);
+    return seen;
+}
 
 /// Whether a text is the recorded one but for the name server's address, which Go tells and the system's resolver does
 /// not.

@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cstddef>
 #include <iostream>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,18 +12,14 @@
 #include <vector>
 
 #include <asio/awaitable.hpp>
-#include <asio/buffer.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
-#include <asio/read_until.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/ssl/context.hpp>
 #include <asio/ssl/stream.hpp>
-#include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
-#include <asio/write.hpp>
 
 #include <probekit/tls/https_get_probe.hpp>
 
@@ -32,6 +27,7 @@
 #include "../tls/certificates.hpp"
 #include "http_case.hpp"
 #include "replay.hpp"
+#include "script_server.hpp"
 
 // The recordings that need TLS, over real sockets: a server follows the script, tls::HttpsGetProbe asks it.
 namespace {
@@ -40,9 +36,6 @@ using namespace probekit;
 using namespace http_case;
 using asio::ip::tcp;
 using TlsStream = asio::ssl::stream<tcp::socket>;
-
-tcp::socket& socket_of(tcp::socket& socket) { return socket; }
-tcp::socket& socket_of(TlsStream& stream) { return stream.next_layer(); }
 
 std::string header_of(const std::string& request, const std::string& name) {
     const std::size_t at = request.find("\r\n" + name + ": ");
@@ -131,36 +124,8 @@ private:
         if constexpr (std::is_same_v<Stream, TlsStream>)
             co_await stream.async_handshake(asio::ssl::stream_base::server, token);
         if (scripts_.empty()) co_return;
-        const json& script = scripts_.at(std::min(index, scripts_.size() - 1));
-        bool resets = false;
-        for (const json& step : script) {
-            if (error) break;
-            if (step.contains("recv")) {
-                std::string read;
-                const std::size_t size = co_await asio::async_read_until(stream, asio::dynamic_buffer(read),
-                                                                         std::string_view{"\r\n\r\n"}, token);
-                requests_[index] = error ? read : read.substr(0, size);
-            }
-            if (step.contains("delay_ms")) {
-                asio::steady_timer timer{io_, std::chrono::milliseconds{step.at("delay_ms")}};
-                co_await timer.async_wait(token);
-            }
-            if (step.contains("send")) {
-                std::string bytes;
-                for (int i = 0, times = step.value("repeat", 1); i != times; ++i)
-                    bytes += bytes_of(step.at("send"), ports_);
-                co_await asio::async_write(stream, asio::buffer(bytes), token);
-            }
-            const std::string close = step.value("close", "");
-            resets = close == "rst";
-            if (resets) socket_of(stream).set_option(asio::socket_base::linger(true, 0), error);
-            char dropped[1024];
-            while (close == "wait" && !error) co_await stream.async_read_some(asio::buffer(dropped), token);
-            if (close != "") break;
-        }
-        if constexpr (std::is_same_v<Stream, TlsStream>)
-            if (!error && !resets) co_await stream.async_shutdown(token);
-        socket_of(stream).close(error); // a destructor would not linger
+        if (error) co_return;
+        co_await follow_script(stream, scripts_.at(std::min(index, scripts_.size() - 1)), ports_, requests_[index]);
     }
 
     asio::io_context& io_;
@@ -172,13 +137,6 @@ private:
     Ports ports_;
     std::vector<std::string> requests_; // one for each connection
 };
-
-void hide_local_port(std::string& text) {
-    const std::size_t arrow = text.find("->127.");
-    if (arrow == std::string::npos) return;
-    const std::size_t colon = text.rfind(':', arrow);
-    text.erase(colon + 1, arrow - colon - 1);
-}
 
 } // namespace
 
@@ -200,13 +158,11 @@ std::optional<bool> replay_https_case(const json& recorded, const HttpOptions& o
     Seen seen;
     tls::HttpsGetProbe probe{io, action, {}, options};
     probe.async_probe(timeout, [&](std::error_code error, const ProbeResult& result) {
-        seen.result = to_string(result.outcome);
-        (error ? seen.error : seen.message) = result.message();
+        seen = seen_of(error, result);
         server.stop();
     });
     io.run();
     seen.requests = server.requests();
-    for (std::string* const text : {&seen.message, &seen.error}) hide_local_port(*text);
     if (agrees_with_case(seen, expected, server.ports())) return true;
     std::cout << "https " << recorded.at("name") << ": " << shown(seen, expected) << '\n';
     return false;

@@ -29,19 +29,21 @@
 // The servers of the recordings, on loopback.
 
 /// Follows the script of one connection over `stream` (a TCP socket or a stream above one): the parts of each step in
-/// the order recv, delay, send, close. `request`: what came up to the blank line.
+/// the order recv, delay, send, close. `request`: what came up to the blank line, or all if there was none. TLS is ended
+/// with a good-bye, unless it ends with a reset or an error.
 template <class Stream>
 asio::awaitable<void> follow_script(Stream& stream, const nlohmann::json& script, const http_case::Ports& ports,
                                     std::string& request) {
     std::error_code error;
     auto token = asio::redirect_error(asio::use_awaitable, error);
     auto& socket = stream.lowest_layer();
+    bool resets = false;
     for (const nlohmann::json& step : script) {
         if (step.contains("recv")) {
             std::string read;
             const std::size_t size = co_await asio::async_read_until(stream, asio::dynamic_buffer(read),
                                                                      std::string_view{"\r\n\r\n"}, token);
-            request = read.substr(0, size);
+            request = error ? read : read.substr(0, size);
         }
         if (step.contains("delay_ms")) {
             asio::steady_timer timer{stream.get_executor(), std::chrono::milliseconds{step.at("delay_ms")}};
@@ -55,15 +57,17 @@ asio::awaitable<void> follow_script(Stream& stream, const nlohmann::json& script
             if (error) break; // the client has gone; nothing would wake a second write
         }
         const std::string close = step.value("close", "");
-        if (close == "rst") socket.set_option(asio::socket_base::linger(true, 0), error);
+        resets = close == "rst";
+        if (resets) socket.set_option(asio::socket_base::linger(true, 0), error);
         if (close == "wait") {
             char dropped[1024];
             while (!error) co_await stream.async_read_some(asio::buffer(dropped), token);
         }
         if (!close.empty()) break;
     }
-    std::error_code ignored;
-    socket.close(ignored);
+    if constexpr (requires { stream.async_shutdown(token); })
+        if (!error && !resets) co_await stream.async_shutdown(token);
+    socket.close(error); // a destructor would not linger
 }
 
 /// One recorded server over plain TCP: "script", "none" (a port that refuses) or "full-backlog" (one on which connecting
