@@ -21,7 +21,7 @@ esac
 
 # clang compiles our sanitized tests several times faster.
 compiler_for() {
-    if [ "$1" = asan ] && command -v clang++-16; then return; fi
+    if [ "$1" != dev ] && command -v clang++-16; then return; fi
     echo "${CXX:-g++}"
 }
 
