@@ -165,6 +165,7 @@ public:
     /// Looks until so many have ended in all, then leaves nothing behind.
     void run(std::uint64_t looks) {
         wanted_ = looks;
+        turn_ = 0;
         for (auto& worker : workers_) employ(worker);
         make_mischief();
         io_.restart();
@@ -214,7 +215,8 @@ private:
                 if (worker->snapshot().state >= WorkerState::held && below(4) == 0)
                     worker->target_replaced(some_probe());
             std::optional<Worker>& some = workers_[below(static_cast<unsigned>(workers_.size()))];
-            switch (below(40)) {
+            // Each once, so that none is left to chance, and then at random.
+            switch (turn_ < kinds_of_mischief ? turn_++ : below(40)) {
             case 0: employ(some); break;
             case 1:
                 some->stop();
@@ -279,6 +281,8 @@ private:
         return limit;
     }
 
+    static constexpr unsigned kinds_of_mischief = 10;
+
     asio::io_context io_;
     asio::steady_timer timer_{io_};
     const rlimit limit_ = limit_of_descriptors();
@@ -289,6 +293,7 @@ private:
     MakeAction make_action_;
     std::mt19937 random_;
     std::uint64_t wanted_ = 0;
+    unsigned turn_ = 0;
     Tally tally_;
 };
 
