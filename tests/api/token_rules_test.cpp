@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 // "Every async_ operation takes any completion token last and returns what the token says": each token on each operation.
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <functional>
 #include <future>
@@ -193,7 +194,8 @@ TEST_CASE("futures") {
     std::future<ExitStatus> status = all.process.async_wait(asio::use_future);
     CHECK(run_out(io));
     CHECK(result.get().cause == std::errc::connection_refused);
-    CHECK(status.get().ok());
+    const ExitStatus ended = status.get();
+    CHECK((ended.ok() || ended.signal == SIGTERM)); // by itself, or by async_terminate() where that was quicker
     stopped.get();
     CHECK(verdict.get().passed());
 }
