@@ -253,6 +253,8 @@ TEST_CASE("settings are written with designated initialisers, each leaving the o
     CHECK(get.headers[1].value == "a");
     CHECK(HttpGetAction{.scheme = HttpScheme::https}.path == "/");
     CHECK(ExecOptions{.kill_grace = 1s}.output_limit == 10240);
+    CHECK(ExecOptions{.user = 65534u, .group = 65534u}.limits.empty());
+    CHECK(ExecOptions{.limits = {{.resource = 7, .soft = 64}}}.limits[0].hard == ResourceLimit::unlimited);
     CHECK(TcpOptions{.silent = true}.source_address.empty());
     CHECK(HttpOptions{.user_agent = "me"}.max_requests == 10);
     CHECK(HttpOptions{.redirects = Redirects::none, .source_address = "127.0.0.1"}.body_limit == 10240);
@@ -289,6 +291,7 @@ TEST_CASE("validate lists every mistake, in the order of the fields") {
     CHECK(validate(ProbeSpec{.pacing = {.jitter = 10s}}).size() == 1);      // not less than the period
     CHECK(validate(ExecAction{})[0].field == "command");
     CHECK(validate(ExecAction{.command = {""}})[0].field == "command[0]");
+    CHECK(validate(ExecOptions{.kill_grace = -1s})[0].field == "kill_grace");
     CHECK(validate(TcpSocketAction{})[0].field == "port");
     CHECK(validate(HttpGetAction{.port = 1, .path = "/\r\n x\x01"}).empty());
     CHECK(validate(HttpGetAction{.port = 1, .headers = {{"A", "b"}, {"C", "d"}, {"X\r\n", "y"}}})[0].field ==

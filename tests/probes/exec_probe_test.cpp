@@ -5,11 +5,14 @@
 #include <chrono>
 #include <csignal>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -18,6 +21,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <asio/awaitable.hpp>
@@ -121,6 +125,69 @@ struct Fifo {
         CHECK(next() == "\n");
     }
 };
+
+/// All that a program has and a look could change.
+std::string state_of_program(int terminal) {
+    std::ostringstream text;
+    text << std::filesystem::current_path() << " group " << ::getpgrp() << " session " << ::getsid(0) << " foreground "
+         << ::tcgetpgrp(terminal);
+    termios modes = {};
+    ::tcgetattr(terminal, &modes);
+    text << " modes " << modes.c_iflag << ' ' << modes.c_oflag << ' ' << modes.c_cflag << ' ' << modes.c_lflag;
+    const mode_t mask = ::umask(0);
+    ::umask(mask);
+    text << " umask " << mask << " users " << ::getuid() << ' ' << ::geteuid() << ' ' << ::getgid() << " signals";
+    sigset_t blocked;
+    ::pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
+    for (int signal = 1; signal != NSIG; ++signal) {
+        struct sigaction action = {};
+        if (::sigaction(signal, nullptr, &action) != 0) continue;
+        text << ' ' << ::sigismember(&blocked, signal) << ',' << reinterpret_cast<std::uintptr_t>(action.sa_handler)
+             << ',' << action.sa_flags;
+    }
+    for (const auto resource : {RLIMIT_NOFILE, RLIMIT_CORE, RLIMIT_STACK}) {
+        rlimit limit = {};
+        ::getrlimit(resource, &limit);
+        text << " limit " << limit.rlim_cur << ' ' << limit.rlim_max;
+    }
+    return text.str();
+}
+
+/// 0: looks of every kind leave all that as it was. 1: they do not. 2: there is no terminal.
+int looks_change_nothing() {
+    const int master = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (::setsid() < 0 || master < 0 || ::grantpt(master) != 0 || ::unlockpt(master) != 0) return 2;
+    const int terminal = ::open(::ptsname(master), O_RDWR | O_CLOEXEC); // the first a session opens becomes its own
+    if (terminal < 0 || ::tcgetpgrp(terminal) != ::getpgrp()) return 2;
+    struct sigaction handler = {};
+    handler.sa_handler = count_signal;
+    handler.sa_flags = SA_RESTART | SA_NOCLDSTOP;
+    sigset_t blocked;
+    ::sigemptyset(&blocked);
+    ::sigaddset(&blocked, SIGUSR2);
+    ::sigaddset(&blocked, SIGCHLD);
+    if (::sigaction(SIGCHLD, &handler, nullptr) != 0 || ::pthread_sigmask(SIG_BLOCK, &blocked, nullptr) != 0) return 2;
+
+    const std::string before = state_of_program(terminal);
+    asio::io_context io;
+    asio::cancellation_signal cancel;
+    ExecAction elsewhere = command("umask 0; cd /tmp; exit 3");
+    elsewhere.working_directory = "/";
+    // A command that reads from the terminal is stopped, as it is not in the foreground; and killed at the timeout.
+    Look looks[4];
+    ExecProbe{io, elsewhere}.async_probe(20s, looks[0].handler());
+    ExecProbe{io, command("cat /dev/tty")}.async_probe(50ms, looks[1].handler());
+    ExecProbe{io, {.command = {"/no/such/program"}}}.async_probe(20s, looks[2].handler());
+    ExecProbe{io, command("exec sleep 1000")}.async_probe(
+        1h, asio::bind_cancellation_slot(cancel.slot(), looks[3].handler()));
+    io.poll();
+    const bool same_meanwhile = state_of_program(terminal) == before;
+    cancel.emit(asio::cancellation_type::terminal);
+    io.run();
+    const bool all_seen = looks[0].result.status == 3 && looks[1].result.cause == Errc::timed_out &&
+                          looks[2].error == std::errc::no_such_file_or_directory && looks[3].was_aborted();
+    return same_meanwhile && all_seen && state_of_program(terminal) == before ? 0 : 1;
+}
 
 } // namespace
 
@@ -228,6 +295,8 @@ TEST_CASE("mistakes in the settings are found by the constructor") {
     CHECK(fields({.command = {""}}) == std::vector<std::string>{"command[0]"});
     CHECK(fields({.command = {"a", std::string("b\0c", 3)}, .environment = {"x"}}, {.kill_grace = -1s}) ==
           std::vector<std::string>{"command[1]", "environment[0]", "kill_grace"});
+    CHECK(fields(command("exit 0"), {.kill_grace = -1s, .limits = {{RLIMIT_NOFILE, 5, 5}, {RLIMIT_CORE, 6, 5}}}) ==
+          std::vector<std::string>{"kill_grace", "limits[1].soft"});
     CHECK(fields(command("exit 0")).empty());
 }
 
@@ -248,6 +317,39 @@ TEST_CASE("a command gets its environment, its working directory and an empty st
     CHECK(probe.action().command == action.command);
 }
 
+TEST_CASE("a command runs within the limits and as the user that are given") {
+    ExecAction action = command("ulimit -S -n; ulimit -H -n; ulimit -c; id -u; id -g; id -G");
+    ExecOptions options{.keep_output = true, .limits = {{RLIMIT_NOFILE, 40, 50}, {RLIMIT_CORE, 0, RLIM_INFINITY}}};
+    if (!has_clone()) {
+        CHECK(look_once(action, options).error == std::errc::function_not_supported);
+        return;
+    }
+    const std::string before = look_once(command("ulimit -n; id"), {.keep_output = true}).result.output;
+    const std::string limits = "40\n50\n0\n";
+    CHECK(look_once(action, options).result.output.starts_with(limits));
+    options.user = 65534;
+    options.group = 65533;
+    const Look changed = look_once(action, options);
+    if (is_root())
+        CHECK(changed.result.output == limits + "65534\n65533\n65533\n");
+    else {
+        CHECK(changed.error == std::errc::operation_not_permitted);
+        CHECK(changed.result.outcome == Outcome::unknown);
+        CHECK(changed.result.phase == Phase::spawn);
+    }
+    // The program has stayed as it was.
+    CHECK(look_once(command("ulimit -n; id"), {.keep_output = true}).result.output == before);
+}
+
+TEST_CASE("a command that runs into a limit it was given has failed") {
+    if (!has_clone()) SKIP("limits need clone");
+    const Folder folder;
+    const Look look =
+        look_once(command("echo much >" + folder.path.string() + "/file"), {.limits = {{RLIMIT_FSIZE, 0, 0}}});
+    CHECK(look.result.cause == Errc::killed_by_signal);
+    CHECK(look.result.status == 128 + SIGXFSZ);
+}
+
 TEST_CASE("at the timeout the group is killed, and that is a failure") {
     const Fifo fifo;
     const ExecAction action =
@@ -265,6 +367,32 @@ TEST_CASE("at the timeout the group is killed, and that is a failure") {
     CHECK(look.result.message() == "command timed out: \"/bin/sh -c " + action.command[2] + "\" timed out after 50ms");
     CHECK(look.result.message(1s) == "command timed out: \"/bin/sh -c " + action.command[2] + "\" timed out after 1s");
     CHECK(fifo.nobody_is_left());
+}
+
+TEST_CASE("the timeout counts from the execution of the command, however long that takes to come about") {
+    const Folder folder;
+    const std::string program = folder.file("program", "#!/bin/sh\nexec sleep 1000\n", 0755);
+    // As long as somebody has a write lease on the program, its execution waits: until the lease is given back.
+    const SignalAction asked{SIGIO, count_signal};
+    const int lease = ::open(program.c_str(), O_RDONLY | O_CLOEXEC);
+    REQUIRE(lease >= 0);
+    if (::fcntl(lease, F_SETLEASE, F_WRLCK) != 0) SKIP("no leases on files here");
+    constexpr Duration timeout = 100ms;
+    constexpr Duration held = timeout / 2;
+    std::atomic<bool> is_over = false;
+    std::thread holder{[&] {
+        while (::fcntl(lease, F_GETLEASE) == F_WRLCK && !is_over) std::this_thread::yield();
+        const auto end = std::chrono::steady_clock::now() + held;
+        while (std::chrono::steady_clock::now() < end) std::this_thread::yield();
+        ::fcntl(lease, F_SETLEASE, F_UNLCK);
+    }};
+    const Look look = look_once({.command = {program}}, {}, timeout);
+    is_over = true;
+    holder.join();
+    ::close(lease);
+    CHECK(look.result.cause == Errc::timed_out);
+    CHECK(look.result.time_in(Phase::spawn) >= held);
+    CHECK(look.result.time_in(Phase::run) >= timeout);
 }
 
 TEST_CASE("with a grace period SIGTERM comes first") {
@@ -550,6 +678,17 @@ TEST_CASE("a program that ignores SIGCHLD, or reaps everybody's children, costs 
         CHECK(look.error == Errc::status_lost);
         CHECK(look.result.outcome == Outcome::unknown);
     }
+}
+
+TEST_CASE("a look leaves terminal, working directory, signals and limits of the program as they are") {
+    // In a process of its own, which has a terminal.
+    const pid_t tester = ::fork();
+    if (tester == 0) ::_exit(looks_change_nothing());
+    int status = 0;
+    REQUIRE(::waitpid(tester, &status, 0) == tester);
+    REQUIRE(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 2) SKIP("no terminal to be had here");
+    CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("looks on the strands of a pool, some of them cancelled") {

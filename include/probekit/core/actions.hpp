@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -57,10 +58,24 @@ struct HttpGetAction {
 
 using ProbeAction = std::variant<ExecAction, HttpGetAction, TcpSocketAction>;
 
+/// One `setrlimit`, made in the new process before it gives up privileges.
+struct ResourceLimit {
+    static constexpr std::uint64_t unlimited = ~std::uint64_t{0}; ///< as is RLIM_INFINITY
+
+    int resource = 0; ///< RLIMIT_NOFILE, RLIMIT_AS ...
+    std::uint64_t soft = unlimited;
+    std::uint64_t hard = unlimited;
+};
+
 struct ExecOptions {
     std::size_t output_limit = 10240; ///< bytes kept of stdout and stderr; the rest is drained and counted
     bool keep_output = false;         ///< keep the output of a success too
     Duration kill_grace = {}; ///< at the timeout: zero kills at once, else SIGTERM first and SIGKILL this much later
+    /// User and group to become, by number. Whenever this changes anything, supplementary groups are given up. Without the
+    /// right to it a look is an error (EPERM). Linux only, as limits: elsewhere a look is an error (ENOSYS).
+    std::optional<unsigned> user = {};
+    std::optional<unsigned> group = {};
+    std::vector<ResourceLimit> limits = {};
 };
 
 /// How the connection of a look is closed.
@@ -132,6 +147,12 @@ inline void check_host(std::string_view host, ConfigErrors& errors) {
     return std::string{field} + "[" + std::to_string(index) + "]";
 }
 
+inline void check_limits(const std::vector<ResourceLimit>& limits, ConfigErrors& errors) {
+    for (std::size_t i = 0; i != limits.size(); ++i)
+        if (limits[i].soft > limits[i].hard)
+            errors.push_back({indexed("limits", i) + ".soft", "must not be more than the hard limit"});
+}
+
 } // namespace detail
 
 [[nodiscard]] inline ConfigErrors validate(const ExecAction& action) {
@@ -151,6 +172,13 @@ inline void check_host(std::string_view host, ConfigErrors& errors) {
             errors.push_back({detail::indexed("environment", i), "must not contain NUL"});
     }
     if (detail::has_nul(action.working_directory)) errors.push_back({"working_directory", "must not contain NUL"});
+    return errors;
+}
+
+[[nodiscard]] inline ConfigErrors validate(const ExecOptions& options) {
+    ConfigErrors errors;
+    if (options.kill_grace < Duration::zero()) errors.push_back({"kill_grace", "must not be negative"});
+    detail::check_limits(options.limits, errors);
     return errors;
 }
 

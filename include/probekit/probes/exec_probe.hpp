@@ -45,9 +45,7 @@ private:
     friend Base;
 
     static std::shared_ptr<const detail::ExecTarget> make_target(ExecAction action, const ExecOptions& options) {
-        ConfigErrors wrong_options;
-        if (options.kill_grace < Duration::zero()) wrong_options.push_back({"kill_grace", "must not be negative"});
-        detail::throw_if_wrong(validate(action), std::move(wrong_options));
+        detail::throw_if_wrong(validate(action), validate(options));
         return std::make_shared<const detail::ExecTarget>(std::move(action), options);
     }
 

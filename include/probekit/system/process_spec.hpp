@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <sys/resource.h>
+#include <sys/resource.h> // RLIMIT_NOFILE and its like, for users
 #include <vector>
 
 #include <probekit/core/actions.hpp>
@@ -20,13 +20,6 @@ enum class ProcessOutput : std::uint8_t {
     inherit, ///< they are the program's own
     discard, ///< /dev/null
     capture, ///< kept up to a limit, the rest is drained: the process never blocks on a full pipe
-};
-
-/// One `setrlimit`, made in the new process before it gives up privileges.
-struct ResourceLimit {
-    int resource = 0; ///< RLIMIT_NOFILE, RLIMIT_AS ...
-    rlim_t soft = RLIM_INFINITY;
-    rlim_t hard = RLIM_INFINITY;
 };
 
 /// What to start, and how. The process gets descriptors 0, 1 and 2 and no other one, whatever the program has open; a
@@ -58,12 +51,14 @@ struct Termination {
     Duration grace = std::chrono::seconds{30};
 };
 
-/// All mistakes at once: the rules of an ExecAction.
+/// All mistakes at once: the rules of an ExecAction and its options.
 [[nodiscard]] inline ConfigErrors validate(const ProcessSpec& spec) {
-    return validate(ExecAction{.command = spec.command,
-                               .environment = spec.environment,
-                               .inherit_environment = spec.inherit_environment,
-                               .working_directory = spec.working_directory});
+    ConfigErrors errors = validate(ExecAction{.command = spec.command,
+                                              .environment = spec.environment,
+                                              .inherit_environment = spec.inherit_environment,
+                                              .working_directory = spec.working_directory});
+    detail::check_limits(spec.limits, errors);
+    return errors;
 }
 
 } // namespace probekit::inline v0

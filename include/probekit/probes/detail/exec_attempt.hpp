@@ -41,7 +41,7 @@ namespace probekit::inline v0::detail {
 class ExecTarget final : public Target {
 public:
     ExecTarget(ExecAction what, const ExecOptions& how)
-        : action(std::move(what)), options(how), plan(spec_of(action)) {}
+        : action(std::move(what)), options(how), plan(spec_of(action, options)) {}
 
     [[nodiscard]] std::string message(const ProbeResult& result, std::optional<Duration> shown_timeout) const override {
         return exec_message(action.command, result, shown_timeout);
@@ -52,12 +52,15 @@ public:
     SpawnPlan plan;
 
 private:
-    static ProcessSpec spec_of(const ExecAction& action) {
+    static ProcessSpec spec_of(const ExecAction& action, const ExecOptions& options) {
         ProcessSpec spec;
         spec.command = action.command;
         spec.environment = action.environment;
         spec.inherit_environment = action.inherit_environment;
         spec.working_directory = action.working_directory;
+        spec.user = options.user;
+        spec.group = options.group;
+        spec.limits = options.limits;
         return spec;
     }
 };

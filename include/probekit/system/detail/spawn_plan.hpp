@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <vector>
 
@@ -136,8 +137,9 @@ private:
         }
     }
 
-    static std::uint64_t kernel_value(rlim_t value) noexcept {
-        return value == RLIM_INFINITY ? ~std::uint64_t{0} : std::uint64_t{value};
+    // A 32-bit program's RLIM_INFINITY is another number.
+    static std::uint64_t kernel_value(std::uint64_t value) noexcept {
+        return value == RLIM_INFINITY ? ResourceLimit::unlimited : value;
     }
 
     std::string text_;            // every string once, each ended by NUL
