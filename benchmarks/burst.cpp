@@ -95,7 +95,7 @@ Limited limited(std::size_t count, std::size_t places, const sockaddr_in& server
     std::vector<Worker> workers;
     workers.reserve(count);
     for (std::size_t i = 0; i != count; ++i) {
-        workers.emplace_back(probekit::TcpProbe{io, {.host = "192.0.2.1", .port = ntohs(server.sin_port)}}, spec,
+        workers.emplace_back(probekit::TcpProbe{io, {.host = other_address, .port = ntohs(server.sin_port)}}, spec,
                              std::ref(watching));
         workers.back().limit(limit);
         workers.back().start();

@@ -1,7 +1,8 @@
 // What does a probe cost, beside the bare system calls that do the same? Pairs of runs, the one right after the other, each
 // in a process of its own; client and server on a core each.
 //
-// --one=floor|probe|refused runs one side, once, against the server at --host and --port, for tools that count.
+// --one=floor|probe|refused runs one side, once, against the server at --host and --port, for tools that count; --run=COMMAND
+// runs such a tool by the shell, beside the servers, which it finds by TCP_PORT, HTTP_PORT and, if there is one, ANY_ADDRESS.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/io_context.hpp>
@@ -27,7 +29,7 @@ namespace {
 
 constexpr const char* usage = "[--kind=tcp|http|exec] [--pairs=N] [--count=N] [--warm-up=N] [--in-flight=N,N...] "
                               "[--resident=MIB] [--any-executor] [--locking] [--json] [--columns] "
-                              "[--one=floor|probe|refused --host=A --port=N] [--serve=tcp|http --port=N]";
+                              "[--one=floor|probe|refused --host=A --port=N] [--run=COMMAND] [--serve=tcp|http --port=N]";
 
 Kind kind_of(const std::string& name) {
     if (name == "tcp") return Kind::tcp;
@@ -138,6 +140,14 @@ int serve(const Options& options) {
     serve_tcp(listener);
 }
 
+int run_command(const std::string& command, bool own_network, const sockaddr_in& tcp, const sockaddr_in& http) {
+    ::setenv("TCP_PORT", std::to_string(ntohs(tcp.sin_port)).c_str(), 1);
+    ::setenv("HTTP_PORT", std::to_string(ntohs(http.sin_port)).c_str(), 1);
+    if (own_network) ::setenv("ANY_ADDRESS", other_address, 1);
+    const int status = std::system(command.c_str());
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -159,16 +169,18 @@ int main(int argc, char** argv) {
     const Child tcp_server{server_core, [&] { serve_tcp(tcp_listener); }};
     const Child http_server{server_core, [&] { serve_http(http_listener); }};
 
+    if (options.has("run")) return run_command(options.text("run"), own_network, tcp, http);
+
     std::vector<Comparison> comparisons;
     const auto add = [&](const char* name, Kind kind, const char* host, const sockaddr_in& server) {
         comparisons.push_back({name, kind, address(host, ntohs(server.sin_port))});
     };
     if (only.empty() || only == "tcp") {
-        if (own_network) add("tcp, any address", Kind::tcp, "192.0.2.1", tcp);
+        if (own_network) add("tcp, any address", Kind::tcp, other_address, tcp);
         add("tcp, loopback address", Kind::tcp, "127.0.0.1", tcp);
     }
     if (only.empty() || only == "http") {
-        if (own_network) add("http, any address", Kind::http, "192.0.2.1", http);
+        if (own_network) add("http, any address", Kind::http, other_address, http);
         add("http, loopback address", Kind::http, "127.0.0.1", http);
     }
     if (only.empty() || only == "exec") add("exec of /bin/true", Kind::exec, "127.0.0.1", tcp);

@@ -76,7 +76,9 @@ for what in "$@"; do
         # A bare root has no /etc/hosts, and the tests ask for localhost by its name.
         getent hosts localhost >/dev/null || packages="$packages libnss-myhostname"
         ;;
-    checks) packages="$packages clang-16 libclang-rt-16-dev clang-format-16 nftables libfaketime" want_peer=yes ;;
+    checks)
+        packages="$packages clang-16 libclang-rt-16-dev clang-format-16 nftables libfaketime strace valgrind" want_peer=yes
+        ;;
     *) echo "usage: $0 [examples] [tests] [checks]" >&2; exit 2 ;;
     esac
 done

@@ -61,7 +61,7 @@ bool enter_private_network() {
     request.ifr_flags = IFF_UP | IFF_RUNNING;
     bool done = ::ioctl(control, SIOCSIFFLAGS, &request) == 0;
     std::strcpy(request.ifr_name, "lo:1");
-    const sockaddr_in second = address("192.0.2.1", 0);
+    const sockaddr_in second = address(other_address, 0);
     std::memcpy(&request.ifr_addr, &second, sizeof second);
     done = done && ::ioctl(control, SIOCSIFADDR, &request) == 0;
     ::close(control);
