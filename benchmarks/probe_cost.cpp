@@ -27,9 +27,10 @@ using namespace bench;
 
 namespace {
 
-constexpr const char* usage = "[--kind=tcp|http|exec] [--pairs=N] [--count=N] [--warm-up=N] [--in-flight=N,N...] "
-                              "[--resident=MIB] [--any-executor] [--locking] [--json] [--columns] "
-                              "[--one=floor|probe|refused --host=A --port=N] [--run=COMMAND] [--serve=tcp|http --port=N]";
+constexpr const char* usage =
+    "[--kind=tcp|http|exec] [--pairs=N] [--count=N] [--warm-up=N] [--in-flight=N,N...] "
+    "[--resident=MIB] [--any-executor] [--locking] [--json] [--columns] "
+    "[--one=floor|probe|refused --host=A --port=N] [--run=COMMAND] [--serve=tcp|http --port=N]";
 
 Kind kind_of(const std::string& name) {
     if (name == "tcp") return Kind::tcp;
