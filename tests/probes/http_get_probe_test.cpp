@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <future>
 #include <iterator>
@@ -112,6 +113,27 @@ TEST_CASE("the verdict does not wait for the close, and a server that closes see
         io.run();
         CHECK(server.ending == asio::error::eof);
     }
+}
+
+TEST_CASE("no socket stays behind in TIME_WAIT, and only a server that does not close sees resets") {
+    asio::io_context io;
+    constexpr int looks = 20;
+    const auto [closes, hangs_up, sees_resets] = GENERATE(table<bool, bool, bool>({
+        {true, true, false},  // as it was asked to
+        {true, false, true},  // after it has said its last word it waits for ours
+        {false, false, true}, // it leaves the closing to us
+    }));
+    LoopbackServer server{io, response(200, "ok")};
+    server.closes = closes;
+    server.hangs_up = hangs_up;
+    HttpGetProbe probe{io, {.port = server.port()}};
+    for (int i = 0; i != looks; ++i) REQUIRE(look(io, probe).result.passed());
+    CHECK(server.connections == looks);
+    const std::uint16_t port = server.port();
+    server.stop();
+    io.run(); // until the last connection has ended
+    CHECK(server.resets == (sees_resets ? looks : 0));
+    CHECK(in_time_wait(port) == 0);
 }
 
 TEST_CASE("redirects within the host are followed, others are warnings") {

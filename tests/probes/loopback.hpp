@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <string>
@@ -10,6 +12,7 @@
 #include <utility>
 
 #include <asio/buffer.hpp>
+#include <asio/error.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/write.hpp>
@@ -29,7 +32,9 @@ public:
     int connections = 0;
     std::string request = {};    ///< the last one
     std::error_code ending = {}; ///< what reading gave at the end of the last connection
+    int resets = 0;              ///< how many connections were reset, as far as it has seen
     bool closes = true;          ///< after the answer, as it is asked to; else it waits for the client
+    bool hangs_up = false;       ///< when it closes it is gone; else it reads on, and sees what comes then
     std::function<void()> asked = [] {};
 
 private:
@@ -51,23 +56,37 @@ private:
     void read(const std::shared_ptr<Session>& session) {
         session->socket.async_read_some(asio::buffer(session->bytes),
                                         [this, session](std::error_code error, std::size_t size) {
-                                            if (error) {
-                                                ending = error;
-                                                return;
-                                            }
+                                            if (error) return end(error);
                                             request.assign(session->bytes, size);
                                             asked();
-                                            std::error_code ignored;
-                                            asio::write(session->socket, asio::buffer(answer_), ignored);
+                                            std::error_code broken;
+                                            asio::write(session->socket, asio::buffer(answer_), broken);
                                             if (closes && !answer_.empty())
-                                                session->socket.shutdown(asio::socket_base::shutdown_send, ignored);
+                                                session->socket.shutdown(asio::socket_base::shutdown_send, broken);
+                                            if (closes && hangs_up) return end(broken);
                                             read(session);
                                         });
+    }
+
+    void end(std::error_code error) {
+        ending = error;
+        if (error == asio::error::connection_reset || error == asio::error::broken_pipe) ++resets;
     }
 
     asio::ip::tcp::acceptor acceptor_;
     std::string answer_;
 };
+
+/// How many sockets with this port on either side are in TIME_WAIT.
+inline int in_time_wait(std::uint16_t port) {
+    char wanted[8];
+    std::snprintf(wanted, sizeof wanted, ":%04X", port);
+    std::ifstream table{"/proc/net/tcp"};
+    int waiting = 0;
+    for (std::string line; std::getline(table, line);)
+        if (line.find(wanted) != std::string::npos && line.find(" 06 ") != std::string::npos) ++waiting;
+    return waiting;
+}
 
 /// A port on which nothing listens, and nothing will while this lives.
 class ClosedPort {
