@@ -111,8 +111,8 @@ TEST_CASE("sidecars end after the regular containers, the last first") {
 }
 
 TEST_CASE("the grace period is one for all: who had to wait for its turn has two seconds left") {
-    const json spec{{"initContainers", {as_sidecar(deaf("side"))}}, {"terminationGracePeriodSeconds", 10}};
-    Supervised supervised{pod("p", {deaf("c")}, spec).dump()};
+    const json spec{{"initContainers", {as_sidecar(deaf("side"))}}, {"terminationGracePeriodSeconds", 300}};
+    Supervised supervised{pod("p", {deaf("c")}, spec).dump(), {.scale = "50"}};
     supervised.until([](const json& line) { return is_pod(line) && condition(line, "Ready")["status"] == "True"; });
     CHECK(supervised.stop() == 0);
     const json& end = supervised.lines().back();
@@ -120,9 +120,9 @@ TEST_CASE("the grace period is one for all: who had to wait for its turn has two
     const auto end_of = [&](const char* name) {
         return moment(container(end, name)["state"]["terminated"]["finishedAt"]);
     };
-    CHECK(end_of("c") - told >= 10s);
-    CHECK(end_of("side") - told >= 12s);
-    CHECK(end_of("side") - told < 20s); // and not another ten
+    CHECK(end_of("c") - told >= 300s);
+    CHECK(end_of("side") - told >= 302s);
+    CHECK(end_of("side") - told < 600s); // and not another three hundred
 }
 
 TEST_CASE("when the regular containers are done the sidecars are stopped, and the pod has ended") {

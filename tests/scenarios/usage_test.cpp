@@ -143,14 +143,29 @@ TEST_CASE("probes that are bound to their container look after exactly the delay
     json c = obedient("c");
     c["livenessProbe"] = fails_when_up("c");
     c["livenessProbe"]["initialDelaySeconds"] = 7;
-    c["livenessProbe"]["periodSeconds"] = 10;
+    c["livenessProbe"]["periodSeconds"] = 100;
     Supervised supervised{pod("p", {c}).dump(), {.arguments = {"--feature-gates", "ContainerScopedProbes=true"}}};
     for (int restart = 0; restart != 2; ++restart) {
         const json runs = supervised.until(running_after(restart));
         const json look = supervised.until(event("Unhealthy", "Liveness"));
         const Micros after = moment(look["object"]["lastTimestamp"]) - started_at(container(runs));
         CHECK(after >= 7s);
-        CHECK(after < 10s); // on the grid it would have been at 10 s
+        CHECK(after < 100s); // on the grid it would have been at 100 s
     }
+    CHECK(supervised.stop() == 0);
+}
+
+TEST_CASE("probes that are bound to their container look once when it starts, and not again because of a restart") {
+    // ends some time after the look, so that there would be time for another
+    json c = shell("c", "while [ ! -e looked ]; do /bin/sleep 0.02; done; rm looked; /bin/sleep 0.3; exit 1");
+    c["readinessProbe"] = {{"exec", {{"command", {"/bin/sh", "-c", "touch looked; exit 1"}}}},
+                           {"periodSeconds", 10000},
+                           {"timeoutSeconds", 1000}};
+    Supervised supervised{pod("p", {c}).dump(), {.arguments = {"--feature-gates", "ContainerScopedProbes=true"}}};
+    supervised.until(running_after(1));
+    supervised.until(waiting("CrashLoopBackOff"));
+    const auto failures = supervised.all(event("Unhealthy", "Readiness"));
+    REQUIRE_FALSE(failures.empty());
+    CHECK(failures.back()["object"]["count"] == 2);
     CHECK(supervised.stop() == 0);
 }

@@ -66,7 +66,7 @@ TEST_CASE("the manifests of a node: restarts and back-off come when they were se
         const Event back_off = timeline.events.back();
         CHECK(back_off.what == What::back_off);
         CHECK(back_off.delay == 80s);
-        CHECK(back_off.span == 38s);
+        CHECK(back_off.span == 80s); // from the kill
     }
     SECTION("never healthy, looked at every five seconds") {
         const Container container{.liveness = ProbeSpec{.initial_delay = 5s, .period = 5s},

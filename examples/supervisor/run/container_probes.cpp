@@ -69,7 +69,7 @@ void ContainerProbes::container_started() {
     }
     group_.target_replaced();
     // A kubelet synchronises the pod when a container has started, and then looks at what is not ready, at once.
-    group_.probe_now(ProbeKind::readiness);
+    if (looks_at_sync_) group_.probe_now(ProbeKind::readiness);
 }
 
 /// Whenever a kubelet synchronises a pod it looks at once at what has started and is not ready.

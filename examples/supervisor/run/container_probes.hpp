@@ -55,7 +55,7 @@ private:
 
     const ContainerSpec& spec_;
     Callbacks callbacks_;
-    const bool looks_at_sync_;
+    const bool looks_at_sync_; ///< container-scoped probes look when they are due and at no other time
     bool begun_ = false;
     std::optional<probekit::ProbeKind> failed_ = {};
     probekit::ProbeGroup<LookReporter> group_;

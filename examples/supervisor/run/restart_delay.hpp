@@ -23,7 +23,7 @@ public:
     /// `clock` outlives this.
     RestartDelay(asio::any_io_executor executor, const ManifestClock& clock, Callbacks callbacks);
 
-    /// It ended by itself, or was killed for a probe: the delay then counts from the exit before this one.
+    /// It ended by itself, or was killed for a probe: whether it has to wait then depends on the exit before this one.
     void container_ended(Timestamp at, bool killed_for_probe);
 
     /// Whether it may be started now.
@@ -44,7 +44,7 @@ private:
     const ManifestClock& clock_;
     Callbacks callbacks_;
     asio::steady_timer timer_;
-    probekit::RestartBackOff back_off_; // told moments of manifest time
+    probekit::RestartBackOff back_off_{{.wait_from_kill = true}}; // told moments of manifest time
     Timestamp earliest_ = {};
     bool waiting_ = false;
 };

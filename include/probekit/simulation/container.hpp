@@ -17,7 +17,7 @@ namespace probekit::inline v0::simulation {
 struct Container {
     std::optional<ProbeSpec> startup = {}, liveness = {}, readiness = {}; ///< in their place, whatever kind they name
     RestartPolicy restart_policy = RestartPolicy::always;
-    RestartBackOffSpec back_off = {};
+    RestartBackOffSpec back_off = {.wait_from_kill = true}; ///< by default as a kubelet
     Duration termination_grace_period = std::chrono::seconds{30};
     /// Initial delays count from a start truncated to the second, as the kubelet's do with Cadence::grid.
     bool starts_in_whole_seconds = false;
