@@ -1,32 +1,40 @@
-// Many targets watched for a while, as a load balancer or a monitor does: what peers.sh sets beside those. Prints the number
-// of looks that passed and failed once it has been told to end, by SIGTERM.
+// Many targets watched for a while, as a load balancer or a monitor does: what peers.sh sets beside those. Each is looked at
+// once a second until the program is told to end, by SIGTERM. Then it prints the number of looks, and what commands took.
 #include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include <sys/resource.h>
 
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
 
 #include <probekit/core/probe_spec.hpp>
+#include <probekit/probes/exec_probe.hpp>
 #include <probekit/probes/http_get_probe.hpp>
 #include <probekit/probes/tcp_probe.hpp>
 #include <probekit/runtime/probe_worker.hpp>
 
+#include <support/machine.hpp>
+#include <support/meter.hpp>
 #include <support/options.hpp>
 
 namespace {
 
-template <class Probe, class Action>
-int watch(std::size_t count, const Action& action) {
+// `make` gives the probe of the target with that number, counted from 1.
+template <class Make>
+int watch(std::size_t count, Make make) {
     using namespace std::chrono_literals;
+    using Probe = decltype(make(std::declval<asio::io_context&>(), count));
     asio::io_context io{1};
     const probekit::ProbeSpec spec{.period = 1s, .timeout = 1s, .pacing = {.spread = 1s}};
     std::vector<probekit::ProbeWorker<Probe>> workers;
     workers.reserve(count);
-    for (std::size_t i = 0; i != count; ++i) workers.emplace_back(Probe{io, action}, spec).start();
+    for (std::size_t i = 1; i <= count; ++i) workers.emplace_back(make(io, i), spec).start();
     asio::signal_set stop{io, SIGTERM};
     stop.async_wait([&](const std::error_code&, int) { io.stop(); });
     io.run();
@@ -36,20 +44,35 @@ int watch(std::size_t count, const Action& action) {
         attempts += worker.snapshot().attempts;
         passing += worker.passing() ? 1 : 0;
     }
-    std::printf("%llu looks, %zu of %zu targets passing\n", static_cast<unsigned long long>(attempts), passing, count);
+    rusage children;
+    ::getrusage(RUSAGE_CHILDREN, &children);
+    std::printf("looks %llu passing %zu targets %zu child_cpu_us %.0f child_kib %ld\n",
+                static_cast<unsigned long long>(attempts), passing, count,
+                bench::reading().children_us / static_cast<double>(attempts), children.ru_maxrss);
     return passing == count ? 0 : 1;
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
-    const bench::Options options{argc, argv, "--kind=tcp|http --port=N [--host=A] [--targets=N]"};
+    const bench::Options options{argc, argv,
+                                 "[--kind=tcp|http|exec] [--silent] [--port=N] [--command=WORDS] [--targets=N]"};
     using Executor = asio::io_context::executor_type;
-    const std::string host = options.text("host", "127.0.0.1");
     const auto port = static_cast<std::uint16_t>(options.number("port", 0));
     const std::size_t count = options.number("targets", 1000);
-    if (options.text("kind", "tcp") == "http")
-        return watch<probekit::BasicHttpGetProbe<Executor>>(
-            count, probekit::HttpGetAction{.host = host, .port = port, .path = "/healthz"});
-    return watch<probekit::BasicTcpProbe<Executor>>(count, probekit::TcpSocketAction{.host = host, .port = port});
+    const std::string kind = options.text("kind", "tcp");
+    if (kind == "exec")
+        return watch(count, [&](asio::io_context& io, std::size_t) {
+            const std::string command = options.text("command", "true");
+            return probekit::BasicExecProbe<Executor>{io, {.command = {"/bin/sh", "-c", command}}};
+        });
+    if (kind == "http")
+        return watch(count, [&](asio::io_context& io, std::size_t number) {
+            const std::string host = bench::address_of_target(number);
+            return probekit::BasicHttpGetProbe<Executor>{io, {.host = host, .port = port, .path = "/healthz"}};
+        });
+    return watch(count, [&, tcp = probekit::TcpOptions{.silent = options.has("silent")}](asio::io_context& io,
+                                                                                         std::size_t number) {
+        return probekit::BasicTcpProbe<Executor>{io, {.host = bench::address_of_target(number), .port = port}, tcp};
+    });
 }

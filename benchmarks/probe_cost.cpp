@@ -1,6 +1,7 @@
 // What does a probe cost, beside the bare system calls that do the same? Pairs of runs, the one right after the other, each
 // in a process of its own; client and server on a core each.
 //
+// --fork sets an exec probe beside fork() instead, which is what many programs would take.
 // --one=floor|probe|refused runs one side, once, against the server at --host and --port, for tools that count; --run=COMMAND
 // runs such a tool by the shell, beside the servers, which it finds by TCP_PORT, HTTP_PORT and, if there is one, ANY_ADDRESS.
 #include <cstdio>
@@ -29,7 +30,7 @@ namespace {
 
 constexpr const char* usage =
     "[--kind=tcp|http|exec] [--pairs=N] [--count=N] [--warm-up=N] [--in-flight=N,N...] "
-    "[--resident=MIB] [--any-executor] [--locking] [--json] [--columns] "
+    "[--resident=MIB] [--fork] [--any-executor] [--locking] [--json] [--columns] "
     "[--one=floor|probe|refused --host=A --port=N] [--run=COMMAND] [--serve=tcp|http --port=N]";
 
 Kind kind_of(const std::string& name) {
@@ -69,9 +70,10 @@ struct Sample {
     std::uint64_t failures = 0;
 };
 
-Sample compare(const Comparison& one, const Load& load, unsigned pairs, bool any_executor) {
+Sample compare(const Comparison& one, const Load& load, const Options& options) {
     Sample sample;
-    for (unsigned pair = 0; pair != pairs; ++pair) {
+    const bool any_executor = options.has("any-executor");
+    for (std::uint64_t pair = 0; pair != options.number("pairs", 7); ++pair) {
         // Commands inherit the core, and would stand in their parent's way: exec is not tied to one.
         const auto alone = [&](auto run) {
             return in_own_process([&] {
@@ -79,7 +81,9 @@ Sample compare(const Comparison& one, const Load& load, unsigned pairs, bool any
                 return run();
             });
         };
-        const auto floor_run = [&] { return alone([&] { return floor_of(one.kind, load); }); };
+        const auto floor_run = [&] {
+            return alone([&] { return options.has("fork") ? fork_floor(load) : floor_of(one.kind, load); });
+        };
         const auto probe_run = [&] { return alone([&] { return probe(one.kind, load, any_executor); }); };
         Cost floor;
         Cost ours;
@@ -189,7 +193,6 @@ int main(int argc, char** argv) {
     Table table{{"probe", "in flight", "CPU ratio", "ratio, middle half", "busy loop ratio", "busy, middle half",
                  "floor CPU us", "probe CPU us", "probe busy us", "child CPU us", "allocations per probe"}};
     const std::size_t resident = options.number("resident", 0);
-    const unsigned pairs = static_cast<unsigned>(options.number("pairs", 7));
     std::uint64_t failures = 0;
     grow(resident);
     for (const unsigned in_flight : numbers(options.text("in-flight", "64"))) {
@@ -200,7 +203,7 @@ int main(int argc, char** argv) {
             const bool exec = one.kind == Kind::exec;
             if (exec && !options.has("count")) mine.count = 2000;
             if (mine.warm_up < in_flight) mine.warm_up = in_flight;
-            const Sample sample = compare(one, mine, pairs, options.has("any-executor"));
+            const Sample sample = compare(one, mine, options);
             failures += sample.failures;
             table.add({one.name + (resident != 0 ? ", host of " + std::to_string(resident) + " MiB" : ""),
                        Cell(in_flight, 0), Cell(median(sample.ratio)), spread(sample.ratio),

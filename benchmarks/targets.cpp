@@ -37,12 +37,6 @@ constexpr const char* usage = "[--targets=N,N...] [--seconds=N] [--bytes-only] [
 
 const probekit::ProbeSpec spec{.period = 10s, .timeout = 1s, .pacing = {.spread = 10s}};
 
-// Every target has an address of its own, as real ones have.
-std::string host(std::size_t number) {
-    const auto part = [&](unsigned shift) { return std::to_string(number >> shift & 255); };
-    return "10." + part(16) + '.' + part(8) + '.' + part(0);
-}
-
 // Of a started worker with its probe and the handle on it; looks would begin once the loop runs.
 template <class Executor>
 double bytes_per_target(std::size_t count) {
@@ -52,7 +46,7 @@ double bytes_per_target(std::size_t count) {
     const std::size_t before = resident_bytes();
     workers.reserve(count);
     for (std::size_t i = 0; i != count; ++i) {
-        workers.emplace_back(Probe{io, {.host = host(i), .port = 80}}, spec);
+        workers.emplace_back(Probe{io, {.host = address_of_target(i + 1), .port = 80}}, spec);
         workers.back().start();
     }
     return static_cast<double>(resident_bytes() - before) / static_cast<double>(count);
@@ -195,8 +189,10 @@ int main(int argc, char** argv) {
         table.add(std::move(row));
     }
     table.print(options);
-    if (!bytes_only && !options.has("json") && !options.has("columns"))
-        std::printf(
-            "\nAn idle loop with 1,000 targets woke %ld times in 3 s; the timer that ended the measurement is one.\n",
-            in_own_process(idle_wake_ups));
+    if (bytes_only) return 0;
+    // The timer that ends the measurement is one of them.
+    Table idle{{"idle targets", "seconds", "times the loop woke"}};
+    idle.add({Cell(1000, 0), Cell(3, 0), Cell(static_cast<double>(in_own_process(idle_wake_ups)), 0)});
+    if (!options.has("json") && !options.has("columns")) std::puts("");
+    idle.print(options);
 }

@@ -60,16 +60,24 @@ bool enter_private_network() {
     std::strcpy(request.ifr_name, "lo");
     request.ifr_flags = IFF_UP | IFF_RUNNING;
     bool done = ::ioctl(control, SIOCSIFFLAGS, &request) == 0;
-    std::strcpy(request.ifr_name, "lo:1");
-    const sockaddr_in second = address(other_address, 0);
-    std::memcpy(&request.ifr_addr, &second, sizeof second);
-    done = done && ::ioctl(control, SIOCSIFADDR, &request) == 0;
+    // The latter brings all of 10.0.0.0/8 with it.
+    for (const auto& [name, dotted] : {std::pair{"lo:1", std::string{other_address}}, {"lo:2", address_of_target(1)}}) {
+        std::strcpy(request.ifr_name, name);
+        const sockaddr_in added = address(dotted, 0);
+        std::memcpy(&request.ifr_addr, &added, sizeof added);
+        done = done && ::ioctl(control, SIOCSIFADDR, &request) == 0;
+    }
     ::close(control);
     if (!done) {
         std::perror("private network");
         std::exit(1);
     }
     return true;
+}
+
+std::string address_of_target(std::size_t number) {
+    const auto part = [&](unsigned shift) { return std::to_string(number >> shift & 255); };
+    return "10." + part(16) + '.' + part(8) + '.' + part(0);
 }
 
 sockaddr_in address(const std::string& dotted, unsigned port) {

@@ -17,10 +17,13 @@ bool pin(unsigned core);
 // Resident memory of this process in bytes.
 [[nodiscard]] std::size_t resident_bytes();
 
-// Moves this process and its children to a network of their own, with loopback and another address, which is reached over
-// loopback but does not look like it. False: the system does not let us, and nothing has changed.
+// Moves this process and its children to a network of their own, with loopback and other addresses, which are reached over
+// loopback but do not look like it. False: the system does not let us, and nothing has changed.
 inline constexpr const char* other_address = "192.0.2.1";
 bool enter_private_network();
+
+// Where there are many targets, each has an address of its own, as real ones have. The private network has them, from 1 on.
+[[nodiscard]] std::string address_of_target(std::size_t number);
 
 [[nodiscard]] sockaddr_in address(const std::string& dotted, unsigned port);
 
