@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include <netinet/in.h>
@@ -114,9 +115,11 @@ private:
         Resolution(Ref<Derived> attempt, const IoExecutor& io) : attempt_(std::move(attempt)), resolver_(io) {}
 
         static void start(Ref<Resolution> self, std::string_view host, std::uint16_t port) {
-            Resolver& resolver = self->resolver_;
-            resolver.async_resolve(std::string{host}, std::to_string(port), Resolver::numeric_service,
-                                   Resolved{std::move(self)});
+            self->starting_on_ = std::this_thread::get_id();
+            self->resolver_.async_resolve(std::string{host}, std::to_string(port), Resolver::numeric_service,
+                                          Resolved{self});
+            const std::lock_guard lock{self->mutex_};
+            self->starting_on_ = {};
         }
 
         // The attempt goes on without an answer, from the event loop.
@@ -128,10 +131,10 @@ private:
         }
 
         // Asio has dropped the handler: with its context, and then the attempt goes too; or because it had no memory for
-        // the addresses.
+        // the addresses. Or out of start(), with an exception that tells resolve() why.
         void drop() noexcept {
             Ref<Derived> attempt = take();
-            if (!attempt) return;
+            if (!attempt || is_starting_here()) return;
             const Ref<Derived> keep = attempt;
             keep->wheel_->context().while_alive([&] {
                 static_cast<void>(without_bad_alloc([&] {
@@ -165,9 +168,15 @@ private:
             return std::exchange(attempt_, {});
         }
 
+        [[nodiscard]] bool is_starting_here() noexcept {
+            const std::lock_guard lock{mutex_};
+            return starting_on_ == std::this_thread::get_id();
+        }
+
         std::mutex mutex_;
         Ref<Derived> attempt_;
         Resolver resolver_;
+        std::thread::id starting_on_;
     };
 
     void resolve(Ref<Derived> self) {
@@ -240,7 +249,9 @@ private:
         const DialTarget& target = this->derived().dial_target();
         if (target.source) {
             const asio::ip::tcp::endpoint source{*target.source, 0};
-            if (::bind(fd, source.data(), static_cast<socklen_t>(source.size())) != 0) return errno;
+            // Of an address with no port left it says that it is in use.
+            if (::bind(fd, source.data(), static_cast<socklen_t>(source.size())) != 0)
+                return errno == EADDRINUSE ? EADDRNOTAVAIL : errno;
         }
 #if defined(TCP_QUICKACK)
         if (target.silent) {

@@ -1,0 +1,328 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+// What this machine, or our program, lacks for a look: system calls that fail, one kind at a time. The definitions here are
+// taken before those of libc, and do what libc's do until a test says otherwise.
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstdarg>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <dlfcn.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <asio/io_context.hpp>
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include <probekit/core/error.hpp>
+#include <probekit/core/observer.hpp>
+#include <probekit/core/outcome.hpp>
+#include <probekit/core/probe_spec.hpp>
+#include <probekit/core/result.hpp>
+#include <probekit/core/verdict.hpp>
+#include <probekit/probes/exec_probe.hpp>
+#include <probekit/probes/http_get_probe.hpp>
+#include <probekit/probes/tcp_probe.hpp>
+#include <probekit/runtime/probe_worker.hpp>
+
+#include "faulty_server.hpp"
+
+namespace {
+
+enum Call : std::size_t {
+    call_socket,
+    call_bind,
+    call_connect,
+    call_send,
+    call_recv,
+    call_epoll_ctl,
+    call_pipe2,
+    call_clone,
+    call_getaddrinfo,
+    call_count
+};
+
+/// The error that a call gives instead of doing anything; 0: none. getaddrinfo: EMFILE and ENOMEM mean what it makes of them.
+std::array<std::atomic<int>, call_count> errors{};
+/// Those of a connection fail for a client of this port only: the server is on the same thread.
+std::atomic<int> server_port = 0;
+
+bool fails(Call call) {
+    const int error = errors[call];
+    if (error != 0) errno = error;
+    return error != 0;
+}
+
+bool fails_for(int socket, Call call) {
+    if (errors[call] == 0) return false;
+    sockaddr_in peer = {};
+    socklen_t size = sizeof peer;
+    if (::getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return false;
+    return ntohs(peer.sin_port) == server_port && fails(call);
+}
+
+template <class Function>
+Function* next(const char* name) {
+    return reinterpret_cast<Function*>(::dlsym(RTLD_NEXT, name));
+}
+
+} // namespace
+
+extern "C" {
+
+int socket(int domain, int type, int protocol) noexcept {
+    static const auto real = next<int(int, int, int)>("socket");
+    return fails(call_socket) ? -1 : real(domain, type, protocol);
+}
+
+int bind(int fd, const sockaddr* address, socklen_t size) noexcept {
+    static const auto real = next<int(int, const sockaddr*, socklen_t)>("bind");
+    return fails(call_bind) ? -1 : real(fd, address, size);
+}
+
+int connect(int fd, const sockaddr* address, socklen_t size) {
+    static const auto real = next<int(int, const sockaddr*, socklen_t)>("connect");
+    return fails(call_connect) ? -1 : real(fd, address, size);
+}
+
+ssize_t send(int fd, const void* bytes, std::size_t size, int flags) {
+    static const auto real = next<ssize_t(int, const void*, std::size_t, int)>("send");
+    return fails_for(fd, call_send) ? -1 : real(fd, bytes, size, flags);
+}
+
+ssize_t recv(int fd, void* bytes, std::size_t size, int flags) {
+    static const auto real = next<ssize_t(int, void*, std::size_t, int)>("recv");
+    return fails_for(fd, call_recv) ? -1 : real(fd, bytes, size, flags);
+}
+
+int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) noexcept {
+    static const auto real = next<int(int, int, int, epoll_event*)>("epoll_ctl");
+    return fails_for(fd, call_epoll_ctl) ? -1 : real(epoll, operation, fd, event);
+}
+
+int pipe2(int* ends, int flags) noexcept {
+    static const auto real = next<int(int*, int)>("pipe2");
+    return fails(call_pipe2) ? -1 : real(ends, flags);
+}
+
+int __clone(int (*task)(void*), void* stack, int flags, void* argument, ...) noexcept {
+    static const auto real = next<int(int (*)(void*), void*, int, void*, ...)>("__clone");
+    std::va_list more;
+    va_start(more, argument);
+    int* const pidfd = va_arg(more, int*);
+    va_end(more);
+    return fails(call_clone) ? -1 : real(task, stack, flags, argument, pidfd);
+}
+
+int getaddrinfo(const char* node, const char* service, const addrinfo* hints, addrinfo** found) {
+    static const auto real = next<int(const char*, const char*, const addrinfo*, addrinfo**)>("getaddrinfo");
+    if (!fails(call_getaddrinfo)) return real(node, service, hints, found);
+    return errno == ENOMEM ? EAI_MEMORY : EAI_SYSTEM;
+}
+
+} // extern "C"
+
+using namespace probekit;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A worker that a single failure is enough for looks while a call fails, and goes on until the call works again.
+struct Seen {
+    int errors = 0;
+    bool all_right = true; ///< none of them moved a counter
+    std::error_code error = {};
+    std::string message = {};
+    bool has_failed = false;
+    bool has_passed = false;
+    bool was_told = false; ///< of a verdict before it passed
+    Health health = Health::unknown;
+};
+
+struct Watcher {
+    Seen* seen;
+    std::atomic<int>* fault;
+
+    void attempt_ended(const AttemptEnded& ended) const {
+        if (!ended.error) {
+            (ended.result.passed() ? seen->has_passed : seen->has_failed) = true;
+            return;
+        }
+        ++seen->errors;
+        seen->error = ended.error;
+        seen->message = ended.result.message();
+        seen->all_right = seen->all_right && !ended.counted && ended.result.outcome == Outcome::unknown;
+        // An attempt is tried three times in a row: by now there has been another one.
+        if (seen->errors == 4) *fault = 0;
+    }
+};
+
+template <class P>
+Seen look_without(asio::io_context& io, P probe, Call call, int error) {
+    Seen seen;
+    ProbeWorker worker{std::move(probe),
+                       ProbeSpec{.kind = ProbeKind::liveness, .period = 1ms, .timeout = 20s, .failure_threshold = 1},
+                       Watcher{&seen, &errors[call]}};
+    worker.on_verdict([&](const Verdict&) { seen.was_told = !seen.has_passed; });
+    worker.start();
+    io.restart();
+    errors[call] = error;
+    while (!seen.has_passed && !seen.has_failed) io.run_one_for(60s);
+    errors[call] = 0;
+    seen.health = worker.health();
+    return seen;
+}
+
+void check(const Seen& seen, int error) {
+    CHECK(seen.errors == 4);
+    CHECK(seen.all_right);
+    CHECK(seen.error == std::error_code{error, std::system_category()});
+    CHECK(is_local_fault(seen.error));
+    CHECK_FALSE(seen.has_failed);
+    CHECK_FALSE(seen.was_told);
+    CHECK(seen.has_passed);
+    CHECK(seen.health == Health::passing);
+}
+
+const Fault good{"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", Fault::Then::closes};
+
+} // namespace
+
+TEST_CASE("what is lacking for a connection is an error that moves no counter, and passes by itself") {
+    const auto [what, call, error, message] = GENERATE(table<std::string, Call, int, std::string>({
+        {"no descriptor in this program", call_socket, EMFILE, "socket: too many open files"},
+        {"no file in the whole system", call_socket, ENFILE, "socket: too many open files in system"},
+        {"no buffer for a socket", call_socket, ENOBUFS, "socket: no buffer space available"},
+        {"no memory for a socket", call_socket, ENOMEM, "socket: cannot allocate memory"},
+        {"no port for a connection", call_connect, EADDRNOTAVAIL, "connect: cannot assign requested address"},
+        {"no buffer for a connection", call_connect, ENOBUFS, "no buffer space available"},
+        {"no memory for a connection", call_connect, ENOMEM, "cannot allocate memory"},
+        {"no route to be had for a connection", call_connect, EAGAIN, "connect: resource temporarily unavailable"},
+    }));
+    INFO(what);
+    asio::io_context io;
+    const FaultyServer server{io, good};
+    const Seen tcp = look_without(io, TcpProbe{io, {.port = server.port()}}, call, error);
+    check(tcp, error);
+    CHECK(tcp.message.ends_with(message));
+    const Seen http = look_without(io, HttpGetProbe{io, {.port = server.port()}}, call, error);
+    check(http, error);
+    CHECK(http.message.ends_with(message));
+}
+
+TEST_CASE("without a port at the source address that is asked for nobody is blamed") {
+    const int error = GENERATE(EADDRNOTAVAIL, EADDRINUSE, ENOBUFS);
+    // Of an address with no port left bind() says that it is in use.
+    const int told = error == EADDRINUSE ? EADDRNOTAVAIL : error;
+    asio::io_context io;
+    const FaultyServer server{io, good};
+    check(look_without(io, TcpProbe{io, {.port = server.port()}, {.source_address = "127.0.0.1"}}, call_bind, error),
+          told);
+    check(
+        look_without(io, HttpGetProbe{io, {.port = server.port()}, {.source_address = "127.0.0.1"}}, call_bind, error),
+        told);
+}
+
+TEST_CASE("what is lacking on a connection that is there is an error that moves no counter, and passes by itself") {
+    const auto [what, call, error, message] = GENERATE(table<std::string, Call, int, std::string>({
+        {"no buffer to send from", call_send, ENOBUFS, "write: no buffer space available"},
+        {"no memory to send from", call_send, ENOMEM, "write: cannot allocate memory"},
+        {"no buffer to receive into", call_recv, ENOBUFS, "read: no buffer space available"},
+        {"no memory to receive into", call_recv, ENOMEM, "read: cannot allocate memory"},
+        {"no memory to wait with", call_epoll_ctl, ENOMEM, ""},
+    }));
+    INFO(what);
+    asio::io_context io;
+    const FaultyServer server{io, good};
+    server_port = server.port();
+    const Seen http = look_without(io, HttpGetProbe{io, {.port = server.port()}}, call, error);
+    check(http, error);
+    CHECK(http.message.ends_with(message));
+}
+
+TEST_CASE("an event loop that takes no more descriptors is an error that moves no counter, and passes by itself") {
+    asio::io_context io;
+    const FaultyServer server{io, good};
+    server_port = server.port();
+    const Seen seen = look_without(io, HttpGetProbe{io, {.port = server.port()}}, call_epoll_ctl, ENOSPC);
+    CHECK(seen.errors == 4);
+    CHECK(seen.all_right);
+    CHECK(seen.error == std::errc::no_space_on_device);
+    CHECK_FALSE(seen.was_told);
+    CHECK(seen.has_passed);
+}
+
+TEST_CASE("what is lacking for a command is an error that moves no counter, and passes by itself") {
+    const auto [what, call, error] = GENERATE(table<std::string, Call, int>({
+        {"no descriptor for its output", call_pipe2, EMFILE},
+        {"no file in the system for its output", call_pipe2, ENFILE},
+        {"no room for another process", call_clone, EAGAIN},
+        {"no memory for another process", call_clone, ENOMEM},
+        {"no file in the system for its pidfd", call_clone, ENFILE},
+    }));
+    INFO(what);
+    asio::io_context io;
+    check(look_without(io, ExecProbe{io, {.command = {"/bin/true"}}}, call, error), error);
+}
+
+TEST_CASE("what is lacking to resolve a name is an error that moves no counter, and passes by itself") {
+    const auto [what, error, message] = GENERATE(table<std::string, int, std::string>({
+        {"no descriptor to resolve with", EMFILE, "lookup localhost: too many open files"},
+        {"no file in the system to resolve with", ENFILE, "lookup localhost: too many open files in system"},
+        {"no memory to resolve with", ENOMEM, "lookup localhost: cannot allocate memory"},
+    }));
+    INFO(what);
+    asio::io_context io;
+    const FaultyServer server{io, good};
+    const Seen seen =
+        look_without(io, TcpProbe{io, {.host = "localhost", .port = server.port()}}, call_getaddrinfo, error);
+    check(seen, error);
+    CHECK(seen.message.ends_with(message));
+}
+
+TEST_CASE("without a thread to resolve a name on nobody is blamed, and it passes by itself") {
+    if (::geteuid() != 0) SKIP("needs root to become a user without other processes");
+    // RLIMIT_NPROC does not bind root: as another user, in a process of its own.
+    const pid_t tester = ::fork();
+    if (tester == 0) {
+        rlimit threads = {};
+        if (::getrlimit(RLIMIT_NPROC, &threads) != 0 || ::setgid(65534) != 0 || ::setuid(65534) != 0) ::_exit(2);
+        const rlim_t before = std::exchange(threads.rlim_cur, 0);
+        asio::io_context io;
+        const FaultyServer server{io, good};
+        TcpProbe probe{io, {.host = "localhost", .port = server.port()}};
+        int times_told = 0;
+        std::optional<std::error_code> told;
+        const auto error_of_look = [&] {
+            told.reset();
+            probe.async_probe(20s, [&](std::error_code error, const ProbeResult& result) {
+                ++times_told;
+                told = error || result.passed() ? error : result.cause;
+            });
+            while (!told) io.run_one_for(60s);
+            return *told;
+        };
+        ::setrlimit(RLIMIT_NPROC, &threads);
+        const bool was_seen = error_of_look() == std::error_code{EAGAIN, std::system_category()};
+        threads.rlim_cur = before;
+        ::setrlimit(RLIMIT_NPROC, &threads);
+        const bool has_passed = !error_of_look();
+        ::_exit(was_seen && has_passed && times_told == 2 ? 0 : 1);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(tester, &status, 0) == tester);
+    CHECK(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 0);
+}
