@@ -189,6 +189,49 @@ TEST_CASE("the worker guards the timeout of a probe that does not") {
     CHECK(bench.made().snapshot().last_elapsed == 900ms);
 }
 
+TEST_CASE("a timeout that a busy loop comes to late begins anew, once") {
+    const ProbeSpec spec{.period = 60s, .timeout = 2s, .failure_threshold = 1};
+    SECTION("a probe that hangs is found out all the same") {
+        Bench bench{{Step::hang()}, spec};
+        bench.made().start();
+        bench.clock.advance(1s);
+        bench.clock.stall(3s);
+        CHECK(bench.verdicts.empty());
+        bench.clock.advance(1s);
+        CHECK(bench.probe.in_flight() == 1);
+        bench.clock.stall(5s); // it is not set anew again
+        CHECK(bench.verdicts == Lines{"failing at 10000"});
+        CHECK(bench.probe.in_flight() == 0);
+        CHECK(bench.made().snapshot().last_cause == Errc::timed_out);
+    }
+    SECTION("one that answers in the time it was left has passed") {
+        Bench bench{{{Outcome::success, 5s}}, spec};
+        bench.made().start();
+        bench.clock.settle();
+        bench.clock.stall(4s);
+        bench.clock.advance(1s);
+        CHECK(bench.verdicts == Lines{"passing at 5000"});
+    }
+    SECTION("each attempt anew") {
+        Bench bench{{{Outcome::success, 5s}}, spec};
+        bench.made().start();
+        bench.clock.settle();
+        for (int look = 1; look != 4; ++look) {
+            bench.clock.stall(4s);
+            bench.clock.advance(56s);
+        }
+        CHECK(bench.made().snapshot().run == 3);
+        CHECK(bench.made().passing());
+    }
+    SECTION("an eighth of it is not late") {
+        Bench bench{{Step::hang()}, spec};
+        bench.made().start();
+        bench.clock.settle();
+        bench.clock.stall(2s + 250ms);
+        CHECK(bench.verdicts == Lines{"failing at 2250"});
+    }
+}
+
 TEST_CASE("a look that takes longer than the period is followed by one at once, the others are skipped") {
     Bench bench{{{Outcome::success, 3500ms}, Outcome::success}, {.period = 1s, .timeout = 10s}};
     bench.made().start();

@@ -30,8 +30,9 @@ struct ArchetypeHandler {
 /// ProbeSignature. It completes exactly once, through the handler's associated executor, also when cancelled.
 ///
 /// It need not keep the timeout: a worker cancels (`terminal`) what still runs when it is over, and takes
-/// `operation_aborted` after that for a failure with Errc::timed_out. A probe that keeps the timeout itself says
-/// `static constexpr bool enforces_timeout = true` and saves the worker that timer.
+/// `operation_aborted` after that for a failure with Errc::timed_out. A worker whose event loop comes late to that gives it
+/// the timeout once more. A probe that keeps the timeout itself says `static constexpr bool enforces_timeout = true` and
+/// saves the worker that timer.
 template <class P>
 concept Probe =
     std::move_constructible<P> && (std::derived_from<P, detail::ProbeOfOurs> || requires(P probe, Duration timeout) {

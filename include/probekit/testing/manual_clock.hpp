@@ -39,6 +39,12 @@ public:
         run();
     }
 
+    /// Moves time on by `span` at once, as if the event loop had been busy so long: what became due meanwhile happens late.
+    void stall(Duration span) {
+        now_ = detail::saturating_add(now_, span);
+        run();
+    }
+
     /// Lets happen what is due now.
     void settle() { advance(Duration{}); }
 

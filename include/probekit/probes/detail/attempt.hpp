@@ -1,7 +1,6 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -257,12 +256,6 @@ protected:
         if (deadline_armed_ || limit_ == Duration::max()) return;
         deadline_armed_ = true;
         wheel_->arm(*this, saturating_add(started_, limit_));
-    }
-
-    /// Whether a loop that comes so late may have cost the target a part of its time that counts.
-    [[nodiscard]] static constexpr bool is_late(Duration late, Duration timeout) noexcept {
-        constexpr Duration usual = std::chrono::milliseconds{10}; // what any machine is late by
-        return late > std::max(usual, timeout / 8);
     }
 
     void deadline_passed() noexcept {

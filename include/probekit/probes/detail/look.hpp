@@ -1,6 +1,8 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <concepts>
 #include <cstdint>
 #include <system_error>
@@ -19,6 +21,13 @@ namespace probekit::inline v0::detail {
 
 /// Why an attempt is to end before it has an answer.
 enum class Interrupt : std::uint8_t { none, timeout, cancel };
+
+/// Whether an event loop that comes so late to a deadline may have cost the target a part of its time that counts. Then the
+/// deadline is set anew, once.
+[[nodiscard]] constexpr bool is_late(Duration late, Duration timeout) noexcept {
+    constexpr Duration usual = std::chrono::milliseconds{10}; // what any machine is late by
+    return late > std::max(usual, timeout / 8);
+}
 
 /// Whoever asks for looks through a LookHandler. Counted: the handler of an attempt keeps its client.
 template <class Executor>

@@ -303,6 +303,8 @@ private:
             return !std::derived_from<P, ProbeOfOurs>;
     }
 
+    void timeout_is_over(TimePoint now) noexcept;
+
     void interrupt_attempt(Interrupt reason) noexcept;
 
     [[nodiscard]] bool leave_queue() noexcept { return extras_->limit->withdraw(*extras_); }
@@ -396,6 +398,7 @@ private:
     bool detached_ = false;
     bool dropped_ = false; // the attempt has been called off, its result counts for nothing
     bool expired_ = false; // our guard has cancelled it
+    bool timeout_renewed_ = false;
     bool has_place_ = false;
     bool gate_seen_ = true;
     bool telling_ = false;

@@ -138,11 +138,17 @@ void WorkerCore<P, Pol, Obs, Clk>::on_fire() {
     case Armed::due: look_is_due(now); break;
     case Armed::begin: begin(); break;
     case Armed::ask: ask(); break;
-    case Armed::timeout:
-        expired_ = true;
-        interrupt_attempt(Interrupt::timeout);
-        break;
+    case Armed::timeout: timeout_is_over(now); break;
     }
+}
+
+template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::timeout_is_over(TimePoint now) noexcept {
+    const Duration timeout = fsm_.spec().timeout;
+    if (is_late(now - this->due(), timeout) && !std::exchange(timeout_renewed_, true))
+        return arm(Armed::timeout, saturating_add(now, timeout));
+    expired_ = true;
+    interrupt_attempt(Interrupt::timeout);
 }
 
 template <class P, class Pol, class Obs, class Clk>
@@ -202,7 +208,7 @@ void WorkerCore<P, Pol, Obs, Clk>::begin() {
     }
     const WorkerState before = state();
     attempt_ = Attempt::told;
-    expired_ = false;
+    expired_ = timeout_renewed_ = false;
     ++attempts_;
     begun_at_ = clock_.now();
     const std::uint64_t skips = std::exchange(skips_, 0);
