@@ -274,10 +274,7 @@ private:
 
     void on_fire();
 
-    // A fire that came by a post may have been overtaken by another arming.
-    void on_posted_fire() {
-        if (!wheel_->armed(*this)) on_fire();
-    }
+    void on_posted_fire();
 
     void look_is_due(TimePoint now);
 

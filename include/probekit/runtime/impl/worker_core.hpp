@@ -128,6 +128,11 @@ void WorkerCore<P, Pol, Obs, Clk>::node_fired() {
 }
 
 template <class P, class Pol, class Obs, class Clk>
+void WorkerCore<P, Pol, Obs, Clk>::on_posted_fire() {
+    if (!wheel_->armed(*this)) on_fire(); // else another arming has overtaken it
+}
+
+template <class P, class Pol, class Obs, class Clk>
 void WorkerCore<P, Pol, Obs, Clk>::on_fire() {
     const TimePoint now = clock_.now();
     if (detached_ || armed_ == Armed::no || now < this->due()) return; // it is about what was once
