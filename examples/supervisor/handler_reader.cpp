@@ -91,7 +91,7 @@ std::optional<ContainerProbe> read_container_probe(Fields& container, std::strin
         run_in_container(*exec, context.container);
     }
     return ContainerProbe{std::move(handler.read.action), handler.read.spec, std::move(handler.read.expect),
-                          std::move(handler.cannot_ask)};
+                          std::move(handler.read.unix_socket), std::move(handler.cannot_ask)};
 }
 
 std::optional<Hook> read_hook(Fields& lifecycle, std::string_view name, const HandlerContext& context) {
@@ -107,7 +107,7 @@ std::optional<Hook> read_hook(Fields& lifecycle, std::string_view name, const Ha
     for (const char* kind : {"exec", "httpGet", "tcpSocket"}) has_other |= !others.value(kind, Json()).is_null();
     if (!sleep.is_null() && !has_other) {
         const auto action = read_sleep(sleep, field + ".sleep", lifecycle.errors(), context);
-        return Hook{action.value_or(SleepAction{}), {}};
+        return Hook{.action = action.value_or(SleepAction{})};
     }
 
     Handler handler = read_handler(others, field, probekit::ProbeKind::readiness, lifecycle.errors(), context);
@@ -115,7 +115,7 @@ std::optional<Hook> read_hook(Fields& lifecycle, std::string_view name, const Ha
         lifecycle.errors().push_back(
             kubernetes::forbidden(field + ".sleep", "may not specify more than 1 handler type"));
     if (!handler.read.expect.empty()) context.ignored.push_back(field + ".expect"); // a hook takes any answer
-    Hook hook{{}, std::move(handler.cannot_ask)};
+    Hook hook{.unix_socket = std::move(handler.read.unix_socket), .cannot_ask = std::move(handler.cannot_ask)};
     if (auto* exec = std::get_if<probekit::ExecAction>(&handler.read.action)) {
         run_in_container(*exec, context.container);
         hook.action = std::move(*exec);

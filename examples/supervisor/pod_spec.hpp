@@ -25,6 +25,7 @@ struct ContainerProbe {
     probekit::ProbeAction action = {};
     probekit::ProbeSpec spec = {};
     std::vector<probekit::http::Expectation> expect = {}; ///< of an HTTP answer; Kubernetes has no such field
+    std::string unix_socket = {};                         ///< to connect to instead of host and port; nor that one
     /// Not empty: the API server accepts the probe but a kubelet can never carry it out (`port "nope" not found`).
     /// Every look then is an error with this text, which changes no state; `action` must not be made into a probe.
     std::string cannot_ask = {};
@@ -39,7 +40,8 @@ struct SleepAction {
 /// it has the container's environment and working directory.
 struct Hook {
     std::variant<probekit::ExecAction, probekit::HttpGetAction, SleepAction> action = {};
-    std::string cannot_ask = {}; ///< as ContainerProbe::cannot_ask: the hook fails with this text
+    std::string unix_socket = {}; ///< as ContainerProbe::unix_socket
+    std::string cannot_ask = {};  ///< as ContainerProbe::cannot_ask: the hook fails with this text
 };
 
 struct ContainerPort {

@@ -14,9 +14,10 @@ namespace supervisor {
 /// Whether scheme HTTPS can be asked.
 [[nodiscard]] bool speaks_https() noexcept;
 
-/// `expect`: of an HTTP answer. Throws probekit::ConfigException for what cannot be made.
+/// `expect`: of an HTTP answer. `unix_socket`: instead of host and port, if not empty. Throws probekit::ConfigException for what cannot be made.
 [[nodiscard]] probekit::AnyProbe make_kubelet_probe(const asio::any_io_executor& executor, probekit::ProbeAction action,
                                                     std::string user_agent,
-                                                    std::vector<probekit::http::Expectation> expect = {});
+                                                    std::vector<probekit::http::Expectation> expect = {},
+                                                    const std::string& unix_socket = {});
 
 } // namespace supervisor

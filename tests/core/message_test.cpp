@@ -56,6 +56,8 @@ TEST_CASE("What dialling ended with is said in Go's words") {
     CHECK(detail::dial_message("127.0.0.1", "127.0.0.1:80", Phase::connect, code(std::errc::connection_refused)) ==
           "dial tcp 127.0.0.1:80: connect: connection refused");
     CHECK(detail::dial_message("::1", "[::1]:80", Phase::connect, Errc::timed_out) == "dial tcp [::1]:80: i/o timeout");
+    CHECK(detail::dial_message("", "/run/app.sock", Phase::connect, code(std::errc::no_such_file_or_directory),
+                               "unix") == "dial unix /run/app.sock: connect: no such file or directory");
     CHECK(detail::dial_message("x", "", Phase::resolve, Errc::no_such_host) == "dial tcp: lookup x: no such host");
     CHECK(detail::dial_message("x", "", Phase::resolve, Errc::timed_out) == "dial tcp: lookup x: i/o timeout");
     CHECK(detail::dial_message("127.0.0.1", "127.0.0.1:80", Phase::connect, code(std::errc::network_unreachable)) ==

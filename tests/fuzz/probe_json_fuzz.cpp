@@ -2,6 +2,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <type_traits>
+#include <variant>
 
 #include <nlohmann/json.hpp>
 
@@ -19,13 +21,20 @@ using namespace probekit;
 
 void check_round_trip(const kubernetes::ReadResult& read, kubernetes::ReadOptions options) {
     fuzz::check(is_valid(read.spec) && validate(read.spec).empty(), "a spec without errors is valid");
-    fuzz::check(validate(read.action).empty(), "so is an action");
+    const auto mistakes = [&](const auto& action) {
+        if constexpr (std::is_same_v<decltype(action), const ExecAction&>)
+            return validate(action);
+        else
+            return detail::validate_at(action, read.unix_socket);
+    };
+    fuzz::check(std::visit(mistakes, read.action).empty(), "so is an action");
     options.strict = false; // what is written may need our own fields
-    const std::string written = kubernetes::write_probe(read.action, read.spec, read.expect).dump();
+    const std::string written = kubernetes::write_probe(read.action, read.spec, read.expect, read.unix_socket).dump();
     const kubernetes::ReadResult again = kubernetes::parse_probe(written, options);
     fuzz::check(static_cast<bool>(again), "what is written can be read");
-    fuzz::check(again.spec == read.spec && again.action == read.action, "it is the same");
-    fuzz::check(kubernetes::write_probe(again.action, again.spec, again.expect).dump() == written,
+    fuzz::check(again.spec == read.spec && again.action == read.action && again.unix_socket == read.unix_socket,
+                "it is the same");
+    fuzz::check(kubernetes::write_probe(again.action, again.spec, again.expect, again.unix_socket).dump() == written,
                 "and written the same");
 }
 

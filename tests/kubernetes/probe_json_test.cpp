@@ -287,6 +287,37 @@ TEST_CASE("fields beyond Kubernetes are read unless strict, which names them and
                           "l.initialDelay", "l.pacing", "l.period", "l.terminationGracePeriod", "l.timeout"});
 }
 
+TEST_CASE("a Unix-domain socket may stand instead of a port, unless strict, and is written the same") {
+    const auto read = [](const std::string& text, bool strict = false) {
+        return read_probe(json::parse(text), {.strict = strict});
+    };
+    const std::string http = R"({"httpGet": {"path": "/x", "unixSocket": "/run/app.sock"}})";
+    const auto probe = read(http);
+    REQUIRE(probe.errors == ConfigErrors{});
+    CHECK(probe.ignored.empty());
+    CHECK(probe.unix_socket == "/run/app.sock");
+    CHECK(std::get<HttpGetAction>(probe.action) == HttpGetAction{.path = "/x"});
+    CHECK(write_probe(probe.action, probe.spec, {}, probe.unix_socket)["httpGet"].dump() ==
+          R"({"path":"/x","unixSocket":"/run/app.sock","scheme":"HTTP"})");
+    const auto with_port = read(R"({"tcpSocket": {"port": 80, "unixSocket": "@name"}})");
+    REQUIRE(with_port.errors == ConfigErrors{});
+    CHECK(with_port.unix_socket == "@name");
+    CHECK(std::get<TcpSocketAction>(with_port.action).port == 80);
+
+    CHECK(read(http, true).errors ==
+          ConfigErrors{{".httpGet.port", "Invalid value: 0: must be between 1 and 65535, inclusive"},
+                       {".httpGet.unixSocket", "unknown field"}});
+    CHECK(messages(R"({"tcpSocket": {"unixSocket": ""}})") ==
+          Texts{".tcpSocket.port: Invalid value: 0: must be between 1 and 65535, inclusive"});
+    CHECK(messages(R"({"tcpSocket": {"port": 0, "unixSocket": "/x"}})") ==
+          Texts{".tcpSocket.port: Invalid value: 0: must be between 1 and 65535, inclusive"});
+    CHECK(messages(R"({"tcpSocket": {"port": 1, "unixSocket": ")" + std::string(108, 'p') + R"("}})") ==
+          Texts{".tcpSocket.unixSocket: Forbidden: must not be longer than 107 bytes"});
+    CHECK(messages(R"({"httpGet": {"port": 1, "unixSocket": 5}})") ==
+          Texts{".httpGet.unixSocket: Invalid value: 5: must be a string"});
+    CHECK(read(R"({"exec": {"command": ["x"], "unixSocket": "/x"}})").ignored == Texts{".exec.unixSocket"});
+}
+
 TEST_CASE("strict lets pass all that Kubernetes has") {
     CHECK(
         messages(

@@ -83,6 +83,18 @@ ProbeAction any_action(Chooser& choose) {
     return action;
 }
 
+/// Of a target that has one, and perhaps no port.
+std::string any_unix_socket(Chooser& choose, ProbeAction& action) {
+    if (std::holds_alternative<ExecAction>(action) || choose.one_in(2)) return {};
+    if (choose.one_in(2))
+        std::visit(
+            [](auto& one) {
+                if constexpr (requires { one.port; }) one.port = 0;
+            },
+            action);
+    return choose.one_of<const char*>({"/run/", "@", "relative/"}) + ("x" + choose.text(9));
+}
+
 ProbeSpec any_spec(Chooser& choose) {
     ProbeSpec spec{.kind = choose.one_of({ProbeKind::startup, ProbeKind::liveness, ProbeKind::readiness})};
     if (choose.one_in(2)) spec.initial_delay = choose.span();
@@ -126,9 +138,8 @@ TEST_CASE("what is written is read back the same, for any probe") {
         CAPTURE(seed);
         REQUIRE(validate(action).empty());
         REQUIRE(is_valid(spec));
-        for (const bool strict : {false, true}) {
-            if (strict) make_kubernetes_own(action, spec);
-            const std::string text = kubernetes::write_probe(action, spec).dump();
+        const auto check = [&](bool strict, const std::string& unix_socket) {
+            const std::string text = kubernetes::write_probe(action, spec, {}, unix_socket).dump();
             bytes += text.size();
             CAPTURE(text);
             const auto read = kubernetes::parse_probe(text, {.kind = spec.kind, .strict = strict});
@@ -136,8 +147,13 @@ TEST_CASE("what is written is read back the same, for any probe") {
             REQUIRE(read.ignored.empty());
             REQUIRE(read.action == action);
             REQUIRE(read.spec == spec);
-            REQUIRE(kubernetes::write_probe(read.action, read.spec).dump() == text);
-        }
+            REQUIRE(read.unix_socket == unix_socket);
+            REQUIRE(kubernetes::write_probe(read.action, read.spec, {}, read.unix_socket).dump() == text);
+        };
+        check(false, {});
+        make_kubernetes_own(action, spec);
+        check(true, {});
+        check(false, any_unix_socket(choose, action));
     }
-    std::printf("round trip: %u probes twice, %zu bytes of JSON\n", probes, bytes);
+    std::printf("round trip: %u probes thrice, %zu bytes of JSON\n", probes, bytes);
 }

@@ -22,7 +22,8 @@ constexpr int tries_of_a_look = 3;
 
 probekit::AnyProbe make_probe_of(const asio::any_io_executor& executor, const ContainerProbe& probe) {
     if (!probe.cannot_ask.empty()) return ImpossibleProbe{executor, probe.cannot_ask};
-    return make_kubelet_probe(executor, probe.action, probekit::kubelet_user_agent(1, 35), probe.expect);
+    return make_kubelet_probe(executor, probe.action, probekit::kubelet_user_agent(1, 35), probe.expect,
+                              probe.unix_socket);
 }
 
 /// A kubelet compares whole seconds, from a start that it has truncated to the second: up to one second less passes. On

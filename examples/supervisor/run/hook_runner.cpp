@@ -26,7 +26,7 @@ probekit::AnyProbe make_probe_of(const asio::any_io_executor& executor, const Ho
     if (!hook.cannot_ask.empty()) return ImpossibleProbe{executor, hook.cannot_ask};
     const std::string user_agent = "kube-lifecycle/1.35";
     if (const auto* get = std::get_if<probekit::HttpGetAction>(&hook.action))
-        return make_kubelet_probe(executor, *get, user_agent);
+        return make_kubelet_probe(executor, *get, user_agent, {}, hook.unix_socket);
     return make_kubelet_probe(executor, std::get<probekit::ExecAction>(hook.action), user_agent);
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -90,6 +91,9 @@ struct TcpOptions {
     /// the server's kernel listens. Linux only, ignored elsewhere.
     bool silent = false;
     SocketClose close = SocketClose::reset; ///< a silent look always resets
+    /// Connect to this Unix-domain socket instead of host and port, which then need not be given: a path, or "@name" for one
+    /// in Linux' abstract namespace. Not together with source_address or silent.
+    std::string unix_socket = {};
 };
 
 enum class Redirects : std::uint8_t {
@@ -107,6 +111,9 @@ struct HttpOptions {
     /// What the answer has to be, all of it, beyond a status from 200 to 399: see http/expectation.hpp.
     std::vector<http::Expectation> expect = {};
     SocketClose close = SocketClose::reset;
+    /// Connect to this Unix-domain socket, for redirects too: a path, or "@name" for one in Linux' abstract namespace. Host
+    /// and port, which then may be left out, are only what the request says. Not together with source_address.
+    std::string unix_socket = {};
 };
 
 /// What the kubelet of that Kubernetes calls itself, for servers that treat its probes specially:
@@ -145,6 +152,29 @@ inline void check_host(std::string_view host, ConfigErrors& errors) {
 
 [[nodiscard]] inline std::string indexed(std::string_view field, std::size_t index) {
     return std::string{field} + "[" + std::to_string(index) + "]";
+}
+
+/// sizeof sockaddr_un::sun_path.
+#if defined(__linux__)
+inline constexpr std::size_t longest_unix_socket = 108;
+#else
+inline constexpr std::size_t longest_unix_socket = 104;
+#endif
+
+[[nodiscard]] constexpr bool is_abstract_socket(std::string_view socket) noexcept { return socket.starts_with('@'); }
+
+/// An empty one is none.
+inline void check_unix_socket(std::string_view socket, ConfigErrors& errors) {
+    if (socket.empty()) return;
+    const auto wrong = [&](std::string detail) { errors.push_back({"unix_socket", std::move(detail)}); };
+    const bool is_abstract = is_abstract_socket(socket);
+#if !defined(__linux__)
+    if (is_abstract) wrong("must be a path: only Linux has abstract sockets");
+#endif
+    if (is_abstract && socket.size() == 1) wrong("must have a name after the @");
+    if (has_nul(socket)) wrong("must not contain NUL");
+    const std::size_t longest = longest_unix_socket - (is_abstract ? 0 : 1); // a path ends with a NUL
+    if (socket.size() > longest) wrong("must not be longer than " + std::to_string(longest) + " bytes");
 }
 
 inline void check_limits(const std::vector<ResourceLimit>& limits, ConfigErrors& errors) {
@@ -203,6 +233,18 @@ inline void check_limits(const std::vector<ResourceLimit>& limits, ConfigErrors&
     }
     return errors;
 }
+
+namespace detail {
+
+/// The rules of a TcpSocketAction or HttpGetAction whose target has that Unix-domain socket, if it is not empty.
+template <class Action>
+[[nodiscard]] ConfigErrors validate_at(const Action& action, std::string_view unix_socket) {
+    ConfigErrors errors = validate(action);
+    if (!unix_socket.empty()) std::erase_if(errors, [](const ConfigError& error) { return error.field == "port"; });
+    return errors;
+}
+
+} // namespace detail
 
 [[nodiscard]] inline ConfigErrors validate(const ProbeAction& action) {
     return std::visit([](const auto& one) { return validate(one); }, action);

@@ -105,12 +105,13 @@ public:
         return stop_unanswered(to_std(code), address);
     }
 
-    /// Sending or receiving failed. `ends`: local and remote address, "127.0.0.1:40000->127.0.0.1:80".
+    /// Sending or receiving failed. `ends`: local and remote address, "127.0.0.1:40000->127.0.0.1:80", "@->/run/app.sock".
     [[nodiscard]] Step broken(std::error_code code, std::string_view ends) {
         code = to_std(code);
         const bool writing = result_->phase == Phase::request;
-        std::string text{writing ? "write tcp " : "read tcp "};
-        text.append(ends).append(writing ? ": write: " : ": read: ") += detail::go_error_text(code);
+        std::string text{writing ? "write " : "read "};
+        text.append(plan_->network()).append(" ").append(ends).append(writing ? ": write: " : ": read: ") +=
+            detail::go_error_text(code);
         return lost(code, std::move(text));
     }
 
@@ -324,7 +325,8 @@ private:
         std::string text;
         if (!is_first() || !address.empty()) {
             const std::string dialled = address.empty() ? plan_->dialled(port()) : std::string{address};
-            text = detail::unanswered_message(shown_url(), plan_->host(), dialled, result_->phase, cause);
+            text = detail::unanswered_message(shown_url(), plan_->host(), dialled, result_->phase, cause,
+                                              plan_->network());
         }
         return stop(is_local_fault(cause) ? Outcome::unknown : Outcome::failure, cause, std::move(text));
     }

@@ -31,6 +31,7 @@ namespace probekit::inline v0::detail {
     parsed.url.scheme = action.scheme == HttpScheme::https ? "https" : "http";
     const std::string_view host = action.host.empty() ? std::string_view{"127.0.0.1"} : std::string_view{action.host};
     parsed.url.host = join_host_port(host, std::to_string(action.port));
+    if (action.port == 0) parsed.url.host.resize(parsed.url.host.size() - 2); // of a Unix-domain socket
     return http::parse_url(parsed.url.text());
 }
 
@@ -60,8 +61,11 @@ public:
 
     /// "127.0.0.1:80": what was dialled, as messages say it.
     [[nodiscard]] std::string dialled(std::uint16_t port) const {
-        return detail::join_host_port(address_, std::to_string(port));
+        return is_unix_ ? address_ : detail::join_host_port(address_, std::to_string(port));
     }
+
+    /// "tcp" or "unix".
+    [[nodiscard]] std::string_view network() const noexcept { return is_unix_ ? "unix" : "tcp"; }
 
     [[nodiscard]] const std::vector<Expectation>& expectations() const noexcept { return expectations_; }
     /// Whether an expectation decides which statuses are right, instead of the kubelet's rule.
@@ -83,7 +87,7 @@ public:
     [[nodiscard]] bool refusal_is_failure() const noexcept { return refusal_is_failure_; }
 
     [[nodiscard]] std::string message(const ProbeResult& result, std::optional<Duration>) const override {
-        return detail::http_message(url_.text_for_messages(), host_, dialled(port_), result);
+        return detail::http_message(url_.text_for_messages(), host_, dialled(port_), result, network());
     }
 
 private:
@@ -93,7 +97,9 @@ private:
           headers_(make_request_headers(action.headers, options.user_agent)),
           request_(make_request(url_, headers_, headers_.host)),
           host_(detail::ascii_host(url_.hostname())),
-          address_(address.empty() ? std::string_view{host_} : address),
+          address_(!options.unix_socket.empty() ? options.unix_socket
+                   : address.empty()            ? host_
+                                                : std::string{address}),
           refusal_(std::move(parsed.error)),
           expectations_(options.expect),
           body_limit_(options.body_limit),
@@ -102,6 +108,7 @@ private:
           port_(action.port),
           scheme_(action.scheme),
           has_tls_(has_tls),
+          is_unix_(!options.unix_socket.empty()),
           keeps_output_(options.keep_output),
           follows_redirects_(options.redirects == Redirects::same_host) {
         detail::each_expectation(expectations_, [this](const Expectation& one) {
@@ -133,6 +140,7 @@ private:
     std::uint16_t port_;
     HttpScheme scheme_;
     bool has_tls_;
+    bool is_unix_;
     bool keeps_output_;
     bool follows_redirects_;
     bool expects_status_ = false;

@@ -38,6 +38,8 @@ struct ReadResult {
     std::vector<std::string> ignored = {};
     /// Of an httpGet probe, beyond what Kubernetes can say: for HttpOptions::expect.
     std::vector<http::Expectation> expect = {};
+    /// Of an httpGet or tcpSocket probe: for HttpOptions::unix_socket or TcpOptions::unix_socket.
+    std::string unix_socket = {};
     /// The settings of a grpc probe. There is always an error with it, since no such probe is built in.
     std::optional<GrpcAction> grpc = {};
 
@@ -51,6 +53,7 @@ struct ReadResult {
 ///   initialDelay, timeout, period, terminationGracePeriod   durations as Go writes them ("250ms"), instead of the field in seconds
 ///   pacing: {cadence: grid|targetStart, spread, jitter, seed}
 ///   exec: {environment, inheritEnvironment, workingDirectory}
+///   httpGet, tcpSocket: {unixSocket}: a path, or "@name" for an abstract one; port may then be left out
 ///   expect, beside httpGet: a list of what its answer has to be, each an object with "not", if it must not be so, and one of
 ///     status: [200, "300-399"]   latency: 200ms   anyOf: [...]   header: X-Name   body: bytes, or whole
 ///     the last two with nothing more (it is there) or one of equals, contains, matches (a regular expression), or
@@ -60,7 +63,7 @@ struct ReadResult {
     ReadResult result;
     FieldReader<nlohmann::json> reader{probe, options.field, result.errors};
     const detail::ReadContext context{options, result.ignored};
-    detail::read_action(reader, context, result.action, result.grpc);
+    detail::read_action(reader, context, result.action, result.unix_socket, result.grpc);
     detail::read_spec(reader, context, result.spec);
     detail::read_expectations(reader, context, result.expect);
     context.note_others(reader);
@@ -83,9 +86,10 @@ struct ReadResult {
 /// All must be valid (`validate`), and texts UTF-8; a host filled in from ReadOptions::default_host is written as any other.
 /// Matchers of one's own cannot be written.
 [[nodiscard]] inline nlohmann::ordered_json write_probe(const ProbeAction& action, const ProbeSpec& spec,
-                                                        const std::vector<http::Expectation>& expect = {}) {
+                                                        const std::vector<http::Expectation>& expect = {},
+                                                        const std::string& unix_socket = {}) {
     nlohmann::ordered_json probe = nlohmann::ordered_json::object();
-    detail::write_action(action, probe);
+    detail::write_action(action, unix_socket, probe);
     if (!expect.empty()) probe["expect"] = detail::written(expect);
     detail::write_spec(spec, probe);
     return probe;

@@ -32,13 +32,15 @@ namespace detail {
 class TcpTarget final : public Target {
 public:
     TcpTarget(TcpSocketAction what, const TcpOptions& options)
-        : action(std::move(what)), dial(DialTarget::of(action.host, options.source_address)) {
+        : action(std::move(what)), dial(DialTarget::of(action.host, options)) {
         dial.silent = options.silent;
         if (!options.silent) dial.close = options.close;
     }
 
     [[nodiscard]] std::string message(const ProbeResult& result, std::optional<Duration>) const override {
         if (result.passed()) return {};
+        if (const UnixAddress* const socket = dial.unix_socket())
+            return dial_message({}, socket->text(), result.phase, result.cause, "unix");
         const std::string_view host = host_or_loopback(action.host);
         const std::string address = join_host_port(host, std::to_string(action.port));
         if (host.starts_with('[')) return "dial tcp: address " + address + ": missing port in address";
@@ -86,7 +88,7 @@ private:
 
     void describe(Phase where) {
         this->result_.target = target_;
-        if (!target_->dial.address && where == Phase::connect)
+        if (target_->dial.is_name() && where == Phase::connect)
             this->result_.detail =
                 join_host_port(this->dialled().address().to_string(), std::to_string(target_->action.port));
     }
@@ -122,7 +124,10 @@ private:
     friend Base;
 
     static std::shared_ptr<const detail::TcpTarget> make_target(TcpSocketAction action, const TcpOptions& options) {
-        detail::throw_if_wrong(validate(action), detail::validate_source(options.source_address));
+        ConfigErrors errors = detail::validate_at(action, options.unix_socket);
+        detail::check_source(options.source_address, errors);
+        detail::check_socket(options, errors);
+        detail::throw_if_wrong(std::move(errors));
         return std::make_shared<const detail::TcpTarget>(std::move(action), options);
     }
 

@@ -32,10 +32,12 @@ namespace probekit::inline v0::detail {
     return text.append(":").append(port);
 }
 
-/// "dial tcp ADDR: connect: connection refused". `host` as configured; `address` as dialled: "127.0.0.1:80", "[::1]:80".
+/// "dial tcp ADDR: connect: connection refused". `host` as configured; `address` as dialled: "127.0.0.1:80", "[::1]:80", or
+/// the path of a socket where `network` is "unix".
 [[nodiscard]] inline std::string dial_message(std::string_view host, std::string_view address, Phase phase,
-                                              const std::error_code& cause) {
-    std::string text = "dial tcp";
+                                              const std::error_code& cause, std::string_view network = "tcp") {
+    std::string text = "dial ";
+    text.append(network);
     if (phase == Phase::resolve) {
         text.append(": lookup ").append(host);
         if (cause == Errc::timed_out) return text + ": i/o timeout";
@@ -57,21 +59,21 @@ namespace probekit::inline v0::detail {
 
 /// Why a request found nobody to send it to, or no answer in time.
 [[nodiscard]] inline std::string unanswered_message(std::string_view url, std::string_view host,
-                                                    std::string_view address, Phase phase,
-                                                    const std::error_code& cause) {
+                                                    std::string_view address, Phase phase, const std::error_code& cause,
+                                                    std::string_view network = "tcp") {
     if (cause == Errc::timed_out)
         return request_message(url, "context deadline exceeded (Client.Timeout exceeded while awaiting headers)");
-    return request_message(url, dial_message(host, address, phase, cause));
+    return request_message(url, dial_message(host, address, phase, cause, network));
 }
 
 /// `result.detail`, if there is one, is the whole text; all else follows from the first request.
 [[nodiscard]] inline std::string http_message(std::string_view url, std::string_view host, std::string_view address,
-                                              const ProbeResult& result) {
+                                              const ProbeResult& result, std::string_view network = "tcp") {
     if (!result.detail.empty()) return result.detail;
     if (result.outcome == Outcome::success) return result.output;
     if (result.outcome == Outcome::warning) return "Probe terminated redirects, Response body: " + result.output;
     if (result.cause == Errc::http_status) return "HTTP probe failed with statuscode: " + std::to_string(result.status);
-    return unanswered_message(url, host, address, result.phase, result.cause);
+    return unanswered_message(url, host, address, result.phase, result.cause, network);
 }
 
 /// `command` is program and arguments; `result.detail` holds the timeout that ran, as Go writes it.

@@ -42,21 +42,27 @@ struct ReadContext {
 };
 
 /// Notes what validate() says of an action that satisfied the API server, its field names made the JSON's.
-template <class Action>
-void check_own_rules(const Action& action, const JsonFields& reader) {
-    for (const ConfigError& error : validate(action)) {
+inline void note_own_rules(const ConfigErrors& errors, const JsonFields& reader) {
+    for (const ConfigError& error : errors) {
         std::string field = error.field;
         if (field.starts_with("headers")) field.replace(0, 1, "httpH");
         if (field.starts_with("working_directory")) field = "workingDirectory";
+        if (field == "unix_socket") field = "unixSocket";
         reader.errors().push_back(kubernetes::forbidden(reader.path(field), error.detail));
     }
 }
 
+/// A Unix-domain socket to connect to instead, which Kubernetes does not have. Empty: none.
+[[nodiscard]] inline std::string read_unix_socket(JsonFields& reader, const ReadContext& context) {
+    return context.options.strict ? std::string{} : reader.text("unixSocket").value_or("");
+}
+
 /// A port as number or name; 0 after any error. Not given counts as 0, as for the API server.
-inline std::uint16_t read_port(JsonFields& reader, const ReadContext& context) {
+inline std::uint16_t read_port(JsonFields& reader, const ReadContext& context, std::string_view unix_socket) {
     const std::string field = reader.path("port");
     ConfigErrors& errors = reader.errors();
     const nlohmann::json* value = reader.find("port");
+    if (value == nullptr && !unix_socket.empty()) return 0; // it has none
     if (value != nullptr && value->is_string()) {
         const auto& name = value->get_ref<const std::string&>();
         if (!kubernetes::check_port_name(name, field, errors)) return 0;
@@ -118,10 +124,11 @@ inline void read_headers(JsonFields& reader, const ReadContext& context, std::ve
     return action;
 }
 
-[[nodiscard]] inline HttpGetAction read_http_get(JsonFields& reader, const ReadContext& context) {
+[[nodiscard]] inline HttpGetAction read_http_get(JsonFields& reader, const ReadContext& context,
+                                                 std::string_view unix_socket) {
     HttpGetAction action;
     if (std::string path = reader.text("path").value_or(""); !path.empty()) action.path = std::move(path);
-    action.port = read_port(reader, context);
+    action.port = read_port(reader, context, unix_socket);
     const std::string scheme = reader.text("scheme").value_or("");
     if (scheme == "HTTPS")
         action.scheme = HttpScheme::https;
@@ -132,9 +139,10 @@ inline void read_headers(JsonFields& reader, const ReadContext& context, std::ve
     return action;
 }
 
-[[nodiscard]] inline TcpSocketAction read_tcp_socket(JsonFields& reader, const ReadContext& context) {
+[[nodiscard]] inline TcpSocketAction read_tcp_socket(JsonFields& reader, const ReadContext& context,
+                                                     std::string_view unix_socket) {
     TcpSocketAction action;
-    action.port = read_port(reader, context);
+    action.port = read_port(reader, context, unix_socket);
     action.host = read_host(reader, context);
     return action;
 }
@@ -152,7 +160,7 @@ inline void read_headers(JsonFields& reader, const ReadContext& context, std::ve
 }
 
 /// The handler of a Probe: exactly one of exec, httpGet, tcpSocket and grpc. A second one is not looked into.
-inline void read_action(JsonFields& reader, const ReadContext& context, ProbeAction& action,
+inline void read_action(JsonFields& reader, const ReadContext& context, ProbeAction& action, std::string& unix_socket,
                         std::optional<kubernetes::GrpcAction>& grpc) {
     bool taken = false;
     const auto handler = [&](std::string_view name, auto read) {
@@ -167,17 +175,25 @@ inline void read_action(JsonFields& reader, const ReadContext& context, ProbeAct
         if (found->is_object()) read(fields);
         context.note_others(fields);
     };
-    const auto with_own_rules = [&](auto read) {
+    handler("exec", [&](JsonFields& fields) {
+        const std::size_t before = fields.errors().size();
+        ExecAction exec = read_exec(fields, context);
+        if (fields.errors().size() == before) note_own_rules(validate(exec), fields);
+        action = std::move(exec);
+    });
+    const auto dialled = [&](auto read) {
         return [&, read](JsonFields& fields) {
             const std::size_t before = fields.errors().size();
-            auto read_one = read(fields, context);
-            if (fields.errors().size() == before) check_own_rules(read_one, fields);
+            unix_socket = read_unix_socket(fields, context);
+            auto read_one = read(fields, context, unix_socket);
+            ConfigErrors wrong = validate_at(read_one, unix_socket);
+            check_unix_socket(unix_socket, wrong);
+            if (fields.errors().size() == before) note_own_rules(wrong, fields);
             action = std::move(read_one);
         };
     };
-    handler("exec", with_own_rules(read_exec));
-    handler("httpGet", with_own_rules(read_http_get));
-    handler("tcpSocket", with_own_rules(read_tcp_socket));
+    handler("httpGet", dialled(read_http_get));
+    handler("tcpSocket", dialled(read_tcp_socket));
     handler("grpc", [&grpc](JsonFields& fields) { grpc = read_grpc(fields); });
     if (!taken) reader.errors().push_back(kubernetes::required(reader.path(), "must specify a handler type"));
 }

@@ -16,7 +16,7 @@
 
 namespace probekit::inline v0::detail {
 
-inline void write_handler(const ExecAction& action, nlohmann::ordered_json& probe) {
+inline void write_handler(const ExecAction& action, const std::string&, nlohmann::ordered_json& probe) {
     nlohmann::ordered_json& out = probe["exec"];
     out["command"] = action.command;
     if (!action.environment.empty()) out["environment"] = action.environment;
@@ -24,19 +24,26 @@ inline void write_handler(const ExecAction& action, nlohmann::ordered_json& prob
     if (!action.working_directory.empty()) out["workingDirectory"] = action.working_directory;
 }
 
-inline void write_handler(const HttpGetAction& action, nlohmann::ordered_json& probe) {
+/// A target with a Unix-domain socket may have no port.
+inline void write_place(std::uint16_t port, const std::string& unix_socket, nlohmann::ordered_json& out) {
+    if (port != 0 || unix_socket.empty()) out["port"] = port;
+    if (!unix_socket.empty()) out["unixSocket"] = unix_socket;
+}
+
+inline void write_handler(const HttpGetAction& action, const std::string& unix_socket, nlohmann::ordered_json& probe) {
     nlohmann::ordered_json& out = probe["httpGet"];
     out["path"] = action.path.empty() ? "/" : action.path;
-    out["port"] = action.port;
+    write_place(action.port, unix_socket, out);
     if (!action.host.empty()) out["host"] = action.host;
     out["scheme"] = action.scheme == HttpScheme::https ? "HTTPS" : "HTTP";
     for (const HttpHeader& header : action.headers)
         out["httpHeaders"].push_back({{"name", header.name}, {"value", header.value}});
 }
 
-inline void write_handler(const TcpSocketAction& action, nlohmann::ordered_json& probe) {
+inline void write_handler(const TcpSocketAction& action, const std::string& unix_socket,
+                          nlohmann::ordered_json& probe) {
     nlohmann::ordered_json& out = probe["tcpSocket"];
-    out["port"] = action.port;
+    write_place(action.port, unix_socket, out);
     if (!action.host.empty()) out["host"] = action.host;
 }
 
@@ -46,8 +53,8 @@ inline void write_handler(const kubernetes::GrpcAction& action, nlohmann::ordere
     out["service"] = action.service; // the API server writes an empty one too
 }
 
-inline void write_action(const ProbeAction& action, nlohmann::ordered_json& probe) {
-    std::visit([&](const auto& one) { write_handler(one, probe); }, action);
+inline void write_action(const ProbeAction& action, const std::string& unix_socket, nlohmann::ordered_json& probe) {
+    std::visit([&](const auto& one) { write_handler(one, unix_socket, probe); }, action);
 }
 
 /// In whole seconds in Kubernetes' own field where that can say it, else in ours.

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -11,6 +10,7 @@
 #include <asio/detail/throw_exception.hpp>
 #include <asio/ip/address.hpp>
 
+#include <probekit/core/actions.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/probes/detail/look.hpp>
@@ -26,10 +26,20 @@ inline void throw_if_wrong(ConfigErrors errors, ConfigErrors more = {}) {
     if (!errors.empty()) asio::detail::throw_exception(ConfigException{std::move(errors)});
 }
 
-[[nodiscard]] inline ConfigErrors validate_source(std::string_view address) {
+inline void check_source(const std::string& address, ConfigErrors& errors) {
     std::error_code wrong;
-    if (!address.empty()) static_cast<void>(asio::ip::make_address(std::string{address}, wrong));
-    return wrong ? ConfigErrors{{"source_address", "must be a literal IP address"}} : ConfigErrors{};
+    if (!address.empty()) static_cast<void>(asio::ip::make_address(address, wrong));
+    if (wrong) errors.push_back({"source_address", "must be a literal IP address"});
+}
+
+/// Of TcpOptions and HttpOptions.
+template <class Options>
+void check_socket(const Options& options, ConfigErrors& errors) {
+    if (options.unix_socket.empty()) return;
+    check_unix_socket(options.unix_socket, errors);
+    if (!options.source_address.empty()) errors.push_back({"unix_socket", "cannot be had with a source_address"});
+    if constexpr (requires { options.silent; })
+        if (options.silent) errors.push_back({"unix_socket", "cannot be had with a silent look"});
 }
 
 /// What the probes of this library have in common: an executor, the wheel of its context, and async_probe(), which makes

@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@
 #include <probekit/core/error.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/probes/detail/attempt.hpp>
+#include <probekit/probes/detail/unix_address.hpp>
 #include <probekit/system/detail/catching.hpp>
 #include <probekit/system/detail/descriptor.hpp>
 #include <probekit/system/detail/ref.hpp>
@@ -43,18 +45,39 @@ inline void reset_on_close(int socket) noexcept { linger_on_close(socket, 0); }
 
 /// Where to connect, made ready once per probe: a literal address needs no resolver ever again.
 struct DialTarget {
+    /// What few targets have.
+    struct Rare {
+        std::optional<asio::ip::address> source = {};
+        std::optional<UnixAddress> unix_socket = {};
+    };
+
     std::optional<asio::ip::address> address = {}; ///< empty: the host is a name
-    std::optional<asio::ip::address> source = {};
+    std::unique_ptr<const Rare> rare = {};         ///< null: nothing of it
     bool silent = false;
     SocketClose close = SocketClose::reset;
 
-    /// `source` is a literal address, or empty: the system chooses.
-    [[nodiscard]] static DialTarget of(std::string_view host, const std::string& source) {
+    /// Null: the system chooses where the connection comes from.
+    [[nodiscard]] const asio::ip::address* source() const noexcept {
+        return rare && rare->source ? &*rare->source : nullptr;
+    }
+    /// Null: host and port count.
+    [[nodiscard]] const UnixAddress* unix_socket() const noexcept {
+        return rare && rare->unix_socket ? &*rare->unix_socket : nullptr;
+    }
+    /// Whether there is something to resolve.
+    [[nodiscard]] bool is_name() const noexcept { return !address && unix_socket() == nullptr; }
+
+    /// `options`: TcpOptions or HttpOptions, valid.
+    template <class Options>
+    [[nodiscard]] static DialTarget of(std::string_view host, const Options& options) {
         DialTarget target;
         std::error_code not_literal;
         const auto address = asio::ip::make_address(std::string{host_or_loopback(host)}, not_literal);
         if (!not_literal) target.address = address;
-        if (!source.empty()) target.source = asio::ip::make_address(source);
+        Rare rare;
+        if (!options.source_address.empty()) rare.source = asio::ip::make_address(options.source_address);
+        if (!options.unix_socket.empty()) rare.unix_socket.emplace(options.unix_socket);
+        if (rare.source || rare.unix_socket) target.rare = std::make_unique<const Rare>(rare);
         return target;
     }
 };
@@ -84,7 +107,9 @@ protected:
     /// Connects socket_, which is closed, to the target. Continues in connected() or dial_failed(), perhaps before it returns.
     void dial(Ref<Derived> self) {
         const DialTarget& target = this->derived().dial_target();
-        if (target.address)
+        if (const UnixAddress* const socket = target.unix_socket())
+            connect_to(std::move(self), *socket);
+        else if (target.address)
             connect(std::move(self), {*target.address, this->derived().dial_port()});
         else
             resolve(std::move(self));
@@ -244,11 +269,21 @@ private:
         this->derived().dial_stopped(std::move(self), Phase::connect, stopped);
     }
 
+    // Needs no wait: it is there, or it is not.
+    void connect_to(Ref<Derived> self, const UnixAddress& address) {
+        const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (fd < 0) return connect_failed(std::move(self), errno);
+        socket_.reset(fd);
+        if (::connect(fd, address.data(), address.size()) == 0) return on_connected(std::move(self));
+        // Its queue is full: the target's trouble, not ours.
+        connect_failed(std::move(self), errno == EAGAIN ? ECONNREFUSED : errno);
+    }
+
     // What is set before connecting. Returns an errno.
     [[nodiscard]] int prepare(int fd) noexcept {
         const DialTarget& target = this->derived().dial_target();
-        if (target.source) {
-            const asio::ip::tcp::endpoint source{*target.source, 0};
+        if (const asio::ip::address* const address = target.source()) {
+            const asio::ip::tcp::endpoint source{*address, 0};
             // Of an address with no port left it says that it is in use.
             if (::bind(fd, source.data(), static_cast<socklen_t>(source.size())) != 0)
                 return errno == EADDRINUSE ? EADDRNOTAVAIL : errno;

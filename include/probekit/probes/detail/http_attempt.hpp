@@ -40,8 +40,9 @@ namespace probekit::inline v0::detail {
     ConfigErrors errors;
     if (options.max_requests < 1) errors.push_back({"max_requests", "must be greater than zero"});
     if (!is_one_line(options.user_agent)) errors.push_back({"user_agent", "must not contain CR, LF or NUL"});
-    for (ConfigError& error : validate_source(options.source_address)) errors.push_back(std::move(error));
+    check_source(options.source_address, errors);
     for (ConfigError& error : http::validate(options.expect)) errors.push_back(std::move(error));
+    check_socket(options, errors);
     return errors;
 }
 
@@ -60,7 +61,7 @@ protected:
     /// `has_tls`: whether its attempts can speak TLS.
     HttpTargetBase(HttpGetAction what, const HttpOptions& options, bool has_tls)
         : action(std::move(what)),
-          dial(DialTarget::of(action.host, options.source_address)),
+          dial(DialTarget::of(action.host, options)),
           plan(action, options, dial.address ? dial.address->to_string() : std::string{}, has_tls) {
         dial.close = options.close;
     }
@@ -282,11 +283,12 @@ private:
     }
 
     [[nodiscard]] std::string dialled_of_name(Phase phase) const {
-        if (target_->dial.address || phase != Phase::connect) return {};
+        if (!target_->dial.is_name() || phase != Phase::connect) return {};
         return join_host_port(this->dialled().address().to_string(), std::to_string(this->dialled().port()));
     }
 
     [[nodiscard]] std::string ends() const {
+        if (const UnixAddress* const socket = target_->dial.unix_socket()) return "@->" + socket->text();
         asio::ip::tcp::endpoint local;
         socklen_t size = static_cast<socklen_t>(local.capacity());
         if (::getsockname(this->socket_.get(), local.data(), &size) != 0) return {};
