@@ -73,9 +73,11 @@ public:
 
     [[nodiscard]] Step received(std::string_view bytes) {
         const auto see_header = [this](std::string_view name, std::string_view value) {
-            if (is_redirect(parser_.status()) && plan_->follows_redirects() && detail::is_header(name, "location"))
+            const int status = parser_.status();
+            if (status < 300 && !plan_->watches_headers()) return;
+            if (is_redirect(status) && plan_->follows_redirects() && detail::is_header(name, "location"))
                 see_location(value);
-            const bool is_interim = parser_.status() < 200 && parser_.status() != 101;
+            const bool is_interim = status < 200 && status != 101;
             if (!is_interim && plan_->watches(name)) note_header(name, value);
         };
         for (;;) {
@@ -158,6 +160,7 @@ public:
 
     /// When done: why nothing was learned that counts; empty if the outcome counts.
     [[nodiscard]] std::error_code error() const noexcept {
+        if (!result_->cause) return {};
         const bool counts = result_->outcome != Outcome::unknown && result_->cause != Errc::incomplete_body;
         return counts ? std::error_code{} : result_->cause;
     }
@@ -253,17 +256,19 @@ private:
                                 .body = result_->output,
                                 .is_whole = result_->output_bytes <= most_body,
                                 .elapsed = result_->elapsed()};
-            if (const std::string why = unmet(plan_->expectations(), answer); !why.empty())
-                return stop_read(Outcome::failure, Errc::unexpected_response, "HTTP probe failed: " + why);
+            if (const std::string why = unmet(plan_->expectations(), answer); !why.empty()) {
+                result_->detail = "HTTP probe failed: " + why;
+                return stop_read(Outcome::failure, Errc::unexpected_response);
+            }
         }
         return stop_read(status < 300 || plan_->expects_status() ? Outcome::success : Outcome::warning, {});
     }
 
     /// Expectations may have wanted more of the body than is to be kept.
-    [[nodiscard]] Step stop_read(Outcome outcome, std::error_code cause, std::string text = {}) {
+    [[nodiscard]] Step stop_read(Outcome outcome, std::error_code cause) {
         const std::size_t kept = outcome == Outcome::success && !plan_->keeps_output() ? 0 : plan_->body_limit();
         if (result_->output.size() > kept) result_->output = result_->output.substr(0, kept);
-        return stop(outcome, cause, std::move(text));
+        return stop(outcome, cause);
     }
 
     [[nodiscard]] Step reject_response() {
@@ -336,9 +341,13 @@ private:
     }
 
     [[nodiscard]] Step stop(Outcome outcome, std::error_code cause, std::string text) {
+        result_->detail = std::move(text);
+        return stop(outcome, cause);
+    }
+
+    [[nodiscard]] Step stop(Outcome outcome, std::error_code cause) noexcept {
         result_->outcome = outcome;
         result_->cause = cause;
-        result_->detail = std::move(text);
         return Step::done;
     }
 

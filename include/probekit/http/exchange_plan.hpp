@@ -70,7 +70,8 @@ public:
     [[nodiscard]] const std::vector<Expectation>& expectations() const noexcept { return expectations_; }
     /// Whether an expectation decides which statuses are right, instead of the kubelet's rule.
     [[nodiscard]] bool expects_status() const noexcept { return expects_status_; }
-    /// Whether an expectation looks at that header.
+    /// Whether an expectation looks at headers, and whether at that one.
+    [[nodiscard]] bool watches_headers() const noexcept { return !watched_.empty(); }
     [[nodiscard]] bool watches(std::string_view header) const noexcept {
         return std::ranges::any_of(watched_, [&](const auto& name) { return detail::iequals(name, header); });
     }

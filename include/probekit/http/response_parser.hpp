@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -106,17 +107,19 @@ private:
     Event read_head(std::string_view& input, OnHeader& on_header) {
         while (!input.empty()) {
             const std::size_t size = input.size();
-            detail::HeaderField field;
-            if (state_ == State::headers && lines_.plain_header(input, held_, field)) {
+            std::string_view name;
+            std::string_view value;
+            if (state_ == State::headers && lines_.plain_header(input, held_, name, value)) {
                 head_read_ += size - input.size();
                 if (head_read_ > max_head) return fail_head();
-                framing_.see(field.name, field.value);
-                on_header(field.name, field.value);
+                framing_.see(name, value);
+                on_header(name, value);
                 continue;
             }
             std::string_view line;
-            const Got got = state_ == State::status_line ? lines_.status_line(input, held_, line)
-                                                         : lines_.header(input, held_, line);
+            const Got got = state_ == State::status_line     ? lines_.status_line(input, held_, line)
+                            : lines_.plain_end(input, held_) ? Got::end
+                                                             : lines_.header(input, held_, line);
             head_read_ += size - input.size();
             if (head_read_ > max_head) return fail_head();
             if (got == Got::failed) return fail(std::move(held_));
@@ -143,6 +146,12 @@ private:
     }
 
     void read_status(std::string_view line) {
+        // In nearly all there is nothing to be searched for.
+        constexpr std::string_view usual = "HTTP/1.1 ";
+        constexpr std::size_t end = usual.size() + 3;
+        if (line.size() > end && std::memcmp(line.data(), usual.data(), usual.size()) == 0 && line[end] == ' ' &&
+            begin_headers(11, detail::parse_status_code(line.substr(usual.size(), 3))))
+            return;
         const std::size_t blank = line.find(' ');
         if (blank == std::string_view::npos) {
             fail("malformed HTTP response " + detail::go_quoted(line));
@@ -151,23 +160,29 @@ private:
         const std::string_view version = line.substr(0, blank);
         line.remove_prefix(std::min(line.find_first_not_of(' ', blank), line.size()));
         const std::string_view code = line.substr(0, line.find(' '));
-        status_ = detail::parse_status_code(code);
-        const int number = detail::parse_http_version(version);
-        if (status_ < 0) {
+        if (begin_headers(detail::parse_http_version(version), detail::parse_status_code(code))) return;
+        if (status_ < 0)
             fail("malformed HTTP status code " + detail::go_quoted(code));
-        } else if (number < 0) {
+        else
             fail("malformed HTTP version " + detail::go_quoted(version));
-        } else {
-            framing_ = {number != 0 && number < 11, status_ == 101}; // Go takes HTTP/0.0 for HTTP/1.1
-            state_ = State::headers;
-        }
+    }
+
+    /// False if one of them is none.
+    bool begin_headers(int version, int status) noexcept {
+        status_ = status;
+        if (version < 0 || status < 0) return false;
+        framing_ = {version != 0 && version < 11, status == 101}; // Go takes HTTP/0.0 for HTTP/1.1
+        state_ = State::headers;
+        return true;
     }
 
     /// The blank line has been read. True: this was the final head.
     bool finish_head() {
-        if (std::string error = framing_.problem(); !error.empty()) {
-            fail(std::move(error));
-            return false;
+        if (!framing_.is_ordinary()) {
+            if (std::string error = framing_.problem(); !error.empty()) {
+                fail(std::move(error));
+                return false;
+            }
         }
         const bool is_interim = status_ >= 100 && status_ <= 199;
         if (is_interim && status_ != 101) {

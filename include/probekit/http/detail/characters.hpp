@@ -88,13 +88,28 @@ inline constexpr auto bad_value_bytes = table_of([](char c) { return is_control(
 
 [[nodiscard]] constexpr bool is_token_byte(char c) noexcept { return token_bytes[static_cast<unsigned char>(c)]; }
 
+// Heads are most of what a probe reads: they are looked at eight bytes at a time.
+inline constexpr std::uint64_t ones = 0x0101010101010101;
+
+[[nodiscard]] inline std::uint64_t eight_bytes(const char* from) noexcept {
+    std::uint64_t word;
+    std::memcpy(&word, from, 8);
+    return word;
+}
+
 /// Whether the name of a header, which is a token, is `lower_case`. A token's bytes that differ in bit 5 only differ in
 /// case only.
-[[nodiscard]] constexpr bool is_header(std::string_view name, std::string_view lower_case) noexcept {
-    if (name.size() != lower_case.size()) return false;
-    for (std::size_t i = 0; i != name.size(); ++i)
-        if ((name[i] | 0x20) != lower_case[i]) return false;
-    return true;
+template <std::size_t N>
+[[nodiscard]] bool is_header(std::string_view name, const char (&lower_case)[N]) noexcept {
+    constexpr std::size_t size = N - 1;
+    static_assert(size >= 8);
+    if (name.size() != size) return false;
+    const auto differs = [&](std::size_t at) {
+        return (eight_bytes(name.data() + at) | ones * 0x20) != eight_bytes(lower_case + at);
+    };
+    for (std::size_t at = 0; at + 8 < size; at += 8)
+        if (differs(at)) return false;
+    return !differs(size - 8);
 }
 
 /// "x-foo-bar" becomes "X-Foo-Bar".
@@ -117,13 +132,10 @@ inline constexpr auto bad_value_bytes = table_of([](char c) { return is_control(
     const char* from = text.data();
     const char* const to = from + text.size();
     if (text.size() < 8) return any(from, to);
-    // Eight bytes at a time, the last eight perhaps in part again: header values are most of what a probe reads. Tabs
-    // are suspicious until they are looked at.
+    // The last eight perhaps in part again. Tabs are suspicious until they are looked at.
     const auto is_suspicious = [](const char* eight) {
-        constexpr std::uint64_t ones = 0x0101010101010101;
-        constexpr std::uint64_t tops = 0x8080808080808080;
-        std::uint64_t word;
-        std::memcpy(&word, eight, 8);
+        constexpr std::uint64_t tops = ones * 0x80;
+        const std::uint64_t word = eight_bytes(eight);
         const std::uint64_t deletes = word ^ ones * 0x7f;
         return ((((word - ones * 0x20) & ~word) | ((deletes - ones) & ~deletes)) & tops) != 0;
     };

@@ -54,9 +54,9 @@ public:
     void see(std::string_view name, std::string_view value) {
         switch (name.size()) {
         case 7:
-            if (is_header(name, "upgrade"))
+            if (iequals(name, "upgrade"))
                 has_upgrade_ = has_upgrade_ || !value.empty();
-            else if (is_header(name, "trailer"))
+            else if (iequals(name, "trailer"))
                 see_trailer(value);
             break;
         case 10:
@@ -74,6 +74,9 @@ public:
         default: break;
         }
     }
+
+    /// Whether problem() need not be asked.
+    [[nodiscard]] bool is_ordinary() const noexcept { return !odd_ && !chunked_; }
 
     /// What is wrong with them, in Go's words; nothing if all is well.
     [[nodiscard]] std::string problem() {

@@ -15,7 +15,8 @@ namespace probekit::inline v0::detail {
 
 /// Takes the first line of `input` (not empty), its end included, or what there is of it.
 [[nodiscard]] inline std::string_view take_line(std::string_view& input) noexcept {
-    const std::size_t size = std::min(input.find('\n'), input.size() - 1) + 1;
+    const auto* const end = static_cast<const char*>(std::memchr(input.data(), '\n', input.size()));
+    const std::size_t size = end != nullptr ? static_cast<std::size_t>(end + 1 - input.data()) : input.size();
     const std::string_view part = input.substr(0, size);
     input.remove_prefix(size);
     return part;
@@ -67,20 +68,35 @@ public:
 
     /// The common case, read in place: a proper header that lies whole in the input, with something behind it that does
     /// not carry it on. False: nothing is taken, and header() is to look at it.
-    bool plain_header(std::string_view& input, const std::string& held, HeaderField& field) noexcept {
+    bool plain_header(std::string_view& input, const std::string& held, std::string_view& name,
+                      std::string_view& value) noexcept {
         if (fold_ != Fold::none || !held.empty()) return false;
         const char* const begin = input.data();
         const auto* const end = static_cast<const char*>(std::memchr(begin, '\n', input.size()));
-        const bool may_go_on = end == nullptr || end + 1 == begin + input.size() || is_blank(end[1]);
-        if (may_go_on || end - begin > std::ptrdiff_t{max_line}) return false;
+        if (end == nullptr || end + 1 == begin + input.size() || is_blank(end[1])) return false;
+        if (end - begin > std::ptrdiff_t{max_line}) return false;
         const char* colon = begin;
         while (is_token_byte(*colon)) ++colon; // the line's end is none
         if (colon == begin || *colon != ':') return false;
-        const char* const value_end = end[-1] == '\r' ? end - 1 : end;
-        const std::string_view value = trim({colon + 1, static_cast<std::size_t>(value_end - colon - 1)});
+        const char* from = colon + 1;
+        const char* to = end;
+        if (to[-1] == '\r') --to;
+        while (from != to && is_blank(*from)) ++from;
+        while (from != to && is_blank(to[-1])) --to;
+        value = {from, to};
         if (has_control(value)) return false;
-        field = {{begin, static_cast<std::size_t>(colon - begin)}, value, true, true};
+        name = {begin, colon};
         input.remove_prefix(static_cast<std::size_t>(end + 1 - begin));
+        is_first_ = false;
+        return true;
+    }
+
+    /// The blank line, if it lies whole at the beginning of the input.
+    bool plain_end(std::string_view& input, const std::string& held) noexcept {
+        if (fold_ != Fold::none || !held.empty()) return false;
+        const std::size_t end = input.starts_with('\r') ? 1 : 0;
+        if (end == input.size() || input[end] != '\n') return false;
+        input.remove_prefix(end + 1);
         is_first_ = false;
         return true;
     }
