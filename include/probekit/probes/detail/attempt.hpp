@@ -23,6 +23,7 @@
 #include <probekit/probes/detail/look.hpp>
 #include <probekit/system/detail/cancel_link.hpp>
 #include <probekit/system/detail/executors.hpp>
+#include <probekit/system/detail/mutex.hpp>
 #include <probekit/system/detail/op_memory.hpp>
 #include <probekit/system/detail/ref.hpp>
 #include <probekit/system/detail/wheel.hpp>
@@ -53,14 +54,17 @@ struct AttemptHandler {
             asio::dispatch(executor, std::move(completion));
     }
 
-    using Work = asio::executor_work_guard<asio::associated_executor_t<Handler, Executor>>;
+    /// Out of the block, which is free again before the handler may begin another attempt.
+    template <class Block>
+    void tell(Block block, std::error_code error, ProbeResult& result) {
+        const Work working = std::move(work);
+        Handler told = std::move(handler);
+        ProbeResult taken = std::move(result);
+        block = {};
+        std::move(told)(error, std::move(taken));
+    }
 
-    // What has to outlive the block until the handler has been called.
-    struct Taken {
-        Handler handler;
-        Work work;
-    };
-    [[nodiscard]] Taken take() { return {std::move(handler), std::move(work)}; }
+    using Work = asio::executor_work_guard<asio::associated_executor_t<Handler, Executor>>;
 
     Handler handler;
     Work work;
@@ -96,10 +100,11 @@ struct AttemptHandler<LookHandler<Executor>, Executor> {
             asio::dispatch(executor, std::move(completion));
     }
 
-    struct Taken {
-        LookHandler<Executor> handler;
-    };
-    [[nodiscard]] Taken take() noexcept { return {std::move(handler)}; }
+    /// As it lies in the block, which stays so long: a client begins its next look later.
+    template <class Block>
+    void tell(const Block&, std::error_code error, ProbeResult& result) {
+        handler.tell(error, std::move(result));
+    }
 
     LookHandler<Executor> handler;
 };
@@ -282,7 +287,7 @@ protected:
     Duration limit_; // when the deadline comes; never, if the client keeps the timeout
     ProbeResult result_;
     std::error_code error_;
-    std::mutex mutex_;
+    Mutex mutex_;
     Interrupt interrupt_ = Interrupt::none;
     bool finished_ = false;
     bool deadline_armed_ = false;
@@ -299,13 +304,9 @@ private:
         [[nodiscard]] allocator_type get_allocator() const noexcept { return attempt->allocator_; }
 
         void operator()() {
-            attempt->handler_.disconnect();
-            // Out of the block, which is free again before the handler may begin another attempt.
-            auto taken = attempt->handler_.take();
-            const std::error_code error = attempt->error_;
-            ProbeResult result = std::move(attempt->result_);
-            attempt = {};
-            std::move(taken.handler)(error, std::move(result));
+            Attempt& ended = *attempt;
+            ended.handler_.disconnect();
+            ended.handler_.tell(std::move(attempt), ended.error_, ended.result_);
         }
     };
 

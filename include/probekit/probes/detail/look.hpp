@@ -98,7 +98,10 @@ public:
     [[nodiscard]] LookClient<Executor>& client() const noexcept { return *client_; }
     explicit operator bool() const noexcept { return static_cast<bool>(client_); }
 
-    void operator()(std::error_code error, ProbeResult result) {
+    void operator()(std::error_code error, ProbeResult result) { tell(error, std::move(result)); }
+
+    /// The same without taking the result out of where it lies.
+    void tell(std::error_code error, ProbeResult&& result) {
         LookClient<Executor>& told = *client_;
         told.look_done(std::move(client_), error, std::move(result));
     }
