@@ -56,7 +56,7 @@ enum Call : std::size_t {
 
 /// The error that a call gives instead of doing anything; 0: none. getaddrinfo: EMFILE and ENOMEM mean what it makes of them.
 std::array<std::atomic<int>, call_count> errors{};
-/// Those of a connection fail for a client of this port only: the server is on the same thread.
+/// Those of a socket do not fail for the server of this port: it is on the same thread.
 std::atomic<int> server_port = 0;
 
 bool fails(Call call) {
@@ -67,10 +67,10 @@ bool fails(Call call) {
 
 bool fails_for(int socket, Call call) {
     if (errors[call] == 0) return false;
-    sockaddr_in peer = {};
-    socklen_t size = sizeof peer;
-    if (::getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return false;
-    return ntohs(peer.sin_port) == server_port && fails(call);
+    sockaddr_in own = {};
+    socklen_t size = sizeof own;
+    const bool is_socket = ::getsockname(socket, reinterpret_cast<sockaddr*>(&own), &size) == 0;
+    return is_socket && ntohs(own.sin_port) != server_port && fails(call);
 }
 
 template <class Function>
@@ -237,8 +237,8 @@ TEST_CASE("without a port at the source address that is asked for nobody is blam
 
 TEST_CASE("what is lacking on a connection that is there is an error that moves no counter, and passes by itself") {
     const auto [what, call, error, message] = GENERATE(table<std::string, Call, int, std::string>({
-        {"no buffer to send from", call_send, ENOBUFS, "write: no buffer space available"},
-        {"no memory to send from", call_send, ENOMEM, "write: cannot allocate memory"},
+        {"no buffer to send from", call_send, ENOBUFS, "no buffer space available"},
+        {"no memory to send from", call_send, ENOMEM, "cannot allocate memory"},
         {"no buffer to receive into", call_recv, ENOBUFS, "read: no buffer space available"},
         {"no memory to receive into", call_recv, ENOMEM, "read: cannot allocate memory"},
         {"no memory to wait with", call_epoll_ctl, ENOMEM, ""},
