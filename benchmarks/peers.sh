@@ -78,10 +78,16 @@ running() { kill -0 "$pid" 2>/dev/null || { cat "$work/errors" >&2; exit 1; }; }
 cpu_us() { awk -v ticks="$ticks" '{ sub(/.*\) /, ""); print ($12 + $13) * 1000000 / ticks }' "/proc/$pid/stat"; }
 resident_kib() { awk '/^VmRSS/ { print $2 }' "/proc/$pid/status"; }
 connections() { awk '/^Tcp: [0-9]/ { print $6 }' /proc/net/snmp; } # begun in this network so far
+# Looks that failed, of what has just ended: their cost is another one.
+complain() {
+    sed -n 's/^looks .* passing \([0-9]*\) targets \([0-9]*\) .*/\1 \2/p' "$work/out" |
+        awk '$1 < $2 { print "probekit: " $2 - $1 " of " $2 " targets did not pass" }' >&2
+    awk '/is DOWN/ { ++down } END { if (down) print "HAProxy: " down " targets were down" }' "$work/errors" >&2
+}
 
 # What is running: CPU microseconds a check, checks a second, and resident KiB
 watch() {
-    sleep 3 # to begin, and to settle
+    sleep 2 # to begin, and to settle
     running
     cpu=$(cpu_us) checks=$(connections)
     sleep $window
@@ -102,7 +108,8 @@ start_haproxy() {
         printf '  timeout connect 1s\n  timeout client 1s\n  timeout server 1s\n  timeout check 1s\n'
         printf 'frontend users\n  bind 127.0.0.1:19001\n  default_backend targets\nbackend targets\n'
         if [ "$1" = http ]; then
-            printf '  option httpchk\n  http-check send meth GET uri /healthz ver HTTP/1.1 hdr Host target hdr Connection close\n'
+            printf '  option httpchk\n  http-check send meth GET uri /healthz ver HTTP/1.1'
+            printf ' hdr Host target hdr Connection close\n'
         fi
         addresses "$2" | awk -v port="$port" '{ printf "  server s%d %s:%d check inter 1s\n", NR, $1, port }'
     } >"$work/haproxy.cfg"
@@ -115,7 +122,8 @@ start_monit() {
         test="type tcp"
         if [ "$1" = http ]; then test='protocol http request "/healthz"'; fi
         addresses "$2" | awk -v port="$port" -v test="$test" '{
-            printf "check host h%d with address %s\n  if failed port %d %s with timeout 1 seconds then alert\n", NR, $1, port, test }'
+            printf "check host h%d with address %s\n", NR, $1
+            printf "  if failed port %d %s with timeout 1 seconds then alert\n", port, test }'
     } >"$work/monit.conf"
     chmod 600 "$work/monit.conf"
     rm -f "$work/monit.log" "$work/monit.state"
@@ -125,7 +133,7 @@ start_monit() {
 # Resident memory with one target, which a program takes anyway.
 measure_base() { # measure_base NAME KIND: sets base
     "start_$1" "$2" 1
-    sleep 2
+    sleep 1.5
     running
     base=$(resident_kib)
     end
@@ -157,6 +165,7 @@ compare() { # compare NAME TITLE KIND COUNT
             "start_$one" "$kind" "$count"
             sample=$(watch)
             end
+            complain
             if [ "$one" = probekit ]; then ours=$sample; else theirs=$sample; fi
         done
         echo "$theirs $ours" >>"$work/samples"
@@ -224,7 +233,7 @@ curl_sample() {
 }
 curl_mib() { awk '{ printf "%.0f MiB while it runs", $10 / 1024 }' "$work/out"; }
 
-row peer kind targets "CPU ratio" "ratio, middle half" "CPU us a check" "probekit: CPU us" "checks a second" \
+row peer kind targets "CPU ratio" "middle half" "CPU a check, µs" "probekit: CPU, µs" "checks a second" \
     "probekit: checks" "bytes a target" "probekit: bytes"
 row --- --- ---: ---: ---: ---: ---: ---: ---: ---: ---:
 if has haproxy; then

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the system packages that building needs, on Debian 12, Debian 13 and Ubuntu 24.04, as root or with sudo:
-#   cmake/system-packages.sh [examples] [tests] [checks]
+#   cmake/system-packages.sh [examples] [tests] [checks] [benchmarks]
 # What is there already is left alone; if all is, nothing is done and no network is needed. On Debian 12, Catch2 3 comes
 # from backports, and that suite is added to the machine's sources, taken from those it has.
 # Other systems: prints what is needed, and CMake fetches the libraries that it does not find.
@@ -79,7 +79,8 @@ for what in "$@"; do
     checks)
         packages="$packages clang-16 libclang-rt-16-dev clang-format-16 nftables strace valgrind" want_peer=yes
         ;;
-    *) echo "usage: $0 [examples] [tests] [checks]" >&2; exit 2 ;;
+    benchmarks) packages="$packages strace valgrind liburing-dev gnuplot-nox fonts-dejavu-core" ;;
+    *) echo "usage: $0 [examples] [tests] [checks] [benchmarks]" >&2; exit 2 ;;
     esac
 done
 
