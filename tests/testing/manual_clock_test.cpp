@@ -48,6 +48,24 @@ TEST_CASE("it goes from due point to due point, the last one included") {
     CHECK(at == std::vector<Duration>{0s, 0s, 2s, 3s, 4s, 6s, 6s});
 }
 
+TEST_CASE("a stall goes past due points, and what was due happens late") {
+    asio::io_context io;
+    ManualClock clock{io};
+    struct Note {
+        std::vector<Duration>* late;
+        void attempt_begun(const AttemptBegun& begun) { late->push_back(begun.late); }
+    };
+    std::vector<Duration> late;
+    ProbeWorker worker{clock, testing::ScriptedProbe{clock, {Outcome::success}}, ProbeSpec{.period = 2s}, Note{&late}};
+    worker.start();
+    clock.settle();
+    clock.stall(5s); // one of the two looks that were due is made up, the other is skipped
+    CHECK(late == std::vector<Duration>{0s, 3s});
+    CHECK(worker.snapshot().skipped == 1);
+    clock.advance(1s); // back on the grid
+    CHECK(late == std::vector<Duration>{0s, 3s, 0s});
+}
+
 TEST_CASE("what is posted runs, and two clocks on one context do not disturb each other") {
     asio::io_context io;
     ManualClock fast{io}, slow{io};
