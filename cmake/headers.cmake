@@ -45,6 +45,7 @@ set(PROBEKIT_HEADERS
     include/probekit/probes/detail/function_attempt.hpp
     include/probekit/probes/detail/http_attempt.hpp
     include/probekit/probes/detail/look.hpp
+    include/probekit/probes/detail/stream_socket.hpp
     include/probekit/probes/detail/unix_address.hpp
     include/probekit/probes/exec_probe.hpp
     include/probekit/probes/function_probe.hpp

@@ -237,8 +237,8 @@ TEST_CASE("without a port at the source address that is asked for nobody is blam
 
 TEST_CASE("what is lacking on a connection that is there is an error that moves no counter, and passes by itself") {
     const auto [what, call, error, message] = GENERATE(table<std::string, Call, int, std::string>({
-        {"no buffer to send from", call_send, ENOBUFS, "no buffer space available"},
-        {"no memory to send from", call_send, ENOMEM, "cannot allocate memory"},
+        {"no buffer to send from", call_send, ENOBUFS, "write: no buffer space available"},
+        {"no memory to send from", call_send, ENOMEM, "write: cannot allocate memory"},
         {"no buffer to receive into", call_recv, ENOBUFS, "read: no buffer space available"},
         {"no memory to receive into", call_recv, ENOMEM, "read: cannot allocate memory"},
         {"no memory to wait with", call_epoll_ctl, ENOMEM, ""},

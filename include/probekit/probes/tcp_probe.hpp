@@ -71,6 +71,8 @@ private:
     friend Base;
     friend typename Base::Base;
 
+    static constexpr bool sends = false;
+
     [[nodiscard]] const DialTarget& dial_target() const noexcept { return target_->dial; }
     [[nodiscard]] std::string_view dial_host() const noexcept { return target_->action.host; }
     [[nodiscard]] std::uint16_t dial_port() const noexcept { return target_->action.port; }

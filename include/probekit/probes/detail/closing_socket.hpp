@@ -11,12 +11,12 @@
 
 #include <sys/socket.h>
 
-#include <asio/posix/descriptor_base.hpp>
+#include <asio/socket_base.hpp>
 
 #include <probekit/core/duration.hpp>
 #include <probekit/probes/detail/dial.hpp>
+#include <probekit/probes/detail/stream_socket.hpp>
 #include <probekit/system/detail/block_pool.hpp>
-#include <probekit/system/detail/descriptor.hpp>
 #include <probekit/system/detail/mutex.hpp>
 #include <probekit/system/detail/op_memory.hpp>
 #include <probekit/system/detail/ref.hpp>
@@ -31,7 +31,7 @@ template <class IoExecutor>
 class ClosingSocket final : public RefCounted<ClosingSocket<IoExecutor>>, public WheelNode {
 public:
     /// Takes the socket over, or closes it if it cannot be waited for.
-    static void close(Descriptor<IoExecutor>&& socket, const IoExecutor& io, const Ref<Wheel>& wheel) {
+    static void close(StreamSocket<IoExecutor>&& socket, const IoExecutor& io, const Ref<Wheel>& wheel) {
         if (has_ended(socket.get())) return reset(socket);
         void* const memory = wheel->context().pool().try_allocate(sizeof(ClosingSocket));
         if (memory == nullptr) return reset(socket);
@@ -51,7 +51,7 @@ private:
     static constexpr Duration grace = std::chrono::milliseconds{50};
     static constexpr std::size_t most_drained = 64 * 1024; // of a body that was cut off
 
-    ClosingSocket(Descriptor<IoExecutor>&& socket, const IoExecutor& io, const Ref<Wheel>& wheel)
+    ClosingSocket(StreamSocket<IoExecutor>&& socket, const IoExecutor& io, const Ref<Wheel>& wheel)
         : WheelNode(hooks), io_(io), wheel_(wheel), socket_(std::move(socket)) {}
     // Closed, or dropped with its context before or after the wheel.
     ~ClosingSocket() { wheel_->disarm(*this); }
@@ -71,9 +71,7 @@ private:
 
     // Both under the mutex: the deadline comes from another thread.
     void wait() {
-        if (++waits_ > most_waits ||
-            socket_.async_wait(asio::posix::descriptor_base::wait_read, io_, Readable{Ref{this}}))
-            end();
+        if (++waits_ > most_waits || socket_.async_wait(asio::socket_base::wait_read, io_, Readable{Ref{this}})) end();
     }
     void end() noexcept {
         is_over_ = true;
@@ -81,7 +79,7 @@ private:
         wheel_->disarm(*this);
     }
 
-    static void reset(Descriptor<IoExecutor>& socket) noexcept {
+    static void reset(StreamSocket<IoExecutor>& socket) noexcept {
         reset_on_close(socket.get());
         socket.close();
     }
@@ -115,7 +113,7 @@ private:
     Ref<Wheel> wheel_;
     Mutex mutex_;
     OpMemory op_memory_;
-    Descriptor<IoExecutor> socket_;
+    StreamSocket<IoExecutor> socket_;
     int waits_ = 0;
     bool is_over_ = false;
 };

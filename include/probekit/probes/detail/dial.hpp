@@ -24,9 +24,9 @@
 #include <probekit/core/error.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/probes/detail/attempt.hpp>
+#include <probekit/probes/detail/stream_socket.hpp>
 #include <probekit/probes/detail/unix_address.hpp>
 #include <probekit/system/detail/catching.hpp>
-#include <probekit/system/detail/descriptor.hpp>
 #include <probekit/system/detail/ref.hpp>
 
 namespace probekit::inline v0::detail {
@@ -84,6 +84,8 @@ struct DialTarget {
 
 /// An attempt that begins with a TCP connection. A Derived has
 ///     const DialTarget& dial_target() const; std::string_view dial_host() const; std::uint16_t dial_port() const;
+///     static constexpr bool sends;    whether it goes on when connected. Then connecting may have failed all the same, which
+///                                     its first call on the socket tells, and it goes to connect_failed()
 ///     void connected(Ref<Derived> self);                                       the connection is in socket_
 ///     void dial_failed(Ref<Derived> self, Phase phase, std::error_code why);   the target's fault, or the system's
 ///     void dial_stopped(Ref<Derived> self, Phase phase, std::error_code why);  interrupted, or the loop could not wait
@@ -107,12 +109,10 @@ protected:
     /// Connects socket_, which is closed, to the target. Continues in connected() or dial_failed(), perhaps before it returns.
     void dial(Ref<Derived> self) {
         const DialTarget& target = this->derived().dial_target();
-        if (const UnixAddress* const socket = target.unix_socket())
-            connect_to(std::move(self), *socket);
-        else if (target.address)
-            connect(std::move(self), {*target.address, this->derived().dial_port()});
-        else
-            resolve(std::move(self));
+        if (const UnixAddress* const socket = target.unix_socket()) return connect_to(std::move(self), *socket);
+        if (!target.address) return resolve(std::move(self));
+        endpoint_ = {*target.address, this->derived().dial_port()};
+        connect(std::move(self));
     }
 
     [[nodiscard]] bool lingers() noexcept { return this->derived().dial_target().close == SocketClose::linger; }
@@ -120,19 +120,42 @@ protected:
     /// With a reset, unless it is to linger: no TIME_WAIT on either side, and close() never blocks. After the peer's end of
     /// stream it sees no reset.
     void close_socket() noexcept {
+        const std::lock_guard lock{this->mutex_};
         linger_on_close(socket_.get(), lingers() ? 1 : 0);
         socket_.close();
+    }
+
+    /// The first address's failure is the one to tell, as Go does; the others are tried all the same.
+    void connect_failed(Ref<Derived> self, int error) {
+        drop_socket();
+        if (!first_failure_) {
+            first_failure_ = {error, std::system_category()};
+            first_endpoint_ = endpoint_;
+        }
+        if (next_address_ != NextAddress{} && this->interrupted() == Interrupt::none)
+            return connect_to_next(std::move(self));
+        endpoint_ = first_endpoint_;
+        const std::error_code failure = std::exchange(first_failure_, {});
+        this->derived().dial_failed(std::move(self), Phase::connect, failure);
+    }
+
+    /// What connecting came to: an errno.
+    [[nodiscard]] int socket_error() const noexcept {
+        int error = 0;
+        socklen_t size = sizeof error;
+        return ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
     }
 
     /// What was dialled last; meaningful from the connect phase on.
     [[nodiscard]] const asio::ip::tcp::endpoint& dialled() const noexcept { return endpoint_; }
 
     IoExecutor io_;
-    Descriptor<IoExecutor> socket_;
+    StreamSocket<IoExecutor> socket_; // opened, closed and waited for under the mutex
 
 private:
     using Resolver = asio::ip::basic_resolver<asio::ip::tcp, IoExecutor>;
     using Addresses = typename Resolver::results_type;
+    using NextAddress = typename Addresses::iterator;
 
     // A look-up in progress. It may outlive the attempt: getaddrinfo, on the resolver's own thread, cannot be stopped.
     class Resolution final : public RefCounted<Resolution> {
@@ -220,8 +243,8 @@ private:
         drop_resolution();
         this->spent_in(Phase::resolve);
         if (error) return this->derived().dial_failed(std::move(self), Phase::resolve, error);
-        addresses_ = std::move(addresses);
-        next_address_ = addresses_.begin();
+        first_failure_ = {};
+        next_address_ = addresses.begin();
         connect_to_next(std::move(self));
     }
 
@@ -242,41 +265,49 @@ private:
     }
 
     void connect_to_next(Ref<Derived> self) {
-        const asio::ip::tcp::endpoint endpoint = *next_address_++;
-        connect(std::move(self), endpoint);
+        endpoint_ = *next_address_++;
+        connect(std::move(self));
     }
 
-    void connect(Ref<Derived> self, const asio::ip::tcp::endpoint& endpoint) {
-        endpoint_ = endpoint;
-        const int fd = ::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
-        if (fd < 0) return connect_failed(std::move(self), errno);
-        socket_.reset(fd);
+    // To endpoint_.
+    void connect(Ref<Derived> self) {
+        const bool is_near = endpoint_.address().is_loopback();
+        const StreamProtocol protocol{endpoint_.protocol().family(), IPPROTO_TCP};
+        if (const int error = open(protocol, Derived::sends || !is_near); error != 0)
+            return connect_failed(std::move(self), error);
+        const int fd = socket_.get();
         if (const int error = prepare(fd); error != 0) return connect_failed(std::move(self), error);
-        if (::connect(fd, endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0)
-            return on_connected(std::move(self));
+        if (::connect(fd, endpoint_.data(), static_cast<socklen_t>(endpoint_.size())) == 0)
+            return this->derived().connected(std::move(self));
         if (errno != EINPROGRESS) return connect_failed(std::move(self), errno);
         // On loopback the handshake is over by now, and asking again tells: no round trip through the event loop.
-        if (endpoint.address().is_loopback()) {
-            if (::connect(fd, endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0 || errno == EISCONN)
-                return on_connected(std::move(self));
+        if (is_near) {
+            if (::connect(fd, endpoint_.data(), static_cast<socklen_t>(endpoint_.size())) == 0 || errno == EISCONN)
+                return this->derived().connected(std::move(self));
             if (errno != EALREADY && errno != EINPROGRESS) return connect_failed(std::move(self), errno);
         }
         using Writable = typename Base::template Step<&DialingAttempt::writable>;
-        const std::error_code stopped = this->wait(
-            [&] { return socket_.async_wait(asio::posix::descriptor_base::wait_write, io_, Writable{self}); });
+        const std::error_code stopped =
+            this->wait([&] { return socket_.async_wait(asio::socket_base::wait_write, io_, Writable{self}); });
         if (!stopped) return;
-        socket_.close();
+        drop_socket();
         this->derived().dial_stopped(std::move(self), Phase::connect, stopped);
     }
 
     // Needs no wait: it is there, or it is not.
     void connect_to(Ref<Derived> self, const UnixAddress& address) {
-        const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        if (fd < 0) return connect_failed(std::move(self), errno);
-        socket_.reset(fd);
-        if (::connect(fd, address.data(), address.size()) == 0) return on_connected(std::move(self));
+        if (const int error = open({AF_UNIX, 0}, Derived::sends); error != 0)
+            return connect_failed(std::move(self), error);
+        if (::connect(socket_.get(), address.data(), address.size()) == 0)
+            return this->derived().connected(std::move(self));
         // Its queue is full: the target's trouble, not ours.
         connect_failed(std::move(self), errno == EAGAIN ? ECONNREFUSED : errno);
+    }
+
+    // `waits`: it will have to be waited for. Returns an errno.
+    [[nodiscard]] int open(const StreamProtocol& protocol, bool waits) noexcept {
+        const std::lock_guard lock{this->mutex_};
+        return waits ? socket_.open(protocol, io_) : socket_.open(protocol);
     }
 
     // What is set before connecting. Returns an errno.
@@ -299,40 +330,23 @@ private:
 
     void writable(Ref<Derived> self, std::error_code error) {
         if (error) {
-            socket_.close();
+            drop_socket();
             return this->derived().dial_stopped(std::move(self), Phase::connect, error);
         }
-        int outcome = 0;
-        socklen_t size = sizeof outcome;
-        if (::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &outcome, &size) != 0) outcome = errno;
-        if (outcome != 0) return connect_failed(std::move(self), outcome);
-        on_connected(std::move(self));
-    }
-
-    void on_connected(Ref<Derived> self) {
-        addresses_ = {};
+        const int failure = Derived::sends ? 0 : socket_error();
+        if (failure != 0) return connect_failed(std::move(self), failure);
         this->derived().connected(std::move(self));
     }
 
-    // The first address's failure is the one to tell, as Go does; the others are tried all the same.
-    void connect_failed(Ref<Derived> self, int error) {
+    void drop_socket() noexcept {
+        const std::lock_guard lock{this->mutex_};
         socket_.close();
-        if (!first_failure_) {
-            first_failure_ = {error, std::system_category()};
-            first_endpoint_ = endpoint_;
-        }
-        if (next_address_ != Addresses{}.end() && this->interrupted() == Interrupt::none)
-            return connect_to_next(std::move(self));
-        endpoint_ = first_endpoint_;
-        const std::error_code failure = std::exchange(first_failure_, {});
-        this->derived().dial_failed(std::move(self), Phase::connect, failure);
     }
 
     asio::ip::tcp::endpoint endpoint_;
     asio::ip::tcp::endpoint first_endpoint_;
     std::error_code first_failure_;
-    Addresses addresses_; // of a name, while they are tried
-    typename Addresses::iterator next_address_;
+    NextAddress next_address_; // of a name
     Ref<Resolution> resolution_;
 };
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,7 +16,7 @@
 #include <sys/socket.h>
 
 #include <asio/ip/tcp.hpp>
-#include <asio/posix/descriptor_base.hpp>
+#include <asio/socket_base.hpp>
 
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/message.hpp>
@@ -142,6 +143,8 @@ private:
     friend Base;
     friend typename Base::Base;
 
+    static constexpr bool sends = true;
+
     [[nodiscard]] const DialTarget& dial_target() const noexcept { return target_->dial; }
     [[nodiscard]] std::string_view dial_host() const noexcept { return target_->plan.host(); }
     [[nodiscard]] std::uint16_t dial_port() const noexcept { return exchange_.port(); }
@@ -174,6 +177,8 @@ private:
     }
 
     void connected(Self self) {
+        if constexpr (Connection::has_tls)
+            if (const int error = this->socket_error(); error != 0) return this->connect_failed(std::move(self), error);
         this->spent_in(Phase::connect);
         perform(std::move(self), [this] { return exchange_.connected(); });
     }
@@ -202,11 +207,21 @@ private:
         const std::string_view request = exchange_.request();
         while (sent_ != request.size()) {
             const Moved moved = connection_.send(this->socket_.get(), request.substr(sent_));
-            if (moved.state != Moved::State::some) return held_up<&HttpAttempt::send>(std::move(self), moved);
+            if (moved.state != Moved::State::some) {
+                if (tells_of_connecting(moved)) return this->connect_failed(std::move(self), moved.error.value());
+                return held_up<&HttpAttempt::send>(std::move(self), moved);
+            }
             sent_ += moved.bytes;
         }
         this->spent_in(Phase::request);
         perform(std::move(self), [this] { return exchange_.sent(); });
+    }
+
+    // Whether what came of sending is how connecting ended. Of a connection that there was the first byte learns only that
+    // the peer has closed it.
+    [[nodiscard]] bool tells_of_connecting(const Moved& moved) const noexcept {
+        return !Connection::has_tls && sent_ == 0 && moved.state == Moved::State::broken &&
+               moved.error.value() != ECONNRESET && moved.error.value() != EPIPE && !is_local_fault(moved.error);
     }
 
     // No buffer is held while waiting: a million targets that are slow to answer cost no more than ones that are quick. It
@@ -224,7 +239,7 @@ private:
         });
     }
 
-    using Wait = asio::posix::descriptor_base;
+    using Wait = asio::socket_base;
 
     template <auto Next>
     void held_up(Self self, const Moved& moved) {
@@ -266,8 +281,10 @@ private:
             this->spent_in(Phase::finish);
             let_go_of_socket();
         }
-        this->result_.cause = to_std(this->result_.cause);
-        if (this->result_.outcome != Outcome::success) describe(this->result_.phase);
+        if (this->result_.outcome != Outcome::success) {
+            this->result_.cause = to_std(this->result_.cause);
+            describe(this->result_.phase);
+        }
         this->finish(std::move(self), exchange_.error());
     }
 
@@ -276,10 +293,9 @@ private:
     // The answer is complete, or what was wanted of it is there.
     void let_go_of_socket() {
         if constexpr (Connection::has_tls) connection_.close();
-        if (this->lingers())
-            this->close_socket();
-        else
-            ClosingSocket<IoExecutor>::close(std::move(this->socket_), this->io_, this->wheel_);
+        if (this->lingers()) return this->close_socket();
+        const std::lock_guard lock{this->mutex_};
+        ClosingSocket<IoExecutor>::close(std::move(this->socket_), this->io_, this->wheel_);
     }
 
     [[nodiscard]] std::string dialled_of_name(Phase phase) const {

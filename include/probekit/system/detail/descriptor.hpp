@@ -13,18 +13,20 @@
 
 namespace probekit::inline v0::detail {
 
-/// A file descriptor of ours (socket, pipe, pidfd), closed with its owner. Asio learns of it only when it first has to
-/// be waited for: an attempt that needs no wait costs no registration. Not thread-safe.
-template <class Executor>
+/// A file descriptor of ours (pipe, pidfd, socket), closed with its owner. Asio learns of it only when it first has to
+/// be waited for: an attempt that needs no wait costs no registration. `Handle` is what Asio has for it. Not thread-safe.
+template <class Executor, class Handle = asio::posix::basic_stream_descriptor<Executor>>
 class Descriptor {
 public:
     Descriptor() = default;
     explicit Descriptor(int fd) noexcept : fd_(fd) {}
     /// Nothing may be pending.
     Descriptor(Descriptor&& other) noexcept
-        : fd_(std::exchange(other.fd_, -1)), watched_(std::exchange(other.watched_, std::nullopt)) {}
+        : fd_(std::exchange(other.fd_, -1)), handle_(std::exchange(other.handle_, std::nullopt)) {}
     Descriptor& operator=(Descriptor&&) = delete;
-    ~Descriptor() { close(); }
+    ~Descriptor() {
+        if (is_open()) close();
+    }
 
     [[nodiscard]] int get() const noexcept { return fd_; }
     [[nodiscard]] bool is_open() const noexcept { return fd_ >= 0; }
@@ -35,46 +37,59 @@ public:
         fd_ = fd;
     }
 
-    using Wait = asio::posix::descriptor_base;
+    using Wait = Handle; // for its wait_read and wait_write
 
     /// Starts waiting until the descriptor is ready; one wait at a time for each direction. An error means that the
     /// event loop could not take it (ENOMEM, ENOSPC of epoll) and the handler, untouched, will not be called.
     template <class Handler>
-    [[nodiscard]] std::error_code async_wait(Wait::wait_type what, const Executor& executor, Handler&& handler) {
-        if (const std::error_code error = watched_ ? std::error_code{} : watch(executor)) return error;
-        watched_->async_wait(what, std::forward<Handler>(handler));
+    [[nodiscard]] std::error_code async_wait(typename Wait::wait_type what, const Executor& executor,
+                                             Handler&& handler) {
+        if (const std::error_code error = handle_ ? std::error_code{} : lend(executor)) return error;
+        handle_->async_wait(what, std::forward<Handler>(handler));
         return {};
     }
 
     /// Ends the pending waits; their handlers get operation_aborted.
     void cancel() noexcept {
         std::error_code ignored;
-        if (watched_) watched_->cancel(ignored);
+        if (handle_) handle_->cancel(ignored);
     }
 
     void close() noexcept {
         if (fd_ < 0) return;
-        if (watched_) {
+        if (handle_) {
             std::error_code ignored;
-            watched_->close(ignored);
-            watched_.reset();
+            handle_->close(ignored);
+            handle_.reset();
         } else {
             ::close(fd_);
         }
         fd_ = -1;
     }
 
-private:
-    [[nodiscard]] std::error_code watch(const Executor& executor) {
+protected:
+    /// Makes the handle, and calls `give(handle, error)`, by which it gets the descriptor.
+    template <class Give>
+    [[nodiscard]] std::error_code watch(const Executor& executor, Give give) {
         std::error_code refused;
         const std::error_code no_memory =
-            without_bad_alloc([&] { watched_.emplace(executor).assign(fd_, refused); }); // its record of a descriptor
-        if (no_memory || refused) watched_.reset();
+            without_bad_alloc([&] { give(handle_.emplace(executor), refused); }); // its record of a descriptor
+        if (no_memory || refused) handle_.reset();
         return no_memory ? no_memory : refused;
     }
 
     int fd_ = -1;
-    std::optional<asio::posix::basic_stream_descriptor<Executor>> watched_;
+    std::optional<Handle> handle_;
+
+private:
+    [[nodiscard]] std::error_code lend(const Executor& executor) {
+        return watch(executor, [this](Handle& handle, std::error_code& refused) {
+            if constexpr (requires { handle.assign(fd_, refused); })
+                handle.assign(fd_, refused);
+            else
+                handle.assign(typename Handle::protocol_type{}, fd_, refused);
+        });
+    }
 };
 
 } // namespace probekit::inline v0::detail

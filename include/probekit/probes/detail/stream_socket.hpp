@@ -1,0 +1,54 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cerrno>
+#include <system_error>
+
+#include <sys/socket.h>
+
+#include <asio/basic_stream_socket.hpp>
+#include <asio/generic/basic_endpoint.hpp>
+
+#include <probekit/system/detail/descriptor.hpp>
+
+namespace probekit::inline v0::detail {
+
+/// Streams over sockets that no child inherits and no call blocks on: Asio's own protocols have neither flag.
+class StreamProtocol {
+public:
+    using endpoint = asio::generic::basic_endpoint<StreamProtocol>;
+
+    StreamProtocol() = default; ///< of a socket that is open already
+    StreamProtocol(int family, int protocol) noexcept : family_(family), protocol_(protocol) {}
+
+    [[nodiscard]] int type() const noexcept { return SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC; }
+    [[nodiscard]] int family() const noexcept { return family_; }
+    [[nodiscard]] int protocol() const noexcept { return protocol_; }
+
+private:
+    int family_ = AF_UNSPEC;
+    int protocol_ = 0;
+};
+
+/// A socket of ours. It is opened when closed.
+template <class Executor>
+class StreamSocket : public Descriptor<Executor, asio::basic_stream_socket<StreamProtocol, Executor>> {
+public:
+    /// Returns an errno.
+    [[nodiscard]] int open(const StreamProtocol& protocol) noexcept {
+        this->fd_ = ::socket(protocol.family(), protocol.type(), protocol.protocol());
+        return this->is_open() ? 0 : errno;
+    }
+
+    /// The same for a socket that will have to be waited for: Asio knows then that nobody else has it, and takes it out of
+    /// the event loop by closing it, without another call. Where the loop cannot take it, the wait will tell.
+    [[nodiscard]] int open(const StreamProtocol& protocol, const Executor& executor) noexcept {
+        const std::error_code refused =
+            this->watch(executor, [&](auto& socket, std::error_code& error) { socket.open(protocol, error); });
+        if (refused) return open(protocol);
+        this->fd_ = this->handle_->native_handle();
+        return 0;
+    }
+};
+
+} // namespace probekit::inline v0::detail
