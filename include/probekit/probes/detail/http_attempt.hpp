@@ -154,14 +154,15 @@ private:
     void perform(Self self, Next next) {
         Step step = Step::done;
         // Redirects and kept bodies take memory.
-        const std::error_code no_memory = without_bad_alloc([&] {
+        const bool had_memory = had_memory_for([&] {
             step = next();
             if constexpr (Connection::has_tls)
                 if (step == Step::done) connection_.review(this->result_);
         });
-        if (no_memory) {
+        if (!had_memory) {
             if (this->socket_.is_open()) this->close_socket();
-            return this->finish_error(std::move(self), this->result_.phase, no_memory);
+            return this->finish_error(std::move(self), this->result_.phase,
+                                      std::make_error_code(std::errc::not_enough_memory));
         }
         switch (step) {
         case Step::connect:
@@ -278,8 +279,7 @@ private:
             this->spent_in(this->result_.phase);
             if (this->socket_.is_open()) this->close_socket();
         } else {
-            this->spent_in(Phase::finish);
-            let_go_of_socket();
+            let_go_of_socket(); // in the step in which it came: the clock has been read
         }
         if (this->result_.outcome != Outcome::success) {
             this->result_.cause = to_std(this->result_.cause);

@@ -4,6 +4,7 @@
 #include <exception>
 #include <new>
 #include <system_error>
+#include <utility>
 
 #include <probekit/core/error.hpp>
 
@@ -43,17 +44,24 @@ struct CodeOfException {
     std::error_code operator()(NoStandardException) const noexcept { return Errc::probe_threw; }
 };
 
-/// Calls `work`, which may need memory that is not there: std::errc::not_enough_memory then. Other exceptions pass.
+/// Calls `work`, which may need memory. False if it is not there; other exceptions pass.
 template <class Work>
-[[nodiscard]] std::error_code without_bad_alloc(Work work) {
+[[nodiscard]] bool had_memory_for(Work work) {
 #if defined(__cpp_exceptions)
     try {
         work();
-    } catch (const std::bad_alloc&) { return std::make_error_code(std::errc::not_enough_memory); }
+    } catch (const std::bad_alloc&) { return false; }
 #else
     work();
 #endif
-    return {};
+    return true;
+}
+
+/// The same, as std::errc::not_enough_memory.
+template <class Work>
+[[nodiscard]] std::error_code without_bad_alloc(Work work) {
+    const bool had_memory = had_memory_for(std::move(work));
+    return had_memory ? std::error_code{} : std::make_error_code(std::errc::not_enough_memory);
 }
 
 } // namespace probekit::inline v0::detail

@@ -71,11 +71,12 @@ protected:
     /// Makes the handle, and calls `give(handle, error)`, by which it gets the descriptor.
     template <class Give>
     [[nodiscard]] std::error_code watch(const Executor& executor, Give give) {
-        std::error_code refused;
-        const std::error_code no_memory =
-            without_bad_alloc([&] { give(handle_.emplace(executor), refused); }); // its record of a descriptor
-        if (no_memory || refused) handle_.reset();
-        return no_memory ? no_memory : refused;
+        std::error_code error;
+        const bool had_memory =
+            had_memory_for([&] { give(handle_.emplace(executor), error); }); // its record of a descriptor
+        if (!had_memory) error = std::make_error_code(std::errc::not_enough_memory);
+        if (error) handle_.reset();
+        return error;
     }
 
     int fd_ = -1;
