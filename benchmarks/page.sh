@@ -149,10 +149,10 @@ draw() {
             lines="$lines, '$out/sweep$number.plot' using 1:2 with linespoints linetype $number pointtype 7 linewidth 2"
             lines="$lines title '$probe'"
         done
-        plot sweep 720 360 <<-END
+        plot sweep 760 340 <<-END
 			set logscale x 2; set xtics (1, 8, 64, 512); set xrange [0.8:640]; set yrange [0:*]; set offsets 0, 0, 0.2, 0
 			set xlabel 'looks in flight at once'; set ylabel 'CPU time, bare system calls = 1'
-			set key bottom right
+			set key outside right center; set rmargin 29
 			set arrow from graph 0, first 1 to graph 1, first 1 nohead linecolor '#c53030' linewidth 1.5 front
 			plot ${lines#, }
 		END
@@ -276,7 +276,8 @@ $(whole_table counts | cut -d '|' -f 1-4 | sed 's/|.*/&|/')
 
 ## How many at once
 
-CPU time of a look, in units of the bare loop with as many in flight.
+CPU time of a look, in units of the bare loop with as many in flight. One alone pays for the timer that its worker sets for
+the next look, and for the turn of the loop that it ends in; many share them.
 $(picture sweep "CPU ratio by looks in flight")
 
 $(cat "$out/probes.tsv" "$out/sweep.tsv" 2>/dev/null | sort -t "$(printf '\t')" -k 1,1 -k 2,2n >"$out/concurrency.tsv"
