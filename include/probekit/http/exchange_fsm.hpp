@@ -328,11 +328,10 @@ private:
     /// No connection, or no answer. Of the first request the result's target can tell all there is to say.
     [[nodiscard]] Step stop_unanswered(std::error_code cause, std::string_view address) {
         std::string text;
-        if (!is_first() || !address.empty()) {
-            const std::string dialled = address.empty() ? plan_->dialled(port()) : std::string{address};
-            text = detail::unanswered_message(shown_url(), plan_->host(), dialled, result_->phase, cause,
-                                              plan_->network());
-        }
+        if (!is_first() || !address.empty())
+            text = detail::unanswered_message(shown_url(), plan_->host(),
+                                              address.empty() ? plan_->dialled(port()) : std::string{address},
+                                              result_->phase, cause, plan_->network());
         return stop(is_local_fault(cause) ? Outcome::unknown : Outcome::failure, cause, std::move(text));
     }
 
