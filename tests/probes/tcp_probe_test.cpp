@@ -25,7 +25,10 @@
 #include <asio/use_future.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
+#include <catch2/matchers/catch_matchers.hpp>
+#include <catch2/matchers/catch_matchers_predicate.hpp>
 
+#include <probekit/probes/http_get_probe.hpp>
 #include <probekit/probes/probe.hpp>
 
 #include "look.hpp"
@@ -207,6 +210,17 @@ TEST_CASE("a source address, and one that is not ours") {
     CHECK(look(io, from).result.passed());
     TcpProbe foreign{io, {.port = server.port()}, {.source_address = "192.0.2.1"}};
     CHECK(look(io, foreign).error == std::errc::address_not_available);
+    for (const auto& [host, source] : {std::pair{"", "::1"}, {"127.0.0.1", "::1"}, {"::1", "127.0.0.1"}}) {
+        const ConfigErrors wrong{{"source_address", "must be of the same family as the host"}};
+        CHECK_THROWS_MATCHES(TcpProbe(io, {.host = host, .port = 1}, {.source_address = source}), ConfigException,
+                             Catch::Matchers::Predicate<ConfigException>(
+                                 [&](const ConfigException& thrown) { return thrown.errors() == wrong; }));
+        CHECK_THROWS_MATCHES(HttpGetProbe(io, {.host = host, .port = 1}, {.source_address = source}), ConfigException,
+                             Catch::Matchers::Predicate<ConfigException>(
+                                 [&](const ConfigException& thrown) { return thrown.errors() == wrong; }));
+    }
+    TcpProbe name{io, {.host = "localhost", .port = server.port()}, {.source_address = "127.0.0.1"}};
+    CHECK(look(io, name).result.passed());
 }
 
 TEST_CASE("a silent look proves the listener, and is not seen by the server's program") {

@@ -127,7 +127,7 @@ private:
 
     static std::shared_ptr<const detail::TcpTarget> make_target(TcpSocketAction action, const TcpOptions& options) {
         ConfigErrors errors = detail::validate_at(action, options.unix_socket);
-        detail::check_source(options.source_address, errors);
+        detail::check_source(options.source_address, action.host, errors);
         detail::check_socket(options, errors);
         detail::throw_if_wrong(std::move(errors));
         return std::make_shared<const detail::TcpTarget>(std::move(action), options);

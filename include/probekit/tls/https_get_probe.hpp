@@ -80,7 +80,7 @@ private:
     static std::shared_ptr<const detail::HttpsTarget> make_target(HttpGetAction action, const Options& options,
                                                                   const HttpOptions& http) {
         ConfigErrors errors = detail::validate_at(action, http.unix_socket);
-        for (ConfigError& error : detail::validate_http(http)) errors.push_back(std::move(error));
+        for (ConfigError& error : detail::validate_http(http, action.host)) errors.push_back(std::move(error));
         std::string name = detail::tls_peer_name(action, options);
         detail::SslContext context = detail::make_ssl_context(options, name, errors);
         detail::SocketMethod method = detail::TlsConnection::make_method();

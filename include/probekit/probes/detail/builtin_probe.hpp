@@ -26,10 +26,17 @@ inline void throw_if_wrong(ConfigErrors errors, ConfigErrors more = {}) {
     if (!errors.empty()) asio::detail::throw_exception(ConfigException{std::move(errors)});
 }
 
-inline void check_source(const std::string& address, ConfigErrors& errors) {
+/// From an address of one family nothing of the other can be reached.
+inline void check_source(const std::string& address, const std::string& host, ConfigErrors& errors) {
+    if (address.empty()) return;
     std::error_code wrong;
-    if (!address.empty()) static_cast<void>(asio::ip::make_address(address, wrong));
-    if (wrong) errors.push_back({"source_address", "must be a literal IP address"});
+    std::error_code is_name;
+    const auto source = asio::ip::make_address(address, wrong);
+    const auto target = asio::ip::make_address(host.empty() ? "127.0.0.1" : host, is_name);
+    if (wrong)
+        errors.push_back({"source_address", "must be a literal IP address"});
+    else if (!is_name && source.is_v4() != target.is_v4())
+        errors.push_back({"source_address", "must be of the same family as the host"});
 }
 
 /// Of TcpOptions and HttpOptions.

@@ -37,11 +37,11 @@
 
 namespace probekit::inline v0::detail {
 
-[[nodiscard]] inline ConfigErrors validate_http(const HttpOptions& options) {
+[[nodiscard]] inline ConfigErrors validate_http(const HttpOptions& options, const std::string& host) {
     ConfigErrors errors;
     if (options.max_requests < 1) errors.push_back({"max_requests", "must be greater than zero"});
     if (!is_one_line(options.user_agent)) errors.push_back({"user_agent", "must not contain CR, LF or NUL"});
-    check_source(options.source_address, errors);
+    check_source(options.source_address, host, errors);
     for (ConfigError& error : http::validate(options.expect)) errors.push_back(std::move(error));
     check_socket(options, errors);
     return errors;
