@@ -86,8 +86,7 @@ enum class SocketClose : std::uint8_t {
 };
 
 struct TcpOptions {
-    std::string source_address =
-        {}; ///< literal local address to connect from, of the host's family; empty: the system chooses
+    std::string source_address = {}; ///< literal local address, of the host's family; empty: the system chooses
     /// The server's application never sees the connection (TCP_QUICKACK off, then reset): this proves no more than that
     /// the server's kernel listens. Linux only, ignored elsewhere.
     bool silent = false;
@@ -104,12 +103,11 @@ enum class Redirects : std::uint8_t {
 
 struct HttpOptions {
     Redirects redirects = Redirects::same_host;
-    int max_requests = 10;          ///< the first included, as the kubelet counts
-    std::size_t body_limit = 10240; ///< bytes of the body that are read; the rest is not waited for
-    bool keep_output = false;       ///< keep the body of a success too
-    std::string user_agent = {};    ///< empty: "probekit/VERSION"; kubelet_user_agent(): the kubelet's
-    std::string source_address =
-        {}; ///< literal local address to connect from, of the host's family; empty: the system chooses
+    int max_requests = 10;           ///< the first included, as the kubelet counts
+    std::size_t body_limit = 10240;  ///< bytes of the body that are read; the rest is not waited for
+    bool keep_output = false;        ///< keep the body of a success too
+    std::string user_agent = {};     ///< empty: "probekit/VERSION"; kubelet_user_agent(): the kubelet's
+    std::string source_address = {}; ///< literal local address, of the host's family; empty: the system chooses
     /// What the answer has to be, all of it, beyond a status from 200 to 399: see http/expectation.hpp.
     std::vector<http::Expectation> expect = {};
     SocketClose close = SocketClose::reset;
