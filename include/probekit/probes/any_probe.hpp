@@ -155,16 +155,15 @@ struct ProbeOptions {
 };
 
 /// The probe for settings that are known at run time only. Throws ConfigException as the probes' constructors do.
-[[nodiscard]] inline AnyProbe make_probe(const asio::any_io_executor& executor, ProbeAction action,
-                                         const ProbeOptions& options = {}) {
+template <class Any = AnyProbe> // only to be compiled where it is called: all of the three probes are in it
+[[nodiscard]] Any make_probe(const asio::any_io_executor& executor, ProbeAction action,
+                             const ProbeOptions& options = {}) {
     struct Make {
         const asio::any_io_executor& executor;
         const ProbeOptions& options;
-        AnyProbe operator()(ExecAction&& exec) const { return ExecProbe{executor, std::move(exec), options.exec}; }
-        AnyProbe operator()(HttpGetAction&& http) const {
-            return HttpGetProbe{executor, std::move(http), options.http};
-        }
-        AnyProbe operator()(TcpSocketAction&& tcp) const { return TcpProbe{executor, std::move(tcp), options.tcp}; }
+        Any operator()(ExecAction&& exec) const { return ExecProbe{executor, std::move(exec), options.exec}; }
+        Any operator()(HttpGetAction&& http) const { return HttpGetProbe{executor, std::move(http), options.http}; }
+        Any operator()(TcpSocketAction&& tcp) const { return TcpProbe{executor, std::move(tcp), options.tcp}; }
     };
     return std::visit(Make{executor, options}, std::move(action));
 }
