@@ -79,6 +79,28 @@ TEST_CASE("what is overdue when it is put in fires at the next turn") {
     CHECK(due_at(wheel, zero + 10s).size() == 2);
 }
 
+TEST_CASE("what is due within one millisecond fires in the order of its time, at the same time in the order it came") {
+    const Duration ahead = GENERATE(Duration{0}, Duration{5ms}, Duration{300ms}, Duration{24h * 60});
+    const bool at_once = GENERATE(false, true);
+    TimingWheel wheel{zero};
+    std::vector<Entry> entries(100);
+    std::vector<int> expected(100);
+    for (int i = 0; i != 100; ++i) {
+        entries[static_cast<std::size_t>(i)].id = i;
+        expected[static_cast<std::size_t>(i)] = i;
+        wheel.insert(entries[static_cast<std::size_t>(i)], zero + ahead + Duration{1000 * (i * 37 % 50)});
+    }
+    const auto time_of = [](int id) { return id * 37 % 50; };
+    std::stable_sort(expected.begin(), expected.end(), [&](int a, int b) { return time_of(a) < time_of(b); });
+    std::vector<int> fired;
+    for (int step = at_once ? 49 : 0; step != 50; ++step) {
+        CHECK(wheel.next_due() == zero + ahead + (at_once ? Duration{} : Duration{1000 * step}));
+        for (const int id : due_at(wheel, zero + ahead + Duration{1000 * step})) fired.push_back(id);
+    }
+    CHECK(fired == expected);
+    CHECK(wheel.empty());
+}
+
 TEST_CASE("TimePoint::max() means never") {
     TimingWheel wheel{zero - 5s};
     Entry never;

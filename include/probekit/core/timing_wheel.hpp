@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include <probekit/core/duration.hpp>
 
@@ -17,7 +18,8 @@ namespace probekit::inline v0 {
 ///
 /// Four levels of 256 slots; a slot of level 0 is a millisecond wide, one of level n is as wide as all of level n-1.
 /// A node stands at the level of the highest byte in which its tick differs from the current one, so where it stands
-/// follows from its time alone and need not be stored. Nodes more than 2^32 ms away wait in a list of their own.
+/// follows from its time alone and need not be stored. Nodes more than 2^32 ms away wait in a list of their own. The
+/// current millisecond's are in the order of their time, so that stepping through it does not look at each every time.
 class TimingWheel {
 public:
     /// A moment, linked into at most one wheel. Must stay in place while linked, and be erased before it dies.
@@ -55,7 +57,12 @@ public:
     void insert(Node& node, TimePoint due) noexcept {
         node.due_ = due;
         ++size_;
-        place(node);
+        const Position position = position_of(due);
+        if (is_current(position))
+            at(position).insert_in_order(node);
+        else
+            at(position).push_back(node);
+        occupy(position);
     }
 
     /// Unlinks a linked node.
@@ -66,6 +73,8 @@ public:
         Slot& slot = at(position);
         if (slot.is_empty())
             vacate(position);
+        else if (is_current(position))
+            slot.set_min(slot.first()->due_);
         else if (node.due_ == slot.min())
             slot.set_min(unknown); // only a walk over the slot can tell, and it is made only if somebody asks
     }
@@ -97,6 +106,7 @@ public:
             }
             tick_ = next;
             cascade();
+            at(current()).sort();
         }
     }
 
@@ -139,12 +149,36 @@ private:
         [[nodiscard]] TimePoint min() const noexcept { return head_.due_; }
         void set_min(TimePoint min) noexcept { head_.due_ = min; }
 
-        void push_back(Node& node) noexcept {
-            node.prev_ = head_.prev_;
-            node.next_ = &head_;
-            head_.prev_->next_ = &node;
-            head_.prev_ = &node;
-            head_.due_ = std::min(head_.due_, node.due_);
+        void push_back(Node& node) noexcept { insert_behind(*head_.prev_, node); }
+
+        // Into a list that is in order, behind those of the same time.
+        void insert_in_order(Node& node) noexcept {
+            Node* before = is_empty() || node.due_ < first()->due_ ? &head_ : head_.prev_;
+            while (before != &head_ && node.due_ < before->due_) before = before->prev_;
+            insert_behind(*before, node);
+        }
+
+        // Those of the same time stay in the order they came in.
+        void sort() noexcept {
+            const Node* node = first();
+            while (node != end() && (node->next_ == end() || !(node->next_->due_ < node->due_))) node = node->next_;
+            if (node == end()) return; // as it is most of the time
+
+            head_.prev_->next_ = nullptr;
+            std::array<Node*, 64>
+                runs{}; // in order each; the one at n has 2^n nodes, and all of them came before those at n-1
+            for (Node* rest = first(); rest != nullptr;) {
+                Node* run = rest;
+                rest = rest->next_;
+                run->next_ = nullptr;
+                std::size_t n = 0;
+                for (; runs[n] != nullptr; ++n) run = merge(std::exchange(runs[n], nullptr), run);
+                runs[n] = run;
+            }
+            Node* sorted = nullptr;
+            for (Node* const run : runs) sorted = merge(run, sorted);
+            head_.prev_ = head_.next_ = &head_;
+            while (sorted != nullptr) push_back(*std::exchange(sorted, sorted->next_));
         }
         void find_min() noexcept {
             head_.due_ = TimePoint::max();
@@ -153,6 +187,28 @@ private:
         }
 
     private:
+        void insert_behind(Node& before, Node& node) noexcept {
+            node.prev_ = &before;
+            node.next_ = before.next_;
+            before.next_->prev_ = &node;
+            before.next_ = &node;
+            head_.due_ = std::min(head_.due_, node.due_);
+        }
+
+        // Two lists that end with a null pointer; of the same time, `one` comes first.
+        [[nodiscard]] static Node* merge(Node* one, Node* other) noexcept {
+            Node* merged = nullptr;
+            Node** end = &merged;
+            while (one != nullptr && other != nullptr) {
+                Node*& earlier = other->due_ < one->due_ ? other : one;
+                *end = earlier;
+                end = &earlier->next_;
+                earlier = *end;
+            }
+            *end = one != nullptr ? one : other;
+            return merged;
+        }
+
         Node head_;
     };
 
@@ -205,9 +261,13 @@ private:
         return position.level == levels ? far_ : slots_[position.level][position.index];
     }
 
-    void place(Node& node) noexcept {
-        const Position position = position_of(node.due_);
-        at(position).push_back(node);
+    // The slot of the millisecond that it is.
+    [[nodiscard]] Position current() const noexcept { return {0, byte_of(tick_, 0)}; }
+    [[nodiscard]] bool is_current(Position position) const noexcept {
+        return position.level == 0 && position.index == byte_of(tick_, 0);
+    }
+
+    void occupy(Position position) noexcept {
         if (position.level != levels) occupied_[position.level].set(position.index);
     }
 
@@ -224,21 +284,17 @@ private:
 
     // The current slot's due nodes become ready. Those due later in its millisecond stay.
     void take_due(TimePoint now) noexcept {
-        const Position here{0, byte_of(tick_, 0)};
-        Slot& slot = at(here);
-        if (slot.is_empty() || slot.min() > now) return;
-        for (Node* node = slot.first(); node != slot.end();) {
-            Node* const next = node->next_;
-            if (node->due_ <= now) {
-                unlink(*node);
-                ready_.push_back(*node);
-            }
-            node = next;
+        Slot& slot = at(current());
+        if (slot.is_empty()) return;
+        while (!slot.is_empty() && slot.first()->due_ <= now) {
+            Node& node = *slot.first();
+            unlink(node);
+            ready_.push_back(node);
         }
         if (slot.is_empty())
-            vacate(here);
+            vacate(current());
         else
-            slot.find_min();
+            slot.set_min(slot.first()->due_);
     }
 
     // The tick at which the next occupied slot begins; every such slot lies ahead, by the way levels are chosen.
@@ -274,7 +330,9 @@ private:
             while (!moving.is_empty()) {
                 Node& node = *moving.first();
                 unlink(node);
-                place(node); // a far node may be far still, hence the list in between
+                const Position there = position_of(node.due_); // a far node may be far still, hence the list in between
+                at(there).push_back(node);
+                occupy(there);
             }
         }
     }
