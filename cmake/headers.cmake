@@ -54,8 +54,10 @@ set(PROBEKIT_HEADERS
     include/probekit/probes/tcp_probe.hpp
     include/probekit/runtime/attempt_limit.hpp
     include/probekit/runtime/clock.hpp
+    include/probekit/runtime/detail/asked_probe.hpp
     include/probekit/runtime/detail/clock_ref.hpp
     include/probekit/runtime/detail/group_core.hpp
+    include/probekit/runtime/detail/packed_error_code.hpp
     include/probekit/runtime/detail/small_function.hpp
     include/probekit/runtime/detail/worker_core.hpp
     include/probekit/runtime/detail/worker_extras.hpp
@@ -91,6 +93,7 @@ set(PROBEKIT_HEADERS
     include/probekit/system/detail/spawn_child.hpp
     include/probekit/system/detail/spawn_plan.hpp
     include/probekit/system/detail/spawn_portable.hpp
+    include/probekit/system/detail/spec_cache.hpp
     include/probekit/system/detail/waiters.hpp
     include/probekit/system/detail/wheel.hpp
     include/probekit/system/process.hpp

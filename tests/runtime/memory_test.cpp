@@ -267,3 +267,45 @@ TEST_CASE("without memory to tell of it a target that has gone is failing all th
     }
     CHECK_FALSE(any_failed);
 }
+
+TEST_CASE("without memory there is no worker, or no other spec, and nothing has changed") {
+    asio::io_context io{1};
+    TcpProbe probe{io, {.host = "::1", .port = 1}, {.source_address = "::1"}};
+    ProbeWorker other{TcpProbe{io, {.port = 1}}, ProbeSpec{.period = 20s}};
+    const std::size_t together = GENERATE(std::size_t{1}, std::size_t{4});
+    bool any_failed = true;
+    for (std::size_t number = 1; any_failed && number != 100; ++number) {
+        std::optional<ProbeWorker<TcpProbe>> worker;
+        bool made = false;
+        bool updated = false;
+        {
+            const NoMemory no_memory{number, together};
+            try {
+                worker.emplace(probe, ProbeSpec{.period = 10s});
+                made = true;
+                updated = worker->update({.period = 30s}).empty();
+            } catch (const std::bad_alloc&) {}
+            any_failed = failed != 0;
+        }
+        INFO("allocation " << number << ", " << together << " in a row");
+        CHECK(made == worker.has_value());
+        CHECK(updated != any_failed);
+        if (worker) CHECK(worker->spec().period == (updated ? 30s : 10s));
+        CHECK(other.spec().period == 20s);
+        CHECK(detail::ContextState::of(io.get_executor())->specs().size() == (worker ? 2 : 1));
+    }
+    CHECK_FALSE(any_failed);
+}
+
+TEST_CASE("without memory there is no TCP probe") {
+    asio::io_context io{1};
+    bool any_failed = true;
+    for (std::size_t number = 1; any_failed && number != 100; ++number) {
+        const NoMemory no_memory{number, 1};
+        try {
+            const TcpProbe probe{io, {.host = "::1", .port = 1}, {.source_address = "::1"}};
+            any_failed = false;
+        } catch (const std::bad_alloc&) {}
+    }
+    CHECK_FALSE(any_failed);
+}

@@ -22,6 +22,8 @@
 
 #include <probekit/runtime/attempt_limit.hpp>
 #include <probekit/runtime/startup_gate.hpp>
+#include <probekit/system/detail/context_state.hpp>
+#include <probekit/system/detail/spec_cache.hpp>
 #include <probekit/testing/manual_clock.hpp>
 #include <probekit/testing/scripted_probe.hpp>
 
@@ -491,6 +493,27 @@ TEST_CASE("another spec: all of it or nothing") {
     bench.clock.advance(3s);
     CHECK(bench.probe.looks() == 2);
     CHECK_THROWS_AS((ProbeWorker{bench.clock, bench.probe, ProbeSpec{.period = 0s}}), ConfigException);
+}
+
+TEST_CASE("workers of one context share equal specs, and another spec is another's no more") {
+    asio::io_context io;
+    ManualClock clock{io};
+    detail::SpecCache& specs = detail::ContextState::of(io.get_executor())->specs();
+    ScriptedProbe probe{clock, {Outcome::success}};
+    std::optional<ProbeWorker<ScriptedProbe, KubeletPolicy, NoObserver, ManualClock>> workers[3];
+    for (auto& worker : workers) worker.emplace(clock, probe, ProbeSpec{.period = 10s}).start();
+    CHECK(specs.size() == 1);
+    CHECK(workers[0]->update({.period = 2s}).empty());
+    CHECK(specs.size() == 2);
+    CHECK(workers[0]->spec().period == 2s);
+    CHECK(workers[1]->spec().period == 10s);
+    workers[1].reset();
+    CHECK(workers[2]->spec().period == 10s);
+    clock.advance(9s);
+    CHECK(workers[0]->snapshot().attempts == 5);
+    CHECK(workers[2]->snapshot().attempts == 1);
+    for (auto& worker : workers) worker.reset();
+    CHECK(specs.size() == 0);
 }
 
 TEST_CASE("a callback may replace itself, stop, move or destroy the worker") {

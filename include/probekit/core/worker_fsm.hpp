@@ -105,12 +105,14 @@ struct Decision {
 /// | Resumed        | paused                       | as Triggered                                             |
 /// | Stopped        | always                       | an attempt is cancelled                                  |
 ///
+/// `Spec` is ProbeSpec, or what `*` gives one of: many machines may go by the same.
+///
 /// Precondition: `is_valid(spec)`.
-template <Policy P = KubeletPolicy>
+template <Policy P = KubeletPolicy, class Spec = ProbeSpec>
 class WorkerFsm {
 public:
-    explicit WorkerFsm(const ProbeSpec& spec, P policy = {})
-        : spec_(spec), policy_(std::move(policy)), health_(initial_health(spec.kind)) {}
+    explicit WorkerFsm(Spec given, P policy = {})
+        : spec_(std::move(given)), policy_(std::move(policy)), health_(initial_health(spec().kind)) {}
 
     Decision step(event::Started happened, TimePoint now) noexcept;
     Decision step(event::TargetStarted happened, TimePoint now) noexcept;
@@ -133,9 +135,9 @@ public:
 
     /// Another spec of the same kind, valid: counters and verdict stay, thresholds apply from the next result on, another
     /// period counts from the last look, another seed from the next start.
-    Decision update(const ProbeSpec& spec, TimePoint now) noexcept;
+    Decision update(Spec to, TimePoint now) noexcept;
 
-    [[nodiscard]] const ProbeSpec& spec() const noexcept { return spec_; }
+    [[nodiscard]] const ProbeSpec& spec() const noexcept { return said_by(spec_); }
     [[nodiscard]] const P& policy() const noexcept { return policy_; }
     [[nodiscard]] Health health() const noexcept { return health_; }
     /// Whether `health()` was concluded since the start or the last new target, or is only the initial value.
@@ -175,6 +177,13 @@ private:
     enum class Flight : std::uint8_t { none, looking, dropping };
     static constexpr int max_tries = 3; // the kubelet's maxProbeRetries, which counts the first try
 
+    [[nodiscard]] static const ProbeSpec& said_by(const Spec& spec) noexcept {
+        if constexpr (std::same_as<Spec, ProbeSpec>)
+            return spec;
+        else
+            return *spec;
+    }
+
     [[nodiscard]] bool has_subject() const noexcept { return started_ && !held_ && present_ && !paused_; }
     [[nodiscard]] bool may_look() const noexcept { return has_subject() && gate_open_; }
     [[nodiscard]] Decision nothing() const noexcept;
@@ -185,7 +194,7 @@ private:
     void conclude(Decision& decision, Health health, Verdict::Origin origin, TimePoint now) noexcept;
     void drop_attempt(Decision& decision) noexcept;
 
-    ProbeSpec spec_;
+    Spec spec_;
     TimePoint since_ = {};
     [[no_unique_address]] P policy_;
     [[no_unique_address]] Schedule schedule_ = {}; // its tail holds the flags

@@ -28,18 +28,37 @@
 namespace probekit::inline v0 {
 namespace detail {
 
-/// A TcpProbe's settings, shared with its attempts and results.
+/// A TcpProbe's settings, shared with its attempts and results. A program may have a million of them, most with an IPv4
+/// address: the order leaves no gaps, and what is larger stands in a block of its own.
 class TcpTarget final : public Target {
 public:
     TcpTarget(TcpSocketAction what, const TcpOptions& options)
-        : action(std::move(what)), dial(DialTarget::of(action.host, options)) {
-        dial.silent = options.silent;
-        if (!options.silent) dial.close = options.close;
+        : action(std::move(what)),
+          silent_(options.silent),
+          close_(options.silent ? SocketClose::reset : options.close) {
+        DialTarget parsed = DialTarget::of(action.host, options);
+        parsed.silent = silent_;
+        parsed.close = close_;
+        is_name_ = parsed.is_name();
+        if (parsed.rare || (parsed.address && parsed.address->is_v6()))
+            large_ = std::make_unique<const DialTarget>(std::move(parsed));
+        else if (parsed.address)
+            v4_ = parsed.address->to_v4();
+    }
+
+    /// Whether there is something to resolve.
+    [[nodiscard]] bool is_name() const noexcept { return is_name_; }
+
+    [[nodiscard]] DialTarget dial() const noexcept {
+        if (large_) return *large_;
+        DialTarget target{.silent = silent_, .close = close_};
+        if (!is_name_) target.address.emplace(v4_);
+        return target;
     }
 
     [[nodiscard]] std::string message(const ProbeResult& result, std::optional<Duration>) const override {
         if (result.passed()) return {};
-        if (const UnixAddress* const socket = dial.unix_socket())
+        if (const UnixAddress* const socket = large_ ? large_->unix_socket() : nullptr)
             return dial_message({}, socket->text(), result.phase, result.cause, "unix");
         const std::string_view host = host_or_loopback(action.host);
         const std::string address = join_host_port(host, std::to_string(action.port));
@@ -47,8 +66,14 @@ public:
         return dial_message(host, result.detail.empty() ? address : result.detail, result.phase, result.cause);
     }
 
-    TcpSocketAction action;
-    DialTarget dial;
+    [[no_unique_address]] const TcpSocketAction action;
+
+private:
+    bool is_name_ : 1;
+    bool silent_ : 1;
+    SocketClose close_ : 1;
+    asio::ip::address_v4 v4_;
+    std::unique_ptr<const DialTarget> large_; // of all but an IPv4 address or a name, from anywhere
 };
 
 template <class Handler, class Executor, class IoExecutor>
@@ -73,7 +98,7 @@ private:
 
     static constexpr bool sends = false;
 
-    [[nodiscard]] const DialTarget& dial_target() const noexcept { return target_->dial; }
+    [[nodiscard]] DialTarget dial_target() const noexcept { return target_->dial(); }
     [[nodiscard]] std::string_view dial_host() const noexcept { return target_->action.host; }
     [[nodiscard]] std::uint16_t dial_port() const noexcept { return target_->action.port; }
 
@@ -90,7 +115,7 @@ private:
 
     void describe(Phase where) {
         this->result_.target = target_;
-        if (target_->dial.is_name() && where == Phase::connect)
+        if (target_->is_name() && where == Phase::connect)
             this->result_.detail =
                 join_host_port(this->dialled().address().to_string(), std::to_string(target_->action.port));
     }

@@ -168,7 +168,8 @@ public:
     /// Startup and liveness: passing, and over, unless on hold. Readiness goes on.
     void target_terminating() noexcept { core_->happen(event::Terminating{}); }
 
-    /// Another spec of the same kind, from now on: all of it, or nothing and its mistakes. Counters and verdict stay.
+    /// Another spec of the same kind, from now on: all of it, or nothing and its mistakes. Counters and verdict stay. May
+    /// throw std::bad_alloc, and then nothing has changed.
     [[nodiscard]] ConfigErrors update(const ProbeSpec& spec) {
         ConfigErrors errors;
         if (spec.kind != core_->fsm().spec().kind) errors.push_back({"kind", "cannot change"});
@@ -210,8 +211,7 @@ private:
 
     ProbeWorker(detail::ClockRef<Clk> clock, P&& probe, const ProbeSpec& spec, Pol&& policy, Obs&& observer) {
         detail::throw_if_wrong(validate(spec));
-        if constexpr (sound)
-            core_ = detail::Ref{new Core{clock, std::move(probe), spec, std::move(policy), std::move(observer)}};
+        if constexpr (sound) core_ = Core::make(clock, std::move(probe), spec, std::move(policy), std::move(observer));
     }
 
     detail::Ref<Core> core_;

@@ -11,25 +11,25 @@ namespace probekit::inline v0 {
 
 // ---- what is decided ----
 
-template <Policy P>
-Decision WorkerFsm<P>::nothing() const noexcept {
+template <Policy P, class Spec>
+Decision WorkerFsm<P, Spec>::nothing() const noexcept {
     Decision decision;
     decision.health = health_;
     return decision;
 }
 
 /// The planned look begins.
-template <Policy P>
-void WorkerFsm<P>::look(Decision& decision, TimePoint now) noexcept {
+template <Policy P, class Spec>
+void WorkerFsm<P, Spec>::look(Decision& decision, TimePoint now) noexcept {
     decision.action = Decision::Action::look;
-    decision.skipped = schedule_.begin_look(spec_, now);
+    decision.skipped = schedule_.begin_look(spec(), now);
     decision.try_number = tries_ = 1;
     flight_ = Flight::looking;
 }
 
 /// What comes next as things stand. While an attempt is in flight nothing does: its end asks again.
-template <Policy P>
-void WorkerFsm<P>::next(Decision& decision, TimePoint now) noexcept {
+template <Policy P, class Spec>
+void WorkerFsm<P, Spec>::next(Decision& decision, TimePoint now) noexcept {
     if (flight_ != Flight::none) return;
     const bool asked = again_;
     again_ = false;
@@ -38,29 +38,29 @@ void WorkerFsm<P>::next(Decision& decision, TimePoint now) noexcept {
         decision.action = Decision::Action::hold;
         return;
     }
-    if (asked && !schedule_.delayed(spec_, now)) return look(decision, now);
-    decision.at = schedule_.plan(spec_, now);
+    if (asked && !schedule_.delayed(spec(), now)) return look(decision, now);
+    decision.at = schedule_.plan(spec(), now);
     if (decision.at <= now) return look(decision, now);
     decision.action = Decision::Action::wait;
 }
 
-template <Policy P>
-Decision WorkerFsm<P>::next(TimePoint now) noexcept {
+template <Policy P, class Spec>
+Decision WorkerFsm<P, Spec>::next(TimePoint now) noexcept {
     Decision decision = nothing();
     next(decision, now);
     return decision;
 }
 
 /// An attempt is over that counts for nothing. A look that fell due meanwhile is made up.
-template <Policy P>
-Decision WorkerFsm<P>::attempt_over(TimePoint now) noexcept {
+template <Policy P, class Spec>
+Decision WorkerFsm<P, Spec>::attempt_over(TimePoint now) noexcept {
     flight_ = Flight::none;
     return started_ ? next(now) : nothing();
 }
 
 /// The one place where a verdict is made.
-template <Policy P>
-void WorkerFsm<P>::conclude(Decision& decision, Health health, Verdict::Origin origin, TimePoint now) noexcept {
+template <Policy P, class Spec>
+void WorkerFsm<P, Spec>::conclude(Decision& decision, Health health, Verdict::Origin origin, TimePoint now) noexcept {
     // The first judgement is told even if it equals the initial value; that of a new target is not a judgement.
     const bool judges = origin != Verdict::Origin::target_replaced;
     if (judges && judged_ && health == health_) return;
@@ -73,8 +73,8 @@ void WorkerFsm<P>::conclude(Decision& decision, Health health, Verdict::Origin o
     judged_ = judges;
 }
 
-template <Policy P>
-void WorkerFsm<P>::drop_attempt(Decision& decision) noexcept {
+template <Policy P, class Spec>
+void WorkerFsm<P, Spec>::drop_attempt(Decision& decision) noexcept {
     if (flight_ != Flight::looking) return;
     flight_ = Flight::dropping;
     decision.cancel = true;
@@ -82,52 +82,52 @@ void WorkerFsm<P>::drop_attempt(Decision& decision) noexcept {
 
 // ---- the life of the worker and of its target ----
 
-template <Policy P>
-Decision WorkerFsm<P>::step(event::Started happened, TimePoint now) noexcept {
+template <Policy P, class Spec>
+Decision WorkerFsm<P, Spec>::step(event::Started happened, TimePoint now) noexcept {
     if (started_) return nothing();
     if constexpr (requires { policy_.on_start(); }) {
         policy_.on_start();
-    } else if constexpr (requires { policy_.on_target_replaced(spec_); }) {
-        if (begun_before_) policy_.on_target_replaced(spec_);
+    } else if constexpr (requires { policy_.on_target_replaced(spec()); }) {
+        if (begun_before_) policy_.on_target_replaced(spec());
     }
     started_ = begun_before_ = present_ = true;
     ended_ = held_ = paused_ = judged_ = again_ = false;
-    health_ = initial_health(spec_.kind);
+    health_ = initial_health(spec().kind);
     since_ = now;
     // Workers differ in where they live and when they start: enough for a seed, and no source of entropy is asked.
     std::uint64_t entropy = std::bit_cast<std::uintptr_t>(this);
     entropy = detail::splitmix64(entropy) ^ static_cast<std::uint64_t>(now.time_since_epoch().count());
-    schedule_.start(spec_, happened.target_since, now, entropy);
+    schedule_.start(spec(), happened.target_since, now, entropy);
     return next(now);
 }
 
-template <Policy P>
-Decision WorkerFsm<P>::step(event::TargetStarted happened, TimePoint now) noexcept {
+template <Policy P, class Spec>
+Decision WorkerFsm<P, Spec>::step(event::TargetStarted happened, TimePoint now) noexcept {
     if (!started_) return nothing();
     // While no look was to be made the grid's points have passed for nobody.
-    if (held_ || !present_) schedule_.skip_to(spec_, now);
+    if (held_ || !present_) schedule_.skip_to(spec(), now);
     held_ = false;
     present_ = true;
-    if constexpr (requires { policy_.on_target_replaced(spec_); }) policy_.on_target_replaced(spec_);
-    schedule_.replace_target(spec_, happened.since, now, happened.adopted);
+    if constexpr (requires { policy_.on_target_replaced(spec()); }) policy_.on_target_replaced(spec());
+    schedule_.replace_target(spec(), happened.since, now, happened.adopted);
     Decision decision = nothing();
-    conclude(decision, happened.adopted ? Health::unknown : initial_health(spec_.kind),
+    conclude(decision, happened.adopted ? Health::unknown : initial_health(spec().kind),
              Verdict::Origin::target_replaced, now);
     drop_attempt(decision);
     next(decision, now);
     return decision;
 }
 
-template <Policy P>
-Decision WorkerFsm<P>::step(event::TargetBack, TimePoint now) noexcept {
+template <Policy P, class Spec>
+Decision WorkerFsm<P, Spec>::step(event::TargetBack, TimePoint now) noexcept {
     if (!started_ || present_) return nothing();
     present_ = true;
-    schedule_.skip_to(spec_, now);
+    schedule_.skip_to(spec(), now);
     return next(now);
 }
 
-template <Policy P>
-Decision WorkerFsm<P>::step(event::TargetGone, TimePoint now) noexcept {
+template <Policy P, class Spec>
+Decision WorkerFsm<P, Spec>::step(event::TargetGone, TimePoint now) noexcept {
     if (!started_ || held_ || !present_) return nothing();
     present_ = again_ = false;
     Decision decision = nothing();
@@ -137,9 +137,9 @@ Decision WorkerFsm<P>::step(event::TargetGone, TimePoint now) noexcept {
     return decision;
 }
 
-template <Policy P>
-Decision WorkerFsm<P>::step(event::Terminating, TimePoint now) noexcept {
-    if (!started_ || held_ || spec_.kind == ProbeKind::readiness) return nothing();
+template <Policy P, class Spec>
+Decision WorkerFsm<P, Spec>::step(event::Terminating, TimePoint now) noexcept {
+    if (!started_ || held_ || spec().kind == ProbeKind::readiness) return nothing();
     started_ = again_ = false;
     ended_ = true;
     Decision decision = nothing();
@@ -149,8 +149,8 @@ Decision WorkerFsm<P>::step(event::Terminating, TimePoint now) noexcept {
     return decision;
 }
 
-template <Policy P>
-Decision WorkerFsm<P>::step(event::Stopped, TimePoint) noexcept {
+template <Policy P, class Spec>
+Decision WorkerFsm<P, Spec>::step(event::Stopped, TimePoint) noexcept {
     started_ = ended_ = again_ = false;
     Decision decision = nothing();
     drop_attempt(decision);
@@ -160,25 +160,25 @@ Decision WorkerFsm<P>::step(event::Stopped, TimePoint) noexcept {
 
 // ---- looks ----
 
-template <Policy P>
-Decision WorkerFsm<P>::step(event::Due, TimePoint now) noexcept {
+template <Policy P, class Spec>
+Decision WorkerFsm<P, Spec>::step(event::Due, TimePoint now) noexcept {
     if (flight_ != Flight::none || !may_look()) return nothing(); // stale
-    if (schedule_.delayed(spec_, now)) return next(now);
+    if (schedule_.delayed(spec(), now)) return next(now);
     Decision decision = nothing();
     look(decision, now);
     return decision;
 }
 
-template <Policy P>
-Decision WorkerFsm<P>::step(event::Result happened, TimePoint now) noexcept {
+template <Policy P, class Spec>
+Decision WorkerFsm<P, Spec>::step(event::Result happened, TimePoint now) noexcept {
     if (flight_ == Flight::none) return nothing();
     if (flight_ == Flight::dropping) return attempt_over(now);
     flight_ = Flight::none;
     Decision decision = nothing();
-    if (const std::optional<Health> health = policy_.judge(happened.result, spec_)) {
+    if (const std::optional<Health> health = policy_.judge(happened.result, spec())) {
         conclude(decision, *health, Verdict::Origin::result, now);
-        const bool decided = (spec_.kind == ProbeKind::startup && *health != Health::unknown) ||
-                             (spec_.kind == ProbeKind::liveness && *health == Health::failing);
+        const bool decided = (spec().kind == ProbeKind::startup && *health != Health::unknown) ||
+                             (spec().kind == ProbeKind::liveness && *health == Health::failing);
         if (decided) {
             held_ = true;
             again_ = false;
@@ -191,8 +191,8 @@ Decision WorkerFsm<P>::step(event::Result happened, TimePoint now) noexcept {
     return decision;
 }
 
-template <Policy P>
-Decision WorkerFsm<P>::step(event::Error, TimePoint now) noexcept {
+template <Policy P, class Spec>
+Decision WorkerFsm<P, Spec>::step(event::Error, TimePoint now) noexcept {
     if (flight_ == Flight::none) return nothing();
     // No attempt begins behind a shut gate, not even another try.
     if (flight_ == Flight::dropping || tries_ == max_tries || !gate_open_) return attempt_over(now);
@@ -202,44 +202,44 @@ Decision WorkerFsm<P>::step(event::Error, TimePoint now) noexcept {
     return decision;
 }
 
-template <Policy P>
-Decision WorkerFsm<P>::step(event::AttemptDropped, TimePoint now) noexcept {
+template <Policy P, class Spec>
+Decision WorkerFsm<P, Spec>::step(event::AttemptDropped, TimePoint now) noexcept {
     return flight_ == Flight::none ? nothing() : attempt_over(now);
 }
 
 // ---- what may hold looks back, and what calls for one ----
 
-template <Policy P>
-Decision WorkerFsm<P>::step(event::Triggered, TimePoint now) noexcept {
+template <Policy P, class Spec>
+Decision WorkerFsm<P, Spec>::step(event::Triggered, TimePoint now) noexcept {
     if (!has_subject()) return nothing();
     if (flight_ == Flight::none) {
         again_ = true;
         return next(now);
     }
     // An attempt that is being dropped may be the last target's: this one's delay counts.
-    if (gate_open_ && !schedule_.delayed(spec_, now))
+    if (gate_open_ && !schedule_.delayed(spec(), now))
         again_ = true;
     else
         schedule_.restart(now);
     return nothing();
 }
 
-template <Policy P>
-Decision WorkerFsm<P>::step(event::GateOpened, TimePoint now) noexcept {
+template <Policy P, class Spec>
+Decision WorkerFsm<P, Spec>::step(event::GateOpened, TimePoint now) noexcept {
     const bool was_open = gate_open_;
     gate_open_ = true;
     if (was_open || !started_) return nothing();
     // The kubelet triggers the readiness worker of a container that has started and is not ready; with probes scoped to the
     // container every worker begins with the gate.
-    const bool at_once = spec_.kind == ProbeKind::readiness || spec_.pacing.cadence == Cadence::target_start;
+    const bool at_once = spec().kind == ProbeKind::readiness || spec().pacing.cadence == Cadence::target_start;
     if (at_once) return step(event::Triggered{}, now);
     if (flight_ != Flight::none) return nothing();
-    schedule_.skip_to(spec_, now);
+    schedule_.skip_to(spec(), now);
     return next(now);
 }
 
-template <Policy P>
-Decision WorkerFsm<P>::step(event::GateShut, TimePoint) noexcept {
+template <Policy P, class Spec>
+Decision WorkerFsm<P, Spec>::step(event::GateShut, TimePoint) noexcept {
     gate_open_ = false;
     if (!started_ || flight_ != Flight::none) return nothing();
     Decision decision = nothing();
@@ -247,8 +247,8 @@ Decision WorkerFsm<P>::step(event::GateShut, TimePoint) noexcept {
     return decision;
 }
 
-template <Policy P>
-Decision WorkerFsm<P>::step(event::Paused, TimePoint) noexcept {
+template <Policy P, class Spec>
+Decision WorkerFsm<P, Spec>::step(event::Paused, TimePoint) noexcept {
     if (!started_ || paused_) return nothing();
     paused_ = true;
     again_ = false;
@@ -258,25 +258,25 @@ Decision WorkerFsm<P>::step(event::Paused, TimePoint) noexcept {
     return decision;
 }
 
-template <Policy P>
-Decision WorkerFsm<P>::step(event::Resumed, TimePoint now) noexcept {
+template <Policy P, class Spec>
+Decision WorkerFsm<P, Spec>::step(event::Resumed, TimePoint now) noexcept {
     if (!paused_) return nothing();
     paused_ = false;
     return step(event::Triggered{}, now);
 }
 
-template <Policy P>
-Decision WorkerFsm<P>::update(const ProbeSpec& spec, TimePoint now) noexcept {
-    schedule_.change(spec_, spec, now);
-    spec_ = spec;
+template <Policy P, class Spec>
+Decision WorkerFsm<P, Spec>::update(Spec to, TimePoint now) noexcept {
+    schedule_.change(spec(), said_by(to), now);
+    spec_ = std::move(to);
     if (!may_look()) return nothing();
     return next(now);
 }
 
 // ---- what it says of itself ----
 
-template <Policy P>
-WorkerState WorkerFsm<P>::state() const noexcept {
+template <Policy P, class Spec>
+WorkerState WorkerFsm<P, Spec>::state() const noexcept {
     if (!started_) return ended_ ? WorkerState::ended : WorkerState::stopped;
     if (held_) return WorkerState::held;
     if (!present_) return WorkerState::no_target;
@@ -285,8 +285,8 @@ WorkerState WorkerFsm<P>::state() const noexcept {
     return gate_open_ ? WorkerState::waiting : WorkerState::gated;
 }
 
-template <Policy P>
-TimePoint WorkerFsm<P>::next_look() const noexcept {
+template <Policy P, class Spec>
+TimePoint WorkerFsm<P, Spec>::next_look() const noexcept {
     if (!may_look()) return TimePoint::max();
     return flight_ == Flight::none ? schedule_.due() : schedule_.next_point();
 }

@@ -42,6 +42,7 @@ struct AttemptHandler {
     }
     void disconnect() noexcept { link.disconnect(asio::get_associated_cancellation_slot(handler)); }
 
+    [[nodiscard]] static TimePoint started() noexcept { return std::chrono::steady_clock::now(); }
     [[nodiscard]] static Duration limit(Duration timeout) noexcept { return timeout; }
 
     // Never from inside the initiating call.
@@ -56,7 +57,7 @@ struct AttemptHandler {
 
     /// Out of the block, which is free again before the handler may begin another attempt.
     template <class Block>
-    void tell(Block block, std::error_code error, ProbeResult& result) {
+    void tell(Block block, std::error_code error, ProbeResult& result, TimePoint) {
         const Work working = std::move(work);
         Handler told = std::move(handler);
         ProbeResult taken = std::move(result);
@@ -82,11 +83,11 @@ struct AttemptHandler<LookHandler<Executor>, Executor> {
 
     template <class Attempt>
     void connect(Attempt& attempt) {
-        handler.client().attempt_begins(
-            &attempt, +[](void* object, Interrupt reason) { static_cast<Attempt*>(object)->interrupt(reason); });
+        handler.client().attempt_begins(attempt);
     }
     void disconnect() noexcept { handler.client().attempt_ends(); }
 
+    [[nodiscard]] TimePoint started() const noexcept { return handler.client().look_began(); }
     [[nodiscard]] Duration limit(Duration timeout) const noexcept {
         return handler.client().keeps_timeout() ? Duration::max() : timeout;
     }
@@ -95,15 +96,15 @@ struct AttemptHandler<LookHandler<Executor>, Executor> {
     void complete(Completion completion, bool) {
         const Executor& executor = handler.client().look_executor();
         if (runs_here(executor))
-            completion();
+            completion.call_at(completion.attempt->mark_);
         else
             asio::dispatch(executor, std::move(completion));
     }
 
     /// As it lies in the block, which stays so long: a client begins its next look later.
     template <class Block>
-    void tell(const Block&, std::error_code error, ProbeResult& result) {
-        handler.tell(error, std::move(result));
+    void tell(const Block&, std::error_code error, ProbeResult& result, TimePoint at) {
+        handler.tell(at, error, std::move(result));
     }
 
     LookHandler<Executor> handler;
@@ -120,10 +121,9 @@ struct AttemptHandler<LookHandler<Executor>, Executor> {
 ///     void stop_waiting() noexcept     ends the pending wait, whose step then comes; called under the mutex
 ///     void describe(Phase where)       adds to result_ what message() needs, if the look did not pass
 template <class Derived, class Handler, class Executor>
-class Attempt : public RefCounted<Derived>, public WheelNode {
+class Attempt : public RefCounted<Derived>, public WheelNode, public Interruptible {
 public:
-    /// Ends what is pending, for this reason, unless the attempt is over. From any thread.
-    void interrupt(Interrupt reason) noexcept {
+    void interrupt(Interrupt reason) noexcept final {
         const std::lock_guard lock{mutex_};
         if (finished_ || interrupt_ == Interrupt::cancel) return;
         interrupt_ = reason;
@@ -136,8 +136,9 @@ public:
         using Allocator = typename std::allocator_traits<HandlerAllocator>::template rebind_alloc<Derived>;
         Allocator allocator(allocator_);
         const Ref<Wheel> keep = wheel_; // and with it the pool, which the last client may let go
-        derived().~Derived();
-        std::allocator_traits<Allocator>::deallocate(allocator, static_cast<Derived*>(this), 1);
+        Derived* const whole = &derived();
+        whole->~Derived();
+        std::allocator_traits<Allocator>::deallocate(allocator, whole, 1);
     }
 
     /// In the memory the handler's allocator gives. Throws what that throws.
@@ -160,7 +161,7 @@ protected:
           allocator_(asio::get_associated_allocator(handler)),
           handler_(std::move(handler), executor),
           wheel_(wheel),
-          started_(std::chrono::steady_clock::now()),
+          started_(handler_.started()),
           mark_(started_),
           timeout_(timeout),
           limit_(handler_.limit(timeout)) {}
@@ -210,7 +211,8 @@ protected:
         mark_ = now;
     }
 
-    // The ends of an attempt; each is the last thing its caller does. Everything the attempt held has been let go.
+    // The ends of an attempt; each is the last thing its caller does. Everything the attempt held has been let go, and
+    // mark_ says when.
     void finish(Ref<Derived> self, std::error_code error = {}) {
         {
             const std::lock_guard lock{mutex_};
@@ -296,6 +298,8 @@ protected:
     OpMemory op_memory_;
 
 private:
+    friend struct AttemptHandler<Handler, Executor>;
+
     struct Completion {
         using allocator_type = HandlerAllocator;
 
@@ -303,10 +307,13 @@ private:
 
         [[nodiscard]] allocator_type get_allocator() const noexcept { return attempt->allocator_; }
 
-        void operator()() {
+        void operator()() { call_at(TimePoint::min()); }
+
+        // `at`: if it is known.
+        void call_at(TimePoint at) {
             Attempt& ended = *attempt;
             ended.handler_.disconnect();
-            ended.handler_.tell(std::move(attempt), ended.error_, ended.result_);
+            ended.handler_.tell(std::move(attempt), ended.error_, ended.result_, at);
         }
     };
 

@@ -49,8 +49,8 @@ void check_socket(const Options& options, ConfigErrors& errors) {
         if (options.silent) errors.push_back({"unix_socket", "cannot be had with a silent look"});
 }
 
-/// What the probes of this library have in common: an executor, the wheel of its context, and async_probe(), which makes
-/// an attempt and starts it. A Derived has `Attempt<Handler, IoExecutor>` and `target_`.
+/// What the probes of this library have in common: an executor, and async_probe(), which makes an attempt and starts
+/// it. A Derived has `Attempt<Handler, IoExecutor>` and `target_`.
 template <class Derived, class Executor>
 class BuiltinProbe : public ProbeOfOurs {
 public:
@@ -75,13 +75,15 @@ public:
 
     // For workers and AnyProbe: the same without a token, and it may complete at once.
     void begin_look(Duration timeout, LookHandler<Executor> handler) {
-        start(executor_, wheel_, settings(), timeout, std::move(handler));
+        const Ref<Wheel>& wheel = handler.client().look_context().steady();
+        start(executor_, wheel, settings(), timeout, std::move(handler));
     }
 
 protected:
     template <class Where>
-    explicit BuiltinProbe(Where&& where)
-        : executor_(executor_from<Executor>(std::forward<Where>(where))), wheel_(Wheel::of(executor_)) {}
+    explicit BuiltinProbe(Where&& where) : executor_(executor_from<Executor>(std::forward<Where>(where))) {
+        static_cast<void>(Wheel::of(executor_)); // it is there from now on
+    }
 
 private:
     [[nodiscard]] auto settings() const { return static_cast<const Derived*>(this)->target_; }
@@ -100,23 +102,21 @@ private:
     public:
         using executor_type = Executor;
 
-        explicit Initiation(const BuiltinProbe* probe) : executor_(probe->executor_), wheel_(probe->wheel_) {}
+        explicit Initiation(const BuiltinProbe* probe) : executor_(probe->executor_) {}
 
         [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
 
         template <class Handler, class Settings>
         void operator()(Handler&& handler, Duration timeout, Settings settings) const {
-            start(executor_, wheel_, std::move(settings), timeout,
+            start(executor_, Wheel::of(executor_), std::move(settings), timeout,
                   std::decay_t<Handler>(std::forward<Handler>(handler)));
         }
 
     private:
         Executor executor_;
-        Ref<Wheel> wheel_;
     };
 
     Executor executor_;
-    Ref<Wheel> wheel_;
 };
 
 } // namespace probekit::inline v0::detail

@@ -52,7 +52,7 @@ struct DialTarget {
     };
 
     std::optional<asio::ip::address> address = {}; ///< empty: the host is a name
-    std::unique_ptr<const Rare> rare = {};         ///< null: nothing of it
+    std::shared_ptr<const Rare> rare = {};         ///< null: nothing of it
     bool silent = false;
     SocketClose close = SocketClose::reset;
 
@@ -77,13 +77,13 @@ struct DialTarget {
         Rare rare;
         if (!options.source_address.empty()) rare.source = asio::ip::make_address(options.source_address);
         if (!options.unix_socket.empty()) rare.unix_socket.emplace(options.unix_socket);
-        if (rare.source || rare.unix_socket) target.rare = std::make_unique<const Rare>(rare);
+        if (rare.source || rare.unix_socket) target.rare = std::make_shared<const Rare>(rare);
         return target;
     }
 };
 
 /// An attempt that begins with a TCP connection. A Derived has
-///     const DialTarget& dial_target() const; std::string_view dial_host() const; std::uint16_t dial_port() const;
+///     DialTarget dial_target() const; (or a reference) std::string_view dial_host() const; std::uint16_t dial_port() const;
 ///     static constexpr bool sends;    whether it goes on when connected. Then connecting may have failed all the same, which
 ///                                     its first call on the socket tells, and it goes to connect_failed()
 ///     void connected(Ref<Derived> self);                                       the connection is in socket_

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <concepts>
 #include <cstdint>
 #include <memory>
@@ -17,6 +18,7 @@
 #include <asio/executor_work_guard.hpp>
 #include <asio/post.hpp>
 
+#include <probekit/core/duration.hpp>
 #include <probekit/core/result.hpp>
 #include <probekit/probes/detail/look.hpp>
 #include <probekit/system/detail/cancel_link.hpp>
@@ -86,7 +88,8 @@ private:
     }
 
     [[nodiscard]] const Executor& look_executor() const noexcept override { return executor_; }
-    [[nodiscard]] BlockPool& look_pool() const noexcept override { return context_->pool(); }
+    [[nodiscard]] ContextState& look_context() const noexcept override { return *context_; }
+    [[nodiscard]] TimePoint look_began() const noexcept override { return std::chrono::steady_clock::now(); }
     [[nodiscard]] asio::cancellation_slot look_slot() noexcept override { return signal_.slot(); }
 
     // Calls into the probe. A look that ends meanwhile, in there or on another thread, is told of from the event loop, and
@@ -97,7 +100,7 @@ private:
         if (stage_.exchange(Stage::waiting) == Stage::ended) complete(std::move(self), true);
     }
 
-    void look_done(Self self, std::error_code error, ProbeResult&& result) override {
+    void look_done(Self self, TimePoint, std::error_code error, ProbeResult&& result) override {
         error_ = error;
         result_ = std::move(result);
         if (stage_.exchange(Stage::ended) == Stage::waiting) complete(std::move(self), false);

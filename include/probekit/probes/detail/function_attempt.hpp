@@ -231,7 +231,10 @@ private:
             }
         }
         if (this->error_) return this->finish_error(std::move(self), Phase::run, this->error_);
-        if (this->result_.elapsed() == Duration{}) this->spent_in(Phase::run);
+        if (this->result_.elapsed() == Duration{})
+            this->spent_in(Phase::run);
+        else
+            this->mark_ = std::chrono::steady_clock::now(); // the times it was given stand
         this->finish(std::move(self));
     }
 

@@ -14,6 +14,7 @@
 #include <probekit/core/result.hpp>
 #include <probekit/probes/probe.hpp>
 #include <probekit/system/detail/block_pool.hpp>
+#include <probekit/system/detail/context_state.hpp>
 #include <probekit/system/detail/ref.hpp>
 
 // The one handler type that workers and AnyProbe hand to probes, so that each probe's attempt is compiled once for them.
@@ -29,6 +30,18 @@ enum class Interrupt : std::uint8_t { none, timeout, cancel };
     return late > std::max(usual, timeout / 8);
 }
 
+/// An attempt of one of our own probes, for its client: no slot is needed then, whose memory would be one allocation a
+/// look.
+class Interruptible {
+public:
+    /// Ends what is pending, for this reason, unless the attempt is over. From any thread.
+    virtual void interrupt(Interrupt reason) noexcept = 0;
+
+protected:
+    Interruptible() = default;
+    ~Interruptible() = default;
+};
+
 /// Whoever asks for looks through a LookHandler. Counted: the handler of an attempt keeps its client.
 template <class Executor>
 class LookClient : public RefCounted<LookClient<Executor>> {
@@ -37,13 +50,15 @@ public:
 
     /// The executor of the client's handler, and of nothing else.
     [[nodiscard]] virtual const Executor& look_executor() const noexcept = 0;
-    /// Where an attempt takes its memory.
-    [[nodiscard]] virtual BlockPool& look_pool() const noexcept = 0;
+    /// Of the executor's context: where an attempt takes its memory, and its deadline.
+    [[nodiscard]] virtual ContextState& look_context() const noexcept = 0;
     /// For probes that are cancelled through a slot; not connected if the client never cancels.
     [[nodiscard]] virtual asio::cancellation_slot look_slot() noexcept = 0;
+    /// When the look that is just being begun began, on the steady clock.
+    [[nodiscard]] virtual TimePoint look_began() const noexcept = 0;
     /// The end of the look, on the executor, in the middle of nothing else of the client's. `self` is the handler's
-    /// reference.
-    virtual void look_done(Ref<LookClient> self, std::error_code error, ProbeResult&& result) = 0;
+    /// reference. `at`: the steady clock's time, if the caller has just read it; else TimePoint::min().
+    virtual void look_done(Ref<LookClient> self, TimePoint at, std::error_code error, ProbeResult&& result) = 0;
 
     virtual void destroy() noexcept = 0;
 
@@ -55,18 +70,15 @@ public:
     [[nodiscard]] bool asks_on_executor() const noexcept { return asks_on_executor_; }
 
     /// Ends the attempt in flight if it is one of our own probes'; false if it is not, and the slot has to serve.
-    bool interrupt_own_attempt(Interrupt reason) {
-        if (interrupt_ == nullptr) return false;
-        interrupt_(attempt_, reason);
+    bool interrupt_own_attempt(Interrupt reason) noexcept {
+        if (attempt_ == nullptr) return false;
+        attempt_->interrupt(reason);
         return true;
     }
 
-    // Between the attempt and its client: our own probes need no slot, whose memory would be one allocation a look.
-    void attempt_begins(void* attempt, void (*interrupt)(void*, Interrupt)) noexcept {
-        attempt_ = attempt;
-        interrupt_ = interrupt;
-    }
-    void attempt_ends() noexcept { interrupt_ = nullptr; }
+    // Between the attempt and its client.
+    void attempt_begins(Interruptible& attempt) noexcept { attempt_ = &attempt; }
+    void attempt_ends() noexcept { attempt_ = nullptr; }
 
 protected:
     explicit LookClient(bool keeps_timeout, bool asks_on_executor = true) noexcept
@@ -76,8 +88,7 @@ protected:
 private:
     bool keeps_timeout_;
     bool asks_on_executor_;
-    void* attempt_ = nullptr;
-    void (*interrupt_)(void*, Interrupt) = nullptr;
+    Interruptible* attempt_ = nullptr;
 };
 
 template <class Executor>
@@ -92,18 +103,21 @@ public:
     LookHandler& operator=(LookHandler&&) noexcept = default;
 
     [[nodiscard]] executor_type get_executor() const noexcept { return client_->look_executor(); }
-    [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type{client_->look_pool()}; }
+    [[nodiscard]] allocator_type get_allocator() const noexcept {
+        return allocator_type{client_->look_context().pool()};
+    }
     [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept { return client_->look_slot(); }
 
     [[nodiscard]] LookClient<Executor>& client() const noexcept { return *client_; }
     explicit operator bool() const noexcept { return static_cast<bool>(client_); }
 
-    void operator()(std::error_code error, ProbeResult result) { tell(error, std::move(result)); }
+    void operator()(std::error_code error, ProbeResult&& result) { tell(TimePoint::min(), error, std::move(result)); }
+    void operator()(std::error_code error, const ProbeResult& result) { (*this)(error, ProbeResult{result}); }
 
-    /// The same without taking the result out of where it lies.
-    void tell(std::error_code error, ProbeResult&& result) {
+    /// At a time that is known, and without taking the result out of where it lies.
+    void tell(TimePoint at, std::error_code error, ProbeResult&& result) {
         LookClient<Executor>& told = *client_;
-        told.look_done(std::move(client_), error, std::move(result));
+        told.look_done(std::move(client_), at, error, std::move(result));
     }
 
 private:

@@ -27,7 +27,9 @@
 #include <probekit/probes/detail/look.hpp>
 #include <probekit/probes/probe.hpp>
 #include <probekit/runtime/attempt_limit.hpp>
+#include <probekit/runtime/detail/asked_probe.hpp>
 #include <probekit/runtime/detail/clock_ref.hpp>
+#include <probekit/runtime/detail/packed_error_code.hpp>
 #include <probekit/runtime/detail/small_function.hpp>
 #include <probekit/runtime/detail/worker_extras.hpp>
 #include <probekit/runtime/startup_gate.hpp>
@@ -36,11 +38,10 @@
 #include <probekit/system/detail/context_state.hpp>
 #include <probekit/system/detail/executors.hpp>
 #include <probekit/system/detail/ref.hpp>
+#include <probekit/system/detail/spec_cache.hpp>
 #include <probekit/system/detail/wheel.hpp>
 
 namespace probekit::inline v0::detail {
-
-struct Nothing {};
 
 /// What a ProbeWorker is a handle on: it carries out what WorkerFsm decides. Counted; the attempt in flight, and a timer
 /// that fires, keep it, so that the worker may be destroyed at any moment.
@@ -53,18 +54,19 @@ class WorkerCore final : public LookClient<typename P::executor_type>, public Wh
 public:
     using probe_type = P;
     using Executor = typename P::executor_type;
+    using Asked = AskedProbe<P>;
+    using Machine = WorkerFsm<Pol, SharedSpec>;
     using Extras = WorkerExtras<WorkerCore>;
 
-    WorkerCore(ClockRef<Clk> clock, P probe, const ProbeSpec& spec, Pol policy, Obs observer)
-        : LookClient<Executor>(!steady),
-          WheelNode(hooks),
-          clock_(clock),
-          fsm_(spec, std::move(policy)),
-          asked_(std::move(probe)),
-          observer_(std::move(observer)),
-          wheel_(clock_.wheel(executor())),
-          health_(fsm_.health()) {
-        if (must_not_outlive_context(executor())) static_cast<void>(extras()); // which are told when that goes
+    /// Throws std::bad_alloc, and whatever the parts throw when they are moved.
+    [[nodiscard]] static Ref<WorkerCore> make(ClockRef<Clk> clock, P&& probe, const ProbeSpec& spec, Pol&& policy,
+                                              Obs&& observer) {
+        Ref<Wheel> wheel = clock.wheel(probe.get_executor());
+        SharedSpec shared = wheel->context().specs().share(spec);
+        const Ref core{new WorkerCore{clock, std::move(wheel), std::move(shared), std::move(probe), std::move(policy),
+                                      std::move(observer)}};
+        if (must_not_outlive_context(core->executor())) static_cast<void>(core->extras()); // told when that goes
+        return core;
     }
     WorkerCore(const WorkerCore&) = delete;
     WorkerCore& operator=(const WorkerCore&) = delete;
@@ -83,8 +85,12 @@ public:
 
     template <class Event>
     void happen(Event event) noexcept {
-        const Step step{*this};
-        changed_by_call(step, fsm_.step(event, step.now));
+        happen(event, clock_.now());
+    }
+    template <class Event>
+    void happen(Event event, TimePoint now) noexcept {
+        const Step step{*this, now};
+        changed_by_call(step, fsm_.step(event, now));
     }
 
     [[nodiscard]] bool probe_now() noexcept {
@@ -99,13 +105,15 @@ public:
         if (attempt_ == Attempt::told || attempt_ == Attempt::running)
             extras().next_probe.emplace(std::move(next)); // the old one outlives its attempt
         else
-            replace_probe(std::move(next));
+            asked_.replace(std::move(next));
         target_replaced();
     }
 
-    void update(const ProbeSpec& spec) noexcept {
+    /// Throws std::bad_alloc, and then nothing has changed.
+    void update(const ProbeSpec& spec) {
+        SharedSpec shared = context().specs().share(spec);
         const Step step{*this};
-        changed_by_call(step, fsm_.update(spec, step.now));
+        changed_by_call(step, fsm_.update(std::move(shared), step.now));
     }
 
     void on_verdict(SmallFunction<Verdict> callback) noexcept {
@@ -128,14 +136,9 @@ public:
     /// From any thread.
     [[nodiscard]] Health health() const noexcept { return health_.load(std::memory_order_relaxed); }
 
-    [[nodiscard]] const WorkerFsm<Pol>& fsm() const noexcept { return fsm_; }
+    [[nodiscard]] const Machine& fsm() const noexcept { return fsm_; }
     [[nodiscard]] Obs& observer() noexcept { return observer_; }
-    [[nodiscard]] const Executor& executor() const noexcept {
-        if constexpr (probe_shows_executor)
-            return asked_.probe.look_executor();
-        else
-            return asked_.executor;
-    }
+    [[nodiscard]] const Executor& executor() const noexcept { return asked_.executor(); }
 
     // ---- what the context, gates and limits call; post() from any thread ----
 
@@ -146,7 +149,7 @@ public:
 
     void post(void (WorkerCore::*run)()) { asio::post(executor(), Call{Ref<WorkerCore>{this}, run}); }
 
-    void on_gate() noexcept;
+    void on_gate() noexcept { hear_gate(clock_.now()); }
 
     void on_granted();
 
@@ -162,33 +165,25 @@ private:
     // What the node waits for.
     enum class Armed : std::uint8_t { no, due, begin, ask, timeout };
 
-    static constexpr bool probe_shows_executor = requires(const P& probe) {
-        { probe.look_executor() } -> std::same_as<const Executor&>;
-    };
     static constexpr bool steady = std::same_as<Clk, std::chrono::steady_clock>;
-    static constexpr bool holds_any = requires(const P& probe) { probe.keeps_timeout(); };
-    // Our own probes end an attempt without a cancellation slot.
-    static constexpr bool has_signal = holds_any || !std::derived_from<P, ProbeOfOurs>;
+    static constexpr bool tells_skips = SeesLooksSkipped<Unwrapped<Obs>>;
     static constexpr bool tells_beginning =
-        SeesAttemptBegun<Unwrapped<Obs>> || SeesStateChanged<Unwrapped<Obs>> || SeesLooksSkipped<Unwrapped<Obs>>;
+        SeesAttemptBegun<Unwrapped<Obs>> || SeesStateChanged<Unwrapped<Obs>> || tells_skips;
 
-    [[nodiscard]] static auto executor_to_store(const P& probe) {
-        if constexpr (probe_shows_executor)
-            return Nothing{};
-        else
-            return Executor(probe.get_executor());
-    }
-
-    /// The probe, and its executor if it does not show its own.
-    struct Asked {
-        explicit Asked(P&& given) : probe(std::move(given)), executor(executor_to_store(probe)) {}
-        P probe;
-        [[no_unique_address]] decltype(executor_to_store(std::declval<const P&>())) executor;
-    };
+    WorkerCore(ClockRef<Clk> clock, Ref<Wheel>&& wheel, SharedSpec&& spec, P&& probe, Pol&& policy, Obs&& observer)
+        : LookClient<Executor>(!steady),
+          WheelNode(hooks),
+          clock_(clock),
+          fsm_(std::move(spec), std::move(policy)),
+          asked_(std::move(probe)),
+          observer_(std::move(observer)),
+          wheel_(std::move(wheel)),
+          health_(fsm_.health()) {}
 
     // The moment of one step of the machine, and what was before.
     struct Step {
-        explicit Step(const WorkerCore& core) : now(core.clock_.now()), before(core.state()) {}
+        explicit Step(const WorkerCore& core) : Step(core, core.clock_.now()) {}
+        Step(const WorkerCore& core, TimePoint at) : now(at), before(core.state()) {}
         TimePoint now;
         WorkerState before;
     };
@@ -197,7 +192,7 @@ private:
         using allocator_type = PoolAllocator<void>;
         Ref<WorkerCore> core;
         void (WorkerCore::*run)();
-        [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type{core->look_pool()}; }
+        [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type{core->context().pool()}; }
         void operator()() { (core.get()->*run)(); }
     };
     struct Later {
@@ -205,23 +200,29 @@ private:
         Ref<WorkerCore> core;
         std::error_code error;
         ProbeResult result;
-        [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type{core->look_pool()}; }
-        void operator()() { core->look_done({}, error, std::move(result)); }
+        [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type{core->context().pool()}; }
+        void operator()() { core->look_done({}, TimePoint::min(), error, std::move(result)); }
     };
 
     // ---- LookClient ----
 
     [[nodiscard]] const Executor& look_executor() const noexcept override { return executor(); }
-    [[nodiscard]] BlockPool& look_pool() const noexcept override { return wheel_->context().pool(); }
+    [[nodiscard]] ContextState& look_context() const noexcept override { return context(); }
     [[nodiscard]] asio::cancellation_slot look_slot() noexcept override {
-        if constexpr (has_signal)
+        if constexpr (Asked::needs_slot)
             return signal_.slot();
         else
             return {};
     }
     void destroy() noexcept override { delete this; }
 
-    void look_done(Ref<LookClient<Executor>>, std::error_code error, ProbeResult&& result) override;
+    // Listeners that were told of the beginning took their time, which is not the probe's.
+    [[nodiscard]] TimePoint look_began() const noexcept override {
+        return steady && !tells_beginning ? begun_at_ : std::chrono::steady_clock::now();
+    }
+
+    void look_done(Ref<LookClient<Executor>>, TimePoint at, std::error_code error, ProbeResult&& result) override;
+    void look_done(std::error_code error) { look_done({}, TimePoint::min(), error, {}); }
 
     // ---- carrying out ----
 
@@ -234,6 +235,12 @@ private:
         return state == WorkerState::probing && !begun ? WorkerState::waiting : state;
     }
 
+    // A gate tells of its changes by posts, which may come later than what depends on it.
+    void hear_gate(TimePoint now) noexcept {
+        if (extras_ && extras_->gate) gate_may_have_changed(now);
+    }
+    void gate_may_have_changed(TimePoint now) noexcept;
+
     [[nodiscard]] bool gate_is_open() const noexcept { return !extras_ || !extras_->gate || extras_->gate->is_open(); }
 
     /// The machine has decided because of a call: done at once, told later.
@@ -243,8 +250,9 @@ private:
 
     void decide(const Decision& decision) noexcept {
         attempt_ = Attempt::decided;
-        try_number_ = static_cast<std::uint8_t>(decision.try_number);
-        skips_ += static_cast<std::uint64_t>(decision.skipped);
+        try_number_ = static_cast<std::uint8_t>(decision.try_number) & 3;
+        skipped_ += static_cast<std::uint64_t>(decision.skipped);
+        if constexpr (tells_skips) untold_skips_ += static_cast<std::uint64_t>(decision.skipped);
     }
 
     /// The next look. On the real clock a worker's looks are put off to the next multiple of 1/1024 of its period, rounded
@@ -281,24 +289,9 @@ private:
     // ---- an attempt ----
 
     /// In the loop. What listeners throw goes on to run(), and the attempt is made in the next turn.
-    void begin();
+    void begin(TimePoint now);
 
     void ask();
-
-    [[nodiscard]] bool probe_keeps_timeout() const noexcept {
-        if constexpr (holds_any)
-            return asked_.probe.keeps_timeout();
-        else
-            return KeepsTimeout<P>;
-    }
-
-    /// Attempts of our own probes own what they need.
-    [[nodiscard]] bool probe_serves_its_looks() const noexcept {
-        if constexpr (holds_any)
-            return asked_.probe.serves_its_looks();
-        else
-            return !std::derived_from<P, ProbeOfOurs>;
-    }
 
     void timeout_is_over(TimePoint now) noexcept;
 
@@ -309,8 +302,6 @@ private:
     void give_place_back() noexcept {
         if (std::exchange(has_place_, false)) extras_->limit->give_back();
     }
-
-    void replace_probe(P&& next);
 
     // ---- telling ----
 
@@ -361,47 +352,47 @@ private:
         .fire = [](WheelNode& node) { Ref<WorkerCore>::adopt(&static_cast<WorkerCore&>(node))->node_fired(); },
     };
 
+    // A program may have a million of these: the order leaves no gaps.
     [[no_unique_address]] ClockRef<Clk> clock_;
-    WorkerFsm<Pol> fsm_;
+    [[no_unique_address]] Machine fsm_;
     union {
         Asked asked_; // destroyed with the context, if that goes first
     };
     [[no_unique_address]] Obs observer_;
-    [[no_unique_address]] std::conditional_t<has_signal, asio::cancellation_signal, Nothing> signal_;
+    [[no_unique_address]] std::conditional_t<Asked::needs_slot, asio::cancellation_signal, Nothing> signal_;
+    [[no_unique_address]] std::conditional_t<tells_skips, std::uint64_t, Nothing> untold_skips_{};
     Ref<Wheel> wheel_;
     SmallFunction<Verdict> callback_;
     std::unique_ptr<Extras> extras_;
     std::uint64_t attempts_ = 0; // begun
-    std::uint64_t ended_ = 0;    // the number of the last that ended
     std::uint64_t errors_ = 0;
     std::uint64_t skipped_ = 0;
-    std::uint64_t skips_ = 0; // not told yet
-    std::error_code last_cause_;
-    std::error_code last_error_;
     TimePoint last_at_ = {};
     TimePoint begun_at_ = {};
     Duration last_elapsed_ = {};
     Duration held_for_ = {};
+    PackedErrorCode last_cause_;
+    PackedErrorCode last_error_;
     int last_status_ = -1;
     std::uint32_t life_ = 0; // changes with start, stop and destruction
-    Outcome last_outcome_ = Outcome::unknown;
-    Verdict::Origin origin_ = Verdict::Origin::result;
-    Health previous_ = Health::unknown;
     std::atomic<Health> health_;
     Attempt attempt_ = Attempt::none;
     Armed armed_ = Armed::no;
-    std::uint8_t try_number_ = 0;
     bool working_ = false;
-    bool detached_ = false;
     bool dropped_ = false; // the attempt has been called off, its result counts for nothing
-    bool expired_ = false; // our guard has cancelled it
-    bool timeout_renewed_ = false;
     bool has_place_ = false;
-    bool gate_seen_ = true;
-    bool telling_ = false;
-    bool emitting_ = false;
-    bool callback_set_ = false;
-    bool asked_gone_ = false;
+    Outcome last_outcome_ : 2 = Outcome::unknown;
+    Verdict::Origin origin_ : 2 = Verdict::Origin::result;
+    Health previous_ : 2 = Health::unknown;
+    std::uint8_t try_number_ : 2 = 0;
+    bool expired_ : 1 = false; // our guard has cancelled it
+    bool timeout_renewed_ : 1 = false;
+    bool gate_seen_ : 1 = true;
+    bool telling_ : 1 = false;
+    bool emitting_ : 1 = false;
+    bool callback_set_ : 1 = false;
+    bool detached_ : 1 = false;
+    bool asked_gone_ : 1 = false;
 };
 
 } // namespace probekit::inline v0::detail

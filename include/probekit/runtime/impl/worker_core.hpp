@@ -141,7 +141,7 @@ void WorkerCore<P, Pol, Obs, Clk>::on_fire() {
     switch (std::exchange(armed_, Armed::no)) {
     case Armed::no: break;
     case Armed::due: look_is_due(now); break;
-    case Armed::begin: begin(); break;
+    case Armed::begin: begin(now); break;
     case Armed::ask: ask(); break;
     case Armed::timeout: timeout_is_over(now); break;
     }
@@ -150,21 +150,23 @@ void WorkerCore<P, Pol, Obs, Clk>::on_fire() {
 template <class P, class Pol, class Obs, class Clk>
 void WorkerCore<P, Pol, Obs, Clk>::timeout_is_over(TimePoint now) noexcept {
     const Duration timeout = fsm_.spec().timeout;
-    if (is_late(now - this->due(), timeout) && !std::exchange(timeout_renewed_, true))
+    if (is_late(now - this->due(), timeout) && !timeout_renewed_) {
+        timeout_renewed_ = true;
         return arm(Armed::timeout, saturating_add(now, timeout));
+    }
     expired_ = true;
     interrupt_attempt(Interrupt::timeout);
 }
 
 template <class P, class Pol, class Obs, class Clk>
 void WorkerCore<P, Pol, Obs, Clk>::look_is_due(TimePoint now) {
-    on_gate();
+    hear_gate(now);
     if (armed_ != Armed::no) return; // the gate has been shut, and opened, unheard
-    const Step step{*this};
+    const Step step{*this, now};
     const Decision decision = fsm_.step(event::Due{}, now);
     if (decision.action != Decision::Action::look) return changed_by_call(step, decision);
     decide(decision);
-    begin();
+    begin(now);
 }
 
 template <class P, class Pol, class Obs, class Clk>
@@ -175,13 +177,13 @@ void WorkerCore<P, Pol, Obs, Clk>::opens(StartupGate& gate) {
 }
 
 template <class P, class Pol, class Obs, class Clk>
-void WorkerCore<P, Pol, Obs, Clk>::on_gate() noexcept {
+void WorkerCore<P, Pol, Obs, Clk>::gate_may_have_changed(TimePoint now) noexcept {
     if (detached_ || !working_ || gate_seen_ == gate_is_open()) return;
     gate_seen_ = !gate_seen_;
     if (gate_seen_)
-        happen(event::GateOpened{});
+        happen(event::GateOpened{}, now);
     else
-        happen(event::GateShut{});
+        happen(event::GateShut{}, now);
 }
 
 template <class P, class Pol, class Obs, class Clk>
@@ -190,19 +192,18 @@ void WorkerCore<P, Pol, Obs, Clk>::on_granted() {
         return extras_->limit->give_back(); // the attempt did not wait so long
     static_cast<void>(leave_queue());       // called off and decided anew meanwhile, it stands in the queue again
     has_place_ = true;
-    begin();
+    begin(clock_.now());
 }
 
 // ---- an attempt, from its beginning to its end ----
 
 template <class P, class Pol, class Obs, class Clk>
-void WorkerCore<P, Pol, Obs, Clk>::begin() {
-    on_gate();
+void WorkerCore<P, Pol, Obs, Clk>::begin(TimePoint now) {
+    hear_gate(now);
     if (try_number_ == 1 && !gate_seen_) { // shut since it was decided
         attempt_ = Attempt::none;
         give_place_back();
-        const Step step{*this};
-        return changed_by_call(step, fsm_.step(event::AttemptDropped{}, step.now));
+        return happen(event::AttemptDropped{}, now);
     }
     if (extras_ && extras_->limit && !has_place_) {
         if (!extras_->limit->acquire(*extras_)) {
@@ -215,13 +216,13 @@ void WorkerCore<P, Pol, Obs, Clk>::begin() {
     attempt_ = Attempt::told;
     expired_ = timeout_renewed_ = false;
     ++attempts_;
-    begun_at_ = clock_.now();
-    const std::uint64_t skips = std::exchange(skips_, 0);
-    skipped_ += skips;
+    begun_at_ = now;
     if constexpr (tells_beginning) {
         arm(Armed::ask, begun_at_);
         const Telling telling{*this};
-        if (skips != 0) tell(observer_, LooksSkipped{kind(), skips, begun_at_});
+        if constexpr (tells_skips)
+            if (const std::uint64_t skips = std::exchange(untold_skips_, 0); skips != 0)
+                tell(observer_, LooksSkipped{kind(), skips, begun_at_});
         const Duration late = try_number_ == 1 ? std::max(begun_at_ - fsm_.due(), Duration{}) : Duration{};
         if (!detached_) tell(observer_, AttemptBegun{kind(), attempts_, try_number_, begun_at_, late});
         if (!detached_) tell_state(before, state());
@@ -233,32 +234,31 @@ void WorkerCore<P, Pol, Obs, Clk>::begin() {
 template <class P, class Pol, class Obs, class Clk>
 void WorkerCore<P, Pol, Obs, Clk>::ask() {
     if (detached_) return;
-    if (dropped_) return look_done({}, asio::error::operation_aborted, {}); // called off while it was told
+    if (dropped_) return look_done(asio::error::operation_aborted); // called off while it was told
     attempt_ = Attempt::running;
     const Duration timeout = fsm_.spec().timeout;
-    const bool guarded = !steady || !probe_keeps_timeout();
+    const bool guarded = !steady || !asked_.keeps_timeout();
     if (guarded) arm(Armed::timeout, saturating_add(begun_at_, timeout));
-    const std::uint64_t number = attempts_;
     const auto begin_look = [&]() -> std::error_code {
         detail::begin_look(asked_.probe, timeout, LookHandler<Executor>{Ref<LookClient<Executor>>{this}});
         return {};
     };
     const std::error_code could_not = catching(begin_look, [&](const auto& thrown) {
         // A listener's exception, at the end of an attempt that ended at once?
-        if (ended_ >= number) std::rethrow_exception(std::current_exception());
+        if (attempt_ != Attempt::running) std::rethrow_exception(std::current_exception());
         return CodeOfException{}(thrown);
     });
-    if (could_not) look_done({}, could_not, {});
+    if (could_not) look_done(could_not);
 }
 
 template <class P, class Pol, class Obs, class Clk>
-void WorkerCore<P, Pol, Obs, Clk>::look_done(Ref<LookClient<Executor>>, std::error_code error, ProbeResult&& result) {
-    ended_ = attempts_;
+void WorkerCore<P, Pol, Obs, Clk>::look_done(Ref<LookClient<Executor>>, TimePoint at, std::error_code error,
+                                             ProbeResult&& result) {
     if (detached_) return give_place_back();
     // Not from inside a call or another callback, nor before what has been left to a post.
     if (emitting_ || telling_ || has_notes()) return asio::post(executor(), Later{Ref{this}, error, std::move(result)});
 
-    const Step step{*this};
+    const Step step{*this, steady && at != TimePoint::min() ? at : clock_.now()};
     disarm();
     give_place_back();
     const bool dropped = std::exchange(dropped_, false);
@@ -273,7 +273,7 @@ void WorkerCore<P, Pol, Obs, Clk>::look_done(Ref<LookClient<Executor>>, std::err
     }
     attempt_ = Attempt::none;
     if (extras_ && extras_->next_probe) {
-        replace_probe(std::move(*extras_->next_probe));
+        asked_.replace(std::move(*extras_->next_probe));
         extras_->next_probe.reset();
     }
     Decision decision;
@@ -289,7 +289,7 @@ void WorkerCore<P, Pol, Obs, Clk>::look_done(Ref<LookClient<Executor>>, std::err
     if (!dropped) {
         last_outcome_ = result.outcome;
         last_status_ = result.status;
-        last_cause_ = to_std(result.cause);
+        last_cause_ = result.cause ? to_std(result.cause) : std::error_code{};
         last_elapsed_ = result.elapsed();
         last_at_ = step.now;
     }
@@ -305,18 +305,8 @@ void WorkerCore<P, Pol, Obs, Clk>::interrupt_attempt(Interrupt reason) noexcept 
     const Ref<WorkerCore> keep{this};
     emitting_ = true;
     if (!this->interrupt_own_attempt(reason))
-        if constexpr (has_signal) signal_.emit(asio::cancellation_type::terminal);
+        if constexpr (Asked::needs_slot) signal_.emit(asio::cancellation_type::terminal);
     emitting_ = false;
-}
-
-template <class P, class Pol, class Obs, class Clk>
-void WorkerCore<P, Pol, Obs, Clk>::replace_probe(P&& next) {
-    if constexpr (std::is_move_assignable_v<P>) {
-        asked_.probe = std::move(next);
-    } else { // a capturing lambda's
-        std::destroy_at(&asked_.probe);
-        std::construct_at(&asked_.probe, std::move(next));
-    }
 }
 
 } // namespace probekit::inline v0::detail

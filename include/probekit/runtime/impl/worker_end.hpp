@@ -49,7 +49,7 @@ void WorkerCore<P, Pol, Obs, Clk>::context_gone() noexcept {
     static_cast<void>(without_bad_alloc([this] { give_place_back(); }));
     extras_->next_probe.reset();
     // A strand must not outlive its context, nor what a user's probe may hold.
-    asked_gone_ = attempt_ != Attempt::running || !probe_serves_its_looks();
+    asked_gone_ = attempt_ != Attempt::running || !asked_.serves_its_looks();
     if (asked_gone_) std::destroy_at(&asked_);
 }
 

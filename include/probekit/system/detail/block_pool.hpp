@@ -47,7 +47,7 @@ public:
         if (index < class_count) {
             const std::lock_guard lock{mutex_};
             Class& one = classes_[index];
-            if (one.count < most_bytes / (smallest << index)) {
+            if (one.count < most_bytes / smallest >> index) {
                 one.free = ::new (memory) Block{one.free};
                 ++one.count;
                 return;

@@ -15,6 +15,7 @@
 #include <probekit/system/detail/executors.hpp>
 #include <probekit/system/detail/mutex.hpp>
 #include <probekit/system/detail/ref.hpp>
+#include <probekit/system/detail/spec_cache.hpp>
 
 namespace probekit::inline v0::detail {
 
@@ -40,8 +41,8 @@ private:
     ContextMember* next_ = nullptr;
 };
 
-/// What all probes and workers of one execution context share: the memory pool, the timing wheels, and the work that
-/// keeps run() going. Counted, since a worker may outlive its context; after the context has gone, only memory is left.
+/// What all probes and workers of one execution context share: the memory pool, the timing wheels, equal specs, and the
+/// work that keeps run() going. Counted, since a worker may outlive its context; after the context has gone, only memory is left.
 class ContextState final : public RefCounted<ContextState> {
 public:
     explicit ContextState(asio::any_io_executor executor) : executor_(std::move(executor)) {}
@@ -51,6 +52,11 @@ public:
     [[nodiscard]] static Ref<ContextState> of(const Executor& executor);
 
     [[nodiscard]] BlockPool& pool() noexcept { return pool_; }
+
+    /// The wheel on the steady clock, once Wheel::of() has made it.
+    [[nodiscard]] const Ref<Wheel>& steady() const noexcept { return steady_; }
+
+    [[nodiscard]] SpecCache& specs() noexcept { return *specs_; }
 
     /// Runs on the context itself, under no strand.
     [[nodiscard]] const asio::any_io_executor& executor() const noexcept { return executor_; }
@@ -108,6 +114,7 @@ private:
     void shutdown() noexcept;
 
     BlockPool pool_;
+    const Ref<SpecCache> specs_{new SpecCache};
     asio::any_io_executor executor_;
     Mutex mutex_;
     asio::any_io_executor work_;
