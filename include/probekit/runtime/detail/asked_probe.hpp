@@ -21,7 +21,7 @@ public:
 
     /// Whether it can only be cancelled through a slot: our own probes end an attempt without.
     static constexpr bool needs_slot =
-        requires(const P& probe) { probe.keeps_timeout(); } || !std::derived_from<P, ProbeOfOurs>;
+        requires(const P& asked) { asked.keeps_timeout(); } || !std::derived_from<P, ProbeOfOurs>;
 
     explicit AskedProbe(P&& given) : probe(std::move(given)), executor_(executor_to_store(probe)) {}
 
@@ -59,16 +59,16 @@ public:
     P probe;
 
 private:
-    static constexpr bool shows_executor = requires(const P& probe) {
-        { probe.look_executor() } -> std::same_as<const Executor&>;
+    static constexpr bool shows_executor = requires(const P& asked) {
+        { asked.look_executor() } -> std::same_as<const Executor&>;
     };
-    static constexpr bool holds_any = requires(const P& probe) { probe.keeps_timeout(); };
+    static constexpr bool holds_any = requires(const P& asked) { asked.keeps_timeout(); };
 
-    [[nodiscard]] static auto executor_to_store(const P& probe) {
+    [[nodiscard]] static auto executor_to_store(const P& asked) {
         if constexpr (shows_executor)
             return Nothing{};
         else
-            return Executor(probe.get_executor());
+            return Executor(asked.get_executor());
     }
 
     [[no_unique_address]] std::conditional_t<shows_executor, Nothing, Executor> executor_;
