@@ -10,6 +10,8 @@
 
 #include <asio/any_io_executor.hpp>
 #include <asio/async_result.hpp>
+#include <asio/ip/address.hpp>
+#include <asio/ip/address_v4.hpp>
 
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/message.hpp>
@@ -49,11 +51,14 @@ public:
     /// Whether there is something to resolve.
     [[nodiscard]] bool is_name() const noexcept { return is_name_; }
 
-    [[nodiscard]] DialTarget dial() const noexcept {
-        if (large_) return *large_;
-        DialTarget target{.silent = silent_, .close = close_};
-        if (!is_name_) target.address.emplace(v4_);
-        return target;
+    [[nodiscard]] DialSettings settings() const noexcept {
+        return {large_ ? large_->rare.get() : nullptr, silent_, close_};
+    }
+    /// Empty: the host is a name.
+    [[nodiscard]] std::optional<asio::ip::address> address() const noexcept {
+        if (large_) return large_->address;
+        if (is_name_) return std::nullopt;
+        return v4_;
     }
 
     [[nodiscard]] std::string message(const ProbeResult& result, std::optional<Duration>) const override {
@@ -98,7 +103,8 @@ private:
 
     static constexpr bool sends = false;
 
-    [[nodiscard]] DialTarget dial_target() const noexcept { return target_->dial(); }
+    [[nodiscard]] DialSettings dial_settings() const noexcept { return target_->settings(); }
+    [[nodiscard]] std::optional<asio::ip::address> dial_address() const noexcept { return target_->address(); }
     [[nodiscard]] std::string_view dial_host() const noexcept { return target_->action.host; }
     [[nodiscard]] std::uint16_t dial_port() const noexcept { return target_->action.port; }
 

@@ -43,27 +43,39 @@ inline void linger_on_close(int socket, int seconds) noexcept {
 
 inline void reset_on_close(int socket) noexcept { linger_on_close(socket, 0); }
 
-/// Where to connect, made ready once per probe: a literal address needs no resolver ever again.
-struct DialTarget {
+/// How to connect to a target, apart from its address. Made for each use, and so no more than this.
+struct DialSettings {
     /// What few targets have.
     struct Rare {
         std::optional<asio::ip::address> source = {};
         std::optional<UnixAddress> unix_socket = {};
     };
 
-    std::optional<asio::ip::address> address = {}; ///< empty: the host is a name
-    std::shared_ptr<const Rare> rare = {};         ///< null: nothing of it
+    const Rare* rare = nullptr; ///< null: nothing of it
     bool silent = false;
     SocketClose close = SocketClose::reset;
 
     /// Null: the system chooses where the connection comes from.
     [[nodiscard]] const asio::ip::address* source() const noexcept {
-        return rare && rare->source ? &*rare->source : nullptr;
+        return rare != nullptr && rare->source ? &*rare->source : nullptr;
     }
     /// Null: host and port count.
     [[nodiscard]] const UnixAddress* unix_socket() const noexcept {
-        return rare && rare->unix_socket ? &*rare->unix_socket : nullptr;
+        return rare != nullptr && rare->unix_socket ? &*rare->unix_socket : nullptr;
     }
+};
+
+/// Where to connect, made ready once per probe: a literal address needs no resolver ever again.
+struct DialTarget {
+    using Rare = DialSettings::Rare;
+
+    std::optional<asio::ip::address> address = {}; ///< empty: the host is a name
+    std::unique_ptr<const Rare> rare = {};         ///< null: nothing of it
+    bool silent = false;
+    SocketClose close = SocketClose::reset;
+
+    [[nodiscard]] DialSettings settings() const noexcept { return {rare.get(), silent, close}; }
+    [[nodiscard]] const UnixAddress* unix_socket() const noexcept { return settings().unix_socket(); }
     /// Whether there is something to resolve.
     [[nodiscard]] bool is_name() const noexcept { return !address && unix_socket() == nullptr; }
 
@@ -77,13 +89,14 @@ struct DialTarget {
         Rare rare;
         if (!options.source_address.empty()) rare.source = asio::ip::make_address(options.source_address);
         if (!options.unix_socket.empty()) rare.unix_socket.emplace(options.unix_socket);
-        if (rare.source || rare.unix_socket) target.rare = std::make_shared<const Rare>(rare);
+        if (rare.source || rare.unix_socket) target.rare = std::make_unique<const Rare>(rare);
         return target;
     }
 };
 
 /// An attempt that begins with a TCP connection. A Derived has
-///     DialTarget dial_target() const; (or a reference) std::string_view dial_host() const; std::uint16_t dial_port() const;
+///     DialSettings dial_settings() const; std::optional<asio::ip::address> dial_address() const;
+///     std::string_view dial_host() const; std::uint16_t dial_port() const;
 ///     static constexpr bool sends;    whether it goes on when connected. Then connecting may have failed all the same, which
 ///                                     its first call on the socket tells, and it goes to connect_failed()
 ///     void connected(Ref<Derived> self);                                       the connection is in socket_
@@ -108,14 +121,15 @@ protected:
 
     /// Connects socket_, which is closed, to the target. Continues in connected() or dial_failed(), perhaps before it returns.
     void dial(Ref<Derived> self) {
-        const DialTarget& target = this->derived().dial_target();
-        if (const UnixAddress* const socket = target.unix_socket()) return connect_to(std::move(self), *socket);
-        if (!target.address) return resolve(std::move(self));
-        endpoint_ = {*target.address, this->derived().dial_port()};
+        const DialSettings settings = this->derived().dial_settings();
+        if (const UnixAddress* const socket = settings.unix_socket()) return connect_to(std::move(self), *socket);
+        const std::optional<asio::ip::address> address = this->derived().dial_address();
+        if (!address) return resolve(std::move(self));
+        endpoint_ = {*address, this->derived().dial_port()};
         connect(std::move(self));
     }
 
-    [[nodiscard]] bool lingers() noexcept { return this->derived().dial_target().close == SocketClose::linger; }
+    [[nodiscard]] bool lingers() noexcept { return this->derived().dial_settings().close == SocketClose::linger; }
 
     /// With a reset, unless it is to linger: no TIME_WAIT on either side, and close() never blocks. After the peer's end of
     /// stream it sees no reset.
@@ -312,15 +326,15 @@ private:
 
     // What is set before connecting. Returns an errno.
     [[nodiscard]] int prepare(int fd) noexcept {
-        const DialTarget& target = this->derived().dial_target();
-        if (const asio::ip::address* const address = target.source()) {
+        const DialSettings settings = this->derived().dial_settings();
+        if (const asio::ip::address* const address = settings.source()) {
             const asio::ip::tcp::endpoint source{*address, 0};
             // Of an address with no port left it says that it is in use.
             if (::bind(fd, source.data(), static_cast<socklen_t>(source.size())) != 0)
                 return errno == EADDRINUSE ? EADDRNOTAVAIL : errno;
         }
 #if defined(TCP_QUICKACK)
-        if (target.silent) {
+        if (settings.silent) {
             const int off = 0;
             if (::setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof off) != 0) return errno;
         }

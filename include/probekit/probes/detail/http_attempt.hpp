@@ -145,7 +145,10 @@ private:
 
     static constexpr bool sends = true;
 
-    [[nodiscard]] const DialTarget& dial_target() const noexcept { return target_->dial; }
+    [[nodiscard]] DialSettings dial_settings() const noexcept { return target_->dial.settings(); }
+    [[nodiscard]] const std::optional<asio::ip::address>& dial_address() const noexcept {
+        return target_->dial.address;
+    }
     [[nodiscard]] std::string_view dial_host() const noexcept { return target_->plan.host(); }
     [[nodiscard]] std::uint16_t dial_port() const noexcept { return exchange_.port(); }
 
