@@ -36,26 +36,38 @@ public:
     [[nodiscard]] std::string authority() const { return path("ca.pem"); }
     [[nodiscard]] std::string other_authority() const { return path("other-ca.pem"); }
 
-    /// `names`: as subjectAltName takes them, "DNS:a.example,IP:127.0.0.1". `days` from now, -1: expired.
+    /// `names`: as subjectAltName takes them, "DNS:a.example,IP:127.0.0.1". `days` from now, negative: expired.
     [[nodiscard]] Pair make(const std::string& file, std::string_view names, int days = 30,
                             const std::string& key_type = "ec -pkeyopt ec_paramgen_curve:prime256v1") const {
         std::ofstream{path(file + ".ext")} << "subjectAltName=" << names << '\n';
         openssl("req -new -nodes -newkey " + key_type + " -subj /CN=probekit-test -keyout " + path(file + ".key") +
                 " -out " + path(file + ".csr"));
-        openssl("x509 -req -in " + path(file + ".csr") + " -CA " + path("ca.pem") + " -CAkey " + path("ca.key") +
-                " -CAcreateserial -days " + std::to_string(days) + " -extfile " + path(file + ".ext") + " -out " +
-                path(file + ".pem"));
+        // OpenSSL 3.4 and later refuse days before today, but let the validity be given; earlier ones do not.
+        const auto sign = [&](const std::string& validity) {
+            return run("x509 -req -in " + path(file + ".csr") + " -CA " + path("ca.pem") + " -CAkey " + path("ca.key") +
+                       " -CAcreateserial " + validity + " -extfile " + path(file + ".ext") + " -out " +
+                       path(file + ".pem"));
+        };
+        if (!sign("-days " + std::to_string(days)) &&
+            (days >= 0 || !sign("-not_before 20200101000000Z -not_after 20200102000000Z")))
+            throw std::runtime_error{"openssl x509: " + log()};
         return {path(file + ".pem"), path(file + ".key")};
     }
 
     void openssl(const std::string& arguments) const {
-        const std::string command = "openssl " + arguments + " >" + path("log") + " 2>&1";
-        if (std::system(command.c_str()) == 0) return;
-        std::ifstream log{path("log")};
-        throw std::runtime_error{command + ": " + std::string{std::istreambuf_iterator<char>{log}, {}}};
+        if (!run(arguments)) throw std::runtime_error{"openssl " + arguments + ": " + log()};
     }
 
 private:
+    [[nodiscard]] bool run(const std::string& arguments) const {
+        const std::string command = "openssl " + arguments + " >" + path("log") + " 2>&1";
+        return std::system(command.c_str()) == 0;
+    }
+    [[nodiscard]] std::string log() const {
+        std::ifstream file{path("log")};
+        return {std::istreambuf_iterator<char>{file}, {}};
+    }
+
     void make_authority(const std::string& name) const {
         openssl("req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 30 -subj /CN=" + name +
                 " -keyout " + path(name + ".key") + " -out " + path(name + ".pem"));

@@ -137,7 +137,7 @@ public:
     /// The look is over: is the certificate's end near? Throws std::bad_alloc.
     void review(ProbeResult& result) const {
         if (!is_secured_ || result.outcome != Outcome::success || target_->warn_before_expiry == Duration{}) return;
-        const auto left = expires_ - std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+        const auto left = expires_ - std::chrono::system_clock::now();
         if (left >= target_->warn_before_expiry) return;
         const auto days = std::chrono::floor<std::chrono::days>(left).count();
         result.outcome = Outcome::warning;
@@ -245,6 +245,7 @@ private:
             if (is_secured_ && records_.between_records()) return {Moved::State::ended};
             return lost(tls::Errc::closed);
         }
+        if (reason_ == 0) return no_memory(); // not even for an entry in its queue of errors
         return lost(cause_of_reason());
     }
 
