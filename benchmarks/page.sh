@@ -272,7 +272,7 @@ $(table uring 'NF > 10' probe=1 "CPU ratio=3" "middle half=4" "probe, µs=8" "al
 
 Counted, for one look each; "refused" are looks at a port that nobody listens at:
 
-$(whole_table counts | cut -d '|' -f 1-4 | sed 's/|.*/&|/')
+$(whole_table counts | grep '^|' | cut -d '|' -f 1-4 | sed 's/|.*/&|/')
 
 ## How many at once
 
