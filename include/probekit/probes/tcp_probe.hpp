@@ -39,8 +39,6 @@ public:
           silent_(options.silent),
           close_(options.silent ? SocketClose::reset : options.close) {
         DialTarget parsed = DialTarget::of(action.host, options);
-        parsed.silent = silent_;
-        parsed.close = close_;
         is_name_ = parsed.is_name();
         if (parsed.rare || (parsed.address && parsed.address->is_v6()))
             large_ = std::make_unique<const DialTarget>(std::move(parsed));
@@ -63,7 +61,7 @@ public:
 
     [[nodiscard]] std::string message(const ProbeResult& result, std::optional<Duration>) const override {
         if (result.passed()) return {};
-        if (const UnixAddress* const socket = large_ ? large_->unix_socket() : nullptr)
+        if (const UnixAddress* const socket = settings().unix_socket())
             return dial_message({}, socket->text(), result.phase, result.cause, "unix");
         const std::string_view host = host_or_loopback(action.host);
         const std::string address = join_host_port(host, std::to_string(action.port));

@@ -71,11 +71,8 @@ struct DialTarget {
 
     std::optional<asio::ip::address> address = {}; ///< empty: the host is a name
     std::unique_ptr<const Rare> rare = {};         ///< null: nothing of it
-    bool silent = false;
-    SocketClose close = SocketClose::reset;
 
-    [[nodiscard]] DialSettings settings() const noexcept { return {rare.get(), silent, close}; }
-    [[nodiscard]] const UnixAddress* unix_socket() const noexcept { return settings().unix_socket(); }
+    [[nodiscard]] const UnixAddress* unix_socket() const noexcept { return DialSettings{rare.get()}.unix_socket(); }
     /// Whether there is something to resolve.
     [[nodiscard]] bool is_name() const noexcept { return !address && unix_socket() == nullptr; }
 

@@ -57,15 +57,15 @@ public:
     HttpGetAction action;
     DialTarget dial;
     http::ExchangePlan plan;
+    SocketClose close;
 
 protected:
     /// `has_tls`: whether its attempts can speak TLS.
     HttpTargetBase(HttpGetAction what, const HttpOptions& options, bool has_tls)
         : action(std::move(what)),
           dial(DialTarget::of(action.host, options)),
-          plan(action, options, dial.address ? dial.address->to_string() : std::string{}, has_tls) {
-        dial.close = options.close;
-    }
+          plan(action, options, dial.address ? dial.address->to_string() : std::string{}, has_tls),
+          close(options.close) {}
     ~HttpTargetBase() = default;
 };
 
@@ -145,7 +145,9 @@ private:
 
     static constexpr bool sends = true;
 
-    [[nodiscard]] DialSettings dial_settings() const noexcept { return target_->dial.settings(); }
+    [[nodiscard]] DialSettings dial_settings() const noexcept {
+        return {.rare = target_->dial.rare.get(), .close = target_->close};
+    }
     [[nodiscard]] const std::optional<asio::ip::address>& dial_address() const noexcept {
         return target_->dial.address;
     }
