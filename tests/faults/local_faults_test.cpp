@@ -185,7 +185,7 @@ Seen look_without(asio::io_context& io, P probe, Call call, int error) {
     return seen;
 }
 
-void check(const Seen& seen, int error) {
+void check(const Seen& seen, int error, const std::string& message = {}) {
     CHECK(seen.errors == 4);
     CHECK(seen.all_right);
     CHECK(seen.error == std::error_code{error, std::system_category()});
@@ -194,6 +194,7 @@ void check(const Seen& seen, int error) {
     CHECK_FALSE(seen.was_told);
     CHECK(seen.has_passed);
     CHECK(seen.health == Health::passing);
+    CHECK(seen.message.ends_with(message));
 }
 
 const Fault good{"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", Fault::Then::closes};
@@ -214,12 +215,8 @@ TEST_CASE("what is lacking for a connection is an error that moves no counter, a
     INFO(what);
     asio::io_context io;
     const FaultyServer server{io, good};
-    const Seen tcp = look_without(io, TcpProbe{io, {.port = server.port()}}, call, error);
-    check(tcp, error);
-    CHECK(tcp.message.ends_with(message));
-    const Seen http = look_without(io, HttpGetProbe{io, {.port = server.port()}}, call, error);
-    check(http, error);
-    CHECK(http.message.ends_with(message));
+    check(look_without(io, TcpProbe{io, {.port = server.port()}}, call, error), error, message);
+    check(look_without(io, HttpGetProbe{io, {.port = server.port()}}, call, error), error, message);
 }
 
 TEST_CASE("without a port at the source address that is asked for nobody is blamed") {
@@ -247,9 +244,7 @@ TEST_CASE("what is lacking on a connection that is there is an error that moves 
     asio::io_context io;
     const FaultyServer server{io, good};
     server_port = server.port();
-    const Seen http = look_without(io, HttpGetProbe{io, {.port = server.port()}}, call, error);
-    check(http, error);
-    CHECK(http.message.ends_with(message));
+    check(look_without(io, HttpGetProbe{io, {.port = server.port()}}, call, error), error, message);
 }
 
 TEST_CASE("an event loop that takes no more descriptors is an error that moves no counter, and passes by itself") {
@@ -286,10 +281,8 @@ TEST_CASE("what is lacking to resolve a name is an error that moves no counter, 
     INFO(what);
     asio::io_context io;
     const FaultyServer server{io, good};
-    const Seen seen =
-        look_without(io, TcpProbe{io, {.host = "localhost", .port = server.port()}}, call_getaddrinfo, error);
-    check(seen, error);
-    CHECK(seen.message.ends_with(message));
+    TcpProbe probe{io, {.host = "localhost", .port = server.port()}};
+    check(look_without(io, std::move(probe), call_getaddrinfo, error), error, message);
 }
 
 TEST_CASE("without a thread to resolve a name on nobody is blamed, and it passes by itself") {
