@@ -7,7 +7,11 @@
 #include <filesystem>
 #include <future>
 #include <iterator>
+#include <limits>
+#include <memory>
+#include <new>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -276,6 +280,43 @@ TEST_CASE("an answer may have to be more than its status") {
     CHECK(ask({http::body(http::whole_body).contains("up")}) ==
           R"(HTTP probe failed: expected body to contain "up", got "{\"status\": \"starting\"}")");
     CHECK(ask({http::latency_at_most(1ns)}).starts_with("HTTP probe failed: expected latency at most 1ns, got "));
+}
+
+TEST_CASE("a matcher that throws makes the look an error, which names what was thrown") {
+    struct Throwing final : http::Matcher {
+        explicit Throwing(int kind) : what(kind) {}
+        [[nodiscard]] bool matches(std::string_view) const override {
+            if (what == 0) throw std::system_error{std::make_error_code(std::errc::io_error)};
+            if (what == 1) throw std::out_of_range{"no such part"};
+            if (what == 2) throw std::bad_alloc{};
+            throw what;
+        }
+        int what;
+    };
+    const int kind = GENERATE(0, 1, 2, 3);
+    asio::io_context io;
+    LoopbackServer server{io, response(200, "body")};
+    HttpGetProbe probe{
+        io,
+        {.port = server.port()},
+        {.expect = {http::body().satisfies(http::matching("to be well", std::make_shared<const Throwing>(kind)))}}};
+    const auto [error, result] = look(io, probe);
+    const std::error_code expected[] = {std::make_error_code(std::errc::io_error), Errc::probe_threw,
+                                        std::make_error_code(std::errc::not_enough_memory), Errc::probe_threw};
+    CHECK(error == expected[kind]);
+    CHECK(result.outcome == Outcome::unknown);
+    if (kind == 1) CHECK(result.message() == "no such part");
+    if (kind == 3) CHECK(result.message() == "probe threw an unknown exception");
+}
+
+TEST_CASE("a length that is only announced takes no memory") {
+    asio::io_context io;
+    LoopbackServer server{io, "HTTP/1.1 503 Busy\r\nContent-Length: 999999999999999999\r\n\r\nshort"};
+    HttpGetProbe probe{io, {.port = server.port()}, {.body_limit = std::numeric_limits<std::size_t>::max()}};
+    const auto [error, result] = look(io, probe);
+    CHECK(error == Errc::incomplete_body);
+    CHECK(result.output == "short");
+    CHECK(result.output.capacity() < 1024 * 1024);
 }
 
 TEST_CASE("mistakes in expectations are mistakes in the settings") {

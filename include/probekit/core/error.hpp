@@ -26,7 +26,7 @@ enum class Errc {
     // "Could not ask": the attempt counts for nothing.
     incomplete_body, ///< the body broke off, timed out or was framed wrongly
     status_lost,     ///< somebody else reaped our child, and the system cannot tell its exit status any more
-    probe_threw,     ///< a user's probe threw something that is not a std::exception
+    probe_threw,     ///< a user's probe or matcher threw what has no error code
 };
 
 namespace detail {

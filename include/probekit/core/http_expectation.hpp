@@ -27,7 +27,8 @@ struct StatusRange {
 };
 
 /// A way to look at a text that this header need not know of: regular expressions, JSON, yours. Shared by the looks of a
-/// probe and called from the threads that run them, so it must not change.
+/// probe and called from the threads that run them, so it must not change. A look in which it throws is an error, "could
+/// not ask": the code of a std::system_error, std::errc::not_enough_memory, else Errc::probe_threw.
 class Matcher {
 public:
     Matcher() = default;

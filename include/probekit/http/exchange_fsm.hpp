@@ -28,7 +28,7 @@ namespace probekit::inline v0::http {
 /// One look by HTTP as a pure machine: requests, redirects, what the answer means and what the kubelet would say of it.
 /// It asks for one thing at a time; the caller does it and tells what came of it. It has no clock and no socket: the
 /// timeout is an event like the others. Nothing is allocated for an answer that is no redirect and of which nothing is
-/// to be kept. Functions may throw std::bad_alloc. Plan and result must outlive it.
+/// to be kept. Functions may throw std::bad_alloc, and what a matcher throws. Plan and result must outlive it.
 class ExchangeFsm {
 public:
     /// What the caller is to do next.
@@ -229,8 +229,9 @@ private:
         if (follows_) return !length_known || parser_.length() <= redirect_body_limit;
         keeps_body_ =
             plan_->keeps_output() || result_->status < 200 || result_->status > 299 || !plan_->expectations().empty();
+        // A length is only what the peer says: what is really there may take more, step by step.
         if (keeps_body_ && length_known)
-            result_->output.reserve(static_cast<std::size_t>(std::min(parser_.length(), body_left_)));
+            result_->output.reserve(std::min<std::uint64_t>({parser_.length(), body_left_, 64 * 1024}));
         return body_left_ != 0;
     }
 

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cerrno>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <span>
 #include <string>
@@ -158,16 +160,24 @@ private:
     template <class Next>
     void perform(Self self, Next next) {
         Step step = Step::done;
-        // Redirects and kept bodies take memory.
-        const bool had_memory = had_memory_for([&] {
+        const auto ask = [&]() -> std::error_code {
             step = next();
             if constexpr (Connection::has_tls)
                 if (step == Step::done) connection_.review(this->result_);
-        });
-        if (!had_memory) {
+            return {};
+        };
+        const auto note = [&]<class Thrown>(const Thrown& thrown) -> std::error_code {
+            const std::error_code code = CodeOfException{}(thrown);
+            if constexpr (std::same_as<Thrown, NoStandardException>)
+                this->result_.detail = code.message();
+            else if constexpr (!std::same_as<Thrown, std::bad_alloc>)
+                this->result_.detail = thrown.what();
+            return code;
+        };
+        // Redirects and kept bodies take memory, and a user's matcher may throw what it likes, which takes some to tell of.
+        if (const auto thrown = catching([&] { return catching(ask, note); }, CodeOfException{})) {
             if (this->socket_.is_open()) this->close_socket();
-            return this->finish_error(std::move(self), this->result_.phase,
-                                      std::make_error_code(std::errc::not_enough_memory));
+            return this->finish_error(std::move(self), this->result_.phase, thrown);
         }
         switch (step) {
         case Step::connect:
