@@ -55,6 +55,12 @@ const Certificates::Pair& expired() {
     return made;
 }
 
+/// Good beyond the year 2262, where a clock of nanoseconds ends.
+const Certificates::Pair& endless() {
+    static const Certificates::Pair made = certificates().make("endless", "IP:127.0.0.1", 2'000'000);
+    return made;
+}
+
 const Certificates::Pair& elsewhere() {
     static const Certificates::Pair made = certificates().make("elsewhere", "DNS:other.example,IP:192.0.2.1", 30);
     return made;
@@ -385,6 +391,14 @@ TEST_CASE("the end of the certificate is known, also of one that was refused") {
     CHECK(certificate.days_left() == std::chrono::days{29}); // of thirty, some seconds have passed
     CHECK(certificate.days_left(*certificate.expires()) == std::chrono::days{0});
     CHECK(certificate.days_left(*certificate.expires() + 1s) == std::chrono::days{-1});
+}
+
+TEST_CASE("the end of a certificate may lie thousands of years ahead") {
+    asio::io_context io;
+    TlsServer server{io, endless(), response(200, "")};
+    HttpsGetProbe probe{io, to(server.port()), {.warn_before_expiry = Duration::max()}};
+    CHECK(look(io, probe).result.outcome == Outcome::success);
+    CHECK(probe.peer_certificate().days_left() == std::chrono::days{1'999'999});
 }
 
 TEST_CASE("a certificate whose end is near is warned of") {

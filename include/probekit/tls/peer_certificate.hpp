@@ -31,7 +31,8 @@ public:
         std::chrono::system_clock::time_point now = std::chrono::system_clock::now()) const noexcept {
         const std::optional<Time> end = expires();
         if (!end) return std::nullopt;
-        return std::chrono::floor<std::chrono::days>(*end - now);
+        // In whole seconds, which changes no day: the clock's own unit ends in 2262, which many certificates do not.
+        return std::chrono::floor<std::chrono::days>(*end - std::chrono::ceil<std::chrono::seconds>(now));
     }
 
     // For the probe.

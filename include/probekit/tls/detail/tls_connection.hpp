@@ -137,14 +137,17 @@ public:
     /// The look is over: is the certificate's end near? Throws std::bad_alloc.
     void review(ProbeResult& result) const {
         if (!is_secured_ || result.outcome != Outcome::success || target_->warn_before_expiry == Duration{}) return;
-        const auto left = expires_ - std::chrono::system_clock::now();
-        if (left >= target_->warn_before_expiry) return;
+        if (expires_ == tls::PeerCertificate::never_seen) return;
+        // In whole seconds: the clock's own unit ends in 2262, which many certificates do not.
+        using std::chrono::ceil;
+        using std::chrono::seconds;
+        const seconds left = seconds{expires_} - ceil<seconds>(std::chrono::system_clock::now()).time_since_epoch();
+        if (left >= ceil<seconds>(target_->warn_before_expiry)) return;
         const auto days = std::chrono::floor<std::chrono::days>(left).count();
         result.outcome = Outcome::warning;
-        result.detail =
-            "certificate of " + target_->name +
-            (left < std::chrono::seconds{} ? " has expired"
-                                           : " expires in " + std::to_string(days) + (days == 1 ? " day" : " days"));
+        result.detail = "certificate of " + target_->name +
+                        (left < seconds{} ? " has expired"
+                                          : " expires in " + std::to_string(days) + (days == 1 ? " day" : " days"));
     }
 
     /// What a context needs to serve such connections.
@@ -214,9 +217,8 @@ private:
     static int verify(X509_STORE_CTX* chain, void*) noexcept {
         auto* const ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(chain, SSL_get_ex_data_X509_STORE_CTX_idx()));
         auto& self = *static_cast<TlsConnection*>(SSL_get_app_data(ssl));
-        const std::int64_t seconds = expiry_of(X509_STORE_CTX_get0_cert(chain));
-        self.expires_ = tls::PeerCertificate::Time{std::chrono::seconds{seconds}};
-        self.target_->expires.store(seconds, std::memory_order_relaxed);
+        self.expires_ = expiry_of(X509_STORE_CTX_get0_cert(chain));
+        self.target_->expires.store(self.expires_, std::memory_order_relaxed);
         return SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE ? 1 : X509_verify_cert(chain);
     }
 
@@ -281,8 +283,8 @@ private:
     const HttpsTarget* target_ = nullptr;
     Ssl ssl_;
     RecordTracker records_;
-    tls::PeerCertificate::Time expires_ = {};
-    unsigned long reason_ = 0; // OpenSSL's
+    std::int64_t expires_ = tls::PeerCertificate::never_seen; // the peer's certificate: seconds since 1970
+    unsigned long reason_ = 0;                                // OpenSSL's
     tls::Errc cause_ = tls::Errc::protocol_error;
     int socket_ = -1;
     int socket_error_ = 0; // of the last call
