@@ -20,6 +20,9 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
+#include <probekit/probes/any_probe.hpp>
+#include <probekit/probes/function_probe.hpp>
+#include <probekit/probes/tcp_probe.hpp>
 #include <probekit/runtime/attempt_limit.hpp>
 #include <probekit/runtime/startup_gate.hpp>
 #include <probekit/system/detail/context_state.hpp>
@@ -514,6 +517,23 @@ TEST_CASE("workers of one context share equal specs, and another spec is another
     CHECK(workers[2]->snapshot().attempts == 1);
     for (auto& worker : workers) worker.reset();
     CHECK(specs.size() == 0);
+}
+
+TEST_CASE("a worker stays on its executor when another probe comes") {
+    asio::io_context io;
+    asio::io_context other;
+    int calls = 0;
+    const auto count = [&calls] { return ++calls != 0; };
+    ProbeWorker worker{FunctionProbe{io, count}, ProbeSpec{}};
+    worker.target_replaced(FunctionProbe{other, count});
+    CHECK(worker.get_executor() == asio::any_io_executor{io.get_executor()});
+    worker.start();
+    while (calls == 0) io.run_one_for(20s);
+    CHECK(other.poll() == 0);
+
+    ProbeWorker any{AnyProbe{TcpProbe{io, {.port = 1}}}, ProbeSpec{}};
+    any.target_replaced(AnyProbe{TcpProbe{other, {.port = 1}}});
+    CHECK(any.get_executor() == asio::any_io_executor{io.get_executor()});
 }
 
 TEST_CASE("a callback may replace itself, stop, move or destroy the worker") {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -92,6 +93,31 @@ TEST_CASE("workers on strands look, are read from anywhere, triggered, paused an
     }
     pool.join(); // nothing keeps it at work any more
     CHECK(limit.in_flight() == 0);
+}
+
+TEST_CASE("a probe is replaced on its worker's strand while other threads post to that") {
+    asio::thread_pool pool{2};
+    const auto strand = asio::make_strand(pool);
+    StartupGate gate{pool};
+    ProbeWorker worker{TcpProbe{strand, {.port = 1}}, ProbeSpec{.period = 1ms, .timeout = 5s}};
+    const auto on_strand = [&](auto call) {
+        std::promise<void> done;
+        asio::post(strand, [&] {
+            call();
+            done.set_value();
+        });
+        done.get_future().get();
+    };
+    on_strand([&] { worker.start(gate); });
+    std::atomic<bool> over = false;
+    std::thread other{[&] {
+        while (!over) gate.open(), gate.shut();
+    }};
+    for (int i = 0; i != 100; ++i) on_strand([&] { worker.target_replaced(TcpProbe{strand, {.port = 1}}); });
+    over = true;
+    other.join();
+    on_strand([&] { worker.stop(); });
+    pool.join();
 }
 
 TEST_CASE("looks by hand from several threads") {

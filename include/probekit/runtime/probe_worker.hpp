@@ -160,6 +160,7 @@ public:
     /// Another target: initial health (told to on_verdict if it differs), hold over, initial delay from now. An attempt in
     /// flight is dropped. The grid goes on, as the kubelet's does over a restart; probe_now() looks at once.
     void target_replaced() noexcept { core_->target_replaced(); }
+    /// The same, with another probe from now on. The worker stays on the executor that it has.
     void target_replaced(P next) { core_->target_replaced(std::move(next)); }
     /// Failing, for every kind, unless on hold; no looks until target_replaced() or target_back().
     void target_gone() noexcept { core_->happen(event::TargetGone{}); }

@@ -73,6 +73,9 @@ public:
     // For workers, which need the executor at every look.
     [[nodiscard]] const Executor& look_executor() const noexcept { return executor_; }
 
+    // For workers, whose other threads may be reading the executor: this becomes `other` in all but that.
+    void take_settings(Derived&& other) noexcept { static_cast<Derived*>(this)->target_ = std::move(other.target_); }
+
     // For workers and AnyProbe: the same without a token, and it may complete at once.
     void begin_look(Duration timeout, LookHandler<Executor> handler) {
         const Ref<Wheel>& wheel = handler.client().look_context().steady();

@@ -47,8 +47,11 @@ public:
             return !std::derived_from<P, ProbeOfOurs>;
     }
 
+    /// The executor stays as it is: other threads read it, to post to it.
     void replace(P&& next) {
-        if constexpr (std::is_move_assignable_v<P>) {
+        if constexpr (shows_executor) {
+            probe.take_settings(std::move(next));
+        } else if constexpr (std::is_move_assignable_v<P>) {
             probe = std::move(next);
         } else { // a capturing lambda's
             std::destroy_at(&probe);
