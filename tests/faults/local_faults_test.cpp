@@ -36,6 +36,7 @@
 #include <probekit/probes/http_get_probe.hpp>
 #include <probekit/probes/tcp_probe.hpp>
 #include <probekit/runtime/probe_worker.hpp>
+#include <probekit/runtime/startup_gate.hpp>
 
 #include "faulty_server.hpp"
 
@@ -47,6 +48,7 @@ enum Call : std::size_t {
     call_connect,
     call_send,
     call_recv,
+    call_epoll_create,
     call_epoll_ctl,
     call_pipe2,
     call_clone,
@@ -105,6 +107,11 @@ ssize_t send(int fd, const void* bytes, std::size_t size, int flags) {
 ssize_t recv(int fd, void* bytes, std::size_t size, int flags) {
     static const auto real = next<ssize_t(int, void*, std::size_t, int)>("recv");
     return fails_for(fd, call_recv) ? -1 : real(fd, bytes, size, flags);
+}
+
+int epoll_create1(int flags) noexcept {
+    static const auto real = next<int(int)>("epoll_create1");
+    return fails(call_epoll_create) ? -1 : real(flags);
 }
 
 int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) noexcept {
@@ -245,6 +252,19 @@ TEST_CASE("what is lacking on a connection that is there is an error that moves 
     const FaultyServer server{io, good};
     server_port = server.port();
     check(look_without(io, HttpGetProbe{io, {.port = server.port()}}, call, error), error, message);
+}
+
+TEST_CASE("an event loop that cannot begin is an exception of the constructor that needs it") {
+    asio::io_context io;
+    errors[call_epoll_create] = EMFILE;
+    CHECK_THROWS_AS((TcpProbe{io, {.port = 1}}), std::system_error);
+    CHECK_THROWS_AS((StartupGate{io}), std::system_error);
+    errors[call_epoll_create] = 0;
+    TcpProbe probe{io, {.port = 1}};
+    ProbeWorker worker{std::move(probe), ProbeSpec{.period = 1ms, .timeout = 20s, .failure_threshold = 1}};
+    worker.start();
+    while (!worker.snapshot().judged) io.run_one_for(60s);
+    CHECK(worker.health() == Health::failing);
 }
 
 TEST_CASE("an event loop that takes no more descriptors is an error that moves no counter, and passes by itself") {

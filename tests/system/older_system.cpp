@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 // older_system WHICH PROGRAM ARGUMENTS...: runs a program as on another system, by a filter of its system calls.
 //   linux-5.4: pidfds there are, but no close_range, no signals to groups by pidfd, no exit status by ioctl
+//   container: the same, by a filter that allows none of the calls it does not know
 //   emulator:  no pidfds at all, and clone() knows no CLONE_PIDFD
 // PROBEKIT_TEST_KERNEL tells the tests.
 #include <cerrno>
@@ -49,9 +50,14 @@ void refuse_if(std::uint32_t number, std::size_t argument, std::uint16_t test, u
 int main(int argc, char** argv) {
     if (argc < 3) return 2;
     const bool emulator = std::string_view{argv[1]} == "emulator";
+    const bool container = std::string_view{argv[1]} == "container";
     load(offsetof(seccomp_data, nr));
-    refuse(SYS_clone3, ENOSYS);
-    refuse(SYS_close_range, ENOSYS);
+    refuse(SYS_clone3, ENOSYS); // libc knows no other way to go back to clone()
+    refuse(SYS_close_range, container ? EPERM : ENOSYS);
+    if (container) {
+        refuse(SYS_pidfd_open, EPERM);
+        refuse(SYS_pidfd_send_signal, EPERM);
+    }
     if (emulator) {
         refuse(SYS_pidfd_open, ENOSYS);
         refuse_if(SYS_clone, 0, BPF_JSET, CLONE_PIDFD, EINVAL);

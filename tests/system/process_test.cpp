@@ -404,6 +404,28 @@ TEST_CASE("a detached process is neither killed nor reaped") {
     CHECK(WEXITSTATUS(status) == 3);
 }
 
+TEST_CASE("a termination goes with the process it was for") {
+    asio::io_context io;
+    Process process{io};
+    Runner detached;
+    REQUIRE(!process.start(detached.spec()));
+    const int pid = process.pid();
+    End first;
+    process.async_terminate({.signal = 0, .grace = 1ns}, first.handler());
+    process.detach();
+    Runner next;
+    REQUIRE(!process.start(next.spec()));
+    End second;
+    process.async_terminate({.signal = 0, .grace = 1h}, second.handler());
+    for (int i = 0; i != 10; ++i) io.poll(); // what is due comes now
+    next.end();
+    run_dry(io);
+    CHECK(first.was_aborted());
+    CHECK(second.is({.code = 3}));
+    detached.end();
+    CHECK(::waitpid(pid, nullptr, 0) == pid);
+}
+
 TEST_CASE("a process may be moved while it runs") {
     asio::io_context io;
     Runner runner;

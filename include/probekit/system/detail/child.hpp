@@ -78,7 +78,8 @@ inline constexpr unsigned long pidfd_get_info = _IOWR(0xFF, 11, PidfdInfo);
     return result;
 }
 
-/// Signals by the pidfd, which no reuse of the id can mislead. ENOSYS or EINVAL: this kernel cannot.
+/// Signals by the pidfd, which no reuse of the id can mislead. ENOSYS or EINVAL: this kernel cannot; EPERM may mean the
+/// same, as the system call filters of older containers say that of calls they do not know.
 [[nodiscard]] inline std::error_code signal_by_pidfd(const Child& child, int signal, unsigned flags) noexcept {
     if (child.pidfd < 0) return {ENOSYS, std::system_category()};
     if (::syscall(call_pidfd_send_signal, child.pidfd, signal, nullptr, flags) == 0) return {};
@@ -122,7 +123,7 @@ inline constexpr unsigned long pidfd_get_info = _IOWR(0xFF, 11, PidfdInfo);
 /// Signals the child's process group. Before the child is reaped: afterwards, on older systems, its id may be another's.
 [[nodiscard]] inline std::error_code signal_group(const Child& child, int signal) noexcept {
     const std::error_code error = signal_group_by_pidfd(child, signal);
-    if (error.value() != ENOSYS && error.value() != EINVAL) return error;
+    if (error.value() != ENOSYS && error.value() != EINVAL && error.value() != EPERM) return error;
     // As long as the child can be waited for, its id, and with it the group's, cannot have been given away.
     siginfo_t info = {};
     if (wait_for(child, info, WEXITED | WNOHANG | WNOWAIT) != 0) return {ESRCH, std::system_category()};

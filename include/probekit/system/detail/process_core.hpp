@@ -113,6 +113,7 @@ public:
         const std::lock_guard lock{mutex_};
         child_.release();
         pipe_.close();
+        forget_termination(); // else the next process would end by it
         error_ = std::make_error_code(std::errc::no_child_process);
         waiters_->complete_all(asio::error::operation_aborted, {});
     }

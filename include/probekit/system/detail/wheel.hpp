@@ -182,6 +182,8 @@ private:
 
     Wheel(ContextState& context, const void* clock, TimePoint (*clock_now)(const void*))
         : context_(&context), clock_(clock), now_(clock_now), wheel_(now()) {
+        // The first timer of a context opens its event loop's descriptors, which may throw: here, where that is allowed.
+        timer_.emplace(context.executor());
         context.wheels_.push_back(this);
     }
 
@@ -214,7 +216,6 @@ private:
         }
         armed_at_ = due;
         const std::error_code no_memory = without_bad_alloc([&] {
-            if (!timer_) timer_.emplace(context_->executor());
             if (clock_ == nullptr)
                 timer_->expires_at(std::max(due, TimePoint{}));
             else
@@ -254,7 +255,7 @@ private:
     TimePoint armed_at_ = TimePoint::max(); // when the pending wait ends
     std::thread::id turner_;                // who is in turn(), if anybody
     bool closed_ = false;
-    std::optional<asio::steady_timer> timer_;
+    std::optional<asio::steady_timer> timer_; // gone with the context
 };
 
 inline void ContextState::shutdown() noexcept {
