@@ -123,6 +123,17 @@ TEST_CASE("a TCP look allocates nothing, open or refused") {
     CHECK(allocations_of(io, AnyProbe{TcpProbe{io, {.port = server.port()}}}, Health::passing, 200) == 0);
 }
 
+TEST_CASE("our own probes stand inside AnyProbe") {
+    asio::io_context io{1};
+    TcpProbe tcp{io, {.port = 1}};
+    HttpGetProbe http{io, {.port = 1}};
+    ExecProbe exec{io, {.command = {"true"}}};
+    FunctionProbe function{io, [] { return true; }};
+    const std::size_t before = allocations;
+    const AnyProbe probes[] = {std::move(tcp), std::move(http), std::move(exec), std::move(function)};
+    CHECK(allocations == before);
+}
+
 TEST_CASE("an HTTP look allocates nothing, answered or refused") {
     asio::io_context io{1};
     Server server{io, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"};

@@ -1,6 +1,6 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 //
-// A program without exceptions: it looks in every way there is, and ends with 0 if all went well.
+// A program without exceptions and run-time type information: it looks in every way there is, and ends with 0 if all went well.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -25,7 +25,9 @@ template <class Exception>
 #include <asio/ip/tcp.hpp>
 #include <asio/write.hpp>
 
+#include <probekit/http/regex.hpp>
 #include <probekit/probekit.hpp>
+#include <probekit/simulation/simulate.hpp>
 
 using namespace probekit;
 using namespace std::chrono_literals;
@@ -84,6 +86,8 @@ int main() {
     right &= expect(!passes(io, TcpProbe{io, {.host = "127.0.0.1", .port = 1}}), "refused");
     right &= expect(passes(io, TcpProbe{io, {.host = "localhost", .port = server.port()}}), "name");
     right &= expect(passes(io, HttpGetProbe{io, {.port = server.port()}}), "http");
+    const HttpOptions no_body{.expect = {!http::body().satisfies(http::regex("."))}};
+    right &= expect(passes(io, HttpGetProbe{io, {.port = server.port()}, no_body}), "http with an expectation");
     const ExecAction good{.command = {"/bin/true"}};
     right &= expect(passes(io, ExecProbe{io, good}), "exec");
     const ExecAction bad{.command = {"/bin/sh", "-c", "echo no; exit 1"}};
@@ -110,5 +114,7 @@ int main() {
     while (process.running()) io.run_one_for(20s);
     io.poll();
     right &= expect(ended, "end of a process");
+
+    right &= expect(!simulation::simulate(ProbeSpec{}, {}).events.empty(), "simulation");
     return right ? 0 : 1;
 }

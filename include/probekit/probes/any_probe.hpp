@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <memory>
@@ -23,9 +24,9 @@
 
 namespace probekit::inline v0 {
 
-/// Any probe in one type, for lists that are made at run time. Movable only; a probe of up to 64 bytes stands inside. A
-/// look costs an indirect call more than the probe's own, and a worker's look no more memory. Where a handler's executor
-/// is not convertible to Executor, cancel on the probe's.
+/// Any probe in one type, for lists that are made at run time. Movable only; our own probes, and others of up to 64 bytes,
+/// stand inside. A look costs an indirect call more than the probe's own, and a worker's look no more memory. Where a
+/// handler's executor is not convertible to Executor, cancel on the probe's.
 template <class Executor = asio::any_io_executor>
 class BasicAnyProbe : public detail::ProbeOfOurs {
 public:
@@ -77,7 +78,8 @@ private:
         bool serves_its_looks; // a user's probe may have to stay while it is looked through
     };
 
-    static constexpr std::size_t room = 64;
+    /// Our own probes have an executor and a shared pointer.
+    static constexpr std::size_t room = std::max(std::size_t{64}, sizeof(Executor) + sizeof(std::shared_ptr<void>));
 
     template <class P>
     static constexpr bool fits =

@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <cstdlib>
 #include <utility>
 
 #include <probekit/core/error.hpp>
@@ -18,9 +19,16 @@ namespace probekit::inline v0::simulation {
 ///
 /// Of what happens at one moment, looks that end come first, then what the target does, then looks that begin; among
 /// looks startup, readiness, liveness. Random times (jitter, spread) are the same in each simulation of the same spec.
-/// Throws ConfigException if the settings are wrong, and what the script's function throws.
+/// Throws ConfigException if the settings are wrong (in a program without exceptions it ends then), and what the script's
+/// function throws.
 [[nodiscard]] inline Timeline simulate(const Container& container, const Script& script) {
-    if (ConfigErrors errors = validate(container); !errors.empty()) throw ConfigException{std::move(errors)};
+    if (ConfigErrors errors = validate(container); !errors.empty()) {
+#if defined(__cpp_exceptions)
+        throw ConfigException{std::move(errors)};
+#else
+        std::abort();
+#endif
+    }
     return probekit::detail::Simulator{container, script}.run();
 }
 

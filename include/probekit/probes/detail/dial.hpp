@@ -115,6 +115,7 @@ protected:
     DialingAttempt(Handler&& handler, const Executor& executor, const IoExecutor& io, const Ref<Wheel>& wheel,
                    Duration timeout)
         : Base(std::move(handler), executor, wheel, timeout), io_(io) {}
+    ~DialingAttempt() = default;
 
     /// Connects socket_, which is closed, to the target. Continues in connected() or dial_failed(), perhaps before it returns.
     void dial(Ref<Derived> self) {
