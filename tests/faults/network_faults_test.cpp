@@ -78,7 +78,7 @@ TEST_CASE("a black hole is left at the timeout") {
 }
 
 TEST_CASE("a half-open connection passes a TCP look and is left by an HTTP look at the timeout") {
-    const Seen seen = look_through("tcp flags & psh == psh drop", 60ms);
+    const Seen seen = look_through("tcp flags & psh == psh drop", 250ms);
     CHECK(seen.tcp.result.passed());
     check_failure(seen.http, Phase::response, std::errc::timed_out);
     CHECK(seen.http.result.message() == "Get \"http://" + seen.address + "/\": " + no_answer);

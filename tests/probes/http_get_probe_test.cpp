@@ -219,7 +219,7 @@ TEST_CASE("timeouts in every phase") {
     SECTION("waiting for the answer") {
         LoopbackServer server{io};
         HttpGetProbe probe{io, {.port = server.port()}};
-        const auto [error, result] = look(io, probe, 50ms);
+        const auto [error, result] = look(io, probe, 250ms);
         CHECK_FALSE(error);
         CHECK(result.cause == Errc::timed_out);
         CHECK(result.phase == Phase::response);
@@ -228,7 +228,7 @@ TEST_CASE("timeouts in every phase") {
         LoopbackServer server{io, "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nshort"};
         server.closes = false;
         HttpGetProbe probe{io, {.port = server.port()}};
-        const auto [error, result] = look(io, probe, 50ms);
+        const auto [error, result] = look(io, probe, 250ms);
         CHECK(error == Errc::incomplete_body);
         CHECK(result.message() ==
               "context deadline exceeded (Client.Timeout or context cancellation while reading body)");

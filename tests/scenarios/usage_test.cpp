@@ -131,11 +131,11 @@ TEST_CASE("a command is found as its container finds it: by its own PATH, and fr
 }
 
 TEST_CASE("timestamps are in manifest time") {
-    Supervised supervised{pod("p", {shell("c", "/bin/sleep 0.1")}, {{"restartPolicy", "Never"}}).dump(),
+    Supervised supervised{pod("p", {shell("c", "/bin/sleep 0.5")}, {{"restartPolicy", "Never"}}).dump(),
                           {.scale = "100"}};
     const json ended = supervised.until(terminated);
     const json state = container(ended)["state"]["terminated"];
-    CHECK(moment(state["finishedAt"]) - moment(state["startedAt"]) >= 9s); // a tenth of a second
+    CHECK(moment(state["finishedAt"]) - moment(state["startedAt"]) >= 20s); // 50 s, had the start been seen at once
     CHECK(supervised.finish() == 0);
 }
 

@@ -290,7 +290,7 @@ TEST_CASE("a silent peer costs the timeout, wherever it falls silent") {
     asio::io_context io;
     RawServer server{io, bytes, false};
     HttpsGetProbe probe{io, to(server.port())};
-    const auto [error, result] = look(io, probe, 50ms);
+    const auto [error, result] = look(io, probe, 250ms);
     CHECK_FALSE(error);
     CHECK(result.outcome == Outcome::failure);
     CHECK(result.cause == Errc::timed_out);
