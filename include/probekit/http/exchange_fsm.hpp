@@ -231,7 +231,8 @@ private:
             plan_->keeps_output() || result_->status < 200 || result_->status > 299 || !plan_->expectations().empty();
         // A length is only what the peer says: what is really there may take more, step by step.
         if (keeps_body_ && length_known)
-            result_->output.reserve(std::min<std::uint64_t>({parser_.length(), body_left_, 64 * 1024}));
+            result_->output.reserve(
+                static_cast<std::size_t>(std::min<std::uint64_t>({parser_.length(), body_left_, 64 * 1024})));
         return body_left_ != 0;
     }
 
@@ -315,9 +316,8 @@ private:
             return fail(Phase::response, Errc::bad_redirect,
                         "unsupported protocol scheme " + detail::go_quoted(hop.url.scheme));
         std::uint32_t port = hop.url.port().empty() ? (is_https ? 443 : 80) : 0;
-        for (const char digit : hop.url.port()) {
+        for (const char digit : hop.url.port())
             port = std::min(port * 10 + static_cast<std::uint32_t>(digit - '0'), 65'536u);
-        }
         if (port > 65'535)
             return fail(Phase::response, Errc::bad_redirect,
                         "dial tcp: address " + std::string{hop.url.port()} + ": invalid port");
