@@ -1,8 +1,8 @@
 // Keeps the set of backends that may get traffic, as a load balancer would, and prints it whenever it changes.
 //   backend_set HOST:PORT...        until SIGINT or SIGTERM
-#include <charconv>
 #include <chrono>
 #include <csignal>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <iostream>
@@ -28,7 +28,9 @@ const probekit::ProbeSpec readiness{
 probekit::TcpSocketAction parse(const std::string& address) {
     const std::size_t colon = address.rfind(':');
     if (colon == std::string::npos) throw std::invalid_argument{"not of the form HOST:PORT: " + address};
-    return {.host = address.substr(0, colon), .port = static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1)))};
+    const int port = std::stoi(address.substr(colon + 1));
+    if (!std::in_range<std::uint16_t>(port)) throw std::out_of_range{"port: must be between 1 and 65535"};
+    return {.host = address.substr(0, colon), .port = static_cast<std::uint16_t>(port)};
 }
 
 int main(int argc, char** argv) {

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include <asio/io_context.hpp>
 
@@ -19,13 +20,15 @@ using namespace std::chrono_literals;
 int main(int argc, char** argv) {
     try {
         if (argc < 3) throw std::invalid_argument{"usage: wait_for_port HOST PORT [SECONDS]"};
-        const auto port = static_cast<std::uint16_t>(std::stoi(argv[2]));
+        const int port = std::stoi(argv[2]);
+        if (!std::in_range<std::uint16_t>(port)) throw std::out_of_range{"port: must be between 1 and 65535"};
         const std::chrono::duration<double> limit{argc > 3 ? std::stod(argv[3]) : 30.0};
 
         asio::io_context io;
         probekit::StartupGate up{io};
-        probekit::ProbeWorker worker{probekit::TcpProbe{io, {.host = argv[1], .port = port}},
-                                     probekit::ProbeSpec{.period = 200ms, .timeout = 1s}};
+        probekit::ProbeWorker worker{
+            probekit::TcpProbe{io, {.host = argv[1], .port = static_cast<std::uint16_t>(port)}},
+            probekit::ProbeSpec{.period = 200ms, .timeout = 1s}};
         worker.opens(up); // the gate is open while the worker finds its target well
         worker.start();
 

@@ -48,9 +48,11 @@ TEST_CASE("wait_for_port names what is wrong with its arguments") {
     Program none{{.command = {WAIT_FOR_PORT}}};
     CHECK(none.errors().line() == "usage: wait_for_port HOST PORT [SECONDS]");
     CHECK(none.wait() == 2);
-    Program no_port{{.command = {WAIT_FOR_PORT, "127.0.0.1", "0"}}};
-    CHECK(no_port.errors().line() == "port: must be between 1 and 65535");
-    CHECK(no_port.wait() == 2);
+    for (const char* const port : {"0", "65536", "-1"}) {
+        Program no_port{{.command = {WAIT_FOR_PORT, "127.0.0.1", port}}};
+        CHECK(no_port.errors().line() == "port: must be between 1 and 65535");
+        CHECK(no_port.wait() == 2);
+    }
 }
 
 TEST_CASE("backend_set keeps the backends that are ready") {
