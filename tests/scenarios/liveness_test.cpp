@@ -78,7 +78,7 @@ TEST_CASE("liveness-exec-demo") {
 }
 
 TEST_CASE("liveness-httpget-fail") {
-    Supervised supervised{Example{"liveness-httpget-fail"}.text(), {.scale = "5"}};
+    Supervised supervised{Example{"liveness-httpget-fail"}.text(), {.scale = "2"}};
     expect_restart_after_three_failures(supervised, "Liveness probe failed: HTTP probe failed with statuscode: 404",
                                         "demo");
     CHECK(supervised.stop() == 0);
@@ -86,7 +86,7 @@ TEST_CASE("liveness-httpget-fail") {
 
 TEST_CASE("liveness-httpget-ok") {
     Supervised supervised{Example{"liveness-httpget-ok"}.text(),
-                          {.scale = "5", .arguments = {"--duration", "30s"}, .logs = "prefix"}};
+                          {.scale = "2", .arguments = {"--duration", "30s"}, .logs = "prefix"}};
     const json last = expect_peace(supervised);
     const std::string log = supervised.program().errors().rest();
     // looks at 6, 9, ... 27 s
