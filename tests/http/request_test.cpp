@@ -46,6 +46,7 @@ TEST_CASE("headers are put in Go's order and the kubelet's way") {
          "Host: xn--bcher-kva.example:81|User-Agent: ua|Accept: */*|Connection: close"},
         {{{"Host", "\xff"}}, "Host: |User-Agent: ua|Accept: */*|Connection: close"},
         {{{"User-Agent", " me "}}, "Host: h:1|User-Agent: me|Accept: */*|Connection: close"},
+        {{{"User-Agent", "\t"}}, "Host: h:1|User-Agent: |Accept: */*|Connection: close"}, // given, but trimmed
         {{{"User-Agent", ""}}, "Host: h:1|Accept: */*|Connection: close"},
         {{{"User-Agent", "a"}, {"user-agent", "b"}}, "Host: h:1|User-Agent: a|Accept: */*|Connection: close"},
         {{{"Accept", "a"}, {"accept", "b"}}, "Host: h:1|User-Agent: ua|Accept: a|Accept: b|Connection: close"},
@@ -90,6 +91,8 @@ TEST_CASE("user and password become an Authorization header, unless there is one
           "Host: h|User-Agent: ua|Accept: */*|Authorization: Basic dUA6|Connection: close");
     CHECK(lines_for({{"authorization", "x"}}, "http://u:p@h/") ==
           "Host: h|User-Agent: ua|Accept: */*|Authorization: x|Connection: close");
+    CHECK(lines_for({{"authorization", " "}}, "http://u:p@h/") ==
+          "Host: h|User-Agent: ua|Accept: */*|Authorization: |Connection: close");
     CHECK(lines_for({{"authorization", ""}}, "http://u:p@h/") ==
           "Host: h|User-Agent: ua|Accept: */*|Authorization: Basic dTpw|Connection: close");
 }

@@ -175,6 +175,18 @@ TEST_CASE("a head that is cut off is judged by what there is of it") {
     })));
 }
 
+TEST_CASE("a status line that is cut off where Go's buffer is full is lost") {
+    for (const std::size_t size : {4096u, 8192u}) {
+        const std::string text(size, 'x');
+        CHECK(read_whole(text).error == "unexpected EOF");
+        CHECK(read_whole(text + "x").error == "malformed HTTP response \"" + text + "x\"");
+        CHECK(read_whole(text.substr(1)).error == "malformed HTTP response \"" + text.substr(1) + "\"");
+        CHECK(read_whole(text.substr(1) + "\r").error == "malformed HTTP response \"" + text.substr(1) + "\\r\"");
+        CHECK(read_whole(text + "\n").error == "malformed HTTP response \"" + text + "\"");
+        CHECK(read_in_pieces(text, 7).error == "unexpected EOF");
+    }
+}
+
 TEST_CASE("header lines are taken as leniently as Go takes them, and no more") {
     check(GENERATE(values<Row>({
         {"HTTP/1.1 200 OK\r\nFoo:\r\nBar:x\r\nBaz: \t y \r\n\r\nok", 200, "ok", ""},

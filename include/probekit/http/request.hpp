@@ -20,9 +20,9 @@ namespace probekit::inline v0::http {
 
 /// The headers that all requests of a probe have in common, put in order once.
 struct RequestHeaders {
-    std::string user_agent = {};         ///< empty: not sent
+    std::string user_agent = {};         ///< empty: not sent; blanks alone are
     std::string host = {};               ///< of a Host header; empty: the URL's host
-    std::vector<HttpHeader> fields = {}; ///< canonical names, sorted; values trimmed
+    std::vector<HttpHeader> fields = {}; ///< canonical names, sorted; values as given, which are sent trimmed
     bool adds_close = true;              ///< "Connection: close" comes last
     std::string error = {};              ///< why Go would not send them
 
@@ -60,25 +60,23 @@ struct RequestHeaders {
         const std::string name = detail::canonical_header_name(header.name);
         if (detail::has_control(header.value) && headers.error.empty())
             headers.error = "net/http: invalid header field value for " + detail::go_quoted(name);
-        const std::string_view value = detail::trim(header.value);
         // Of these three the first one counts.
         if (name == "Host") {
             if (!has_host) headers.host = header.value;
             has_host = true;
         } else if (name == "User-Agent") {
-            if (!has_user_agent) headers.user_agent = value;
+            if (!has_user_agent) headers.user_agent = header.value;
             has_user_agent = true;
         } else if (name == "Accept" && !has_accept) {
             has_accept = true;
             sends_accept = !header.value.empty();
-            headers.fields.push_back({name, std::string{value}});
+            headers.fields.push_back({name, header.value});
         } else if (name != "Content-Length" && name != "Transfer-Encoding" && name != "Trailer") {
-            headers.fields.push_back({name, std::string{value}});
+            headers.fields.push_back({name, header.value});
         }
     }
     if (!has_user_agent) {
-        headers.user_agent =
-            user_agent.empty() ? std::string_view{"probekit/" PROBEKIT_VERSION} : detail::trim(user_agent);
+        headers.user_agent = user_agent.empty() ? std::string_view{"probekit/" PROBEKIT_VERSION} : user_agent;
         if (detail::has_control(headers.user_agent) && headers.error.empty())
             headers.error = "net/http: invalid header field value for \"User-Agent\"";
     }
@@ -105,7 +103,7 @@ struct RequestHeaders {
                                               std::string_view referer = {}) {
     std::string request = "GET " + url.request_target() + " HTTP/1.1\r\n";
     const auto add = [&request](std::string_view name, std::string_view value) {
-        request.append(name).append(": ").append(value).append("\r\n");
+        request.append(name).append(": ").append(detail::trim(value)).append("\r\n");
     };
     add("Host", detail::host_header(host.empty() ? std::string_view{url.host} : host));
     if (!headers.user_agent.empty()) add("User-Agent", headers.user_agent);

@@ -206,6 +206,10 @@ private:
 
     /// Go takes what there is of a line for a whole one before it complains that the stream has ended.
     Event finish_cut_head() {
+        // But not one that fills Go's buffer to the last byte: it looks for more of it, and forgets what it has.
+        constexpr std::size_t buffer_size = 4096;
+        if (state_ == State::status_line && held_.size() % buffer_size == 0 && !held_.ends_with('\r'))
+            return fail("unexpected EOF");
         std::string_view line = held_;
         const Got got = state_ == State::headers ? lines_.last_header(held_, line)
                         : line.empty()           ? Got::more
