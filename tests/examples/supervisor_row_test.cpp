@@ -67,7 +67,12 @@ TEST_CASE("STATUS and READY are those of kubectl") {
         {{as_sidecar(running("s"))}, {running("a")}, "2/2", "Running"},
         {{as_sidecar(running("s", false))}, {running("a")}, "1/2", "Running"},
         {{as_sidecar(running("s"))}, {waiting("a", "PodInitializing")}, "1/2", "PodInitializing"},
-        {{as_sidecar(exited("s", 1))}, {running("a")}, "1/2", "Running"}, // initialized once is for good
+        // A sidecar that does not run speaks for the pod, and hides those behind it, though it is initialized for good.
+        {{as_sidecar(exited("s", 1))}, {running("a")}, "1/2", "Init:Error"},
+        {{as_sidecar(backing_off("s", 1)), as_sidecar(running("t"))}, {running("a")}, "1/3", "Init:CrashLoopBackOff"},
+        {{as_sidecar(running("s")), as_sidecar(backing_off("t", 1))}, {running("a")}, "2/3", "Init:CrashLoopBackOff"},
+        {{as_sidecar(backing_off("s", 1))}, {exited("a", 1)}, "0/2", "Error"},
+        {{as_sidecar(exited("s", 0)), as_sidecar(running("t"))}, {running("a")}, "2/3", "Running"},
         {{as_sidecar(running("s"))}, {exited("a", 0)}, "1/2", "Completed"},
     }));
     const PodRow shown = row_for(row.init, row.regular);
@@ -92,6 +97,9 @@ TEST_CASE("RESTARTS counts the containers that matter and says when the last was
     CHECK(row_for({restarted(running("i", false), 4)}, {waiting("a")}).restarts == 4);
     CHECK(row_for({restarted(completed_init("i"), 4)}, {running("a")}).restarts == 0);
     CHECK(row_for({as_sidecar(restarted(running("s"), 4))}, {running("a")}).restarts == 4);
+    const ContainerStatus down = as_sidecar(backing_off("s", 1, 3));
+    const ContainerStatus behind = as_sidecar(restarted(running("t"), 4));
+    CHECK(row_for({down, behind}, {restarted(running("a"), 2)}).restarts == 5);
 }
 
 TEST_CASE("AGE counts from the pod's creation") { CHECK(row_for({}, {running("a")}).age(at(127s)) == "2m7s"); }

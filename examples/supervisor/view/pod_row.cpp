@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "view/age.hpp"
@@ -20,24 +21,26 @@ void count_restarts(PodRow& row, const ContainerStatus& container) {
         row.last_restart = std::max(row.last_restart.value_or(Timestamp{}), container.last_state->finished_at);
 }
 
-/// What STATUS says while init containers are at work; nothing once they are done.
-std::optional<std::string> init_status(const std::vector<ContainerStatus>& init_containers) {
-    for (std::size_t i = 0; i != init_containers.size(); ++i) {
-        const ContainerStatus& init = init_containers[i];
+/// The first init container that is not done, or their number. It speaks for all: those behind it are not looked at.
+std::size_t first_at_work(const std::vector<ContainerStatus>& init_containers) {
+    const auto is_done = [](const ContainerStatus& init) {
         const auto* terminated = std::get_if<Terminated>(&init.state);
-        if (terminated && terminated->exit_code == 0) continue;
-        if (init.sidecar && init.started) continue;
-        if (terminated) return "Init:" + terminated->reason;
-        const auto* waiting = std::get_if<Waiting>(&init.state);
-        if (waiting && waiting->reason != "PodInitializing") return "Init:" + waiting->reason;
-        return "Init:" + std::to_string(i) + "/" + std::to_string(init_containers.size());
-    }
-    return std::nullopt;
+        return (terminated && terminated->exit_code == 0) || (init.sidecar && init.started);
+    };
+    return static_cast<std::size_t>(std::ranges::find_if_not(init_containers, is_done) - init_containers.begin());
 }
 
-/// The first container that is not simply running speaks for all.
-std::string regular_status(const PodStatus& status) {
-    std::string text{to_string(status.phase)};
+/// What STATUS says while the init container at `index` is at work.
+std::string init_status(const std::vector<ContainerStatus>& init_containers, std::size_t index) {
+    const ContainerStatus& init = init_containers[index];
+    if (const auto* terminated = std::get_if<Terminated>(&init.state)) return "Init:" + terminated->reason;
+    const auto* waiting = std::get_if<Waiting>(&init.state);
+    if (waiting && waiting->reason != "PodInitializing") return "Init:" + waiting->reason;
+    return "Init:" + std::to_string(index) + "/" + std::to_string(init_containers.size());
+}
+
+/// The first container that is not simply running speaks for all; if there is none, `text` stands.
+std::string regular_status(const PodStatus& status, std::string text) {
     bool one_runs = false;
     for (auto container = status.containers.rbegin(); container != status.containers.rend(); ++container) {
         if (const auto* waiting = std::get_if<Waiting>(&container->state))
@@ -56,18 +59,19 @@ std::string regular_status(const PodStatus& status) {
 PodRow row_of(const PodView& pod) {
     const PodStatus& status = pod.status;
     PodRow row{.name = pod.spec.name, .created = pod.created, .ip = pod.spec.pod_ip};
-    const std::optional<std::string> initializing = init_status(status.init_containers);
-    const bool initialized = !initializing || condition_holds(status, "Initialized");
+    const std::vector<ContainerStatus>& init_containers = status.init_containers;
+    const std::size_t at_work = first_at_work(init_containers);
+    const bool all_done = at_work == init_containers.size();
+    const bool initialized = all_done || condition_holds(status, "Initialized");
 
     std::size_t ready = 0;
     std::size_t total = status.containers.size();
-    for (const ContainerStatus& init : status.init_containers) {
-        if (init.sidecar) {
-            ++total;
-            if (init.ready) ++ready;
-        }
-        // Once the pod is initialized, what its init containers went through is history.
-        if (init.sidecar || !initialized) count_restarts(row, init);
+    for (std::size_t i = 0; i != init_containers.size(); ++i) {
+        const ContainerStatus& init = init_containers[i];
+        if (init.sidecar) ++total;
+        if (init.sidecar && init.ready && i < at_work) ++ready;
+        // Once the pod is initialized, what its other init containers went through is history.
+        if (i <= at_work && (init.sidecar || !initialized)) count_restarts(row, init);
     }
     if (initialized) {
         for (const ContainerStatus& container : status.containers) {
@@ -77,10 +81,9 @@ PodRow row_of(const PodView& pod) {
     }
     if (row.restarts == 0) row.last_restart.reset();
     row.ready = std::to_string(ready) + "/" + std::to_string(total);
-    if (pod.deletion && !is_terminal(status.phase))
-        row.status = "Terminating";
-    else
-        row.status = initialized ? regular_status(status) : *initializing;
+    row.status = all_done ? std::string{to_string(status.phase)} : init_status(init_containers, at_work);
+    if (initialized) row.status = regular_status(status, std::move(row.status));
+    if (pod.deletion && !is_terminal(status.phase)) row.status = "Terminating";
     return row;
 }
 
