@@ -173,6 +173,23 @@ TEST_CASE("what a container wrote cannot break a line or reach the terminal") {
     CHECK(printable("a\nb\tc\x1b[2Jd\x7f\xc3\xa9") == "a\\nb\\tc\\x1b[2Jd\\x7f\xc3\xa9");
 }
 
+TEST_CASE("a message stands without the white space around it") {
+    Pipe pipe;
+    LineWriter writer{pipe.writing()};
+    TextOutput output{writer, {}};
+    const std::string before = "0s                 Warning   Unhealthy   Pod/web   ";
+    for (const char* const message : {"Liveness probe failed: a\n b\n", "Liveness probe failed: ", "\t\r\n"}) {
+        Event event = unhealthy(1);
+        event.message = message;
+        output.event(event, at(40s));
+    }
+    const auto lines = pipe.lines();
+    REQUIRE(lines.size() == 4);
+    CHECK(lines[1] == before + "Liveness probe failed: a\\n b");
+    CHECK(lines[2] == before + "Liveness probe failed:");
+    CHECK(lines[3] == before);
+}
+
 TEST_CASE("a pod in JSON is the API's object") {
     OnePod pod;
     pod.status.containers = {running("web")};

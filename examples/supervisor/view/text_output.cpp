@@ -1,5 +1,6 @@
 #include "view/text_output.hpp"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -30,6 +31,13 @@ Columns event_columns(const TextStyle& style) {
 /// Ages change all the time; that alone is no line.
 bool looks_the_same(const PodRow& a, const PodRow& b) {
     return a.ready == b.ready && a.status == b.status && a.restarts == b.restarts;
+}
+
+/// Without the white space around it: what commands print ends with a line's end.
+std::string_view trimmed(std::string_view text) {
+    constexpr std::string_view white_space = " \t\n\v\f\r";
+    text.remove_prefix(std::min(text.find_first_not_of(white_space), text.size()));
+    return text.substr(0, text.find_last_not_of(white_space) + 1);
 }
 
 std::string_view color_of(const PodRow& row) {
@@ -67,7 +75,7 @@ void TextOutput::event(const Event& event, Timestamp now) {
     if (event.count > 1)
         seen += " (x" + std::to_string(event.count) + " over " + age_text(now - event.first_seen) + ")";
     std::string line = event_columns_.row({std::move(seen), std::string{to_string(event.type)}, event.reason,
-                                           "Pod/" + event.target.pod, printable(event.message)});
+                                           "Pod/" + event.target.pod, printable(trimmed(event.message))});
     if (style_.colored && event.type == EventType::warning) line = "\x1b[33m" + line + "\x1b[0m";
     write(Kind::event, event_columns_, std::move(line));
 }
