@@ -65,43 +65,64 @@ std::vector<ContainerPort> read_ports(Fields& container, std::vector<std::string
     return ports;
 }
 
+/// The value of a field of the pod, if it is one of those that are honoured.
+std::optional<std::string> read_field_ref(Fields field_ref, const PodSpec& pod, std::vector<std::string>& ignored) {
+    const std::string version = field_ref.text("apiVersion").value_or("");
+    const std::string field = field_ref.text("fieldPath").value_or("");
+    const std::string path = field_ref.path("fieldPath");
+    ConfigErrors& errors = field_ref.errors();
+    const auto refuse = [&](const std::string& why) {
+        errors.push_back(invalid(path, go_quoted(field), "error converting fieldPath: " + why));
+    };
+    constexpr std::array<std::string_view, 6> unhonoured = {
+        "metadata.uid", "spec.nodeName", "spec.serviceAccountName", "status.hostIP", "status.hostIPs", "status.podIPs"};
+    // These a variable cannot have, or only by one of their keys.
+    constexpr std::array<std::string_view, 5> elsewhere = {"metadata.annotations", "metadata.labels",
+                                                           "spec.restartPolicy", "spec.schedulerName", "status.phase"};
+    if (field.empty())
+        errors.push_back(required(path));
+    else if (!version.empty() && version != "v1")
+        refuse("unsupported pod version: " + version);
+    else if (field == "metadata.name")
+        return pod.name;
+    else if (field == "metadata.namespace")
+        return pod.name_space;
+    else if (field == "status.podIP")
+        return pod.pod_ip;
+    else if (field.starts_with("metadata.labels['") || field.starts_with("metadata.annotations['") ||
+             std::ranges::find(unhonoured, field) != unhonoured.end())
+        ignored.push_back(path);
+    else if (std::ranges::find(elsewhere, field) != elsewhere.end())
+        errors.push_back(not_supported(path, field,
+                                       {"metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName",
+                                        "spec.serviceAccountName", "status.hostIP", "status.hostIPs", "status.podIP",
+                                        "status.podIPs"}));
+    else
+        refuse("field label not supported: " + field);
+    return std::nullopt;
+}
+
 /// The value of env[].valueFrom, if it is one of those that are honoured.
-std::optional<std::string> read_value_from(Fields& variable, const PodSpec& pod, std::vector<std::string>& ignored) {
+std::optional<std::string> read_value_from(Fields& variable, bool has_value, const PodSpec& pod,
+                                           std::vector<std::string>& ignored) {
     const Json* json = variable.object("valueFrom");
     if (json == nullptr) return std::nullopt;
     Fields value_from{*json, variable.path("valueFrom"), variable.errors()};
     const Json* reference = value_from.object("fieldRef");
     const std::size_t sources = value_from.others().size() + (reference != nullptr ? 1 : 0);
-    if (sources != 1) {
-        value_from.errors().push_back(
-            invalid(value_from.path(), go_quoted(""),
-                    sources == 0 ? "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, "
-                                   "`secretKeyRef` or `fileKeyRef`"
-                                 : "may not have more than one field specified at a time"));
-        return std::nullopt;
-    }
-    if (reference == nullptr) {
+    std::optional<std::string> value;
+    if (reference != nullptr)
+        value = read_field_ref({*reference, value_from.path("fieldRef"), variable.errors()}, pod, ignored);
+    if (sources == 1 && !has_value) {
         note_unhonoured(value_from, {}, ignored);
-        return std::nullopt;
+        return value;
     }
-
-    Fields field_ref{*reference, value_from.path("fieldRef"), variable.errors()};
-    const std::string field = field_ref.text("fieldPath").value_or("");
-    if (field.empty()) {
-        variable.errors().push_back(required(field_ref.path("fieldPath")));
-        return std::nullopt;
-    }
-    if (field == "metadata.name") return pod.name;
-    if (field == "metadata.namespace") return pod.name_space;
-    if (field == "status.podIP") return pod.pod_ip;
-    constexpr std::array<std::string_view, 6> others = {"metadata.uid",  "spec.nodeName",  "spec.serviceAccountName",
-                                                        "status.hostIP", "status.hostIPs", "status.podIPs"};
-    if (std::ranges::find(others, field) != others.end() || field.starts_with("metadata.labels['") ||
-        field.starts_with("metadata.annotations['"))
-        ignored.push_back(field_ref.path("fieldPath"));
-    else
-        variable.errors().push_back(invalid(field_ref.path("fieldPath"), go_quoted(field),
-                                            "error converting fieldPath: field label not supported: " + field));
+    value_from.errors().push_back(invalid(
+        value_from.path(), go_quoted(""),
+        sources == 0 ? "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or "
+                       "`fileKeyRef`"
+        : has_value  ? "may not be specified when `value` is not empty"
+                     : "may not have more than one field specified at a time"));
     return std::nullopt;
 }
 
@@ -129,14 +150,11 @@ Environments read_environment(Fields& container, const PodSpec& pod, double time
         const std::string value = variable.text("value").value_or("");
         check_no_nul(value, variable.path("value"), errors);
         result.as_written.set(name, value);
-        if (value.empty() && variable.find("valueFrom") != nullptr) {
-            if (auto from = read_value_from(variable, pod, ignored)) result.resolved.set(name, std::move(*from));
-        } else {
-            if (variable.find("valueFrom") != nullptr)
-                errors.push_back(invalid(variable.path("valueFrom"), go_quoted(""),
-                                         "may not be specified when `value` is not empty"));
+        std::optional<std::string> from = read_value_from(variable, !value.empty(), pod, ignored);
+        if (from)
+            result.resolved.set(name, std::move(*from));
+        else if (variable.find("valueFrom") == nullptr)
             result.resolved.set(name, result.resolved.expand(value));
-        }
         note_unhonoured(variable, {}, ignored);
     });
     return result;
@@ -206,6 +224,8 @@ ContainerSpec ContainerReader::read(const Json& json, const std::string& field, 
     Fields fields{json, field, errors_};
     ContainerSpec spec;
     spec.init = init;
+    // The API server's order: an init container's policy is looked at first, any other's last.
+    if (init) read_restart_policy(fields, pod_.restart_policy, spec);
     spec.name = fields.text("name").value_or("");
     if (spec.name.empty())
         errors_.push_back(required(fields.path("name")));
@@ -228,7 +248,6 @@ ContainerSpec ContainerReader::read(const Json& json, const std::string& field, 
     else if (!spec.name.empty())
         names_.push_back(spec.name);
 
-    read_restart_policy(fields, pod_.restart_policy, spec);
     if (init && !spec.sidecar)
         forbid_handlers(fields);
     else
@@ -239,6 +258,7 @@ ContainerSpec ContainerReader::read(const Json& json, const std::string& field, 
                        .grace = pod_.termination_grace_period,
                        .ignored = ignored_},
                       spec);
+    if (!init) read_restart_policy(fields, pod_.restart_policy, spec);
     // What only matters where images are pulled and containers are made.
     note_unhonoured(fields, {"imagePullPolicy", "terminationMessagePath", "terminationMessagePolicy"}, ignored_);
     return spec;
