@@ -44,6 +44,7 @@ set(PROBEKIT_HEADERS
     include/probekit/probes/detail/exec_attempt.hpp
     include/probekit/probes/detail/function_attempt.hpp
     include/probekit/probes/detail/http_attempt.hpp
+    include/probekit/probes/detail/literal_address.hpp
     include/probekit/probes/detail/look.hpp
     include/probekit/probes/detail/stream_socket.hpp
     include/probekit/probes/detail/unix_address.hpp

@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #include <probekit/probes/tcp_probe.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -95,8 +96,36 @@ TEST_CASE("names that do not resolve, and hosts in brackets") {
     CHECK(result.outcome == Outcome::failure);
     CHECK(result.cause == Errc::no_such_host);
     CHECK(result.message() == "dial tcp: lookup nonexistent.invalid: no such host");
-    TcpProbe bracketed{io, {.host = "[::1]", .port = 80}};
-    CHECK(look(io, bracketed).result.message() == "dial tcp: address [[::1]]:80: missing port in address");
+    const auto says = [&](std::string host) {
+        TcpProbe probe{io, {.host = std::move(host), .port = 80}};
+        return look(io, probe).result.message();
+    };
+    CHECK(says("[::1]") == "dial tcp: address [[::1]]:80: missing port in address");
+    CHECK(says("[") == "dial tcp: address [:80: missing ']' in address");
+    CHECK(says("]") == "dial tcp: address ]:80: unexpected ']' in address");
+    CHECK(says("[::1") == "dial tcp: address [[::1]:80: unexpected '[' in address");
+    CHECK(says("::1]") == "dial tcp: address [::1]]:80: missing port in address");
+    CHECK(says("a[b") == "dial tcp: address a[b:80: unexpected '[' in address");
+    CHECK(says("*") == "dial tcp: lookup *: no such host"); // which getaddrinfo takes for any address
+    CHECK(says("[nonexistent.invalid]") == "dial tcp: lookup nonexistent.invalid: no such host");
+}
+
+TEST_CASE("addresses are told as Go writes them, however they were given") {
+    asio::io_context io;
+    const auto says = [&](std::string host) {
+        const ClosedPort closed{io};
+        TcpProbe probe{io, {.host = std::move(host), .port = closed.number()}};
+        std::string text = look(io, probe).result.message();
+        text.resize(std::min(text.size(), text.rfind(": connect: connection refused")));
+        const std::string port = ":" + std::to_string(closed.number());
+        CHECK(text.ends_with(port));
+        return text.substr(0, text.size() - port.size());
+    };
+    CHECK(says("[127.0.0.1]") == "dial tcp 127.0.0.1");
+    CHECK(says("::ffff:127.0.0.1") == "dial tcp 127.0.0.1");
+    CHECK(says("0:0:0:0:0:0:0:1") == "dial tcp [::1]");
+    CHECK(says("::FFFF:7F00:1") == "dial tcp 127.0.0.1");
+    CHECK(says("0::1%lo") == "dial tcp [::1%lo]");
 }
 
 TEST_CASE("a connection that does not come about in time is a failure") {

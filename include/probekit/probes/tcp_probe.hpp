@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -22,6 +23,7 @@
 #include <probekit/probes/detail/attempt.hpp>
 #include <probekit/probes/detail/builtin_probe.hpp>
 #include <probekit/probes/detail/dial.hpp>
+#include <probekit/probes/detail/literal_address.hpp>
 #include <probekit/probes/probe.hpp>
 #include <probekit/system/detail/executors.hpp>
 #include <probekit/system/detail/ref.hpp>
@@ -29,6 +31,26 @@
 
 namespace probekit::inline v0 {
 namespace detail {
+
+/// The host within "[host]", as Go finds it there; with a colon in it, it would have been bracketed once more.
+[[nodiscard]] constexpr std::string_view unbracketed(std::string_view host) noexcept {
+    const bool is_bracketed = host.starts_with('[') && host.ends_with(']');
+    return is_bracketed && host.find_first_of("[]:", 1) == host.size() - 1 ? host.substr(1, host.size() - 2) : host;
+}
+
+/// What Go says against "host:port" before it dials; empty: nothing.
+[[nodiscard]] constexpr std::string_view host_port_problem(std::string_view text) noexcept {
+    std::size_t end = 0; // of the brackets, if it begins with one
+    if (text.starts_with('[')) {
+        end = text.find(']');
+        if (end == std::string_view::npos) return "missing ']' in address";
+        if (++end != text.rfind(':'))
+            return text[end] == ':' ? "too many colons in address" : "missing port in address";
+    }
+    if (text.find('[', end == 0 ? 0 : 1) != std::string_view::npos) return "unexpected '[' in address";
+    if (text.find(']', end) != std::string_view::npos) return "unexpected ']' in address";
+    return {};
+}
 
 /// A TcpProbe's settings, shared with its attempts and results. A program may have a million of them, most with an IPv4
 /// address: the order leaves no gaps, and what is larger stands in a block of its own.
@@ -38,7 +60,7 @@ public:
         : action(std::move(what)),
           silent_(options.silent),
           close_(options.silent ? SocketClose::reset : options.close) {
-        DialTarget parsed = DialTarget::of(action.host, options);
+        DialTarget parsed = DialTarget::of(unbracketed(action.host), options);
         is_name_ = parsed.is_name();
         if (parsed.rare || (parsed.address && parsed.address->is_v6()))
             large_ = std::make_unique<const DialTarget>(std::move(parsed));
@@ -63,10 +85,14 @@ public:
         if (result.passed()) return {};
         if (const UnixAddress* const socket = settings().unix_socket())
             return dial_message({}, socket->text(), result.phase, result.cause, "unix");
-        const std::string_view host = host_or_loopback(action.host);
-        const std::string address = join_host_port(host, std::to_string(action.port));
-        if (host.starts_with('[')) return "dial tcp: address " + address + ": missing port in address";
-        return dial_message(host, result.detail.empty() ? address : result.detail, result.phase, result.cause);
+        const std::string port = std::to_string(action.port);
+        const std::string joined = join_host_port(host_or_loopback(action.host), port);
+        if (const std::string_view problem = host_port_problem(joined); !problem.empty())
+            return "dial tcp: address " + joined + ": " + std::string{problem};
+        const std::string_view host = unbracketed(host_or_loopback(action.host));
+        const std::optional<asio::ip::address> literal = address();
+        const std::string dialled = literal ? join_host_port(literal_text(*literal, host), port) : result.detail;
+        return dial_message(host, dialled, result.phase, result.cause);
     }
 
     [[no_unique_address]] const TcpSocketAction action;
@@ -103,7 +129,7 @@ private:
 
     [[nodiscard]] DialSettings dial_settings() const noexcept { return target_->settings(); }
     [[nodiscard]] std::optional<asio::ip::address> dial_address() const noexcept { return target_->address(); }
-    [[nodiscard]] std::string_view dial_host() const noexcept { return target_->action.host; }
+    [[nodiscard]] std::string_view dial_host() const noexcept { return unbracketed(target_->action.host); }
     [[nodiscard]] std::uint16_t dial_port() const noexcept { return target_->action.port; }
 
     void connected(Self self) {

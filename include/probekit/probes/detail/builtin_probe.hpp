@@ -13,6 +13,7 @@
 #include <probekit/core/actions.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
+#include <probekit/probes/detail/literal_address.hpp>
 #include <probekit/probes/detail/look.hpp>
 #include <probekit/probes/probe.hpp>
 #include <probekit/system/detail/executors.hpp>
@@ -30,12 +31,11 @@ inline void throw_if_wrong(ConfigErrors errors, ConfigErrors more = {}) {
 inline void check_source(const std::string& address, const std::string& host, ConfigErrors& errors) {
     if (address.empty()) return;
     std::error_code wrong;
-    std::error_code is_name;
     const auto source = asio::ip::make_address(address, wrong);
-    const auto target = asio::ip::make_address(host.empty() ? "127.0.0.1" : host, is_name);
+    const auto target = literal_address(host);
     if (wrong)
         errors.push_back({"source_address", "must be a literal IP address"});
-    else if (!is_name && source.is_v4() != target.is_v4())
+    else if (target && source.is_v4() != target->is_v4())
         errors.push_back({"source_address", "must be of the same family as the host"});
 }
 

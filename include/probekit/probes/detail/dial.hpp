@@ -24,16 +24,13 @@
 #include <probekit/core/error.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/probes/detail/attempt.hpp>
+#include <probekit/probes/detail/literal_address.hpp>
 #include <probekit/probes/detail/stream_socket.hpp>
 #include <probekit/probes/detail/unix_address.hpp>
 #include <probekit/system/detail/catching.hpp>
 #include <probekit/system/detail/ref.hpp>
 
 namespace probekit::inline v0::detail {
-
-[[nodiscard]] inline std::string_view host_or_loopback(std::string_view host) noexcept {
-    return host.empty() ? std::string_view{"127.0.0.1"} : host;
-}
 
 /// What close() will do: wait so long for the peer to take what was sent; 0: send a reset.
 inline void linger_on_close(int socket, int seconds) noexcept {
@@ -80,9 +77,7 @@ struct DialTarget {
     template <class Options>
     [[nodiscard]] static DialTarget of(std::string_view host, const Options& options) {
         DialTarget target;
-        std::error_code not_literal;
-        const auto address = asio::ip::make_address(std::string{host_or_loopback(host)}, not_literal);
-        if (!not_literal) target.address = address;
+        target.address = literal_address(host);
         Rare rare;
         if (!options.source_address.empty()) rare.source = asio::ip::make_address(options.source_address);
         if (!options.unix_socket.empty()) rare.unix_socket.emplace(options.unix_socket);
@@ -240,6 +235,9 @@ private:
     };
 
     void resolve(Ref<Derived> self) {
+        // The system takes this one for "any address".
+        if (this->derived().dial_host() == "*")
+            return this->derived().dial_failed(std::move(self), Phase::resolve, make_error_code(Errc::no_such_host));
         const auto start = [&]() -> std::error_code {
             resolution_ = Ref<Resolution>{new Resolution{self, io_}};
             Resolution::start(resolution_, host_or_loopback(this->derived().dial_host()), this->derived().dial_port());

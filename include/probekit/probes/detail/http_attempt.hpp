@@ -33,6 +33,7 @@
 #include <probekit/probes/detail/builtin_probe.hpp>
 #include <probekit/probes/detail/closing_socket.hpp>
 #include <probekit/probes/detail/dial.hpp>
+#include <probekit/probes/detail/literal_address.hpp>
 #include <probekit/system/detail/catching.hpp>
 #include <probekit/system/detail/ref.hpp>
 #include <probekit/system/detail/wheel.hpp>
@@ -66,7 +67,7 @@ protected:
     HttpTargetBase(HttpGetAction what, const HttpOptions& options, bool has_tls)
         : action(std::move(what)),
           dial(DialTarget::of(action.host, options)),
-          plan(action, options, dial.address ? dial.address->to_string() : std::string{}, has_tls),
+          plan(action, options, dial.address ? literal_text(*dial.address, action.host) : std::string{}, has_tls),
           close(options.close) {}
     ~HttpTargetBase() = default;
 };
