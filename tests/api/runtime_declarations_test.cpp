@@ -211,6 +211,7 @@ static_assert(
                                                                                            .detach()));
 static_assert(std::is_same_v<decltype(std::declval<const Process&>().output()), std::string_view> &&
               std::is_same_v<decltype(std::declval<const Process&>().pid()), int> &&
+              std::is_same_v<decltype(std::declval<const Process&>().last_pid()), int> &&
               std::is_same_v<decltype(std::declval<Process&>().start(ProcessSpec{})), std::error_code>);
 static_assert(std::is_aggregate_v<ProcessSpec> && std::is_aggregate_v<Termination>);
 

@@ -104,6 +104,7 @@ TEST_CASE("delays double, and are told in the words of Go") {
         const json waits = supervised.until(waiting("CrashLoopBackOff"));
         CHECK(container(waits)["state"]["waiting"]["message"].get<std::string>().starts_with("back-off " + delay +
                                                                                              " restarting"));
+        CHECK(pid_of(container(waits)["lastState"]["terminated"]) > 0); // of one that was soon over, too
         supervised.until([](const json& line) { return is_pod(line) && container(line)["state"].contains("running"); });
     }
     CHECK(supervised.stop() == 0);

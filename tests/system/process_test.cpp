@@ -95,10 +95,13 @@ TEST_CASE("a process is awaited any number of times, and again after its end") {
     Process process{io};
     CHECK(!process.running());
     CHECK(process.pid() == -1);
+    CHECK(process.last_pid() == -1);
     Runner runner;
     REQUIRE(!process.start(runner.spec()));
     CHECK(process.running());
-    CHECK(process.pid() > 0);
+    const int pid = process.pid();
+    CHECK(pid > 0);
+    CHECK(process.last_pid() == pid);
 
     std::vector<int> order;
     End first;
@@ -121,6 +124,7 @@ TEST_CASE("a process is awaited any number of times, and again after its end") {
     CHECK(second.is({3, 0}));
     CHECK(order == std::vector{1, 2});
     CHECK(process.pid() == -1);
+    CHECK(process.last_pid() == pid);
 
     End later;
     process.async_wait(later.handler());
@@ -379,6 +383,20 @@ TEST_CASE("process and execution context may go in any order") {
     CHECK(wait.calls == 0);
     CHECK(runner.output.drain().empty());
     CHECK(has_no_children());
+}
+
+TEST_CASE("a process that has ended does not run, reaped or not, and its id is still known") {
+    asio::io_context io;
+    Runner runner;
+    Process process{io};
+    REQUIRE(!process.start(runner.spec()));
+    const int pid = process.pid();
+    runner.end();
+    siginfo_t info{};
+    REQUIRE(::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) == 0);
+    CHECK(!process.running());
+    CHECK(process.pid() == -1);
+    CHECK(process.last_pid() == pid);
 }
 
 TEST_CASE("a detached process is neither killed nor reaped") {

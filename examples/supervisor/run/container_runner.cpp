@@ -69,7 +69,7 @@ void ContainerRunner::start_process() {
     if (const std::error_code error = process_.start(process)) return start_failed(error);
 
     started_at_ = supervision_.clock.now();
-    container_id_ = container_id(process_.pid());
+    container_id_ = container_id(process_.last_pid()); // it may have ended already
     life_ = Life::starting;
     event(EventType::normal, "Started", "Container started");
     process_.async_wait([this](std::error_code error, probekit::ExitStatus exit) {

@@ -57,7 +57,7 @@ void ContainerStop::terminate() {
     if (options_.pid_namespace) {
         // A container runtime signals process 1 only. What it has started ends with it, and not before.
         how.signal = 0;
-        if (process_.running()) ::kill(process_.pid(), SIGTERM);
+        if (const int pid = process_.pid(); pid > 0) ::kill(pid, SIGTERM);
     }
     process_.async_terminate(how, [](std::error_code, probekit::ExitStatus) {});
 }

@@ -62,6 +62,10 @@ public:
     /// -1: none, or it has ended.
     [[nodiscard]] int pid() const noexcept { return core_->pid(); }
 
+    /// Of the process that was started last, also after its end, when the system may have given it to another: for logs
+    /// and the like, not to signal. -1: none was ever started.
+    [[nodiscard]] int last_pid() const noexcept { return core_->last_pid(); }
+
     /// Signals the process's group. std::errc::no_such_process after its end.
     std::error_code signal(int number) noexcept { return core_->signal(number); }
 

@@ -74,6 +74,7 @@ public:
             pipe_.close();
         else
             child_.adopt(child);
+        if (!error) last_pid_ = child.pid;
         return error;
     }
 
@@ -81,6 +82,12 @@ public:
     [[nodiscard]] int pid() noexcept {
         const std::lock_guard lock{mutex_};
         return child_.ended() ? -1 : child_.pid();
+    }
+
+    /// -1 if none was ever started.
+    [[nodiscard]] int last_pid() noexcept {
+        const std::lock_guard lock{mutex_};
+        return last_pid_;
     }
 
     [[nodiscard]] std::error_code signal(int number) noexcept {
@@ -283,6 +290,7 @@ private:
     std::error_code error_ =
         std::make_error_code(std::errc::no_child_process); // what waits are told when there is none
     ExitStatus status_;
+    int last_pid_ = -1;
     TimePoint kill_at_ = TimePoint::max();
     int terminations_ = 0; // waits that have asked for the end
     bool abandoned_ = false;
