@@ -255,7 +255,11 @@ TEST_CASE("a peer that does not speak TLS is told by what it says") {
         {"\x15\x03\x01\x00\x02\x02\x46"s, tls::Errc::protocol_version,
          "remote error: tls: protocol version not supported"},
         {"\x15\x03\x03\x00\x02\x02\xc8"s, tls::Errc::alert, "remote error: tls: alert(200)"},
-        {"\x16\x03\x03\x00\x04\x7f\x00\x00\x00"s, tls::Errc::protocol_error, "tls: unexpected message"},
+        {"\x16\x03\x03\x00\x04\x7f\x00\x00\x00"s, tls::Errc::protocol_error, "local error: tls: unexpected message"},
+        {"\x16\x03\x03\x00\x06\x02\x00\x00\x02\x03\x03"s, tls::Errc::protocol_error,
+         "local error: tls: error decoding message"},
+        {"\x15\x03\x03\x00\x02\x02\x00"s, tls::Errc::closed, "EOF"}, // good-byes, as an error and as they should be
+        {"\x15\x03\x03\x00\x02\x01\x00"s, tls::Errc::closed, "EOF"},
         {"", tls::Errc::closed, "EOF"},
         {"HTT", tls::Errc::closed, "unexpected EOF"},
         {"\x16\x03\x03\x00\x7a\x02"s, tls::Errc::closed, "unexpected EOF"},
@@ -295,8 +299,8 @@ TEST_CASE("a silent peer costs the timeout, wherever it falls silent") {
     CHECK(result.outcome == Outcome::failure);
     CHECK(result.cause == Errc::timed_out);
     CHECK(result.phase == Phase::handshake);
-    CHECK(result.message().ends_with("/healthz\": net/http: request canceled while waiting for connection "
-                                     "(Client.Timeout exceeded while awaiting headers)"));
+    CHECK(result.message().ends_with(
+        "/healthz\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)"));
 }
 
 TEST_CASE("an end between two records is an end, one within a record is none") {

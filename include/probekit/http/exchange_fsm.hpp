@@ -135,10 +135,6 @@ public:
             // Go blames the request that it would have sent next.
             if (const Step next = follow(); next == Step::done) return next;
         }
-        if (result_->phase == Phase::handshake)
-            return fail(Phase::handshake, Errc::timed_out,
-                        "net/http: request canceled while waiting for connection (Client.Timeout exceeded while "
-                        "awaiting headers)");
         return stop_unanswered(make_error_code(Errc::timed_out), {});
     }
 

@@ -227,9 +227,10 @@ private:
         switch (SSL_get_error(ssl_.get(), result)) {
         case SSL_ERROR_WANT_READ: return {Moved::State::wants_read};
         case SSL_ERROR_WANT_WRITE: return {Moved::State::wants_write};
-        case SSL_ERROR_ZERO_RETURN:
+        case SSL_ERROR_ZERO_RETURN: // a good-bye
             if (is_secured_) return {Moved::State::ended};
-            break;
+            has_failed_ = true;
+            return lost(tls::Errc::closed);
         default: break;
         }
         has_failed_ = true;
@@ -258,8 +259,10 @@ private:
         case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
         case SSL_R_UNSUPPORTED_PROTOCOL:
         case SSL_R_WRONG_SSL_VERSION: return tls::Errc::protocol_version;
-        default: return is_alert(reason_) ? tls::Errc::alert : tls::Errc::protocol_error;
+        default: break;
         }
+        if (!is_alert(reason_)) return tls::Errc::protocol_error;
+        return alert_of(reason_) == SSL_AD_CLOSE_NOTIFY ? tls::Errc::closed : tls::Errc::alert;
     }
 
     [[nodiscard]] static bool is_alert(unsigned long reason) noexcept {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include <openssl/err.h>
+#include <openssl/sslerr.h>
 #include <openssl/x509_vfy.h>
 
 #include <probekit/tls/error.hpp>
@@ -47,6 +48,7 @@ namespace probekit::inline v0::detail {
     case 115: return "tls: unknown PSK identity";
     case 116: return "tls: certificate required";
     case 120: return "tls: no application protocol";
+    case 121: return "tls: encrypted client hello required";
     default: return "tls: alert(" + std::to_string(alert) + ")";
     }
 }
@@ -79,6 +81,17 @@ namespace probekit::inline v0::detail {
 }
 
 [[nodiscard]] inline std::string ssl_text(unsigned long code) {
+    // What Go answers with an alert, it calls by that alert.
+    if (ERR_GET_LIB(code) == ERR_LIB_SSL) {
+        switch (ERR_GET_REASON(code)) {
+        case SSL_R_LENGTH_MISMATCH:
+        case SSL_R_LENGTH_TOO_SHORT: return "local error: " + alert_text(50);
+        case SSL_R_INVALID_ALERT:
+        case SSL_R_UNEXPECTED_MESSAGE:
+        case SSL_R_UNKNOWN_ALERT_TYPE: return "local error: " + alert_text(10);
+        default: break;
+        }
+    }
     const char* const reason = ERR_reason_error_string(code);
     return std::string{"tls: "} + (reason != nullptr ? reason : "protocol error");
 }
