@@ -84,6 +84,7 @@ fi
 for tool in strace valgrind; do
     command -v $tool >/dev/null || { echo "$tool is missing: sh cmake/system-packages.sh checks" >&2; exit 1; }
 done
+mkdir -p $build # for the log
 cmake -S . -B $build -G Ninja -DCMAKE_BUILD_TYPE=Release -DPROBEKIT_BUILD_TESTS=OFF -DPROBEKIT_BUILD_EXAMPLES=OFF \
     -DPROBEKIT_INSTALL=OFF -DPROBEKIT_BUILD_BENCHMARKS=ON ${PROBEKIT_CMAKE_ARGS:-} >$build.log
 cmake --build $build --target probe_cost targets

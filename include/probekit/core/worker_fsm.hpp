@@ -85,7 +85,8 @@ struct Decision {
 /// Error then counts as that). Time never goes back. Events that mean nothing in a state do nothing in it.
 ///
 /// States are a few independent facts: started, target there, on hold, paused, gate open, attempt in flight or being
-/// dropped. A look may begin if all say yes and the initial delay is over:
+/// dropped. A look may begin if all say yes and the initial delay is over. Of a worker that is not started, gates alone
+/// are remembered; else:
 ///
 /// | event          | does something if            | what it does; without an attempt, then what comes next    |
 /// |----------------|------------------------------|----------------------------------------------------------|

@@ -28,6 +28,7 @@
 #include <probekit/probes/detail/stream_socket.hpp>
 #include <probekit/probes/detail/unix_address.hpp>
 #include <probekit/system/detail/catching.hpp>
+#include <probekit/system/detail/mutex.hpp>
 #include <probekit/system/detail/ref.hpp>
 
 namespace probekit::inline v0::detail {
@@ -228,7 +229,7 @@ private:
             return starting_on_ == std::this_thread::get_id();
         }
 
-        std::mutex mutex_;
+        Mutex mutex_;
         Ref<Derived> attempt_;
         Resolver resolver_;
         std::thread::id starting_on_;

@@ -161,24 +161,28 @@ private:
     template <class Next>
     void perform(Self self, Next next) {
         Step step = Step::done;
-        const auto ask = [&]() -> std::error_code {
+        const auto ask = [&] {
             step = next();
             if constexpr (Connection::has_tls)
                 if (step == Step::done) connection_.review(this->result_);
-            return {};
+            return true;
         };
-        const auto note = [&]<class Thrown>(const Thrown& thrown) -> std::error_code {
-            const std::error_code code = CodeOfException{}(thrown);
+        const auto note_code = [this](const auto& thrown) {
+            this->error_ = CodeOfException{}(thrown);
+            return false;
+        };
+        const auto note = [&]<class Thrown>(const Thrown& thrown) {
+            note_code(thrown);
             if constexpr (std::same_as<Thrown, NoStandardException>)
-                this->result_.detail = code.message();
+                this->result_.detail = this->error_.message();
             else if constexpr (!std::same_as<Thrown, std::bad_alloc>)
                 this->result_.detail = thrown.what();
-            return code;
+            return false;
         };
         // Redirects and kept bodies take memory, and a user's matcher may throw what it likes, which takes some to tell of.
-        if (const auto thrown = catching([&] { return catching(ask, note); }, CodeOfException{})) {
+        if (!catching([&] { return catching(ask, note); }, note_code)) {
             if (this->socket_.is_open()) this->close_socket();
-            return this->finish_error(std::move(self), this->result_.phase, thrown);
+            return this->finish_error(std::move(self), this->result_.phase, this->error_);
         }
         switch (step) {
         case Step::connect:

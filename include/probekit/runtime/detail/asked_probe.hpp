@@ -49,7 +49,7 @@ public:
 
     /// The executor stays as it is: other threads read it, to post to it.
     void replace(P&& next) {
-        if constexpr (shows_executor) {
+        if constexpr (requires { probe.take_settings(std::move(next)); }) {
             probe.take_settings(std::move(next));
         } else if constexpr (std::is_move_assignable_v<P>) {
             probe = std::move(next);
