@@ -43,6 +43,7 @@ using detail::Ref;
 
 static_assert(std::is_nothrow_move_constructible_v<StartupGate> && !std::is_copy_constructible_v<StartupGate>);
 static_assert(std::is_move_assignable_v<StartupGate::Condition>);
+static_assert(!std::is_copy_constructible_v<StartupGate::Condition>);
 static_assert(!std::is_default_constructible_v<StartupGate::Condition>);
 
 namespace {

@@ -341,10 +341,14 @@ public:
         return asio::async_initiate<Token, void(std::error_code)>(Initiation{state_}, token);
     }
 
-    /// One of the things that must be so for the gate to be open. It may outlive the gate; destroyed, it stays as it was
-    /// last set. set() may be called from any thread.
+    /// One of the things that must be so for the gate to be open. Movable. It may outlive the gate; destroyed, it stays as
+    /// it was last set.
     class Condition {
     public:
+        Condition(Condition&&) noexcept = default; // a copy would be counted twice
+        Condition& operator=(Condition&&) noexcept = default;
+
+        /// From any thread. Does nothing once the gate has been destroyed.
         void set(bool met) noexcept { state_->set(condition_, met); }
 
     private:
