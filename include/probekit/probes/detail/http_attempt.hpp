@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -165,22 +166,9 @@ private:
             step = next();
             if constexpr (Connection::has_tls)
                 if (step == Step::done) connection_.review(this->result_);
-            return true;
         };
-        const auto note_code = [this](const auto& thrown) {
-            this->error_ = CodeOfException{}(thrown);
-            return false;
-        };
-        const auto note = [&]<class Thrown>(const Thrown& thrown) {
-            note_code(thrown);
-            if constexpr (std::same_as<Thrown, NoStandardException>)
-                this->result_.detail = this->error_.message();
-            else if constexpr (!std::same_as<Thrown, std::bad_alloc>)
-                this->result_.detail = thrown.what();
-            return false;
-        };
-        // Redirects and kept bodies take memory, and a user's matcher may throw what it likes, which takes some to tell of.
-        if (!catching([&] { return catching(ask, note); }, note_code)) {
+        // Redirects and kept bodies take memory, and a user's matcher may throw what it likes.
+        if (!went_well(ask, [this] { note_exception(); })) {
             if (this->socket_.is_open()) this->close_socket();
             return this->finish_error(std::move(self), this->result_.phase, this->error_);
         }
@@ -195,6 +183,20 @@ private:
         case Step::receive: return wait<&HttpAttempt::receive>(std::move(self), Wait::wait_read);
         case Step::done: return done(std::move(self));
         }
+    }
+
+    // Of the one that is being handled. Telling of it takes memory.
+    [[gnu::noinline]] void note_exception() noexcept {
+        const auto rethrow = []() -> std::error_code { std::rethrow_exception(std::current_exception()); };
+        const auto note = [this]<class Thrown>(const Thrown& thrown) -> std::error_code {
+            const std::error_code code = CodeOfException{}(thrown);
+            if constexpr (std::same_as<Thrown, NoStandardException>)
+                this->result_.detail = code.message();
+            else if constexpr (!std::same_as<Thrown, std::bad_alloc>)
+                this->result_.detail = thrown.what();
+            return code;
+        };
+        this->error_ = catching([&] { return catching(rethrow, note); }, CodeOfException{});
     }
 
     void connected(Self self) {

@@ -44,6 +44,22 @@ struct CodeOfException {
     std::error_code operator()(NoStandardException) const noexcept { return Errc::probe_threw; }
 };
 
+/// Calls `work`. False if it throws anything: then `caught` has been called while that was being handled.
+template <class Work, class Caught>
+[[nodiscard]] bool went_well(Work work, [[maybe_unused]] Caught caught) {
+#if defined(__cpp_exceptions)
+    try {
+        work();
+    } catch (...) {
+        caught();
+        return false;
+    }
+#else
+    work();
+#endif
+    return true;
+}
+
 /// Calls `work`, which may need memory. False if it is not there; other exceptions pass.
 template <class Work>
 [[nodiscard]] bool had_memory_for(Work work) {
