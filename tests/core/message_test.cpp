@@ -1,13 +1,30 @@
 #include <probekit/core/detail/message.hpp>
 
+#include <cerrno>
+#include <cstring>
 #include <string>
 #include <system_error>
 #include <vector>
+
+#include <dlfcn.h>
 
 #include <catch2/catch_test_macros.hpp>
 
 using namespace std::chrono_literals;
 using namespace probekit;
+
+namespace {
+
+bool is_translated = false;
+
+} // namespace
+
+/// Taken before libc's, and what std::error_code::message() asks: as in a program that has set another locale.
+extern "C" char* strerror(int number) noexcept {
+    static const auto real = reinterpret_cast<char* (*)(int)>(::dlsym(RTLD_NEXT, "strerror"));
+    static char other[] = "Verbindungsaufbau abgelehnt";
+    return is_translated ? other : real(number);
+}
 
 namespace {
 
@@ -50,6 +67,19 @@ TEST_CASE("Any other end of a command says what it wrote") {
     CHECK(detail::exec_message({"x"}, ProbeResult::failure("bad\n", Errc::exit_status), {}) == "bad\n");
     CHECK(detail::exec_message({"x"}, ProbeResult::failure("", Errc::killed_by_signal), {}).empty());
 }
+
+#if defined(__GLIBC__)
+TEST_CASE("A system error is said in the same words in every locale") {
+    const std::error_code refused{ECONNREFUSED, std::system_category()};
+    is_translated = true;
+    const std::string plain = refused.message();
+    const std::string text = detail::go_error_text(refused);
+    is_translated = false;
+    CHECK(plain == "Verbindungsaufbau abgelehnt");
+    CHECK(text == "connection refused");
+    CHECK(detail::go_error_text({100'000, std::generic_category()}) == "unknown error 100000");
+}
+#endif
 
 TEST_CASE("What dialling ended with is said in Go's words") {
     const auto code = [](std::errc why) { return std::make_error_code(why); };

@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,9 +18,18 @@
 // Source: the recordings of the kubelet's own probers.
 namespace probekit::inline v0::detail {
 
+/// A system error's text as in the C locale, where that can be had: the program may have set another one.
+[[nodiscard]] inline std::string untranslated_message(const std::error_code& code) {
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || (__GLIBC__ == 2 && __GLIBC_MINOR__ >= 32))
+    if (code.category() == std::system_category() || code.category() == std::generic_category())
+        if (const char* const text = ::strerrordesc_np(code.value())) return text;
+#endif
+    return code.message();
+}
+
 /// A system error as Go prints it: strerror's text with a small first letter ("connection refused").
 [[nodiscard]] inline std::string go_error_text(const std::error_code& code) {
-    std::string text = code.message();
+    std::string text = untranslated_message(code);
     const bool shouts = text.size() > 1 && text[1] >= 'A' && text[1] <= 'Z';
     if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z' && !shouts) text[0] = static_cast<char>(text[0] - 'A' + 'a');
     return text;
