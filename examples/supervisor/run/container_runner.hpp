@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <system_error>
 
 #include <probekit/core/restart.hpp>
 #include <probekit/system/process.hpp>
