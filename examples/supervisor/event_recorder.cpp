@@ -31,8 +31,6 @@ EventRecorder::EventRecorder(Sink sink) : sink_(std::move(sink)) {}
 
 void EventRecorder::record(const EventTarget& target, EventType type, std::string reason, std::string message,
                            Timestamp now) {
-    if (!allowed(target, type, now)) return;
-
     // Like the kubelet's: a family is per pod and reason, whichever container; the same event also means the same one.
     const std::string family = joined({target.uid, to_string(type), reason});
     std::string key = joined({target.uid, to_string(type), reason, target.field_path, message});
@@ -44,12 +42,14 @@ void EventRecorder::record(const EventTarget& target, EventType type, std::strin
     Seen& seen = seen_[key];
     if (seen.count == 0) seen = {.name = name_for(target.pod, now), .first_seen = now};
     ++seen.count;
+    if (!allowed(target, type, now)) return; // what is cut off has been counted, as in client-go
     sink_({.name = seen.name,
            .target = target,
            .type = type,
            .reason = std::move(reason),
            .message = std::move(message),
            .count = seen.count,
+           .told_before = std::exchange(seen.told, true),
            .first_seen = seen.first_seen,
            .last_seen = now});
 }

@@ -36,6 +36,7 @@ struct Event {
     std::string reason = {};
     std::string message = {};
     int count = 1;
+    bool told_before = false;
     Timestamp first_seen = {};
     Timestamp last_seen = {};
 };
@@ -44,7 +45,7 @@ class EventRecorder {
 public:
     using Sink = std::function<void(const Event&)>;
 
-    /// `sink` gets every event that is let through; one with a count above 1 replaces the event of the same name.
+    /// `sink` gets every event that is let through; one that was told before replaces the event of the same name.
     explicit EventRecorder(Sink sink);
 
     void record(const EventTarget& target, EventType type, std::string reason, std::string message, Timestamp now);
@@ -63,6 +64,7 @@ private:
     struct Seen {
         std::string name = {};
         int count = 0;
+        bool told = false;
         Timestamp first_seen = {};
     };
 

@@ -96,16 +96,22 @@ TEST_CASE("after 25 events of a kind a pod may say one thing every five minutes"
     CHECK(recording.events.size() == 25);
     recording.warn("down", at(300s));
     REQUIRE(recording.events.size() == 26);
-    CHECK(recording.events.back().count == 26); // what was cut off is not counted
+    CHECK(recording.events.back().told_before);
+    CHECK(recording.events.back().count == 32); // what was cut off is counted
     recording.warn("down", at(301s));
+    recording.warn("else", at(301s));
     CHECK(recording.events.size() == 26);
+    recording.warn("else", at(600s));
+    REQUIRE(recording.events.size() == 27);
+    CHECK(recording.events.back().count == 2); // one that was cut off when it was new is told late
+    CHECK_FALSE(recording.events.back().told_before);
 
     // other pods, and events of the other type, have an allowance of their own
-    recording.recorder.record(recording.web, EventType::normal, "Started", "Container started", at(301s));
-    CHECK(recording.events.size() == 27);
-    recording.web.uid = "u2";
-    recording.warn("down", at(301s));
+    recording.recorder.record(recording.web, EventType::normal, "Started", "Container started", at(601s));
     CHECK(recording.events.size() == 28);
+    recording.web.uid = "u2";
+    recording.warn("down", at(601s));
+    CHECK(recording.events.size() == 29);
 }
 
 TEST_CASE("a long silence refills no more than the burst") {

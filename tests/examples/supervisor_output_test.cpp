@@ -85,6 +85,7 @@ Event unhealthy(int count) {
             .reason = "Unhealthy",
             .message = "Liveness probe failed: down",
             .count = count,
+            .told_before = count > 1,
             .first_seen = at(0s),
             .last_seen = at(40s)};
 }

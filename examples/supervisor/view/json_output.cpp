@@ -16,7 +16,7 @@ std::string line(Change change, Json object) {
 void JsonOutput::pod(Change change, const PodView& pod, Timestamp) { writer_.write(line(change, to_json(pod))); }
 
 void JsonOutput::event(const Event& event, Timestamp) {
-    writer_.write(line(event.count == 1 ? Change::added : Change::modified, to_json(event)));
+    writer_.write(line(event.told_before ? Change::modified : Change::added, to_json(event)));
 }
 
 } // namespace supervisor
