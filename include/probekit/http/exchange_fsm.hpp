@@ -72,16 +72,11 @@ public:
     }
 
     [[nodiscard]] Step received(std::string_view bytes) {
-        const auto see_header = [this](std::string_view name, std::string_view value) {
-            const int status = parser_.status();
-            if (status < 300 && !plan_->watches_headers()) return;
-            if (is_redirect(status) && plan_->follows_redirects() && detail::is_header(name, "location"))
-                see_location(value);
-            const bool is_interim = status < 200 && status != 101;
-            if (!is_interim && plan_->watches(name)) note_header(name, value);
+        const auto on_header = [this](std::string_view name, std::string_view value) {
+            if (parser_.status() >= 300 || plan_->watches_headers()) see_header(name, value);
         };
         for (;;) {
-            switch (parser_.next(bytes, see_header)) {
+            switch (parser_.next(bytes, on_header)) {
             case ResponseParser::Event::more: return Step::receive;
             case ResponseParser::Event::head:
                 if (begin_body()) break;
@@ -185,6 +180,14 @@ private:
     [[nodiscard]] bool is_first() const noexcept { return requests_ == 1; }
     [[nodiscard]] const Url& url() const noexcept { return is_first() ? plan_->url() : hop_->url; }
     [[nodiscard]] std::string shown_url() const { return url().text_for_messages(); }
+
+    [[gnu::noinline]] void see_header(std::string_view name, std::string_view value) {
+        const int status = parser_.status();
+        if (is_redirect(status) && plan_->follows_redirects() && detail::is_header(name, "location"))
+            see_location(value);
+        const bool is_interim = status < 200 && status != 101;
+        if (!is_interim && plan_->watches(name)) note_header(name, value);
+    }
 
     /// The first of several counts, an empty one means nothing.
     void see_location(std::string_view value) {

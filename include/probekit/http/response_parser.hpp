@@ -152,6 +152,10 @@ private:
         if (line.size() > end && std::memcmp(line.data(), usual.data(), usual.size()) == 0 && line[end] == ' ' &&
             begin_headers(11, detail::parse_status_code(line.substr(usual.size(), 3))))
             return;
+        read_odd_status(line);
+    }
+
+    [[gnu::noinline]] void read_odd_status(std::string_view line) {
         const std::size_t blank = line.find(' ');
         if (blank == std::string_view::npos) {
             fail("malformed HTTP response " + detail::go_quoted(line));

@@ -40,7 +40,8 @@ namespace probekit::inline v0::detail {
 }
 
 /// What the headers of one head say about its body. In ordinary heads this is numbers and flags; only what is odd is kept
-/// as text, to be complained of in the order in which Go does.
+/// as text, to be complained of in the order in which Go does. What ordinary heads do not have is kept out of the way of
+/// what all have: those functions are never inlined.
 class Framing {
 public:
     static constexpr std::uint64_t unknown_length = std::numeric_limits<std::uint64_t>::max();
@@ -60,10 +61,7 @@ public:
                 see_trailer(value);
             break;
         case 10:
-            if (may_switch_ && is_header(name, "connection"))
-                connection_upgrade_ = connection_upgrade_ || any_element(value, [](std::string_view element) {
-                                          return iequals(element, "upgrade");
-                                      });
+            if (may_switch_ && is_header(name, "connection")) see_connection(value);
             break;
         case 14:
             if (is_header(name, "content-length")) see_length(value);
@@ -79,7 +77,7 @@ public:
     [[nodiscard]] bool is_ordinary() const noexcept { return !odd_ && !chunked_; }
 
     /// What is wrong with them, in Go's words; nothing if all is well.
-    [[nodiscard]] std::string problem() {
+    [[nodiscard, gnu::noinline]] std::string problem() {
         if (odd_) {
             std::string error = encoding_problem(odd_->encodings);
             if (error.empty()) error = length_problem(odd_->lengths);
@@ -123,16 +121,24 @@ private:
     void see_length(std::string_view value) {
         const bool first = length_ == unknown_length && (!odd_ || odd_->lengths.empty());
         const std::uint64_t number = plain_number(value);
-        if (first && number != unknown_length) {
+        if (first && number != unknown_length)
             length_ = number;
-            return;
-        }
+        else
+            see_odd_length(value, first);
+    }
+
+    [[gnu::noinline]] void see_odd_length(std::string_view value, bool first) {
         std::vector<std::string>& lengths = odd().lengths;
         if (!first && lengths.empty()) lengths.push_back(std::to_string(length_));
         keep(lengths, value);
     }
 
-    void see_encoding(std::string_view value) {
+    [[gnu::noinline]] void see_connection(std::string_view value) noexcept {
+        connection_upgrade_ = connection_upgrade_ ||
+                              any_element(value, [](std::string_view element) { return iequals(element, "upgrade"); });
+    }
+
+    [[gnu::noinline]] void see_encoding(std::string_view value) {
         const bool first = !chunked_ && (!odd_ || odd_->encodings.empty());
         if (first && value == "chunked") {
             chunked_ = true;
@@ -143,7 +149,7 @@ private:
         keep(encodings, value);
     }
 
-    void see_trailer(std::string_view value) noexcept {
+    [[gnu::noinline]] void see_trailer(std::string_view value) noexcept {
         any_element(value, [this](std::string_view element) {
             for (const char* const forbidden : {"Transfer-Encoding", "Trailer", "Content-Length"})
                 if (bad_trailer_ == nullptr && iequals(element, forbidden)) bad_trailer_ = forbidden;
