@@ -116,7 +116,7 @@ public:
                Duration timeout, std::shared_ptr<const TcpTarget> target)
         : Base(std::move(handler), executor, io, wheel, timeout), target_(std::move(target)) {}
 
-    static void start(Self self) {
+    static void start(Self&& self) {
         TcpAttempt& attempt = *self;
         attempt.dial(std::move(self));
     }
@@ -132,14 +132,14 @@ private:
     [[nodiscard]] std::string_view dial_host() const noexcept { return unbracketed(target_->action.host); }
     [[nodiscard]] std::uint16_t dial_port() const noexcept { return target_->action.port; }
 
-    void connected(Self self) {
+    void connected(Self&& self) {
         this->close_socket();
         this->finish_passed(std::move(self), Phase::connect);
     }
 
-    void dial_failed(Self self, Phase phase, std::error_code why) { this->finish_with(std::move(self), phase, why); }
+    void dial_failed(Self&& self, Phase phase, std::error_code why) { this->finish_with(std::move(self), phase, why); }
 
-    void dial_stopped(Self self, Phase phase, std::error_code why) {
+    void dial_stopped(Self&& self, Phase phase, std::error_code why) {
         this->finish_stopped(std::move(self), phase, why);
     }
 

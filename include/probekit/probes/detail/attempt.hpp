@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
-#include <mutex>
 #include <new>
 #include <system_error>
 #include <utility>
@@ -47,12 +46,12 @@ struct AttemptHandler {
 
     // Never from inside the initiating call.
     template <class Completion>
-    void complete(Completion completion, bool initiating) {
+    void complete(Completion&& completion, bool initiating) {
         const auto executor = work.get_executor();
         if (initiating)
-            asio::post(executor, std::move(completion));
+            asio::post(executor, std::forward<Completion>(completion));
         else
-            asio::dispatch(executor, std::move(completion));
+            asio::dispatch(executor, std::forward<Completion>(completion));
     }
 
     /// Out of the block, which is free again before the handler may begin another attempt.
@@ -93,12 +92,12 @@ struct AttemptHandler<LookHandler<Executor>, Executor> {
     }
 
     template <class Completion>
-    void complete(Completion completion, bool) {
+    void complete(Completion&& completion, bool) {
         const Executor& executor = handler.client().look_executor();
         if (runs_here(executor))
             completion.call_at(completion.attempt->mark_);
         else
-            asio::dispatch(executor, std::move(completion));
+            asio::dispatch(executor, std::forward<Completion>(completion));
     }
 
     /// As it lies in the block, which stays so long: a client begins its next look later.
@@ -111,7 +110,9 @@ struct AttemptHandler<LookHandler<Executor>, Executor> {
 };
 
 /// What every attempt of our own probes is made of: one block with the handler, the result, the deadline and the memory
-/// of the pending step. It is owned by that step, and by nobody in between, so destroying the context destroys it.
+/// of the pending step. It is owned by that step, and by nobody in between, so destroying the context destroys it. The
+/// reference goes from function to function as an rvalue, which costs nothing: whoever starts a wait copies it into the
+/// next step, whoever finishes takes it.
 ///
 /// Its steps come one after the other on the context's threads, under no strand. The deadline and the canceller come
 /// from elsewhere; the mutex stands between them and the step.
@@ -124,7 +125,7 @@ template <class Derived, class Handler, class Executor>
 class Attempt : public RefCounted<Derived>, public WheelNode, public Interruptible {
 public:
     void interrupt(Interrupt reason) noexcept final {
-        const std::lock_guard lock{mutex_};
+        const Mutex::Lock lock{mutex_};
         if (finished_ || interrupt_ == Interrupt::cancel) return;
         interrupt_ = reason;
         derived().stop_waiting();
@@ -190,7 +191,7 @@ protected:
     /// wait: many an attempt needs none.
     template <class Start>
     [[nodiscard]] std::error_code wait(Start start) {
-        const std::lock_guard lock{mutex_};
+        const Mutex::Lock lock{mutex_};
         if (interrupt_ != Interrupt::none) return asio::error::operation_aborted;
         arm_deadline();
         const bool was_initiating = std::exchange(initiating_, false); // whatever comes next comes from the loop
@@ -200,7 +201,7 @@ protected:
     }
 
     [[nodiscard]] Interrupt interrupted() noexcept {
-        const std::lock_guard lock{mutex_};
+        const Mutex::Lock lock{mutex_};
         return interrupt_;
     }
 
@@ -213,18 +214,21 @@ protected:
 
     // The ends of an attempt; each is the last thing its caller does. Everything the attempt held has been let go, and
     // mark_ says when.
-    void finish(Ref<Derived> self, std::error_code error = {}) {
+    void finish(Ref<Derived>&& self) {
         {
-            const std::lock_guard lock{mutex_};
+            const Mutex::Lock lock{mutex_};
             finished_ = true;
             if (deadline_armed_) wheel_->disarm(*this);
         }
-        error_ = error;
         handler_.complete(Completion{std::move(self)}, initiating_);
+    }
+    void finish(Ref<Derived>&& self, std::error_code error) {
+        error_ = error;
+        finish(std::move(self));
     }
 
     /// It looked, and this is why it did not like what it saw. Codes that are no fault of the target become errors.
-    void finish_with(Ref<Derived> self, Phase phase, std::error_code cause) {
+    void finish_with(Ref<Derived>&& self, Phase phase, std::error_code cause) {
         spent_in(phase);
         result_.phase = phase;
         result_.cause = to_std(cause);
@@ -235,7 +239,7 @@ protected:
     }
 
     /// It could not ask.
-    void finish_error(Ref<Derived> self, Phase phase, std::error_code error) {
+    void finish_error(Ref<Derived>&& self, Phase phase, std::error_code error) {
         spent_in(phase);
         result_.phase = phase;
         result_.cause = to_std(error);
@@ -244,7 +248,7 @@ protected:
     }
 
     /// After wait() gave an error, or a step came because of an interruption.
-    void finish_stopped(Ref<Derived> self, Phase phase, std::error_code error) {
+    void finish_stopped(Ref<Derived>&& self, Phase phase, std::error_code error) {
         switch (interrupted()) {
         case Interrupt::timeout: return finish_with(std::move(self), phase, Errc::timed_out);
         case Interrupt::cancel: return finish_error(std::move(self), phase, asio::error::operation_aborted);
@@ -252,7 +256,7 @@ protected:
         }
     }
 
-    void finish_passed(Ref<Derived> self, Phase last, Outcome outcome = Outcome::success) {
+    void finish_passed(Ref<Derived>&& self, Phase last, Outcome outcome = Outcome::success) {
         spent_in(last);
         result_.phase = Phase::finish;
         result_.outcome = outcome;
@@ -267,7 +271,7 @@ protected:
 
     void deadline_passed() noexcept {
         {
-            const std::lock_guard lock{mutex_};
+            const Mutex::Lock lock{mutex_};
             const TimePoint now = wheel_->now();
             if (!finished_ && !deadline_renewed_ && is_late(now - due(), timeout_)) {
                 deadline_renewed_ = true;

@@ -92,9 +92,9 @@ struct DialTarget {
 ///     std::string_view dial_host() const; std::uint16_t dial_port() const;
 ///     static constexpr bool sends;    whether it goes on when connected. Then connecting may have failed all the same, which
 ///                                     its first call on the socket tells, and it goes to connect_failed()
-///     void connected(Ref<Derived> self);                                       the connection is in socket_
-///     void dial_failed(Ref<Derived> self, Phase phase, std::error_code why);   the target's fault, or the system's
-///     void dial_stopped(Ref<Derived> self, Phase phase, std::error_code why);  interrupted, or the loop could not wait
+///     void connected(Ref<Derived>&& self);                                       the connection is in socket_
+///     void dial_failed(Ref<Derived>&& self, Phase phase, std::error_code why);   the target's fault, or the system's
+///     void dial_stopped(Ref<Derived>&& self, Phase phase, std::error_code why);  interrupted, or the loop could not wait
 /// `IoExecutor` is where its steps run.
 template <class Derived, class Handler, class Executor, class IoExecutor>
 class DialingAttempt : public Attempt<Derived, Handler, Executor> {
@@ -114,7 +114,7 @@ protected:
     ~DialingAttempt() = default;
 
     /// Connects socket_, which is closed, to the target. Continues in connected() or dial_failed(), perhaps before it returns.
-    void dial(Ref<Derived> self) {
+    void dial(Ref<Derived>&& self) {
         const DialSettings settings = this->derived().dial_settings();
         if (const UnixAddress* const socket = settings.unix_socket()) return connect_to(std::move(self), *socket);
         const std::optional<asio::ip::address> address = this->derived().dial_address();
@@ -128,13 +128,13 @@ protected:
     /// With a reset, unless it is to linger: no TIME_WAIT on either side, and close() never blocks. After the peer's end of
     /// stream it sees no reset.
     void close_socket() noexcept {
-        const std::lock_guard lock{this->mutex_};
+        const Mutex::Lock lock{this->mutex_};
         linger_on_close(socket_.get(), lingers() ? 1 : 0);
         socket_.close();
     }
 
     /// The first address's failure is the one to tell, as Go does; the others are tried all the same.
-    void connect_failed(Ref<Derived> self, int error) {
+    void connect_failed(Ref<Derived>&& self, int error) {
         drop_socket();
         if (!first_failure_) {
             first_failure_ = {error, std::system_category()};
@@ -235,7 +235,7 @@ private:
         std::thread::id starting_on_;
     };
 
-    void resolve(Ref<Derived> self) {
+    void resolve(Ref<Derived>&& self) {
         // The system takes this one for "any address".
         if (this->derived().dial_host() == "*")
             return this->derived().dial_failed(std::move(self), Phase::resolve, make_error_code(Errc::no_such_host));
@@ -250,7 +250,7 @@ private:
         if (stopped) this->derived().dial_stopped(std::move(self), Phase::resolve, stopped);
     }
 
-    void resolved(Ref<Derived> self, std::error_code error, Addresses addresses) {
+    void resolved(Ref<Derived>&& self, std::error_code error, Addresses addresses) {
         drop_resolution();
         this->spent_in(Phase::resolve);
         if (error) return this->derived().dial_failed(std::move(self), Phase::resolve, error);
@@ -259,29 +259,29 @@ private:
         connect_to_next(std::move(self));
     }
 
-    void resolution_abandoned(Ref<Derived> self, std::error_code error) {
+    void resolution_abandoned(Ref<Derived>&& self, std::error_code error) {
         drop_resolution();
         this->derived().dial_stopped(std::move(self), Phase::resolve, error);
     }
 
-    void resolution_lost(Ref<Derived> self, std::error_code) {
+    void resolution_lost(Ref<Derived>&& self, std::error_code) {
         drop_resolution();
         this->derived().dial_stopped(std::move(self), Phase::resolve,
                                      std::make_error_code(std::errc::not_enough_memory));
     }
 
     void drop_resolution() noexcept {
-        const std::lock_guard lock{this->mutex_};
+        const Mutex::Lock lock{this->mutex_};
         resolution_ = {};
     }
 
-    void connect_to_next(Ref<Derived> self) {
+    void connect_to_next(Ref<Derived>&& self) {
         endpoint_ = *next_address_++;
         connect(std::move(self));
     }
 
     // To endpoint_.
-    void connect(Ref<Derived> self) {
+    void connect(Ref<Derived>&& self) {
         const bool is_near = endpoint_.address().is_loopback();
         const StreamProtocol protocol{endpoint_.protocol().family(), IPPROTO_TCP};
         if (const int error = open(protocol, Derived::sends || !is_near); error != 0)
@@ -306,7 +306,7 @@ private:
     }
 
     // Needs no wait: it is there, or it is not.
-    void connect_to(Ref<Derived> self, const UnixAddress& address) {
+    void connect_to(Ref<Derived>&& self, const UnixAddress& address) {
         if (const int error = open({AF_UNIX, 0}, Derived::sends); error != 0)
             return connect_failed(std::move(self), error);
         if (::connect(socket_.get(), address.data(), address.size()) == 0)
@@ -317,7 +317,7 @@ private:
 
     // `waits`: it will have to be waited for. Returns an errno.
     [[nodiscard]] int open(const StreamProtocol& protocol, bool waits) noexcept {
-        const std::lock_guard lock{this->mutex_};
+        const Mutex::Lock lock{this->mutex_};
         return waits ? socket_.open(protocol, io_) : socket_.open(protocol);
     }
 
@@ -339,7 +339,7 @@ private:
         return 0;
     }
 
-    void writable(Ref<Derived> self, std::error_code error) {
+    void writable(Ref<Derived>&& self, std::error_code error) {
         if (error) {
             drop_socket();
             return this->derived().dial_stopped(std::move(self), Phase::connect, error);
@@ -350,7 +350,7 @@ private:
     }
 
     void drop_socket() noexcept {
-        const std::lock_guard lock{this->mutex_};
+        const Mutex::Lock lock{this->mutex_};
         socket_.close();
     }
 

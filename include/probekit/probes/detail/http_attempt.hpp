@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
-#include <mutex>
 #include <new>
 #include <optional>
 #include <span>
@@ -36,6 +35,7 @@
 #include <probekit/probes/detail/dial.hpp>
 #include <probekit/probes/detail/literal_address.hpp>
 #include <probekit/system/detail/catching.hpp>
+#include <probekit/system/detail/mutex.hpp>
 #include <probekit/system/detail/ref.hpp>
 #include <probekit/system/detail/wheel.hpp>
 
@@ -85,26 +85,30 @@ struct Moved {
         wants_read,  ///< again, once the socket can be read
         wants_write, ///< again, once the socket can be written
         ended,       ///< the peer will send no more
-        broken,      ///< the socket failed: `error` is the system's
+        broken,      ///< the socket failed: `error` is an errno
         lost,        ///< what lies over the socket failed
     };
 
     State state = State::some;
     std::size_t bytes = 0;
-    std::error_code error = {};
+    int error = 0;
+
+    /// Of a broken one.
+    [[nodiscard]] std::error_code code() const noexcept { return {error, std::system_category()}; }
 
     /// What a socket call gave, which would otherwise have blocked for `direction`.
     [[nodiscard]] static Moved by_socket(ssize_t result, State direction) noexcept {
         if (result >= 0) return {State::some, static_cast<std::size_t>(result)};
         if (errno == EAGAIN || errno == EINTR) return {direction};
-        return {State::broken, 0, {errno, std::system_category()}};
+        return {State::broken, 0, errno};
     }
 };
 
 /// HTTP straight over the socket. The other kind of connection is the tls room's: it has_tls, and besides send() and
 /// receive() it has
 ///     Moved handshake(const Target&, int socket) noexcept    some: it is done
-///     std::string why() const                                it was lost, in Go's words
+///     std::error_code cause() const                          it was lost
+///     std::string why() const                                the same in Go's words
 ///     void close() noexcept                                  the connection, not the socket
 ///     void review(ProbeResult&) const                        the look is over
 class PlainConnection {
@@ -138,7 +142,7 @@ public:
           target_(std::move(target)),
           exchange_(target_->plan, this->result_) {}
 
-    static void start(Self self) {
+    static void start(Self&& self) {
         HttpAttempt& attempt = *self;
         attempt.perform(std::move(self), [&] { return attempt.exchange_.start(); });
     }
@@ -160,7 +164,7 @@ private:
 
     // `next` asks the machine what is to be done now.
     template <class Next>
-    void perform(Self self, Next next) {
+    void perform(Self&& self, Next next) {
         Step step = Step::done;
         const auto ask = [&] {
             step = next();
@@ -199,25 +203,25 @@ private:
         this->error_ = catching([&] { return catching(rethrow, note); }, CodeOfException{});
     }
 
-    void connected(Self self) {
+    void connected(Self&& self) {
         if constexpr (Connection::has_tls)
             if (const int error = this->socket_error(); error != 0) return this->connect_failed(std::move(self), error);
         this->spent_in(Phase::connect);
         perform(std::move(self), [this] { return exchange_.connected(); });
     }
 
-    void dial_failed(Self self, Phase phase, std::error_code why) {
+    void dial_failed(Self&& self, Phase phase, std::error_code why) {
         perform(std::move(self), [&] { return exchange_.no_connection(phase, why, dialled_of_name(phase)); });
     }
 
-    void dial_stopped(Self self, Phase phase, std::error_code why) {
+    void dial_stopped(Self&& self, Phase phase, std::error_code why) {
         if (this->interrupted() != Interrupt::timeout) return this->finish_stopped(std::move(self), phase, why);
         perform(std::move(self),
                 [&] { return exchange_.no_connection(phase, Errc::timed_out, dialled_of_name(phase)); });
     }
 
     // The three below are also the steps that come when the socket is ready for them again.
-    void handshake(Self self, std::error_code error = {}) {
+    void handshake(Self&& self, std::error_code error = {}) {
         if (error) return stopped(std::move(self), error);
         const Moved moved = connection_.handshake(*target_, this->socket_.get());
         if (moved.state != Moved::State::some) return held_up<&HttpAttempt::handshake>(std::move(self), moved);
@@ -225,13 +229,13 @@ private:
         perform(std::move(self), [this] { return exchange_.secured(); });
     }
 
-    void send(Self self, std::error_code error = {}) {
+    void send(Self&& self, std::error_code error = {}) {
         if (error) return stopped(std::move(self), error);
         const std::string_view request = exchange_.request();
         while (sent_ != request.size()) {
             const Moved moved = connection_.send(this->socket_.get(), request.substr(sent_));
             if (moved.state != Moved::State::some) {
-                if (tells_of_connecting(moved)) return this->connect_failed(std::move(self), moved.error.value());
+                if (tells_of_connecting(moved)) return this->connect_failed(std::move(self), moved.error);
                 return held_up<&HttpAttempt::send>(std::move(self), moved);
             }
             sent_ += moved.bytes;
@@ -243,13 +247,13 @@ private:
     // Whether what came of sending is how connecting ended. Of a connection that there was the first byte learns only that
     // the peer has closed it.
     [[nodiscard]] bool tells_of_connecting(const Moved& moved) const noexcept {
-        return !Connection::has_tls && sent_ == 0 && moved.state == Moved::State::broken &&
-               moved.error.value() != ECONNRESET && moved.error.value() != EPIPE && !is_local_fault(moved.error);
+        return !Connection::has_tls && sent_ == 0 && moved.state == Moved::State::broken && moved.error != ECONNRESET &&
+               moved.error != EPIPE && !is_local_fault(moved.code());
     }
 
     // No buffer is held while waiting: a million targets that are slow to answer cost no more than ones that are quick. It
     // holds a whole TLS record, so that nothing which the socket does not know of is left.
-    void receive(Self self, std::error_code error = {}) {
+    void receive(Self&& self, std::error_code error = {}) {
         if (error) return stopped(std::move(self), error);
         char buffer[16 * 1024];
         const Moved moved = connection_.receive(this->socket_.get(), buffer);
@@ -265,15 +269,15 @@ private:
     using Wait = asio::socket_base;
 
     template <auto Next>
-    void held_up(Self self, const Moved& moved) {
+    void held_up(Self&& self, const Moved& moved) {
         switch (moved.state) {
         case Moved::State::wants_read: return wait<Next>(std::move(self), Wait::wait_read);
         case Moved::State::wants_write: return wait<Next>(std::move(self), Wait::wait_write);
         case Moved::State::broken:
-            return perform(std::move(self), [&] { return exchange_.broken(moved.error, ends()); });
+            return perform(std::move(self), [&] { return exchange_.broken(moved.code(), ends()); });
         case Moved::State::lost:
             if constexpr (Connection::has_tls)
-                perform(std::move(self), [&] { return exchange_.lost(moved.error, connection_.why()); });
+                perform(std::move(self), [&] { return exchange_.lost(connection_.cause(), connection_.why()); });
             return;
         case Moved::State::some:
         case Moved::State::ended: return; // these hold nobody up
@@ -281,7 +285,7 @@ private:
     }
 
     template <auto Next>
-    void wait(Self self, Wait::wait_type what) {
+    void wait(Self&& self, Wait::wait_type what) {
         using Ready = typename Base::Base::template Step<Next>;
         const std::error_code error =
             Base::wait([&] { return this->socket_.async_wait(what, this->io_, Ready{self}); });
@@ -289,24 +293,23 @@ private:
     }
 
     // The wait has been ended by the deadline or the user, or could not be begun.
-    void stopped(Self self, std::error_code error) {
+    void stopped(Self&& self, std::error_code error) {
         if (this->interrupted() == Interrupt::timeout)
             return perform(std::move(self), [this] { return exchange_.timed_out(); });
         this->close_socket();
         this->finish_stopped(std::move(self), this->result_.phase, error);
     }
 
-    void done(Self self) {
+    void done(Self&& self) {
         if (this->result_.phase != Phase::finish) {
             this->spent_in(this->result_.phase);
             if (this->socket_.is_open()) this->close_socket();
         } else {
             let_go_of_socket(); // in the step in which it came: the clock has been read
         }
-        if (this->result_.outcome != Outcome::success) {
-            this->result_.cause = to_std(this->result_.cause);
-            describe(this->result_.phase);
-        }
+        if (this->result_.outcome == Outcome::success) return this->finish(std::move(self));
+        this->result_.cause = to_std(this->result_.cause);
+        describe(this->result_.phase);
         this->finish(std::move(self), exchange_.error());
     }
 
@@ -316,7 +319,7 @@ private:
     void let_go_of_socket() {
         if constexpr (Connection::has_tls) connection_.close();
         if (this->lingers()) return this->close_socket();
-        const std::lock_guard lock{this->mutex_};
+        const Mutex::Lock lock{this->mutex_};
         ClosingSocket<IoExecutor>::close(std::move(this->socket_), this->io_, this->wheel_);
     }
 

@@ -276,17 +276,14 @@ void WorkerCore<P, Pol, Obs, Clk>::look_done(Ref<LookClient<Executor>>, TimePoin
         asked_.replace(std::move(*extras_->next_probe));
         extras_->next_probe.reset();
     }
-    Decision decision;
-    if (dropped) {
-        decision = fsm_.step(event::AttemptDropped{}, step.now);
-    } else if (error) {
-        ++errors_;
-        last_error_ = error;
-        decision = fsm_.step(event::Error{error}, step.now);
-    } else {
-        decision = fsm_.step(event::Result{result}, step.now);
-    }
+    const Decision decision = dropped ? fsm_.step(event::AttemptDropped{}, step.now)
+                              : error ? fsm_.step(event::Error{error}, step.now)
+                                      : fsm_.step(event::Result{result}, step.now);
     if (!dropped) {
+        if (error) {
+            ++errors_;
+            last_error_ = error;
+        }
         last_outcome_ = result.outcome;
         last_status_ = result.status;
         last_cause_ = result.cause ? to_std(result.cause) : std::error_code{};

@@ -4,7 +4,6 @@
 #include <array>
 #include <bit>
 #include <cstddef>
-#include <mutex>
 #include <new>
 
 #include <probekit/system/detail/mutex.hpp>
@@ -29,8 +28,10 @@ public:
         }
     }
 
+    // In line: sizes are constants there, and nearly all of what is to be done depends on them only.
+
     /// Aligned for every ordinary type. Throws std::bad_alloc.
-    [[nodiscard]] void* allocate(std::size_t size) {
+    [[nodiscard, gnu::always_inline]] void* allocate(std::size_t size) {
         void* const block = take(size);
         return block != nullptr ? block : ::operator new(bytes_for(size));
     }
@@ -42,10 +43,10 @@ public:
     }
 
     /// `size` as it was allocated with.
-    void deallocate(void* memory, std::size_t size) noexcept {
+    [[gnu::always_inline]] void deallocate(void* memory, std::size_t size) noexcept {
         const std::size_t index = class_of(size);
         if (index < class_count) {
-            const std::lock_guard lock{mutex_};
+            const Mutex::Lock lock{mutex_};
             Class& one = classes_[index];
             if (one.count < most_bytes / smallest >> index) {
                 one.free = ::new (memory) Block{one.free};
@@ -79,10 +80,10 @@ private:
     }
 
     /// A block that is there already, or null.
-    [[nodiscard]] void* take(std::size_t size) noexcept {
+    [[nodiscard, gnu::always_inline]] void* take(std::size_t size) noexcept {
         const std::size_t index = class_of(size);
         if (index >= class_count) return nullptr;
-        const std::lock_guard lock{mutex_};
+        const Mutex::Lock lock{mutex_};
         Class& one = classes_[index];
         Block* const block = one.free;
         if (block == nullptr) return nullptr;

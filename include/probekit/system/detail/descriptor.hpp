@@ -44,7 +44,8 @@ public:
     template <class Handler>
     [[nodiscard]] std::error_code async_wait(typename Wait::wait_type what, const Executor& executor,
                                              Handler&& handler) {
-        if (const std::error_code error = handle_ ? std::error_code{} : lend(executor)) return error;
+        if (!handle_)
+            if (const std::error_code error = lend(executor)) return error;
         handle_->async_wait(what, std::forward<Handler>(handler));
         return {};
     }

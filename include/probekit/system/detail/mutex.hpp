@@ -14,20 +14,34 @@ public:
     Mutex(const Mutex&) = delete;
     Mutex& operator=(const Mutex&) = delete;
 
-    void lock() noexcept {
+    [[gnu::always_inline]] void lock() noexcept {
         int expected = unlocked;
         if (!state_.compare_exchange_strong(expected, locked)) wait_for_it();
     }
 
-    void unlock() noexcept {
-        if (state_.exchange(unlocked) == awaited) state_.notify_one();
+    [[gnu::always_inline]] void unlock() noexcept {
+        if (state_.exchange(unlocked) == awaited) wake_one();
     }
+
+    /// As std::lock_guard, whose destructor g++ leaves out of line in a large program: for what every look passes through.
+    class Lock {
+    public:
+        [[gnu::always_inline]] explicit Lock(Mutex& mutex) noexcept : mutex_(mutex) { mutex.lock(); }
+        Lock(const Lock&) = delete;
+        Lock& operator=(const Lock&) = delete;
+        [[gnu::always_inline]] ~Lock() { mutex_.unlock(); }
+
+    private:
+        Mutex& mutex_;
+    };
 
 private:
     // Whoever has waited leaves it `awaited`: others may wait still.
-    [[gnu::noinline]] void wait_for_it() noexcept {
+    [[gnu::noinline, gnu::cold]] void wait_for_it() noexcept {
         while (state_.exchange(awaited) != unlocked) state_.wait(awaited);
     }
+
+    [[gnu::noinline, gnu::cold]] void wake_one() noexcept { state_.notify_one(); }
 
     static constexpr int unlocked = 0;
     static constexpr int locked = 1;

@@ -92,7 +92,7 @@ public:
 
     /// Makes `node` fire at `due`, or as soon as possible after; a node that is linked is moved.
     void arm(WheelNode& node, TimePoint due) noexcept {
-        const std::lock_guard lock{mutex_};
+        const Mutex::Lock lock{mutex_};
         if (closed_) return;
         if (node.linked()) wheel_.erase(node);
         wheel_.insert(node, due);
@@ -102,7 +102,7 @@ public:
 
     /// False if the node was not linked: it has never been armed, or it has fired, or is just about to.
     bool disarm(WheelNode& node) noexcept {
-        const std::lock_guard lock{mutex_};
+        const Mutex::Lock lock{mutex_};
         if (!node.linked()) return false;
         wheel_.erase(node);
         if (wheel_.empty() && turner_ != std::this_thread::get_id()) clear_timer();

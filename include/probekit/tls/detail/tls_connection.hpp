@@ -105,6 +105,10 @@ public:
         return result == 1 ? Moved{Moved::State::some, got} : judge(result);
     }
 
+    [[nodiscard]] std::error_code cause() const noexcept {
+        return has_no_memory_ ? std::make_error_code(std::errc::not_enough_memory) : make_error_code(cause_);
+    }
+
     [[nodiscard]] std::string why() const {
         switch (cause_) {
         case tls::Errc::plain_http: return "http: server gave HTTP response to HTTPS client";
@@ -187,6 +191,7 @@ private:
     void prepare() noexcept {
         ERR_clear_error();
         socket_error_ = 0;
+        has_no_memory_ = false;
     }
 
     static int write_socket(BIO* bio, const char* bytes, int size) noexcept {
@@ -195,7 +200,7 @@ private:
         const Moved moved = PlainConnection::send(self.socket_, {bytes, static_cast<std::size_t>(size)});
         if (moved.state == Moved::State::some) return static_cast<int>(moved.bytes);
         if (moved.state == Moved::State::wants_write) BIO_set_retry_write(bio);
-        self.socket_error_ = moved.error.value();
+        self.socket_error_ = moved.error;
         return -1;
     }
 
@@ -209,7 +214,7 @@ private:
         }
         if (moved.state == Moved::State::wants_read) BIO_set_retry_read(bio);
         self.has_ended_ = moved.state == Moved::State::ended;
-        self.socket_error_ = moved.error.value();
+        self.socket_error_ = moved.error;
         return self.has_ended_ ? 0 : -1;
     }
 
@@ -241,7 +246,7 @@ private:
             is_ours = is_ours || ERR_FATAL_ERROR(code);
         }
         if (is_ours) return no_memory();
-        if (socket_error_ != 0) return {Moved::State::broken, 0, {socket_error_, std::system_category()}};
+        if (socket_error_ != 0) return {Moved::State::broken, 0, socket_error_};
         if (records_.is_no_tls()) return lost(records_.is_http() ? tls::Errc::plain_http : tls::Errc::not_tls);
         if (has_ended_) {
             // As Go does: an end between two records is the end, good-bye or not.
@@ -274,13 +279,14 @@ private:
 
     [[nodiscard]] Moved lost(tls::Errc cause) noexcept {
         cause_ = cause;
-        return {Moved::State::lost, 0, make_error_code(cause)};
+        return {Moved::State::lost};
     }
     [[nodiscard]] Moved no_memory() noexcept {
         ERR_clear_error();
         cause_ = tls::Errc::protocol_error;
         reason_ = ERR_PACK(ERR_LIB_SSL, 0, ERR_R_MALLOC_FAILURE);
-        return {Moved::State::lost, 0, std::make_error_code(std::errc::not_enough_memory)};
+        has_no_memory_ = true;
+        return {Moved::State::lost};
     }
 
     const HttpsTarget* target_ = nullptr;
@@ -293,6 +299,7 @@ private:
     int socket_error_ = 0; // of the last call
     bool has_ended_ = false;
     bool has_failed_ = false;
+    bool has_no_memory_ = false;
     bool is_secured_ = false;
 };
 
