@@ -191,7 +191,7 @@ private:
     void look(Decision& decision, TimePoint now) noexcept;
     void next(Decision& decision, TimePoint now) noexcept;
     [[nodiscard]] Decision next(TimePoint now) noexcept;
-    Decision attempt_over(TimePoint now) noexcept;
+    void attempt_over(Decision& decision, TimePoint now) noexcept;
     void conclude(Decision& decision, Health health, Verdict::Origin origin, TimePoint now) noexcept;
     void drop_attempt(Decision& decision) noexcept;
 

@@ -53,9 +53,9 @@ Decision WorkerFsm<P, Spec>::next(TimePoint now) noexcept {
 
 /// An attempt is over that counts for nothing. A look that fell due meanwhile is made up.
 template <Policy P, class Spec>
-Decision WorkerFsm<P, Spec>::attempt_over(TimePoint now) noexcept {
+void WorkerFsm<P, Spec>::attempt_over(Decision& decision, TimePoint now) noexcept {
     flight_ = Flight::none;
-    return started_ ? next(now) : nothing();
+    if (started_) next(decision, now);
 }
 
 /// The one place where a verdict is made.
@@ -171,10 +171,13 @@ Decision WorkerFsm<P, Spec>::step(event::Due, TimePoint now) noexcept {
 
 template <Policy P, class Spec>
 Decision WorkerFsm<P, Spec>::step(event::Result happened, TimePoint now) noexcept {
-    if (flight_ == Flight::none) return nothing();
-    if (flight_ == Flight::dropping) return attempt_over(now);
-    flight_ = Flight::none;
     Decision decision = nothing();
+    if (flight_ == Flight::none) return decision;
+    if (flight_ == Flight::dropping) {
+        attempt_over(decision, now);
+        return decision;
+    }
+    flight_ = Flight::none;
     if (const std::optional<Health> health = policy_.judge(happened.result, spec())) {
         conclude(decision, *health, Verdict::Origin::result, now);
         const bool decided = (spec().kind == ProbeKind::startup && *health != Health::unknown) ||
@@ -193,18 +196,23 @@ Decision WorkerFsm<P, Spec>::step(event::Result happened, TimePoint now) noexcep
 
 template <Policy P, class Spec>
 Decision WorkerFsm<P, Spec>::step(event::Error, TimePoint now) noexcept {
-    if (flight_ == Flight::none) return nothing();
-    // No attempt begins behind a shut gate, not even another try.
-    if (flight_ == Flight::dropping || tries_ == max_tries || !gate_open_) return attempt_over(now);
     Decision decision = nothing();
-    decision.try_number = ++tries_;
-    decision.action = Decision::Action::look;
+    if (flight_ == Flight::none) return decision;
+    // No attempt begins behind a shut gate, not even another try.
+    if (flight_ == Flight::dropping || tries_ == max_tries || !gate_open_) {
+        attempt_over(decision, now);
+    } else {
+        decision.try_number = ++tries_;
+        decision.action = Decision::Action::look;
+    }
     return decision;
 }
 
 template <Policy P, class Spec>
 Decision WorkerFsm<P, Spec>::step(event::AttemptDropped, TimePoint now) noexcept {
-    return flight_ == Flight::none ? nothing() : attempt_over(now);
+    Decision decision = nothing();
+    if (flight_ != Flight::none) attempt_over(decision, now);
+    return decision;
 }
 
 // ---- what may hold looks back, and what calls for one ----

@@ -88,6 +88,12 @@ inline constexpr auto bad_value_bytes = table_of([](char c) { return is_control(
 
 [[nodiscard]] constexpr bool is_token_byte(char c) noexcept { return token_bytes[static_cast<unsigned char>(c)]; }
 
+/// Where a token ends that begins at `from`; some byte behind it is none of its kind.
+[[nodiscard]] constexpr const char* token_end(const char* from) noexcept {
+    while (is_token_byte(from[0]) && is_token_byte(from[1])) from += 2; // two at a time take fewer steps
+    return is_token_byte(*from) ? from + 1 : from;
+}
+
 // Heads are most of what a probe reads: they are looked at eight bytes at a time.
 inline constexpr std::uint64_t ones = 0x0101010101010101;
 

@@ -32,8 +32,7 @@ struct HeaderField {
 
 /// `line` has a colon in it.
 [[nodiscard]] inline HeaderField split_header(std::string_view line) noexcept {
-    std::size_t colon = 0;
-    while (is_token_byte(line[colon])) ++colon; // a colon is none
+    auto colon = static_cast<std::size_t>(token_end(line.data()) - line.data()); // a colon is no token
     const bool is_plain = line[colon] == ':' && colon != 0;
     bool has_proper_name = is_plain;
     if (!is_plain) {
@@ -75,8 +74,7 @@ public:
         const auto* const end = static_cast<const char*>(std::memchr(begin, '\n', input.size()));
         if (end == nullptr || end + 1 == begin + input.size() || is_blank(end[1])) return false;
         if (end - begin > std::ptrdiff_t{max_line}) return false;
-        const char* colon = begin;
-        while (is_token_byte(*colon)) ++colon; // the line's end is none
+        const char* const colon = token_end(begin); // the line's end is no token
         if (colon == begin || *colon != ':') return false;
         const char* from = colon + 1;
         const char* to = end;

@@ -162,7 +162,7 @@ private:
     [[nodiscard]] std::string_view dial_host() const noexcept { return target_->plan.host(); }
     [[nodiscard]] std::uint16_t dial_port() const noexcept { return exchange_.port(); }
 
-    // `next` asks the machine what is to be done now.
+    // `next` asks the machine what is to be done now, and may throw.
     template <class Next>
     void perform(Self&& self, Next next) {
         Step step = Step::done;
@@ -176,6 +176,10 @@ private:
             if (this->socket_.is_open()) this->close_socket();
             return this->finish_error(std::move(self), this->result_.phase, this->error_);
         }
+        go_on(std::move(self), step);
+    }
+
+    void go_on(Self&& self, Step step) {
         switch (step) {
         case Step::connect:
             if (this->socket_.is_open()) let_go_of_socket();
@@ -207,7 +211,7 @@ private:
         if constexpr (Connection::has_tls)
             if (const int error = this->socket_error(); error != 0) return this->connect_failed(std::move(self), error);
         this->spent_in(Phase::connect);
-        perform(std::move(self), [this] { return exchange_.connected(); });
+        go_on(std::move(self), exchange_.connected());
     }
 
     void dial_failed(Self&& self, Phase phase, std::error_code why) {
@@ -226,7 +230,7 @@ private:
         const Moved moved = connection_.handshake(*target_, this->socket_.get());
         if (moved.state != Moved::State::some) return held_up<&HttpAttempt::handshake>(std::move(self), moved);
         this->spent_in(Phase::handshake);
-        perform(std::move(self), [this] { return exchange_.secured(); });
+        go_on(std::move(self), exchange_.secured());
     }
 
     void send(Self&& self, std::error_code error = {}) {
@@ -241,7 +245,7 @@ private:
             sent_ += moved.bytes;
         }
         this->spent_in(Phase::request);
-        perform(std::move(self), [this] { return exchange_.sent(); });
+        go_on(std::move(self), exchange_.sent());
     }
 
     // Whether what came of sending is how connecting ended. Of a connection that there was the first byte learns only that
