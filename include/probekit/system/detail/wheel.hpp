@@ -65,7 +65,7 @@ public:
         const Ref<ContextState> context = ContextState::of(executor);
         const std::lock_guard lock{context->mutex_};
         if (!context->steady_ && !context->closed_)
-            context->steady_ = Ref<Wheel>{new Wheel{*context, nullptr, &steady_now}};
+            context->steady_ = Ref<Wheel>{new Wheel{*context, nullptr, &steady_now, true}};
         return context->steady_;
     }
 
@@ -75,15 +75,16 @@ public:
     [[nodiscard]] static Ref<Wheel> of(const Executor& executor, Clock& clock) {
         const Ref<ContextState> context = ContextState::of(executor);
         const std::lock_guard lock{context->mutex_};
+        constexpr bool driven = requires(Wheel& wheel) {
+            { clock.attach(wheel) } -> std::convertible_to<WheelDriver&>;
+        };
         for (Wheel* const wheel : context->wheels_)
             if (wheel->clock_ == &clock && wheel->try_retain()) return Ref<Wheel>::adopt(wheel);
-        Ref<Wheel> wheel{new Wheel{*context, &clock, [](const void* object) -> TimePoint {
-                                       return static_cast<Clock*>(const_cast<void*>(object))->now();
-                                   }}};
-        if constexpr (requires {
-                          { clock.attach(*wheel) } -> std::convertible_to<WheelDriver&>;
-                      })
-            wheel->driver_ = &static_cast<WheelDriver&>(clock.attach(*wheel));
+        const auto clock_now = [](const void* object) -> TimePoint {
+            return static_cast<Clock*>(const_cast<void*>(object))->now();
+        };
+        Ref<Wheel> wheel{new Wheel{*context, &clock, clock_now, !driven}};
+        if constexpr (driven) wheel->driver_ = &static_cast<WheelDriver&>(clock.attach(*wheel));
         return wheel;
     }
 
@@ -180,10 +181,10 @@ private:
         void operator()() const { wheel->on_timer(); }
     };
 
-    Wheel(ContextState& context, const void* clock, TimePoint (*clock_now)(const void*))
+    Wheel(ContextState& context, const void* clock, TimePoint (*clock_now)(const void*), bool sleeps)
         : context_(&context), clock_(clock), now_(clock_now), wheel_(now()) {
         // The first timer of a context opens its event loop's descriptors, which may throw: here, where that is allowed.
-        timer_.emplace(context.executor());
+        if (sleeps) timer_.emplace(context.executor());
         context.wheels_.push_back(this);
     }
 
@@ -255,7 +256,7 @@ private:
     TimePoint armed_at_ = TimePoint::max(); // when the pending wait ends
     std::thread::id turner_;                // who is in turn(), if anybody
     bool closed_ = false;
-    std::optional<asio::steady_timer> timer_; // gone with the context
+    std::optional<asio::steady_timer> timer_; // gone with the context; none if there is a driver
 };
 
 inline void ContextState::shutdown() noexcept {
