@@ -14,12 +14,16 @@
 namespace probekit::inline v0 {
 
 /// A hierarchical timing wheel: any number of future moments, each put in and taken out in constant time, the earliest
-/// known exactly. No clock, no memory of its own beyond 25 KB of slots, no locks; the nodes are the caller's.
+/// known exactly. No clock, no memory of its own beyond 50 KB of slots, no locks; the nodes are the caller's.
 ///
 /// Four levels of 256 slots; a slot of level 0 is a millisecond wide, one of level n is as wide as all of level n-1.
 /// A node stands at the level of the highest byte in which its tick differs from the current one, so where it stands
-/// follows from its time alone and need not be stored. Nodes more than 2^32 ms away wait in a list of their own. The
-/// current millisecond's are in the order of their time, so that stepping through it does not look at each every time.
+/// follows from its time alone and need not be stored. Nodes more than 2^32 ms away wait in a list of their own.
+///
+/// When time enters a slot its nodes move down a level, and at level 0 into the order of their time. But nodes that came
+/// in that order, as those of one period do, are a list of their own in each slot: time uses it up from its front as it
+/// is. So such a node is touched when it is put in and when it is due, and not in between, where each time would be
+/// a wait for memory once there are more nodes than the processor's caches hold.
 class TimingWheel {
 public:
     /// A moment, linked into at most one wheel. Must stay in place while linked, and be erased before it dies.
@@ -41,12 +45,7 @@ public:
     };
 
     /// `now` is the earliest moment the wheel can tell from others; what is due before counts as due then.
-    explicit TimingWheel(TimePoint now) noexcept : origin_(now) {
-        for (auto& level : slots_)
-            for (Slot& slot : level) slot.reset();
-        far_.reset();
-        ready_.reset();
-    }
+    explicit TimingWheel(TimePoint now) noexcept : origin_(now) {}
     TimingWheel(const TimingWheel&) = delete;
     TimingWheel& operator=(const TimingWheel&) = delete;
 
@@ -57,12 +56,10 @@ public:
     void insert(Node& node, TimePoint due) noexcept {
         node.due_ = due;
         ++size_;
-        const Position position = position_of(due);
-        if (is_current(position))
-            at(position).insert_in_order(node);
+        if (tick_of(due) <= tick_)
+            entered_[0].insert_in_order(node);
         else
-            at(position).push_back(node);
-        occupy(position);
+            put(position_of(due), node);
     }
 
     /// Unlinks a linked node.
@@ -70,50 +67,41 @@ public:
         const Position position = position_of(node.due_);
         unlink(node);
         --size_;
+        // If it stood elsewhere, ready or in a slot entered already, what follows is idle but does no harm.
         Slot& slot = at(position);
         if (slot.is_empty())
             vacate(position);
-        else if (is_current(position))
-            slot.set_min(slot.first()->due_);
-        else if (node.due_ == slot.min())
-            slot.set_min(unknown); // only a walk over the slot can tell, and it is made only if somebody asks
+        else if (node.due_ == slot.others.mark())
+            slot.others.set_mark(unknown);
     }
 
     /// The earliest moment in the wheel; TimePoint::max() if it is empty, TimePoint::min() if nodes wait for pop().
     [[nodiscard]] TimePoint next_due() noexcept {
         if (!ready_.is_empty()) return TimePoint::min();
-        Slot* slot = &far_;
-        for (std::size_t level = 0; level != levels; ++level) {
-            const int index = occupied_[level].first_from(byte_of(tick_, level));
-            if (index < 0) continue;
-            slot = &slots_[level][static_cast<std::size_t>(index)];
-            break;
-        }
-        if (slot->min() == unknown) slot->find_min();
-        return slot->min();
+        TimePoint next = at(first_occupied()).earliest();
+        for (const List& entered : entered_) next = std::min(next, entered.front());
+        return next;
     }
 
     /// Moves time on: what is due at `now` is ready for pop(). Time that goes backwards changes nothing.
     void advance(TimePoint now) noexcept {
         const std::uint64_t target = tick_of(now);
         for (;;) {
-            take_due(now);
-            if (tick_ >= target) return;
-            const std::uint64_t next = next_occupied();
-            if (next > target) {
-                tick_ = target;
-                return;
-            }
+            const std::uint64_t next = beginning_of(first_occupied());
+            if (next > target) break;
+            take_due(time_of(next) - Duration{1});
             tick_ = next;
-            cascade();
-            at(current()).sort();
+            enter_slots();
         }
+        take_due(now);
+        tick_ = std::max(tick_, target);
     }
 
     /// Unlinks and returns the next node that was due at the last advance(), nullptr if there is none.
     [[nodiscard]] Node* pop() noexcept {
-        if (ready_.is_empty()) return nullptr;
-        Node* node = ready_.first();
+        Node* node = peek();
+        if (node == nullptr) return nullptr;
+        prefetch(*node->next_->next_);
         unlink(*node);
         --size_;
         return node;
@@ -136,20 +124,39 @@ private:
     static constexpr std::size_t slots_per_level = std::size_t{1} << slot_bits;
     static constexpr TimePoint unknown = TimePoint::min();
 
-    // A circular list whose sentinel's due time is the earliest in it, `unknown` if a walk has to find it.
-    class Slot {
+    // Circular. What its sentinel's due time says is the owner's affair.
+    class List {
     public:
-        void reset() noexcept {
-            head_.prev_ = head_.next_ = &head_;
-            head_.due_ = TimePoint::max();
+        explicit List(TimePoint mark = TimePoint::max()) noexcept {
+            set_mark(mark);
+            clear();
         }
+
         [[nodiscard]] bool is_empty() const noexcept { return head_.next_ == &head_; }
         [[nodiscard]] Node* first() const noexcept { return head_.next_; }
         [[nodiscard]] const Node* end() const noexcept { return &head_; }
-        [[nodiscard]] TimePoint min() const noexcept { return head_.due_; }
-        void set_min(TimePoint min) noexcept { head_.due_ = min; }
+        [[nodiscard]] TimePoint mark() const noexcept { return head_.due_; }
+        void set_mark(TimePoint mark) noexcept { head_.due_ = mark; }
+
+        // The time of the first node, the mark if there is none.
+        [[nodiscard]] TimePoint front() const noexcept { return head_.next_->due_; }
 
         void push_back(Node& node) noexcept { insert_behind(*head_.prev_, node); }
+
+        // All of another list.
+        void take(List& from) noexcept {
+            if (!from.is_empty()) take(*from.first(), *from.head_.prev_);
+        }
+
+        // The nodes from `one` to `other` of another list.
+        void take(Node& one, Node& other) noexcept {
+            one.prev_->next_ = other.next_;
+            other.next_->prev_ = one.prev_;
+            one.prev_ = head_.prev_;
+            head_.prev_->next_ = &one;
+            other.next_ = &head_;
+            head_.prev_ = &other;
+        }
 
         // Into a list that is in order, behind those of the same time.
         void insert_in_order(Node& node) noexcept {
@@ -160,16 +167,11 @@ private:
 
         // Those of the same time stay in the order they came in.
         void sort() noexcept {
-            const Node* node = first();
-            while (node != end() && (node->next_ == end() || !(node->next_->due_ < node->due_))) node = node->next_;
-            if (node == end()) return; // as it is most of the time
-
             head_.prev_->next_ = nullptr;
-            std::array<Node*, 64>
-                runs{}; // in order each; the one at n has 2^n nodes, and all of them came before those at n-1
+            // In order each; the one at n has 2^n nodes, and all of them came before those at n-1.
+            std::array<Node*, 64> runs{};
             for (Node* rest = first(); rest != nullptr;) {
-                Node* run = rest;
-                rest = rest->next_;
+                Node* run = std::exchange(rest, rest->next_);
                 run->next_ = nullptr;
                 std::size_t n = 0;
                 for (; runs[n] != nullptr; ++n) run = merge(std::exchange(runs[n], nullptr), run);
@@ -177,22 +179,18 @@ private:
             }
             Node* sorted = nullptr;
             for (Node* const run : runs) sorted = merge(run, sorted);
-            head_.prev_ = head_.next_ = &head_;
+            clear();
             while (sorted != nullptr) push_back(*std::exchange(sorted, sorted->next_));
-        }
-        void find_min() noexcept {
-            head_.due_ = TimePoint::max();
-            for (const Node* node = first(); node != end(); node = node->next_)
-                head_.due_ = std::min(head_.due_, node->due_);
         }
 
     private:
-        void insert_behind(Node& before, Node& node) noexcept {
+        void clear() noexcept { head_.prev_ = head_.next_ = &head_; }
+
+        static void insert_behind(Node& before, Node& node) noexcept {
             node.prev_ = &before;
             node.next_ = before.next_;
             before.next_->prev_ = &node;
             before.next_ = &node;
-            head_.due_ = std::min(head_.due_, node.due_);
         }
 
         // Two lists that end with a null pointer; of the same time, `one` comes first.
@@ -210,6 +208,36 @@ private:
         }
 
         Node head_;
+    };
+
+    struct Slot {
+        [[nodiscard]] bool is_empty() const noexcept { return in_order.is_empty() && others.is_empty(); }
+
+        void put(Node& node) noexcept {
+            if (node.due_ >= in_order.mark()) {
+                in_order.set_mark(node.due_);
+                in_order.push_back(node);
+            } else {
+                others.set_mark(std::min(others.mark(), node.due_));
+                others.push_back(node);
+            }
+        }
+
+        [[nodiscard]] TimePoint earliest() noexcept {
+            if (others.mark() == unknown) {
+                TimePoint min = TimePoint::max();
+                for (const Node* node = others.first(); node != others.end(); node = node->next_)
+                    min = std::min(min, node->due_);
+                others.set_mark(min);
+            }
+            return in_order.is_empty() ? others.mark() : std::min(others.mark(), in_order.front());
+        }
+
+        // Of the same time, those in order have come before the others: for that the mark is the latest that has ever
+        // come, be it still there or not.
+        List in_order{TimePoint::min()};
+        // The mark is the earliest, `unknown` if only a walk can tell, which is made if somebody asks.
+        List others{TimePoint::max()};
     };
 
     class Bitmap {
@@ -249,6 +277,11 @@ private:
         return span / 1'000'000;
     }
 
+    [[nodiscard]] TimePoint time_of(std::uint64_t tick) const noexcept {
+        const auto origin = static_cast<std::uint64_t>(origin_.time_since_epoch().count());
+        return TimePoint{Duration{static_cast<Duration::rep>(origin + tick * 1'000'000)}};
+    }
+
     [[nodiscard]] Position position_of(TimePoint due) const noexcept {
         const std::uint64_t tick = std::max(tick_of(due), tick_);
         const std::uint64_t difference = tick ^ tick_;
@@ -261,19 +294,25 @@ private:
         return position.level == levels ? far_ : slots_[position.level][position.index];
     }
 
-    // The slot of the millisecond that it is.
-    [[nodiscard]] Position current() const noexcept { return {0, byte_of(tick_, 0)}; }
-    [[nodiscard]] bool is_current(Position position) const noexcept {
-        return position.level == 0 && position.index == byte_of(tick_, 0);
-    }
-
-    void occupy(Position position) noexcept {
+    void put(Position position, Node& node) noexcept {
+        at(position).put(node);
         if (position.level != levels) occupied_[position.level].set(position.index);
     }
 
     void vacate(Position position) noexcept {
-        at(position).set_min(TimePoint::max());
+        at(position).in_order.set_mark(TimePoint::min());
+        at(position).others.set_mark(TimePoint::max());
         if (position.level != levels) occupied_[position.level].clear(position.index);
+    }
+
+    // A firing touches what lies around the node, in its owner. One after the other they would be waited for: so each is
+    // asked for while the last but one before it fires.
+    static void prefetch([[maybe_unused]] const Node& node) noexcept {
+#if defined(__GNUC__)
+        const auto at = reinterpret_cast<std::uintptr_t>(&node);
+        for (std::uintptr_t line = 0; line != 5; ++line)
+            __builtin_prefetch(reinterpret_cast<const void*>(at + 64 * line - 64), 1);
+#endif
     }
 
     static void unlink(Node& node) noexcept {
@@ -282,57 +321,62 @@ private:
         node.prev_ = node.next_ = nullptr;
     }
 
-    // The current slot's due nodes become ready. Those due later in its millisecond stay.
+    // What is due in the slots that have been entered becomes ready, in the order of its time: as many nodes at once as
+    // are due before the first of another level. Of the same time, those at a higher level have come first.
     void take_due(TimePoint now) noexcept {
-        Slot& slot = at(current());
-        if (slot.is_empty()) return;
-        while (!slot.is_empty() && slot.first()->due_ <= now) {
-            Node& node = *slot.first();
-            unlink(node);
-            ready_.push_back(node);
+        for (;;) {
+            List* from = &entered_[levels - 1];
+            TimePoint other = TimePoint::max(); // the earliest of another level
+            for (std::size_t level = levels - 1; level-- != 0;) {
+                List& entered = entered_[level];
+                const bool earlier = entered.front() < from->front();
+                other = std::min(other, (earlier ? *from : entered).front());
+                if (earlier) from = &entered;
+            }
+            if (from->is_empty() || from->front() > now) return;
+            Node* last = from->first();
+            for (Node* next = last->next_; next != from->end() && next->due_ <= now && next->due_ < other;)
+                next = (last = next)->next_;
+            ready_.take(*from->first(), *last);
+            prefetch(*from->first()->next_);
         }
-        if (slot.is_empty())
-            vacate(current());
-        else
-            slot.set_min(slot.first()->due_);
     }
 
-    // The tick at which the next occupied slot begins; every such slot lies ahead, by the way levels are chosen.
-    [[nodiscard]] std::uint64_t next_occupied() const noexcept {
+    // All occupied slots lie ahead, by the way levels are chosen; `levels` stands for the far list.
+    [[nodiscard]] Position first_occupied() const noexcept {
         for (std::size_t level = 0; level != levels; ++level) {
-            const std::size_t here = byte_of(tick_, level);
-            if (here + 1 == slots_per_level) continue;
-            const int index = occupied_[level].first_from(here + 1);
-            if (index < 0) continue;
-            const std::size_t shift = slot_bits * level;
-            const std::uint64_t above = tick_ >> (shift + slot_bits) << (shift + slot_bits);
-            return above | static_cast<std::uint64_t>(index) << shift;
+            const int index = occupied_[level].first_from(byte_of(tick_, level));
+            if (index >= 0) return {level, static_cast<std::size_t>(index)};
         }
-        constexpr std::size_t span = slot_bits * levels;
-        return far_.is_empty() ? ~std::uint64_t{0} : ((tick_ >> span) + 1) << span;
+        return {levels, 0};
     }
 
-    // Time has just entered slots above level 0: their nodes move down.
-    void cascade() noexcept {
-        for (std::size_t level = levels; level != 0; --level) {
+    // The tick at which it is entered.
+    [[nodiscard]] std::uint64_t beginning_of(Position position) const noexcept {
+        const std::size_t shift = slot_bits * position.level;
+        if (position.level == levels) return far_.is_empty() ? ~std::uint64_t{0} : ((tick_ >> shift) + 1) << shift;
+        return (tick_ >> (shift + slot_bits) << (shift + slot_bits)) | std::uint64_t{position.index} << shift;
+    }
+
+    // Time has just entered slots, one of each level up to some. What is in order stays so, and the others move down.
+    void enter_slots() noexcept {
+        for (std::size_t level = levels + 1; level-- != 0;) {
             if (tick_ % (std::uint64_t{1} << (slot_bits * level)) != 0) continue;
             const Position here{level, level == levels ? 0 : byte_of(tick_, level)};
             Slot& slot = at(here);
             if (slot.is_empty()) continue;
-            Slot moving;
-            moving.reset();
-            while (!slot.is_empty()) {
-                Node& node = *slot.first();
-                unlink(node);
-                moving.push_back(node);
-            }
+            List down;
+            (level == levels ? down : entered_[level]).take(slot.in_order); // the far ones may be far still
+            down.take(slot.others);
             vacate(here);
-            while (!moving.is_empty()) {
-                Node& node = *moving.first();
+            if (level == 0 && !down.is_empty()) { // there is nothing further down
+                entered_[0].take(down);
+                entered_[0].sort();
+            }
+            while (!down.is_empty()) {
+                Node& node = *down.first();
                 unlink(node);
-                const Position there = position_of(node.due_); // a far node may be far still, hence the list in between
-                at(there).push_back(node);
-                occupy(there);
+                put(position_of(node.due_), node);
             }
         }
     }
@@ -342,8 +386,9 @@ private:
     std::size_t size_ = 0;
     std::array<std::array<Slot, slots_per_level>, levels> slots_;
     std::array<Bitmap, levels> occupied_;
-    Slot far_;   // further away than the levels reach
-    Slot ready_; // due, waiting for pop()
+    Slot far_;                         // further away than the levels reach
+    std::array<List, levels> entered_; // what is left in order of the slot entered last, of each level
+    List ready_;                       // due, waiting for pop()
 };
 
 } // namespace probekit::inline v0
