@@ -175,10 +175,10 @@ private:
           WheelNode(hooks),
           clock_(clock),
           fsm_(std::move(spec), std::move(policy)),
-          asked_(std::move(probe)),
-          observer_(std::move(observer)),
           wheel_(std::move(wheel)),
-          health_(fsm_.health()) {}
+          health_(fsm_.health()),
+          asked_(std::move(probe)),
+          observer_(std::move(observer)) {}
 
     // The moment of one step of the machine, and what was before.
     struct Step {
@@ -352,25 +352,17 @@ private:
         .fire = [](WheelNode& node) { Ref<WorkerCore>::adopt(&static_cast<WorkerCore&>(node))->node_fired(); },
     };
 
-    // A program may have a million of these: the order leaves no gaps.
+    // A program may have a million of these: the order leaves no gaps, and what each look touches comes first, next to the
+    // node.
     [[no_unique_address]] ClockRef<Clk> clock_;
     [[no_unique_address]] Machine fsm_;
-    union {
-        Asked asked_; // destroyed with the context, if that goes first
-    };
-    [[no_unique_address]] Obs observer_;
-    [[no_unique_address]] std::conditional_t<Asked::needs_slot, asio::cancellation_signal, Nothing> signal_;
-    [[no_unique_address]] std::conditional_t<tells_skips, std::uint64_t, Nothing> untold_skips_{};
     Ref<Wheel> wheel_;
-    SmallFunction<Verdict> callback_;
     std::unique_ptr<Extras> extras_;
     std::uint64_t attempts_ = 0; // begun
-    std::uint64_t errors_ = 0;
     std::uint64_t skipped_ = 0;
     TimePoint last_at_ = {};
     TimePoint begun_at_ = {};
     Duration last_elapsed_ = {};
-    Duration held_for_ = {};
     PackedErrorCode last_cause_;
     PackedErrorCode last_error_;
     int last_status_ = -1;
@@ -393,6 +385,15 @@ private:
     bool callback_set_ : 1 = false;
     bool detached_ : 1 = false;
     bool asked_gone_ : 1 = false;
+    union {
+        Asked asked_; // destroyed with the context, if that goes first
+    };
+    [[no_unique_address]] Obs observer_;
+    [[no_unique_address]] std::conditional_t<Asked::needs_slot, asio::cancellation_signal, Nothing> signal_;
+    [[no_unique_address]] std::conditional_t<tells_skips, std::uint64_t, Nothing> untold_skips_{};
+    SmallFunction<Verdict> callback_;
+    std::uint64_t errors_ = 0;
+    Duration held_for_ = {};
 };
 
 } // namespace probekit::inline v0::detail
