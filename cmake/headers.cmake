@@ -3,6 +3,7 @@ set(PROBEKIT_HEADERS
     include/probekit/core/actions.hpp
     include/probekit/core/detail/go_quoted.hpp
     include/probekit/core/detail/message.hpp
+    include/probekit/core/detail/on_use.hpp
     include/probekit/core/detail/target.hpp
     include/probekit/core/duration.hpp
     include/probekit/core/error.hpp

@@ -16,6 +16,7 @@
 
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/message.hpp>
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/detail/target.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
@@ -54,9 +55,10 @@ namespace detail {
 
 /// A TcpProbe's settings, shared with its attempts and results. A program may have a million of them, most with an IPv4
 /// address: the order leaves no gaps, and what is larger stands in a block of its own.
-class TcpTarget final : public Target {
+template <class = OnUse>
+class BasicTcpTarget final : public Target {
 public:
-    TcpTarget(TcpSocketAction what, const TcpOptions& options)
+    BasicTcpTarget(TcpSocketAction what, const TcpOptions& options)
         : action(std::move(what)),
           silent_(options.silent),
           close_(options.silent ? SocketClose::reset : options.close) {
@@ -104,6 +106,8 @@ private:
     asio::ip::address_v4 v4_;
     std::unique_ptr<const DialTarget> large_; // of all but an IPv4 address or a name, from anywhere
 };
+
+using TcpTarget = BasicTcpTarget<>;
 
 template <class Handler, class Executor, class IoExecutor>
 class TcpAttempt final

@@ -14,6 +14,7 @@
 #include <asio/async_result.hpp>
 #include <asio/error.hpp>
 
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/system/detail/catching.hpp>
 #include <probekit/system/detail/context_state.hpp>
@@ -38,7 +39,8 @@ protected:
     ~GateListener() = default;
 
 private:
-    friend class GateState;
+    template <class>
+    friend class BasicGateState;
 
     /// Take a reference to the owner. Called under the gate's lock while the listener is still listed: taken later, the
     /// owner could unsubscribe and go before the call.
@@ -62,9 +64,10 @@ struct GateCondition {
 /// What a StartupGate shares with its conditions and with the workers behind it. From any thread.
 ///
 /// Without memory to tell somebody of a change it tries again soon.
-class GateState final : public RefCounted<GateState>, private ContextMember, private WheelNode {
+template <class = OnUse>
+class BasicGateState final : public RefCounted<BasicGateState<>>, private ContextMember, private WheelNode {
 public:
-    explicit GateState(asio::any_io_executor executor)
+    explicit BasicGateState(asio::any_io_executor executor)
         : WheelNode(hooks),
           context_(ContextState::of(executor)),
           wheel_(Wheel::of(executor)),
@@ -111,13 +114,10 @@ public:
         const int tag = awaited_opening();
         waits_->add(std::forward<Handler>(handler), executor_, tag);
         // By now the opening may have told those it found listed.
-        bool told = false;
-        bool closed = false;
-        {
-            const std::lock_guard lock{mutex_};
-            told = static_cast<int>(openings_ - static_cast<unsigned>(tag)) >= 0;
-            closed = closed_;
-        }
+        std::unique_lock lock{mutex_};
+        const bool told = static_cast<int>(openings_ - static_cast<unsigned>(tag)) >= 0;
+        const bool closed = closed_;
+        lock.unlock();
         if (closed)
             waits_->complete(tag, asio::error::operation_aborted);
         else if (told)
@@ -163,8 +163,7 @@ private:
         if (closed_) return;
         apply();
         const bool opens = conditions_ == 0 ? all_ : met_ == conditions_;
-        if (opens == open_) return;
-        open_ = opens;
+        if (std::exchange(open_, opens) == opens) return;
         ++changes_;
         if (opens) ++openings_;
         const int opening = static_cast<int>(openings_);
@@ -265,9 +264,8 @@ private:
         if (std::exchange(telling_again_, false)) this->release();
     }
 
-    static void keep_reference(WheelNode&) noexcept {} // it has one
-    static void fire(WheelNode& node) { Ref<GateState>::adopt(&static_cast<GateState&>(node))->tell_again(); }
-    static constexpr WheelHooks hooks{.retain = &keep_reference, .fire = &fire};
+    static void fire(WheelNode& node) { Ref<BasicGateState>::adopt(&static_cast<BasicGateState&>(node))->tell_again(); }
+    static constexpr WheelHooks hooks{.retain = [](WheelNode&) noexcept {}, .fire = &fire}; // it has a reference
 
     Ref<ContextState> context_;
     Ref<Wheel> wheel_;
@@ -288,6 +286,8 @@ private:
     GateListener* last_ = nullptr;
 };
 
+using GateState = BasicGateState<>;
+
 struct GateAccess;
 
 } // namespace detail
@@ -301,25 +301,26 @@ struct GateAccess;
 ///
 /// Destroying a gate ends its waits with `asio::error::operation_aborted`. For workers that were given it it stays as it
 /// was, whatever its conditions say afterwards.
-class StartupGate {
+template <class = detail::OnUse>
+class BasicStartupGate {
 public:
     using executor_type = asio::any_io_executor;
 
     /// `where`: an executor or an execution context, for handlers that have no executor of their own.
     template <class Where>
-        requires(!std::same_as<std::remove_cvref_t<Where>, StartupGate>) &&
+        requires(!std::same_as<std::remove_cvref_t<Where>, BasicStartupGate>) &&
                 detail::ExecutorSource<Where, asio::any_io_executor>
-    explicit StartupGate(Where&& where)
+    explicit BasicStartupGate(Where&& where)
         : state_(new detail::GateState{detail::executor_from<asio::any_io_executor>(std::forward<Where>(where))}) {}
 
-    StartupGate(StartupGate&&) noexcept = default;
-    StartupGate& operator=(StartupGate&& other) noexcept {
+    BasicStartupGate(BasicStartupGate&&) noexcept = default;
+    BasicStartupGate& operator=(BasicStartupGate&& other) noexcept {
         if (this == &other) return *this;
         if (state_) state_->close();
         state_ = std::move(other.state_);
         return *this;
     }
-    ~StartupGate() {
+    ~BasicStartupGate() {
         if (state_) state_->close();
     }
 
@@ -352,7 +353,7 @@ public:
         void set(bool met) noexcept { state_->set(condition_, met); }
 
     private:
-        friend StartupGate;
+        friend BasicStartupGate;
 
         explicit Condition(detail::Ref<detail::GateState> state)
             : state_(std::move(state)), condition_(state_->add_condition()) {}
@@ -369,7 +370,7 @@ private:
 
     class Initiation {
     public:
-        using executor_type = StartupGate::executor_type;
+        using executor_type = BasicStartupGate::executor_type;
 
         explicit Initiation(detail::Ref<detail::GateState> state) noexcept : state_(std::move(state)) {}
 
@@ -386,6 +387,8 @@ private:
 
     detail::Ref<detail::GateState> state_;
 };
+
+using StartupGate = BasicStartupGate<>;
 
 namespace detail {
 

@@ -14,6 +14,7 @@
 
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/message.hpp>
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/detail/target.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
@@ -38,9 +39,10 @@
 namespace probekit::inline v0::detail {
 
 /// An ExecProbe's settings, shared with its attempts and results.
-class ExecTarget final : public Target {
+template <class = OnUse>
+class BasicExecTarget final : public Target {
 public:
-    ExecTarget(ExecAction what, const ExecOptions& how)
+    BasicExecTarget(ExecAction what, const ExecOptions& how)
         : action(std::move(what)), options(how), plan(spec_of(action, options)) {}
 
     [[nodiscard]] std::string message(const ProbeResult& result, std::optional<Duration> shown_timeout) const override {
@@ -64,6 +66,8 @@ private:
         return spec;
     }
 };
+
+using ExecTarget = BasicExecTarget<>;
 
 /// Runs the command and waits for its end. Up to three waits are pending at once, and come on any of the context's
 /// threads: for the end and, once the command has run for a while, for output on either pipe. The attempt is over when

@@ -22,6 +22,7 @@
 
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/message.hpp>
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/detail/target.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
@@ -52,7 +53,8 @@ namespace probekit::inline v0::detail {
 }
 
 /// The settings of an HTTP probe, shared with its attempts and results.
-class HttpTargetBase : public Target {
+template <class = OnUse>
+class BasicHttpTargetBase : public Target {
 public:
     [[nodiscard]] std::string message(const ProbeResult& result, std::optional<Duration> shown) const final {
         return plan.message(result, shown);
@@ -65,18 +67,23 @@ public:
 
 protected:
     /// `has_tls`: whether its attempts can speak TLS.
-    HttpTargetBase(HttpGetAction what, const HttpOptions& options, bool has_tls)
+    BasicHttpTargetBase(HttpGetAction what, const HttpOptions& options, bool has_tls)
         : action(std::move(what)),
           dial(DialTarget::of(action.host, options)),
           plan(action, options, dial.address ? literal_text(*dial.address, action.host) : std::string{}, has_tls),
           close(options.close) {}
-    ~HttpTargetBase() = default;
+    ~BasicHttpTargetBase() = default;
 };
 
-class HttpTarget final : public HttpTargetBase {
+using HttpTargetBase = BasicHttpTargetBase<>;
+
+template <class = OnUse>
+class BasicHttpTarget final : public HttpTargetBase {
 public:
-    HttpTarget(HttpGetAction what, const HttpOptions& options) : HttpTargetBase(std::move(what), options, false) {}
+    BasicHttpTarget(HttpGetAction what, const HttpOptions& options) : HttpTargetBase(std::move(what), options, false) {}
 };
+
+using HttpTarget = BasicHttpTarget<>;
 
 /// What came of an attempt to move bytes over a connection, without waiting.
 struct Moved {

@@ -11,6 +11,7 @@
 #include <asio/execution_context.hpp>
 #include <asio/prefer.hpp>
 
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/system/detail/block_pool.hpp>
 #include <probekit/system/detail/executors.hpp>
 #include <probekit/system/detail/mutex.hpp>
@@ -19,7 +20,9 @@
 
 namespace probekit::inline v0::detail {
 
-class Wheel;
+template <class = OnUse>
+class BasicWheel;
+using Wheel = BasicWheel<>;
 
 /// Something that must let go of what it holds of an execution context (handlers, work, executors) when that goes first.
 class ContextMember {
@@ -32,7 +35,8 @@ protected:
     ~ContextMember() = default;
 
 private:
-    friend class ContextState;
+    template <class>
+    friend class BasicContextState;
 
     /// Called once, from the context's destructor; the member is no longer listed then.
     virtual void context_gone() noexcept = 0;
@@ -43,13 +47,14 @@ private:
 
 /// What all probes and workers of one execution context share: the memory pool, the timing wheels, equal specs, and the
 /// work that keeps run() going. Counted, since a worker may outlive its context; after the context has gone, only memory is left.
-class ContextState final : public RefCounted<ContextState> {
+template <class = OnUse>
+class BasicContextState final : public RefCounted<BasicContextState<>> {
 public:
-    explicit ContextState(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+    explicit BasicContextState(asio::any_io_executor executor) : executor_(std::move(executor)) {}
 
     /// The state of an executor's context, made at the first call. From any thread.
     template <class Executor>
-    [[nodiscard]] static Ref<ContextState> of(const Executor& executor);
+    [[nodiscard]] static Ref<BasicContextState> of(const Executor& executor);
 
     [[nodiscard]] BlockPool& pool() noexcept { return pool_; }
 
@@ -101,8 +106,9 @@ public:
     void destroy() noexcept { delete this; }
 
 private:
-    friend class ContextService;
-    friend class Wheel;
+    template <class>
+    friend class BasicContextService;
+    friend Wheel;
 
     void unlink(ContextMember& member) noexcept {
         if (member.prev_ == nullptr && members_ != &member) return; // not listed any more
@@ -125,12 +131,15 @@ private:
     Ref<Wheel> steady_;          // but for the one everybody uses
 };
 
+using ContextState = BasicContextState<>;
+
 /// Ties a ContextState to its context, and tells it when the context goes.
-class ContextService final : public asio::execution_context::service {
+template <class = OnUse>
+class BasicContextService final : public asio::execution_context::service {
 public:
     static inline asio::execution_context::id id;
 
-    explicit ContextService(asio::execution_context& context) : service(context) {}
+    explicit BasicContextService(asio::execution_context& context) : service(context) {}
 
     [[nodiscard]] Ref<ContextState> state(const auto& executor) {
         const std::lock_guard lock{mutex_};
@@ -151,8 +160,11 @@ private:
     Ref<ContextState> state_;
 };
 
+using ContextService = BasicContextService<>;
+
+template <class Parameter>
 template <class Executor>
-Ref<ContextState> ContextState::of(const Executor& executor) {
+Ref<BasicContextState<Parameter>> BasicContextState<Parameter>::of(const Executor& executor) {
     return asio::use_service<ContextService>(context_of(executor)).state(executor);
 }
 

@@ -14,6 +14,7 @@
 #include <asio/associated_executor.hpp>
 #include <asio/error.hpp>
 
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/restart.hpp>
@@ -36,10 +37,11 @@ namespace probekit::inline v0::detail {
 /// context's threads, under no strand: the mutex stands between them, the wheel and the user's calls.
 ///
 /// It asks the event loop for something only while somebody waits, as a running process alone must not keep run() going.
-class ProcessCore final : public RefCounted<ProcessCore>, private ContextMember, private WheelNode {
+template <class = OnUse>
+class BasicProcessCore final : public RefCounted<BasicProcessCore<>>, private ContextMember, private WheelNode {
 public:
     template <class Executor>
-    explicit ProcessCore(const Executor& executor)
+    explicit BasicProcessCore(const Executor& executor)
         : WheelNode(hooks),
           context_(ContextState::of(executor)),
           wheel_(Wheel::of(executor)),
@@ -149,7 +151,7 @@ private:
     struct Step {
         using allocator_type = OpAllocator<void>;
 
-        Ref<ProcessCore> core;
+        Ref<BasicProcessCore> core;
 
         [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type{(*core).*Memory}; }
         void operator()(std::error_code error) { ((*core).*Next)(error); }
@@ -162,7 +164,7 @@ private:
         using allocator_type = asio::associated_allocator_t<Handler>;
         using cancellation_slot_type = asio::associated_cancellation_slot_t<Handler>;
 
-        Ref<ProcessCore> core;
+        Ref<BasicProcessCore> core;
         Handler handler;
         Executor fallback;
         bool terminating;
@@ -186,12 +188,12 @@ private:
     void watch() {
         if (child_.has_child() && !exit_pending_) {
             exit_pending_ =
-                !child_.async_wait(io_, Step<&ProcessCore::exit_step, &ProcessCore::exit_memory_>{Ref{this}});
+                !child_.async_wait(io_, Step<&BasicProcessCore::exit_step, &BasicProcessCore::exit_memory_>{Ref{this}});
             if (!exit_pending_) arm_no_later_than(saturating_add(wheel_->now(), without_memory));
         }
         if (pipe_.is_open() && !output_pending_)
-            output_pending_ =
-                !pipe_.async_wait(io_, Step<&ProcessCore::output_step, &ProcessCore::output_memory_>{Ref{this}});
+            output_pending_ = !pipe_.async_wait(
+                io_, Step<&BasicProcessCore::output_step, &BasicProcessCore::output_memory_>{Ref{this}});
     }
 
     [[nodiscard]] bool is_awaited() const noexcept { return abandoned_ || !waiters_->empty(); }
@@ -275,8 +277,8 @@ private:
     /// How soon the end is waited for again after there was no memory for it.
     static constexpr Duration without_memory = std::chrono::milliseconds{10};
 
-    static void retain_owner(WheelNode& node) noexcept { static_cast<ProcessCore&>(node).retain(); }
-    static void fire(WheelNode& node) { Ref<ProcessCore>::adopt(&static_cast<ProcessCore&>(node))->fired(); }
+    static void retain_owner(WheelNode& node) noexcept { static_cast<BasicProcessCore&>(node).retain(); }
+    static void fire(WheelNode& node) { Ref<BasicProcessCore>::adopt(&static_cast<BasicProcessCore&>(node))->fired(); }
     static constexpr WheelHooks hooks{.retain = &retain_owner, .fire = &fire};
 
     Ref<ContextState> context_;
@@ -299,5 +301,7 @@ private:
     OpMemory exit_memory_;
     OpMemory output_memory_;
 };
+
+using ProcessCore = BasicProcessCore<>;
 
 } // namespace probekit::inline v0::detail

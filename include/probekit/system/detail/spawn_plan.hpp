@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <vector>
 
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/system/process_spec.hpp>
 
 namespace probekit::inline v0::detail {
@@ -55,6 +56,7 @@ struct SpawnImage {
 /// and cannot race with it. Immutable; any number of threads may spawn from it.
 class SpawnPlan {
 public:
+    template <class = OnUse>
     explicit SpawnPlan(const ProcessSpec& spec) {
         const std::vector<std::string_view> environment = environment_of(spec);
         const std::string_view program = spec.command.front();
@@ -108,6 +110,7 @@ public:
     [[nodiscard]] const SpawnImage& image() const noexcept { return image_; }
 
 private:
+    template <class = OnUse>
     static std::vector<std::string_view> environment_of(const ProcessSpec& spec) {
         std::vector<std::string_view> variables;
         if (spec.inherit_environment && environ != nullptr)

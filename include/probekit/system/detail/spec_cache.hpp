@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/probe_spec.hpp>
 #include <probekit/core/schedule.hpp>
@@ -20,9 +21,10 @@ class SharedSpec;
 
 /// The ProbeSpecs that are in use, each once: a thousand workers mostly go by one or two, which need not stand in each. One
 /// per execution context. A spec lives as long as somebody holds it, the cache as long as a spec does. From any thread.
-class SpecCache final : public RefCounted<SpecCache> {
+template <class = OnUse>
+class BasicSpecCache final : public RefCounted<BasicSpecCache<>> {
 public:
-    SpecCache() = default;
+    BasicSpecCache() = default;
 
     /// Throws std::bad_alloc, and then nothing has changed.
     [[nodiscard]] SharedSpec share(const ProbeSpec& spec);
@@ -39,14 +41,14 @@ private:
     friend class SharedSpec;
 
     struct Entry final : RefCounted<Entry> {
-        Entry(SpecCache& of, const ProbeSpec& given) : spec(given), cache(&of) {}
+        Entry(BasicSpecCache& of, const ProbeSpec& given) : spec(given), cache(&of) {}
         void destroy() noexcept {
             cache->forget(*this);
             delete this;
         }
 
         const ProbeSpec spec;
-        const Ref<SpecCache> cache;
+        const Ref<BasicSpecCache> cache;
         Entry* next = nullptr; // of the same bucket
     };
 
@@ -110,19 +112,25 @@ private:
     std::size_t size_ = 0;
 };
 
+using SpecCache = BasicSpecCache<>;
+
 /// A ProbeSpec, shared with whoever holds an equal one of the same context; it does not change.
 class SharedSpec {
 public:
     [[nodiscard]] const ProbeSpec& operator*() const noexcept { return entry_->spec; }
 
 private:
-    friend class SpecCache;
+    friend SpecCache;
 
+    template <class = OnUse>
     explicit SharedSpec(Ref<SpecCache::Entry> entry) noexcept : entry_(std::move(entry)) {}
 
     Ref<SpecCache::Entry> entry_;
 };
 
-inline SharedSpec SpecCache::share(const ProbeSpec& spec) { return SharedSpec{find_or_add(spec)}; }
+template <class Parameter>
+SharedSpec BasicSpecCache<Parameter>::share(const ProbeSpec& spec) {
+    return SharedSpec{find_or_add(spec)};
+}
 
 } // namespace probekit::inline v0::detail

@@ -15,6 +15,7 @@
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/timing_wheel.hpp>
 #include <probekit/system/detail/block_pool.hpp>
@@ -41,7 +42,7 @@ public:
     explicit WheelNode(const WheelHooks& hooks) noexcept : hooks_(&hooks) {}
 
 private:
-    friend class Wheel;
+    friend Wheel;
 
     const WheelHooks* hooks_;
 };
@@ -57,33 +58,34 @@ protected:
 
 /// The timing wheel of one execution context and one clock, and the single timer that sleeps until its next due node.
 /// An empty wheel has no timer pending. Every member may be called from any thread.
-class Wheel final : public RefCounted<Wheel> {
+template <class>
+class BasicWheel final : public RefCounted<BasicWheel<>> {
 public:
     /// The wheel for an executor's context on the steady clock.
     template <class Executor>
-    [[nodiscard]] static Ref<Wheel> of(const Executor& executor) {
+    [[nodiscard]] static Ref<BasicWheel> of(const Executor& executor) {
         const Ref<ContextState> context = ContextState::of(executor);
         const std::lock_guard lock{context->mutex_};
         if (!context->steady_ && !context->closed_)
-            context->steady_ = Ref<Wheel>{new Wheel{*context, nullptr, &steady_now, true}};
+            context->steady_ = Ref<BasicWheel>{new BasicWheel{*context, nullptr, &steady_now, true}};
         return context->steady_;
     }
 
     /// The wheel for a clock object, which must outlive it. A clock with attach(Wheel&) drives the wheel by turn();
     /// with any other the wheel cannot know how fast its time passes, so it looks every millisecond while nodes wait.
     template <class Executor, class Clock>
-    [[nodiscard]] static Ref<Wheel> of(const Executor& executor, Clock& clock) {
+    [[nodiscard]] static Ref<BasicWheel> of(const Executor& executor, Clock& clock) {
         const Ref<ContextState> context = ContextState::of(executor);
         const std::lock_guard lock{context->mutex_};
-        constexpr bool driven = requires(Wheel& wheel) {
+        constexpr bool driven = requires(BasicWheel& wheel) {
             { clock.attach(wheel) } -> std::convertible_to<WheelDriver&>;
         };
-        for (Wheel* const wheel : context->wheels_)
-            if (wheel->clock_ == &clock && wheel->try_retain()) return Ref<Wheel>::adopt(wheel);
+        for (BasicWheel* const wheel : context->wheels_)
+            if (wheel->clock_ == &clock && wheel->try_retain()) return Ref<BasicWheel>::adopt(wheel);
         const auto clock_now = [](const void* object) -> TimePoint {
             return static_cast<Clock*>(const_cast<void*>(object))->now();
         };
-        Ref<Wheel> wheel{new Wheel{*context, &clock, clock_now, !driven}};
+        Ref<BasicWheel> wheel{new BasicWheel{*context, &clock, clock_now, !driven}};
         if constexpr (driven) wheel->driver_ = &static_cast<WheelDriver&>(clock.attach(*wheel));
         return wheel;
     }
@@ -158,11 +160,11 @@ public:
     }
 
 private:
-    friend class ContextState;
+    friend ContextState;
 
     // The end of a turn, reached normally or by an exception.
     struct Leave {
-        Wheel& wheel;
+        BasicWheel& wheel;
         std::unique_lock<Mutex>& lock;
         ~Leave() {
             if (!lock.owns_lock()) lock.lock();
@@ -173,7 +175,7 @@ private:
 
     struct OnTimer {
         using allocator_type = PoolAllocator<void>;
-        Ref<Wheel> wheel;
+        Ref<BasicWheel> wheel;
         [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type{wheel->context_->pool()}; }
         void operator()(const std::error_code& error) const {
             if (!error) wheel->on_timer();
@@ -181,7 +183,7 @@ private:
         void operator()() const { wheel->on_timer(); }
     };
 
-    Wheel(ContextState& context, const void* clock, TimePoint (*clock_now)(const void*), bool sleeps)
+    BasicWheel(ContextState& context, const void* clock, TimePoint (*clock_now)(const void*), bool sleeps)
         : context_(&context), clock_(clock), now_(clock_now), wheel_(now()) {
         // The first timer of a context opens its event loop's descriptors, which may throw: here, where that is allowed.
         if (sleeps) timer_.emplace(context.executor());
@@ -212,7 +214,7 @@ private:
             // The driver comes for what lies ahead; what is due already need not wait for it.
             if (due > now()) return;
             armed_at_ = TimePoint::min();
-            asio::post(context_->executor(), OnTimer{Ref<Wheel>{this}});
+            asio::post(context_->executor(), OnTimer{Ref<BasicWheel>{this}});
             return;
         }
         armed_at_ = due;
@@ -222,13 +224,13 @@ private:
             else
                 timer_->expires_after(
                     std::clamp<Duration>(due <= now() ? Duration{} : due - now(), Duration{}, unknown_pace));
-            timer_->async_wait(OnTimer{Ref<Wheel>{this}});
+            timer_->async_wait(OnTimer{Ref<BasicWheel>{this}});
         });
         if (!no_memory) return;
         // It is tried again in the loop's next turn. Where not even that is to be had nothing would ever be due again:
         // then the program ends here.
         armed_at_ = TimePoint::min();
-        asio::post(context_->executor(), OnTimer{Ref<Wheel>{this}});
+        asio::post(context_->executor(), OnTimer{Ref<BasicWheel>{this}});
     }
 
     void clear_timer() noexcept {
@@ -259,8 +261,9 @@ private:
     std::optional<asio::steady_timer> timer_; // gone with the context; none if there is a driver
 };
 
-inline void ContextState::shutdown() noexcept {
-    const Ref<ContextState> self{this}; // the last wheel may hold the last reference
+template <class Parameter>
+void BasicContextState<Parameter>::shutdown() noexcept {
+    const Ref<BasicContextState> self{this}; // the last wheel may hold the last reference
     std::vector<Wheel*> wheels;
     Ref<Wheel> steady;
     {
