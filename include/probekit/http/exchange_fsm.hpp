@@ -14,6 +14,7 @@
 
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/message.hpp>
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/result.hpp>
@@ -29,7 +30,8 @@ namespace probekit::inline v0::http {
 /// It asks for one thing at a time; the caller does it and tells what came of it. It has no clock and no socket: the
 /// timeout is an event like the others. Nothing is allocated for an answer that is no redirect and of which nothing is
 /// to be kept. Functions may throw std::bad_alloc, and what a matcher throws. Plan and result must outlive it.
-class ExchangeFsm {
+template <class = detail::OnUse>
+class BasicExchangeFsm {
 public:
     /// What the caller is to do next.
     enum class Step : std::uint8_t {
@@ -40,7 +42,7 @@ public:
         done,      ///< drop the connection: the result is filled in but for times and target, and error() is known
     };
 
-    ExchangeFsm(const ExchangePlan& plan, ProbeResult& result) noexcept : plan_(&plan), result_(&result) {}
+    BasicExchangeFsm(const ExchangePlan& plan, ProbeResult& result) noexcept : plan_(&plan), result_(&result) {}
 
     [[nodiscard]] Step start() {
         if (plan_->refusal().empty()) {
@@ -209,7 +211,7 @@ private:
     /// The head is known. True: its body is to be read. False: there is no need to, or (is_done_) it was not to be borne.
     bool begin_body() {
         result_->phase = Phase::body;
-        result_->status = parser_.status();
+        const int status = result_->status = parser_.status();
         if (hop_ && !hop_->location.empty()) {
             ParsedUrl location = parse_url(hop_->location);
             if (!location) {
@@ -226,8 +228,7 @@ private:
         body_left_ = follows_ ? redirect_body_limit : plan_->read_limit();
         const bool length_known = parser_.length() != ResponseParser::unknown_length;
         if (follows_) return !length_known || parser_.length() <= redirect_body_limit;
-        keeps_body_ =
-            plan_->keeps_output() || result_->status < 200 || result_->status > 299 || !plan_->expectations().empty();
+        keeps_body_ = plan_->keeps_output() || status < 200 || status > 299 || !plan_->expectations().empty();
         // A length is only what the peer says: what is really there may take more, step by step.
         if (keeps_body_ && length_known)
             result_->output.reserve(
@@ -361,5 +362,7 @@ private:
     bool keeps_body_ = false;
     bool is_done_ = false;
 };
+
+using ExchangeFsm = BasicExchangeFsm<>;
 
 } // namespace probekit::inline v0::http

@@ -13,6 +13,7 @@
 
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/message.hpp>
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/detail/target.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/result.hpp>
@@ -25,6 +26,7 @@ namespace probekit::inline v0::detail {
 
 /// The URL that the kubelet makes of a probe's settings: of a path that is a whole URL only the path and query count, of
 /// one that is none every byte does.
+template <class = OnUse>
 [[nodiscard]] inline http::ParsedUrl probe_url(const HttpGetAction& action) {
     http::ParsedUrl parsed = http::parse_url(action.path);
     if (!parsed) parsed = {.url = {.path = url_escaped(action.path, UrlPart::path)}};
@@ -41,13 +43,14 @@ namespace probekit::inline v0::http {
 
 /// All of a probe's exchanges that does not change from one to the next: made once, shared by all attempts and their
 /// results. Settings must be valid; what Go would refuse to send all the same is kept as refusal().
-class ExchangePlan final : public detail::Target {
+template <class = detail::OnUse>
+class BasicExchangePlan final : public detail::Target {
 public:
     /// `address`: of a literal host, as messages shall print it; empty: as it was given. `has_tls`: whether the caller can
     /// connect where scheme() says https.
-    explicit ExchangePlan(const HttpGetAction& action, const HttpOptions& options = {}, std::string_view address = {},
-                          bool has_tls = false)
-        : ExchangePlan(detail::probe_url(action), action, options, address, has_tls) {}
+    explicit BasicExchangePlan(const HttpGetAction& action, const HttpOptions& options = {},
+                               std::string_view address = {}, bool has_tls = false)
+        : BasicExchangePlan(detail::probe_url(action), action, options, address, has_tls) {}
 
     [[nodiscard]] const Url& url() const noexcept { return url_; }
     [[nodiscard]] const RequestHeaders& headers() const noexcept { return headers_; }
@@ -92,8 +95,8 @@ public:
     }
 
 private:
-    ExchangePlan(ParsedUrl parsed, const HttpGetAction& action, const HttpOptions& options, std::string_view address,
-                 bool has_tls)
+    BasicExchangePlan(ParsedUrl parsed, const HttpGetAction& action, const HttpOptions& options,
+                      std::string_view address, bool has_tls)
         : url_(std::move(parsed.url)),
           headers_(make_request_headers(action.headers, options.user_agent)),
           request_(make_request(url_, headers_, headers_.host)),
@@ -147,5 +150,7 @@ private:
     bool expects_status_ = false;
     bool refusal_is_failure_ = false;
 };
+
+using ExchangePlan = BasicExchangePlan<>;
 
 } // namespace probekit::inline v0::http

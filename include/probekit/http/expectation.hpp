@@ -12,6 +12,7 @@
 
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/go_quoted.hpp>
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/http_expectation.hpp>
@@ -42,6 +43,7 @@ namespace probekit::inline v0::http {
     return {.subject = Expectation::Subject::any_of, .alternatives = std::move(alternatives)};
 }
 
+template <class = detail::OnUse>
 [[nodiscard]] inline Expectation operator!(Expectation expectation) {
     expectation.is_negated = !expectation.is_negated;
     return expectation;
@@ -114,6 +116,7 @@ void each_expectation(std::span<const http::Expectation> expectations, const See
     }
 }
 
+template <class = OnUse>
 [[nodiscard]] inline bool matches(const http::TextMatch& match, std::string_view text) {
     switch (match.kind) {
     case http::TextMatch::Kind::any: return true;
@@ -127,6 +130,7 @@ void each_expectation(std::span<const http::Expectation> expectations, const See
 }
 
 /// The named header's value, or null.
+template <class = OnUse>
 [[nodiscard]] inline const std::string* find_header(const http::Answer& answer, std::string_view name) noexcept {
     for (const HttpHeader& header : answer.headers)
         if (iequals(header.name, name)) return &header.value;
@@ -137,6 +141,7 @@ void each_expectation(std::span<const http::Expectation> expectations, const See
     return expectation.body_bytes == http::whole_body && !answer.is_whole;
 }
 
+template <class = OnUse>
 [[nodiscard]] inline bool holds(const http::Expectation& expectation, const http::Answer& answer) {
     const auto is_so = [&] {
         switch (expectation.subject) {
@@ -160,6 +165,7 @@ void each_expectation(std::span<const http::Expectation> expectations, const See
     return is_so() != expectation.is_negated;
 }
 
+template <class = OnUse>
 [[nodiscard]] inline std::string wish_of(const http::TextMatch& match) {
     switch (match.kind) {
     case http::TextMatch::Kind::any: return "to be present";
@@ -173,6 +179,7 @@ void each_expectation(std::span<const http::Expectation> expectations, const See
 }
 
 /// "status in 200, 300-399"
+template <class = OnUse>
 [[nodiscard]] inline std::string wish_of(const http::Expectation& expectation) {
     std::string text = expectation.is_negated ? "not " : "";
     switch (expectation.subject) {
@@ -199,12 +206,14 @@ void each_expectation(std::span<const http::Expectation> expectations, const See
 }
 
 /// The beginning of a text, for a message.
+template <class = OnUse>
 [[nodiscard]] inline std::string excerpt(std::string_view text) {
     constexpr std::size_t most = 100;
     return go_quoted(text.substr(0, most)) + (text.size() > most ? "..." : "");
 }
 
 /// What there was instead.
+template <class = OnUse>
 [[nodiscard]] inline std::string sight_of(const http::Expectation& expectation, const http::Answer& answer) {
     const auto text_seen = [&](std::string_view text) {
         std::string found = expectation.match.matcher ? expectation.match.matcher->found_in(text) : std::string{};
@@ -228,6 +237,7 @@ void each_expectation(std::span<const http::Expectation> expectations, const See
     return text;
 }
 
+template <class = OnUse>
 inline void validate_expectation(const http::Expectation& expectation, const std::string& field, ConfigErrors& errors) {
     const auto refuse = [&](std::string_view part, std::string why) {
         errors.push_back({field + "." + std::string{part}, std::move(why)});
@@ -274,6 +284,7 @@ inline void validate_expectation(const http::Expectation& expectation, const std
 namespace probekit::inline v0::http {
 
 /// Mistakes in expectations: "expect[1].header", "expect[2].alternatives[0].statuses[1]".
+template <class = detail::OnUse>
 [[nodiscard]] inline ConfigErrors validate(std::span<const Expectation> expectations) {
     ConfigErrors errors;
     for (std::size_t i = 0; i != expectations.size(); ++i)
@@ -283,6 +294,7 @@ namespace probekit::inline v0::http {
 
 /// Why an answer is not as expected: the first expectation that does not hold, and what was seen instead. Empty if all
 /// hold. They must be valid.
+template <class = detail::OnUse>
 [[nodiscard]] inline std::string unmet(std::span<const Expectation> expectations, const Answer& answer) {
     for (const Expectation& one : expectations) {
         if (!detail::holds(one, answer))

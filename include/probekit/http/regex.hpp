@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/http_expectation.hpp>
 
 // Not in probekit.hpp: <regex> costs more to compile than most programs' probes.
@@ -37,6 +38,7 @@ namespace probekit::inline v0::http {
 
 /// For header(...).satisfies() and body(...).satisfies(): somewhere the text matches. With libstdc++ in time linear in the
 /// text, without references back to groups. A pattern that is none gives a match that is not valid.
+template <class = detail::OnUse>
 [[nodiscard]] inline TextMatch regex(std::string pattern) {
     TextMatch match{.kind = TextMatch::Kind::regex, .text = std::move(pattern)};
 #if defined(__cpp_exceptions)

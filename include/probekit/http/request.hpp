@@ -10,6 +10,7 @@
 
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/go_quoted.hpp>
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/http/detail/characters.hpp>
 #include <probekit/http/detail/host_header.hpp>
 #include <probekit/http/url.hpp>
@@ -34,6 +35,7 @@ struct RequestHeaders {
     }
 };
 
+template <class = detail::OnUse>
 [[nodiscard]] inline std::string base64(std::string_view text) {
     constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::string result;
@@ -49,6 +51,7 @@ struct RequestHeaders {
 
 /// What the kubelet and Go make of the headers a user gives. `user_agent`: the one to send if the user gives none;
 /// empty stands for "probekit/VERSION".
+template <class = detail::OnUse>
 [[nodiscard]] inline RequestHeaders make_request_headers(const std::vector<HttpHeader>& given,
                                                          std::string_view user_agent = {}) {
     RequestHeaders headers;
@@ -99,6 +102,7 @@ struct RequestHeaders {
 }
 
 /// A whole GET request. `host`: what the Host header says; empty: the URL's host. `referer`: empty: none.
+template <class = detail::OnUse>
 [[nodiscard]] inline std::string make_request(const Url& url, const RequestHeaders& headers, std::string_view host,
                                               std::string_view referer = {}) {
     std::string request = "GET " + url.request_target() + " HTTP/1.1\r\n";

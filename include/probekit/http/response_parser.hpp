@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <probekit/core/detail/go_quoted.hpp>
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/http/detail/characters.hpp>
 #include <probekit/http/detail/chunked_body.hpp>
 #include <probekit/http/detail/framing.hpp>
@@ -21,7 +22,8 @@ namespace probekit::inline v0::http {
 /// Reads one HTTP/1.x response as it comes in, in pieces of any size, with the rules and the words of Go's net/http.
 /// Interim responses (1xx but 101) are passed over. Nothing is kept of headers but what frames the body; a header line
 /// that lies whole in one piece is not even copied. All memory is bounded by `max_line`.
-class ResponseParser {
+template <class = detail::OnUse>
+class BasicResponseParser {
 public:
     enum class Event : std::uint8_t {
         more,     ///< the piece is used up
@@ -256,5 +258,7 @@ private:
     detail::HeadLines lines_ = {};
     bool started_ = false;
 };
+
+using ResponseParser = BasicResponseParser<>;
 
 } // namespace probekit::inline v0::http

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <probekit/core/detail/go_quoted.hpp>
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/http/detail/characters.hpp>
 #include <probekit/http/detail/ip_literal.hpp>
 #include <probekit/http/detail/url_escape.hpp>
@@ -120,6 +121,7 @@ namespace probekit::inline v0::detail {
 
 // Each of these fills its part of `url` and returns what is wrong.
 
+template <class = OnUse>
 [[nodiscard]] inline std::string parse_url_host(std::string_view text, http::Url& url) {
     const std::size_t bracket = text.rfind('[');
     const bool literal = bracket == 0;
@@ -142,6 +144,7 @@ namespace probekit::inline v0::detail {
     return error;
 }
 
+template <class = OnUse>
 [[nodiscard]] inline std::string parse_url_user(std::string_view text, http::Url& url) {
     constexpr std::string_view also_allowed = "!'()*:%@";
     for (const char c : text)
@@ -156,6 +159,7 @@ namespace probekit::inline v0::detail {
 }
 
 /// Splits off "scheme:". A colon at the very beginning is wrong, a text that cannot be a scheme is a path.
+template <class = OnUse>
 [[nodiscard]] inline std::string parse_url_scheme(std::string_view& text, http::Url& url) {
     for (std::size_t i = 0; i != text.size(); ++i) {
         const char c = ascii_lower(text[i]);
@@ -171,6 +175,7 @@ namespace probekit::inline v0::detail {
     return {};
 }
 
+template <class = OnUse>
 [[nodiscard]] inline std::string parse_url_without_fragment(std::string_view text, http::Url& url) {
     if (std::any_of(text.begin(), text.end(), is_control)) return "net/url: invalid control character in URL";
     if (std::string error = parse_url_scheme(text, url); !error.empty()) return error;
@@ -203,6 +208,7 @@ namespace probekit::inline v0::detail {
 }
 
 /// Joins the path of a reference to that of its base and resolves "." and "..": RFC 3986, section 5.2.
+template <class = OnUse>
 [[nodiscard]] inline std::string resolve_url_path(std::string_view base, std::string_view reference) {
     std::string joined{reference.empty() || reference.front() != '/' ? base : reference};
     if (!reference.empty() && reference.front() != '/') joined.erase(joined.rfind('/') + 1).append(reference);
@@ -239,6 +245,7 @@ namespace probekit::inline v0::detail {
 
 namespace probekit::inline v0::http {
 
+template <class = detail::OnUse>
 [[nodiscard]] inline ParsedUrl parse_url(std::string_view text) {
     ParsedUrl result;
     const std::size_t hash = text.find('#');
@@ -256,6 +263,7 @@ namespace probekit::inline v0::http {
 }
 
 /// The URL that a Location or a link means in a document at `base`.
+template <class = detail::OnUse>
 [[nodiscard]] inline Url resolve(const Url& base, Url reference) {
     if (!reference.scheme.empty() || !reference.host.empty() || reference.user) {
         if (reference.scheme.empty()) reference.scheme = base.scheme;

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include <probekit/core/actions.hpp>
+#include <probekit/core/detail/on_use.hpp>
 
 namespace probekit::inline v0::detail {
 
@@ -61,6 +62,7 @@ constexpr bool any_element(std::string_view value, Visit visit) {
 }
 
 /// Whether a header value has a word, its words being separated by blanks and commas.
+template <class = OnUse>
 [[nodiscard]] inline bool has_word(std::string_view value, std::string_view word) noexcept {
     while (!value.empty()) {
         const std::size_t end = std::min(value.find_first_of(" ,\t"), value.size());
@@ -119,6 +121,7 @@ template <std::size_t N>
 }
 
 /// "x-foo-bar" becomes "X-Foo-Bar".
+template <class = OnUse>
 [[nodiscard]] inline std::string canonical_header_name(std::string_view name) {
     std::string result;
     for (const char c : name) {
@@ -129,6 +132,7 @@ template <std::size_t N>
 }
 
 /// Whether a header's value has a byte that it must not have: a control character, but tabs.
+template <class = OnUse>
 [[nodiscard]] inline bool has_control(std::string_view text) noexcept {
     const auto any = [](const char* from, const char* to) {
         bool found = false;

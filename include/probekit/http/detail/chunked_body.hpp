@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/http/detail/characters.hpp>
 #include <probekit/http/detail/head_lines.hpp>
 #include <probekit/http/detail/url_escape.hpp>
@@ -36,7 +37,8 @@ struct ChunkSize {
 
 /// Takes the chunks of a body apart, as they come in, as strictly as Go does. What has to be kept between two pieces is
 /// in a string of the caller's.
-class ChunkedBody {
+template <class = OnUse>
+class BasicChunkedBody {
 public:
     enum class Got : std::uint8_t {
         more,     ///< all of the input is taken
@@ -147,5 +149,7 @@ private:
     std::uint64_t overhead_ = 0; ///< of announcements over what they announced
     State state_ = State::line;
 };
+
+using ChunkedBody = BasicChunkedBody<>;
 
 } // namespace probekit::inline v0::detail

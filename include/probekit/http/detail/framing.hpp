@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <probekit/core/detail/go_quoted.hpp>
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/http/detail/characters.hpp>
 
 // The small texts of a response that say how it is framed.
@@ -42,14 +43,15 @@ namespace probekit::inline v0::detail {
 /// What the headers of one head say about its body. In ordinary heads this is numbers and flags; only what is odd is kept
 /// as text, to be complained of in the order in which Go does. What ordinary heads do not have is kept out of the way of
 /// what all have: those functions are never inlined.
-class Framing {
+template <class = OnUse>
+class BasicFraming {
 public:
     static constexpr std::uint64_t unknown_length = std::numeric_limits<std::uint64_t>::max();
 
-    Framing() = default;
+    BasicFraming() = default;
 
     /// `ignores_transfer_encoding`: HTTP/1.0 has none. `may_switch`: another protocol may follow.
-    Framing(bool ignores_transfer_encoding, bool may_switch) noexcept
+    BasicFraming(bool ignores_transfer_encoding, bool may_switch) noexcept
         : ignores_transfer_encoding_(ignores_transfer_encoding), may_switch_(may_switch) {}
 
     void see(std::string_view name, std::string_view value) {
@@ -199,5 +201,7 @@ private:
     bool has_upgrade_ = false;
     bool connection_upgrade_ = false;
 };
+
+using Framing = BasicFraming<>;
 
 } // namespace probekit::inline v0::detail

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include <probekit/core/detail/go_quoted.hpp>
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/http/detail/characters.hpp>
 
 namespace probekit::inline v0::detail {
@@ -31,6 +32,7 @@ struct HeaderField {
 };
 
 /// `line` has a colon in it.
+template <class = OnUse>
 [[nodiscard]] inline HeaderField split_header(std::string_view line) noexcept {
     auto colon = static_cast<std::size_t>(token_end(line.data()) - line.data()); // a colon is no token
     const bool is_plain = line[colon] == ':' && colon != 0;
@@ -45,6 +47,7 @@ struct HeaderField {
 }
 
 /// What Go says of one that is not proper: with the name as it has put it already.
+template <class = OnUse>
 [[nodiscard]] inline std::string improper_header(std::string_view line, const HeaderField& field) {
     std::string name = field.is_plain ? canonical_header_name(field.name) : std::string{field.name};
     return "malformed MIME header line: " + go_quoted(name.append(line.substr(name.size())));
@@ -53,7 +56,8 @@ struct HeaderField {
 /// Cuts the head of a response into lines, from pieces of any size. A header may go on in further lines, which begin with
 /// a blank, so its end is known only when the next byte is. What has to be kept is in a string of the caller's, which is
 /// to be cleared after each line; a line that lies whole in one piece is not copied.
-class HeadLines {
+template <class = OnUse>
+class BasicHeadLines {
 public:
     /// A longer line is cut off here, and may still be a byte or two longer than this: so its length tells.
     static constexpr std::size_t max_line = 16 * 1024;
@@ -199,5 +203,7 @@ private:
     Fold fold_ = Fold::none;
     bool is_first_ = true;
 };
+
+using HeadLines = BasicHeadLines<>;
 
 } // namespace probekit::inline v0::detail

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/http/detail/characters.hpp>
 #include <probekit/http/detail/punycode.hpp>
 
@@ -12,6 +13,7 @@ namespace probekit::inline v0::detail {
 
 /// A host as the Host header may say it: names in ASCII form, no IPv6 zone, and nothing at all if it has characters that
 /// no host has (an altered one could mean another host).
+template <class = OnUse>
 [[nodiscard]] inline std::string host_header(std::string_view host) {
     std::string text = ascii_host(host);
     for (const char c : text) {

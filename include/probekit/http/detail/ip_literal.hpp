@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include <probekit/core/detail/go_quoted.hpp>
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/http/detail/url_escape.hpp>
 
 // The check of what stands in brackets in a URL, in the words of Go's netip.ParseAddr.
@@ -84,6 +85,7 @@ struct IpProblem {
 }
 
 /// What Go says against `text` as the address in the brackets of a host; nothing if it is an IPv6 address.
+template <class = OnUse>
 [[nodiscard]] inline std::string bracketed_host_problem(std::string_view text) {
     const std::size_t tell_tale = text.find_first_of(".:%");
     IpProblem problem{"unable to parse IP", {}};

@@ -10,11 +10,13 @@
 #include <vector>
 
 #include <probekit/core/detail/go_quoted.hpp>
+#include <probekit/core/detail/on_use.hpp>
 
 namespace probekit::inline v0::detail {
 
 /// One label of a host name in the ASCII form of RFC 3492: "b\u00fccher" becomes "xn--bcher-kva". Empty: not UTF-8, or
 /// longer than a label may be.
+template <class = OnUse>
 [[nodiscard]] inline std::string punycode_label(std::string_view label) {
     constexpr std::uint32_t base = 36, t_min = 1, t_max = 26, skew = 38, damp = 700;
     constexpr std::size_t longest = 63;
@@ -76,6 +78,7 @@ namespace probekit::inline v0::detail {
     return within(0x400, 0x40f) ? c + 0x50 : c;
 }
 
+template <class = OnUse>
 [[nodiscard]] inline std::string mapped_name(std::string_view name) {
     std::string result;
     while (!name.empty()) {
@@ -94,6 +97,7 @@ namespace probekit::inline v0::detail {
 }
 
 /// A host (and port) with the labels of its name in ASCII form; unchanged if it is ASCII already or cannot be put so.
+template <class = OnUse>
 [[nodiscard]] inline std::string ascii_host(std::string_view host) {
     const auto is_ascii = [](std::string_view text) {
         return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });

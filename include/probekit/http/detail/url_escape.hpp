@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <probekit/core/detail/go_quoted.hpp>
+#include <probekit/core/detail/on_use.hpp>
 
 // Percent-encoding as Go's net/url does it, which differs by the part of the URL.
 namespace probekit::inline v0::detail {
@@ -27,6 +28,7 @@ enum class UrlPart : std::uint8_t { path, host, zone, userinfo, fragment };
     return among("-_.~$&+,/:;=?@!()*");
 }
 
+template <class = OnUse>
 [[nodiscard]] inline std::string url_escaped(std::string_view text, UrlPart part) {
     std::string result;
     result.reserve(text.size());
@@ -52,6 +54,7 @@ enum class UrlPart : std::uint8_t { path, host, zone, userinfo, fragment };
 }
 
 /// Appends the decoded text to `to`. Returns what is wrong in Go's words, nothing if all is well.
+template <class = OnUse>
 [[nodiscard]] inline std::string url_unescape(std::string_view text, UrlPart part, std::string& to) {
     for (std::size_t i = 0; i != text.size(); ++i) {
         if (text[i] != '%') {
@@ -80,6 +83,7 @@ enum class UrlPart : std::uint8_t { path, host, zone, userinfo, fragment };
 
 /// A path or fragment as Go prints it after parsing: as it stood where that was well encoded, else encoded anew.
 /// `text` must have been accepted by url_unescape().
+template <class = OnUse>
 [[nodiscard]] inline std::string url_reescaped(std::string_view text, UrlPart part) {
     bool as_it_is = true;
     for (const char c : text)
