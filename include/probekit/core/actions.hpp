@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -10,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/http_expectation.hpp>
@@ -118,6 +120,7 @@ struct HttpOptions {
 
 /// What the kubelet of that Kubernetes calls itself, for servers that treat its probes specially:
 /// `HttpOptions{.user_agent = kubelet_user_agent(1, 35)}` sends "User-Agent: kube-probe/1.35".
+template <class = detail::OnUse>
 [[nodiscard]] inline std::string kubelet_user_agent(int major, int minor) {
     return "kube-probe/" + std::to_string(major) + "." + std::to_string(minor);
 }
@@ -142,14 +145,17 @@ namespace detail {
     return text.find('\0') != std::string_view::npos;
 }
 
+template <class = OnUse>
 inline void check_port(std::uint16_t port, ConfigErrors& errors) {
     if (port == 0) errors.push_back({"port", "must be between 1 and 65535"});
 }
 
+template <class = OnUse>
 inline void check_host(std::string_view host, ConfigErrors& errors) {
     if (!is_one_line(host)) errors.push_back({"host", "must not contain CR, LF or NUL"});
 }
 
+template <class = OnUse>
 [[nodiscard]] inline std::string indexed(std::string_view field, std::size_t index) {
     return std::string{field} + "[" + std::to_string(index) + "]";
 }
@@ -164,6 +170,7 @@ inline constexpr std::size_t longest_unix_socket = 104;
 [[nodiscard]] constexpr bool is_abstract_socket(std::string_view socket) noexcept { return socket.starts_with('@'); }
 
 /// An empty one is none.
+template <class = detail::OnUse>
 inline void check_unix_socket(std::string_view socket, ConfigErrors& errors) {
     if (socket.empty()) return;
     const auto wrong = [&](std::string detail) { errors.push_back({"unix_socket", std::move(detail)}); };
@@ -177,6 +184,7 @@ inline void check_unix_socket(std::string_view socket, ConfigErrors& errors) {
     if (socket.size() > longest) wrong("must not be longer than " + std::to_string(longest) + " bytes");
 }
 
+template <class = detail::OnUse>
 inline void check_limits(const std::vector<ResourceLimit>& limits, ConfigErrors& errors) {
     for (std::size_t i = 0; i != limits.size(); ++i)
         if (limits[i].soft > limits[i].hard)
@@ -185,6 +193,7 @@ inline void check_limits(const std::vector<ResourceLimit>& limits, ConfigErrors&
 
 } // namespace detail
 
+template <class = detail::OnUse>
 [[nodiscard]] inline ConfigErrors validate(const ExecAction& action) {
     ConfigErrors errors;
     if (action.command.empty()) errors.push_back({"command", "must not be empty"});
@@ -205,6 +214,7 @@ inline void check_limits(const std::vector<ResourceLimit>& limits, ConfigErrors&
     return errors;
 }
 
+template <class = detail::OnUse>
 [[nodiscard]] inline ConfigErrors validate(const ExecOptions& options) {
     ConfigErrors errors;
     if (options.kill_grace < Duration::zero()) errors.push_back({"kill_grace", "must not be negative"});
@@ -212,6 +222,7 @@ inline void check_limits(const std::vector<ResourceLimit>& limits, ConfigErrors&
     return errors;
 }
 
+template <class = detail::OnUse>
 [[nodiscard]] inline ConfigErrors validate(const TcpSocketAction& action) {
     ConfigErrors errors;
     detail::check_host(action.host, errors);
@@ -220,6 +231,7 @@ inline void check_limits(const std::vector<ResourceLimit>& limits, ConfigErrors&
 }
 
 /// Header names must be RFC 9110 tokens, values must not break the line: the one door for header injection is shut here.
+template <class = detail::OnUse>
 [[nodiscard]] inline ConfigErrors validate(const HttpGetAction& action) {
     ConfigErrors errors;
     detail::check_host(action.host, errors);
@@ -246,7 +258,8 @@ template <class Action>
 
 } // namespace detail
 
-[[nodiscard]] inline ConfigErrors validate(const ProbeAction& action) {
+template <std::same_as<ProbeAction> Action> // an action by itself is not to be turned into one
+[[nodiscard]] ConfigErrors validate(const Action& action) {
     return std::visit([](const auto& one) { return validate(one); }, action);
 }
 

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include <probekit/core/detail/on_use.hpp>
+
 namespace probekit::inline v0 {
 
 /// Every span of time in the library. Settings take any std::chrono duration; there is no floor of one second.
@@ -22,6 +24,7 @@ namespace detail {
 }
 
 /// A duration as Go's `time.Duration.String()` writes it ("1s", "1m20s", "1.5s", "250ms"): the kubelet's messages do.
+template <class = detail::OnUse>
 [[nodiscard]] inline std::string go_duration(Duration span) {
     const bool negative = span.count() < 0;
     // Negated in unsigned arithmetic: the smallest duration has no positive twin.

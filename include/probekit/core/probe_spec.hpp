@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/outcome.hpp>
@@ -82,6 +83,7 @@ constexpr void check(const ProbeSpec& spec, Report report) {
 } // namespace detail
 
 /// All mistakes at once. Here 0 means 0; that it means "default" is a rule of Kubernetes' JSON only.
+template <class = detail::OnUse>
 [[nodiscard]] inline ConfigErrors validate(const ProbeSpec& spec) {
     ConfigErrors errors;
     detail::check(spec, [&](const char* field, const char* what) { errors.push_back({field, what}); });

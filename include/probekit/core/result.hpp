@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/detail/target.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
@@ -48,10 +49,16 @@ struct ProbeResult {
     /// The kubelet's text, without the prefix of its events: "dial tcp 127.0.0.1:80: connect: connection refused",
     /// "HTTP probe failed with statuscode: 503", a command's output. Of errors too. For a result made by a user's
     /// probe: the output, or the cause's own message if there is none. Rendered when asked, so it allocates here only.
-    [[nodiscard]] std::string message() const { return render(std::nullopt); }
+    template <class = detail::OnUse>
+    [[nodiscard]] std::string message() const {
+        return render(std::nullopt);
+    }
 
     /// The same, naming another timeout than the one that ran: a supervisor on a scaled clock shows its user's seconds.
-    [[nodiscard]] std::string message(Duration shown_timeout) const { return render(shown_timeout); }
+    template <class = detail::OnUse>
+    [[nodiscard]] std::string message(Duration shown_timeout) const {
+        return render(shown_timeout);
+    }
 
     [[nodiscard]] static ProbeResult success(std::string output = {}) {
         return made(Outcome::success, std::move(output), {});
@@ -75,6 +82,7 @@ private:
         return result;
     }
 
+    template <class = detail::OnUse>
     [[nodiscard]] std::string render(std::optional<Duration> shown_timeout) const {
         if (target) return target->message(*this, shown_timeout);
         return !output.empty() || !cause ? output : cause.message();

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <system_error>
 
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/result.hpp>
@@ -16,6 +17,7 @@ namespace detail {
 
 /// What the kubelet says of one look, as in its events: "Liveness probe failed: <message>", "Readiness probe warning:
 /// <message>". It says nothing of a success (here "Startup probe succeeded").
+template <class = detail::OnUse>
 [[nodiscard]] inline std::string look_text(ProbeKind kind, Outcome outcome, const std::string& message) {
     const std::string probe = std::string{to_string(kind)} + " probe ";
     switch (outcome) {
@@ -28,6 +30,7 @@ namespace detail {
 }
 
 /// What it says of a look that ended with an error; `outcome` is what was known all the same.
+template <class = detail::OnUse>
 [[nodiscard]] inline std::string errored_text(ProbeKind kind, Outcome outcome, const std::string& message) {
     std::string text{to_string(kind)};
     return text.append(" probe errored and resulted in ").append(to_string(outcome)).append(" state: ").append(message);
@@ -58,6 +61,7 @@ struct Verdict {
 
     /// In the kubelet's words where it has some: "Liveness probe failed: <message>", "Readiness probe warning: <message>",
     /// "Startup probe succeeded"; else "target is gone", "target was replaced", "target is terminating".
+    template <class = detail::OnUse>
     [[nodiscard]] std::string reason() const;
 };
 
@@ -71,7 +75,8 @@ struct Verdict {
     return "result";
 }
 
-inline std::string Verdict::reason() const {
+template <class>
+std::string Verdict::reason() const {
     switch (origin) {
     case Origin::target_replaced: return "target was replaced";
     case Origin::target_gone: return "target is gone";

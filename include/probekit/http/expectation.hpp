@@ -29,16 +29,19 @@
 namespace probekit::inline v0::http {
 
 /// The status is one of these; the rule of 200 to 399, and that a redirect is a warning, do not count then.
+template <class = detail::OnUse>
 [[nodiscard]] inline Expectation status_in(std::vector<StatusRange> statuses) {
     return {.subject = Expectation::Subject::status, .statuses = std::move(statuses)};
 }
 
 /// The whole look takes no longer.
+template <class = detail::OnUse>
 [[nodiscard]] inline Expectation latency_at_most(Duration duration) {
     return {.subject = Expectation::Subject::latency, .at_most = duration};
 }
 
 /// One of them holds at least.
+template <class = detail::OnUse>
 [[nodiscard]] inline Expectation any_of(std::vector<Expectation> alternatives) {
     return {.subject = Expectation::Subject::any_of, .alternatives = std::move(alternatives)};
 }
@@ -52,15 +55,22 @@ template <class = detail::OnUse>
 /// The beginning of an expectation about a header or the body.
 class Expected {
 public:
+    template <class = detail::OnUse>
     explicit Expected(Expectation about) : about_(std::move(about)) {}
 
-    [[nodiscard]] Expectation is_present() const { return satisfies({}); }
+    template <class = detail::OnUse>
+    [[nodiscard]] Expectation is_present() const {
+        return satisfies({});
+    }
+    template <class = detail::OnUse>
     [[nodiscard]] Expectation equals(std::string text) const {
         return satisfies({.kind = TextMatch::Kind::equals, .text = std::move(text)});
     }
+    template <class = detail::OnUse>
     [[nodiscard]] Expectation contains(std::string text) const {
         return satisfies({.kind = TextMatch::Kind::contains, .text = std::move(text)});
     }
+    template <class = detail::OnUse>
     [[nodiscard]] Expectation satisfies(TextMatch match) const {
         Expectation made = about_;
         made.match = std::move(match);
@@ -72,12 +82,14 @@ private:
 };
 
 /// A header by its name, in any case. Values of one that comes several times are joined by ", ".
+template <class = detail::OnUse>
 [[nodiscard]] inline Expected header(std::string name) {
     return Expected{{.subject = Expectation::Subject::header, .header = std::move(name)}};
 }
 
 /// The first `bytes` of the body, or whole_body. More than `most_body` is never kept: a body that is to be judged whole and
 /// is longer is not as expected.
+template <class = detail::OnUse>
 [[nodiscard]] inline Expected body(std::size_t bytes = 10240) {
     return Expected{{.subject = Expectation::Subject::body, .body_bytes = bytes}};
 }
@@ -86,6 +98,7 @@ private:
 inline constexpr std::size_t most_body = 1024 * 1024;
 
 /// A match by a matcher of your own. `wish` completes "expected body ...": "to be a picture".
+template <class = detail::OnUse>
 [[nodiscard]] inline TextMatch matching(std::string wish, std::shared_ptr<const Matcher> matcher) {
     return {.kind = TextMatch::Kind::custom, .text = std::move(wish), .matcher = std::move(matcher)};
 }

@@ -28,6 +28,7 @@ struct RequestHeaders {
     std::string error = {};              ///< why Go would not send them
 
     /// The first value of a header; empty if there is none.
+    template <class = detail::OnUse>
     [[nodiscard]] std::string_view first(std::string_view canonical_name) const noexcept {
         const auto found = std::find_if(fields.begin(), fields.end(),
                                         [=](const HttpHeader& field) { return field.name == canonical_name; });

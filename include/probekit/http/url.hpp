@@ -51,6 +51,7 @@ struct Url {
     }
 
     /// What the request line says: path and query.
+    template <class = detail::OnUse>
     [[nodiscard]] std::string request_target() const {
         std::string target = opaque.empty() ? path : opaque;
         if (target.empty()) target = "/";
@@ -58,15 +59,22 @@ struct Url {
         return target;
     }
 
-    [[nodiscard]] std::string text() const { return text_for(user_text()); }
+    template <class = detail::OnUse>
+    [[nodiscard]] std::string text() const {
+        return text_for(user_text());
+    }
 
     /// The URL with its password hidden, as Go's errors name it.
+    template <class = detail::OnUse>
     [[nodiscard]] std::string text_for_messages() const {
         return text_for(user && user->password ? user->name + ":***@" : user_text());
     }
 
     /// The URL without user and password: what a Referer may say.
-    [[nodiscard]] std::string text_without_user() const { return text_for({}); }
+    template <class = detail::OnUse>
+    [[nodiscard]] std::string text_without_user() const {
+        return text_for({});
+    }
 
     friend bool operator==(const Url&, const Url&) = default;
 
@@ -78,6 +86,7 @@ private:
         return numeric ? colon : host.size();
     }
 
+    template <class = detail::OnUse>
     [[nodiscard]] std::string user_text() const {
         if (!user) return {};
         std::string text = detail::url_escaped(user->name, detail::UrlPart::userinfo);
@@ -85,6 +94,7 @@ private:
         return text + "@";
     }
 
+    template <class = detail::OnUse>
     [[nodiscard]] std::string text_for(std::string_view before_host) const {
         std::string text = scheme.empty() ? std::string{} : scheme + ":";
         if (!opaque.empty()) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <probekit/core/actions.hpp>
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 
@@ -52,6 +53,7 @@ struct Termination {
 };
 
 /// All mistakes at once: the rules of an ExecAction and its options.
+template <class = detail::OnUse>
 [[nodiscard]] inline ConfigErrors validate(const ProcessSpec& spec) {
     ConfigErrors errors = validate(ExecAction{.command = spec.command,
                                               .environment = spec.environment,

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include <probekit/core/detail/on_use.hpp>
+
 namespace probekit::inline v0::detail {
 
 /// One code point of UTF-8 text. `size` 1 and `valid` false: a byte that is no part of one.
@@ -44,6 +46,7 @@ struct CodePoint {
 }
 
 /// A text as Go's %q prints it: in double quotes, what is not printable escaped.
+template <class = OnUse>
 [[nodiscard]] inline std::string go_quoted(std::string_view text) {
     constexpr std::string_view plain = "\a\b\f\n\r\t\v\"\\";
     constexpr std::string_view letter = "abfnrtv\"\\";

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <probekit/core/detail/go_quoted.hpp>
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/outcome.hpp>
@@ -28,6 +29,7 @@ namespace probekit::inline v0::detail {
 }
 
 /// A system error as Go prints it: strerror's text with a small first letter ("connection refused").
+template <class = OnUse>
 [[nodiscard]] inline std::string go_error_text(const std::error_code& code) {
     std::string text = untranslated_message(code);
     const bool shouts = text.size() > 1 && text[1] >= 'A' && text[1] <= 'Z';
@@ -36,6 +38,7 @@ namespace probekit::inline v0::detail {
 }
 
 /// "host:port", an IPv6 address in brackets: as Go writes what it dials.
+template <class = OnUse>
 [[nodiscard]] inline std::string join_host_port(std::string_view host, std::string_view port) {
     std::string text{host};
     if (host.find(':') != std::string_view::npos) text = "[" + text + "]";
@@ -44,6 +47,7 @@ namespace probekit::inline v0::detail {
 
 /// "dial tcp ADDR: connect: connection refused". `host` as configured; `address` as dialled: "127.0.0.1:80", "[::1]:80", or
 /// the path of a socket where `network` is "unix".
+template <class = OnUse>
 [[nodiscard]] inline std::string dial_message(std::string_view host, std::string_view address, Phase phase,
                                               const std::error_code& cause, std::string_view network = "tcp") {
     std::string text = "dial ";
@@ -63,11 +67,13 @@ namespace probekit::inline v0::detail {
 }
 
 /// A failed request as Go's client says it.
+template <class = OnUse>
 [[nodiscard]] inline std::string request_message(std::string_view url, std::string_view what) {
     return "Get " + go_quoted(url) + ": " + std::string{what};
 }
 
 /// Why a request found nobody to send it to, or no answer in time.
+template <class = OnUse>
 [[nodiscard]] inline std::string unanswered_message(std::string_view url, std::string_view host,
                                                     std::string_view address, Phase phase, const std::error_code& cause,
                                                     std::string_view network = "tcp") {
@@ -77,6 +83,7 @@ namespace probekit::inline v0::detail {
 }
 
 /// `result.detail`, if there is one, is the whole text; all else follows from the first request.
+template <class = OnUse>
 [[nodiscard]] inline std::string http_message(std::string_view url, std::string_view host, std::string_view address,
                                               const ProbeResult& result, std::string_view network = "tcp") {
     if (!result.detail.empty()) return result.detail;
@@ -87,6 +94,7 @@ namespace probekit::inline v0::detail {
 }
 
 /// `command` is program and arguments; `result.detail` holds the timeout that ran, as Go writes it.
+template <class = OnUse>
 [[nodiscard]] inline std::string exec_message(const std::vector<std::string>& command, const ProbeResult& result,
                                               std::optional<Duration> shown_timeout) {
     if (result.cause == Errc::timed_out) {

@@ -11,6 +11,7 @@
 #include <asio/ip/address.hpp>
 
 #include <probekit/core/actions.hpp>
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/probes/detail/literal_address.hpp>
@@ -22,12 +23,14 @@
 
 namespace probekit::inline v0::detail {
 
+template <class = OnUse>
 inline void throw_if_wrong(ConfigErrors errors, ConfigErrors more = {}) {
     errors.insert(errors.end(), more.begin(), more.end());
     if (!errors.empty()) asio::detail::throw_exception(ConfigException{std::move(errors)});
 }
 
 /// From an address of one family nothing of the other can be reached.
+template <class = OnUse>
 inline void check_source(const std::string& address, const std::string& host, ConfigErrors& errors) {
     if (address.empty()) return;
     std::error_code wrong;

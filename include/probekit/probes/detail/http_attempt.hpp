@@ -42,6 +42,7 @@
 
 namespace probekit::inline v0::detail {
 
+template <class = OnUse>
 [[nodiscard]] inline ConfigErrors validate_http(const HttpOptions& options, const std::string& host) {
     ConfigErrors errors;
     if (options.max_requests < 1) errors.push_back({"max_requests", "must be greater than zero"});

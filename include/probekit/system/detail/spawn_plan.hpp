@@ -123,6 +123,7 @@ private:
         return variables;
     }
 
+    template <class = OnUse>
     static std::string_view path_of(const std::vector<std::string_view>& environment) {
         constexpr std::string_view name = "PATH=";
         for (const std::string_view variable : environment)
