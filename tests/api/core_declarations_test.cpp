@@ -46,6 +46,10 @@ static_assert(is_byte_enum<Cadence> && is_byte_enum<HttpScheme> && is_byte_enum<
 static_assert(is_byte_enum<Verdict::Origin> && is_byte_enum<WorkerState> && is_byte_enum<RestartPolicy>);
 static_assert(is_byte_enum<Decision::Action>);
 
+// Texts may be asked for by the name of the member, as in a projection.
+static_assert(std::is_invocable_r_v<std::string, decltype(&Verdict::reason), const Verdict&>);
+static_assert(std::is_invocable_r_v<std::string, decltype(&ConfigError::message), const ConfigError&>);
+
 static_assert(to_string(Outcome::success) == "success" && to_string(Outcome::warning) == "warning");
 static_assert(to_string(Outcome::failure) == "failure" && to_string(Outcome::unknown) == "unknown");
 static_assert(to_string(Health::unknown) == "unknown" && to_string(Health::passing) == "passing");

@@ -120,7 +120,6 @@ struct HttpOptions {
 
 /// What the kubelet of that Kubernetes calls itself, for servers that treat its probes specially:
 /// `HttpOptions{.user_agent = kubelet_user_agent(1, 35)}` sends "User-Agent: kube-probe/1.35".
-template <class = detail::OnUse>
 [[nodiscard]] inline std::string kubelet_user_agent(int major, int minor) {
     return "kube-probe/" + std::to_string(major) + "." + std::to_string(minor);
 }

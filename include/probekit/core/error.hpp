@@ -9,8 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include <probekit/core/detail/on_use.hpp>
-
 namespace probekit::inline v0 {
 
 /// Why a look failed, or could not be made, where no system error says it.
@@ -114,10 +112,7 @@ struct ConfigError {
     std::string field = {};  ///< path of the field: "period", "headers[2].name"
     std::string detail = {}; ///< what is wrong: "must be greater than zero"
 
-    template <class = detail::OnUse>
-    [[nodiscard]] std::string message() const {
-        return field.empty() ? detail : field + ": " + detail;
-    }
+    [[nodiscard]] std::string message() const { return field.empty() ? detail : field + ": " + detail; }
 
     friend bool operator==(const ConfigError&, const ConfigError&) = default;
 };
@@ -128,13 +123,11 @@ using ConfigErrors = std::vector<ConfigError>;
 /// Thrown by constructors that are given settings with mistakes. `what()` lists them all.
 class ConfigException : public std::invalid_argument {
 public:
-    template <class = detail::OnUse>
     explicit ConfigException(ConfigErrors errors) : std::invalid_argument(list(errors)), errors_(std::move(errors)) {}
 
     [[nodiscard]] const ConfigErrors& errors() const noexcept { return errors_; }
 
 private:
-    template <class = detail::OnUse>
     static std::string list(const ConfigErrors& errors) {
         std::string text;
         for (const ConfigError& error : errors) {

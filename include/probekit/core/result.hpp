@@ -49,16 +49,10 @@ struct ProbeResult {
     /// The kubelet's text, without the prefix of its events: "dial tcp 127.0.0.1:80: connect: connection refused",
     /// "HTTP probe failed with statuscode: 503", a command's output. Of errors too. For a result made by a user's
     /// probe: the output, or the cause's own message if there is none. Rendered when asked, so it allocates here only.
-    template <class = detail::OnUse>
-    [[nodiscard]] std::string message() const {
-        return render(std::nullopt);
-    }
+    [[nodiscard]] std::string message() const { return render(std::nullopt); }
 
     /// The same, naming another timeout than the one that ran: a supervisor on a scaled clock shows its user's seconds.
-    template <class = detail::OnUse>
-    [[nodiscard]] std::string message(Duration shown_timeout) const {
-        return render(shown_timeout);
-    }
+    [[nodiscard]] std::string message(Duration shown_timeout) const { return render(shown_timeout); }
 
     [[nodiscard]] static ProbeResult success(std::string output = {}) {
         return made(Outcome::success, std::move(output), {});

@@ -61,7 +61,6 @@ struct Verdict {
 
     /// In the kubelet's words where it has some: "Liveness probe failed: <message>", "Readiness probe warning: <message>",
     /// "Startup probe succeeded"; else "target is gone", "target was replaced", "target is terminating".
-    template <class = detail::OnUse>
     [[nodiscard]] std::string reason() const;
 };
 
@@ -75,8 +74,7 @@ struct Verdict {
     return "result";
 }
 
-template <class>
-std::string Verdict::reason() const {
+inline std::string Verdict::reason() const {
     switch (origin) {
     case Origin::target_replaced: return "target was replaced";
     case Origin::target_gone: return "target is gone";

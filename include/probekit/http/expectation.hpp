@@ -55,22 +55,15 @@ template <class = detail::OnUse>
 /// The beginning of an expectation about a header or the body.
 class Expected {
 public:
-    template <class = detail::OnUse>
     explicit Expected(Expectation about) : about_(std::move(about)) {}
 
-    template <class = detail::OnUse>
-    [[nodiscard]] Expectation is_present() const {
-        return satisfies({});
-    }
-    template <class = detail::OnUse>
+    [[nodiscard]] Expectation is_present() const { return satisfies({}); }
     [[nodiscard]] Expectation equals(std::string text) const {
         return satisfies({.kind = TextMatch::Kind::equals, .text = std::move(text)});
     }
-    template <class = detail::OnUse>
     [[nodiscard]] Expectation contains(std::string text) const {
         return satisfies({.kind = TextMatch::Kind::contains, .text = std::move(text)});
     }
-    template <class = detail::OnUse>
     [[nodiscard]] Expectation satisfies(TextMatch match) const {
         Expectation made = about_;
         made.match = std::move(match);

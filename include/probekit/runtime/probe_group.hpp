@@ -13,7 +13,6 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/async_result.hpp>
 
-#include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/observer.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/probe_spec.hpp>
@@ -40,7 +39,6 @@ struct GroupChange {
     Verdict verdict = {}; ///< what it rests on; of no look where there is no such probe
 
     /// In the kubelet's words where it rests on a look: "Liveness probe failed: <message>".
-    template <class = detail::OnUse>
     [[nodiscard]] std::string reason() const {
         if (verdict.origin != Verdict::Origin::target_replaced) return verdict.reason();
         switch (event) {
