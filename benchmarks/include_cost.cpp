@@ -1,5 +1,5 @@
 // What does it cost to include a header? Each public header beside the Asio headers that it needs: the compiler's CPU time
-// and the most memory it takes, for a file that does nothing but include it.
+// and the most memory it takes, for a file that does nothing but include it. With --parts, what one header's cost is made of.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -11,6 +11,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <sys/resource.h>
@@ -72,19 +73,27 @@ private:
     std::filesystem::path source_;
 };
 
-// The Asio headers that are named in a header of ours, or in one of ours that it includes.
-void collect(const std::filesystem::path& include, const std::string& header, std::set<std::string>& seen,
-             std::set<std::string>& asio) {
-    if (!seen.insert(header).second) return;
+// What is named in a header of ours, or in one of ours that it includes.
+struct Needed {
+    std::set<std::string> ours;
+    std::set<std::string> asio;
+    std::set<std::string> standard;
+};
+
+void collect(const std::filesystem::path& include, const std::string& header, Needed& needed) {
+    if (!needed.ours.insert(header).second) return;
     std::ifstream file{include / header};
-    static const std::regex form{R"(^\s*#\s*include\s*<((asio|probekit)[/.][^>]*)>.*)"};
+    static const std::regex form{R"(^\s*#\s*include\s*<([^>]*)>.*)"};
     std::smatch found;
     for (std::string line; std::getline(file, line);) {
         if (!std::regex_match(line, found, form)) continue;
-        if (found[2] == "asio")
-            asio.insert(found[1]);
-        else
-            collect(include, found[1], seen, asio);
+        const std::string name = found[1];
+        if (name.starts_with("probekit/"))
+            collect(include, name, needed);
+        else if (name.starts_with("asio"))
+            needed.asio.insert(name);
+        else if (name.find_first_of("./") == std::string::npos) // the system's own cost next to nothing
+            needed.standard.insert(name);
     }
 }
 
@@ -94,11 +103,34 @@ std::string including(const std::set<std::string>& headers) {
     return text;
 }
 
+// What the cost of a header is made of: one row, beside the first, for each step from its Asio headers to itself.
+Table parts(const Compiler& compiler, const std::string& header, const Needed& needed, std::uint64_t rounds) {
+    const std::vector<std::pair<std::string, std::string>> steps{
+        {"its Asio headers", including(needed.asio)},
+        {"these, and its headers of the standard library", including(needed.asio) + including(needed.standard)},
+        {header, including({header})},
+        {"asio.hpp, which is all of Asio", including({"asio.hpp"})},
+        {"both of these", including({"asio.hpp", header})}};
+    std::vector<std::vector<double>> seconds(steps.size()), memory(steps.size()), ratio(steps.size());
+    for (std::uint64_t round = 0; round != rounds; ++round)
+        for (std::size_t step = 0; step != steps.size(); ++step) {
+            const Compiling cost = compiler.run(steps[step].second);
+            seconds[step].push_back(cost.cpu_s);
+            memory[step].push_back(cost.memory_mb);
+            ratio[step].push_back(cost.cpu_s / seconds[0].back());
+        }
+    Table table{{"included", "CPU s", "MB", "CPU ratio", "memory ratio"}};
+    for (std::size_t step = 0; step != steps.size(); ++step)
+        table.add({steps[step].first, Cell(median(seconds[step]), 2), Cell(median(memory[step]), 0),
+                   Cell(median(ratio[step]), 2), Cell(median(memory[step]) / median(memory[0]), 2)});
+    return table;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
     const Options options{argc, argv,
-                          "--root=FOLDER [--compiler=COMMAND] [--header=H] [--pairs=N] [--json] [--columns]"};
+                          "--root=FOLDER [--compiler=COMMAND] [--header=H [--parts]] [--pairs=N] [--json] [--columns]"};
     const std::filesystem::path include = std::filesystem::path{options.text("root", ".")} / "include";
     const std::string command =
         options.text("compiler", "g++ -std=c++20 -O2") + " -DASIO_STANDALONE -I" + include.string();
@@ -118,19 +150,24 @@ int main(int argc, char** argv) {
     if (options.has("header")) headers = {options.text("header")};
 
     const std::uint64_t pairs = options.number("pairs", 1);
+    if (options.has("parts")) {
+        Needed needed;
+        collect(include, headers.front(), needed);
+        parts(compiler, headers.front(), needed, pairs).print(options);
+        return 0;
+    }
     std::map<std::string, Compiling> known; // many headers need the same of Asio
     Table table{{"header", "CPU s", "MB", "its Asio headers: CPU s", "MB ", "CPU ratio", "memory ratio"}};
     for (const std::string& header : headers) {
-        std::set<std::string> seen;
-        std::set<std::string> asio;
-        collect(include, header, seen, asio);
+        Needed need;
+        collect(include, header, need);
         std::vector<double> ours_s, ours_mb, asio_s, asio_mb, ratio, memory_ratio;
         for (std::uint64_t pair = 0; pair != pairs; ++pair) {
             const Compiling ours = compiler.run(including({header}));
             ours_s.push_back(ours.cpu_s);
             ours_mb.push_back(ours.memory_mb);
-            if (asio.empty()) continue;
-            const std::string needed = including(asio);
+            if (need.asio.empty()) continue;
+            const std::string needed = including(need.asio);
             if (pairs != 1 || !known.contains(needed)) known[needed] = compiler.run(needed);
             if (known[needed].cpu_s < 0.1) continue; // names alone: nothing to compare with
             asio_s.push_back(known[needed].cpu_s);
