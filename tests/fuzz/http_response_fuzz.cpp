@@ -67,13 +67,22 @@ std::size_t find_lone_cr(std::string_view bytes) {
     return cr;
 }
 
+/// Whatever may be a status line is one of HTTP/1.1; also in the body, as nobody knows where that begins.
+bool speaks_only_http_11(std::string_view bytes) {
+    constexpr std::string_view name = "HTTP/";
+    for (std::size_t at = bytes.find(name); at != std::string_view::npos; at = bytes.find(name, at + 1))
+        if (!bytes.substr(at + name.size()).starts_with("1.1")) return false;
+    return true;
+}
+
 /// Where the parsers are known to frame differently, each in its own right.
 bool framing_is_a_matter_of_taste(std::string_view bytes, const Response& ours) {
     // Of 204 and 304 Node reads what is announced, though there is none; what follows 101 is another protocol's to Go.
     if (ours.status == 101 || ours.status == 204 || ours.status == 304) return true;
     // Only HTTP/1.1 has a Transfer-Encoding, as Go sees it. To Node a CR alone ends a line.
-    const bool is_11 = bytes.find("HTTP/1.1") != std::string_view::npos;
-    return (mentions(ours, "transfer-encoding") && !is_11) || find_lone_cr(bytes) != std::string_view::npos;
+    // And "chunked" with a tab behind it is another word.
+    const bool encoding_is_clear = speaks_only_http_11(bytes) && bytes.find('\t') == std::string_view::npos;
+    return (mentions(ours, "transfer-encoding") && !encoding_is_clear) || find_lone_cr(bytes) != std::string_view::npos;
 }
 
 void compare(std::string_view bytes, const Response& ours, const fuzz::Reading& theirs) {

@@ -3,6 +3,7 @@
 #   tests/fuzz/run.sh               half a minute each
 #   tests/fuzz/run.sh 3600          an hour each
 #   tests/fuzz/run.sh 600 url       one of them: http_exchange, http_response, probe_json, url, worker
+# With FUZZ_SEED=N in the environment each run tries the same inputs; without, others every time.
 # Fails if a target finds something: the input is then in build/fuzz/findings, and the target run with that file as its
 # argument shows it again. What is learned stays in build/fuzz/corpus and is gone on with the next time.
 set -eu
@@ -24,7 +25,7 @@ for target in $targets; do echo "$target"; done | xargs -P "$(nproc)" -n 1 sh -c
     mkdir -p "build/fuzz/corpus/$target"
     dictionary=tests/fuzz/dictionaries/$target.dict
     [ -f "$dictionary" ] && set -- "-dict=$dictionary" || set --
-    "build/fuzz/tests/fuzz/${target}_fuzz" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+    "build/fuzz/tests/fuzz/${target}_fuzz" -max_total_time="$seconds" -seed="${FUZZ_SEED:-0}" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
         "-artifact_prefix=build/fuzz/findings/$target-" "$@" \
         "build/fuzz/corpus/$target" "tests/fuzz/corpus/$target" >"build/fuzz/$target.log" 2>&1
     status=$?
