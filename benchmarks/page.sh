@@ -349,7 +349,8 @@ $(table parts 'NF > 4 && $5 + 0 > 0' included=1 "CPU ratio=4" "memory ratio=5" "
 The library's functions are compiled where they are used, not where they are included (\`core/detail/on_use.hpp\`). What is left
 is its types: some 9,000 lines to be read, and the vectors, optionals and variants in settings, results and decisions, each of
 which g++ instantiates for about half a megabyte to one. Only functions compiled apart, or fewer rooms in the one header, would
-take much off that. A program that wants less includes less, as the table below shows.
+take much off that: without them we estimate some 1.45 of the time and 1.35 of the memory of Asio as the least. A program that wants
+less includes less, as the table below shows.
 
 And each public header alone. The optional rooms that need libraries of others are left out.
 $(picture headers "Compile time of each public header")

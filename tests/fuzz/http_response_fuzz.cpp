@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -80,12 +81,15 @@ bool framing_is_a_matter_of_taste(std::string_view bytes, const Response& ours) 
     // Of 204 and 304 Node reads what is announced, though there is none; what follows 101 is another protocol's to Go.
     if (ours.status == 101 || ours.status == 204 || ours.status == 304) return true;
     // Only HTTP/1.1 has a Transfer-Encoding, as Go sees it. To Node a CR alone ends a line.
-    // And "chunked" with a tab behind it is another word.
+    // And "chunked" with a tab behind it is another word, while a space before the colon does not make another name.
     const bool encoding_is_clear = speaks_only_http_11(bytes) && bytes.find('\t') == std::string_view::npos;
-    return (mentions(ours, "transfer-encoding") && !encoding_is_clear) || find_lone_cr(bytes) != std::string_view::npos;
+    return (mentions(ours, "transfer-encoding") && !encoding_is_clear) ||
+           find_lone_cr(bytes) != std::string_view::npos || bytes.find(" :") != std::string_view::npos;
 }
 
 void compare(std::string_view bytes, const Response& ours, const fuzz::Reading& theirs) {
+    static const bool asks_peers = std::getenv("FUZZ_ALONE") == nullptr;
+    if (!asks_peers) return;
     if (!ours.complete || !theirs.accepted) return;
     if (framing_is_a_matter_of_taste(bytes, ours)) return;
     fuzz::check(ours.status == theirs.status, "the status is the same to all");
