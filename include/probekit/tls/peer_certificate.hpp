@@ -8,6 +8,17 @@
 #include <optional>
 #include <utility>
 
+namespace probekit::inline v0::detail {
+
+/// How long a certificate is still valid. In whole seconds: the clock's own unit ends in 2262, which many certificates do
+/// not. Part of one counts as gone.
+[[nodiscard]] inline std::chrono::seconds time_left(std::chrono::sys_seconds expires,
+                                                    std::chrono::system_clock::time_point now) noexcept {
+    return expires - std::chrono::ceil<std::chrono::seconds>(now);
+}
+
+} // namespace probekit::inline v0::detail
+
 namespace probekit::inline v0::tls {
 
 /// What a probe has last seen of its peer's certificate, also when it was refused. A handle that any thread may read; it
@@ -31,8 +42,7 @@ public:
         std::chrono::system_clock::time_point now = std::chrono::system_clock::now()) const noexcept {
         const std::optional<Time> end = expires();
         if (!end) return std::nullopt;
-        // In whole seconds, which changes no day: the clock's own unit ends in 2262, which many certificates do not.
-        return std::chrono::floor<std::chrono::days>(*end - std::chrono::ceil<std::chrono::seconds>(now));
+        return std::chrono::floor<std::chrono::days>(detail::time_left(*end, now));
     }
 
     // For the probe.

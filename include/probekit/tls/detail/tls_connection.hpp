@@ -142,11 +142,10 @@ public:
     void review(ProbeResult& result) const {
         if (!is_secured_ || result.outcome != Outcome::success || target_->warn_before_expiry == Duration{}) return;
         if (expires_ == tls::PeerCertificate::never_seen) return;
-        // In whole seconds: the clock's own unit ends in 2262, which many certificates do not.
-        using std::chrono::ceil;
         using std::chrono::seconds;
-        const seconds left = seconds{expires_} - ceil<seconds>(std::chrono::system_clock::now()).time_since_epoch();
-        if (left >= ceil<seconds>(target_->warn_before_expiry)) return;
+        const tls::PeerCertificate::Time end{seconds{expires_}};
+        const seconds left = time_left(end, std::chrono::system_clock::now());
+        if (left >= std::chrono::ceil<seconds>(target_->warn_before_expiry)) return;
         const auto days = std::chrono::floor<std::chrono::days>(left).count();
         result.outcome = Outcome::warning;
         result.detail = "certificate of " + target_->name +
