@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <set>
 #include <utility>
@@ -74,8 +75,9 @@ std::optional<std::string> read_field_ref(Fields field_ref, const PodSpec& pod, 
     const auto refuse = [&](const std::string& why) {
         errors.push_back(invalid(path, go_quoted(field), "error converting fieldPath: " + why));
     };
-    constexpr std::array<std::string_view, 6> unhonoured = {
-        "metadata.uid", "spec.nodeName", "spec.serviceAccountName", "status.hostIP", "status.hostIPs", "status.podIPs"};
+    static const std::initializer_list<std::string_view> supported = {
+        "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
+        "status.hostIP", "status.hostIPs",     "status.podIP", "status.podIPs"};
     // These a variable cannot have, or only by one of their keys.
     constexpr std::array<std::string_view, 5> elsewhere = {"metadata.annotations", "metadata.labels",
                                                            "spec.restartPolicy", "spec.schedulerName", "status.phase"};
@@ -90,13 +92,10 @@ std::optional<std::string> read_field_ref(Fields field_ref, const PodSpec& pod, 
     else if (field == "status.podIP")
         return pod.pod_ip;
     else if (field.starts_with("metadata.labels['") || field.starts_with("metadata.annotations['") ||
-             std::ranges::find(unhonoured, field) != unhonoured.end())
+             std::ranges::find(supported, field) != supported.end())
         ignored.push_back(path);
     else if (std::ranges::find(elsewhere, field) != elsewhere.end())
-        errors.push_back(not_supported(path, field,
-                                       {"metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName",
-                                        "spec.serviceAccountName", "status.hostIP", "status.hostIPs", "status.podIP",
-                                        "status.podIPs"}));
+        errors.push_back(not_supported(path, field, supported));
     else
         refuse("field label not supported: " + field);
     return std::nullopt;
