@@ -1,42 +1,20 @@
 #include "manifest.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <unistd.h>
-
 #include <catch2/catch_test_macros.hpp>
 
+#include "../tools/temporary_folder.hpp"
+
 using namespace supervisor;
+using tools::TemporaryFolder;
 using Texts = std::vector<std::string>;
 
 namespace {
-
-/// A folder with files, gone at the end.
-class Folder {
-public:
-    Folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "manifests-XXXXXX").string();
-        REQUIRE(mkdtemp(name.data()) != nullptr);
-        path_ = name;
-    }
-    ~Folder() { std::filesystem::remove_all(path_); }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-
-    std::string add(const char* name, std::string_view text) const {
-        std::ofstream{path_ / name} << text;
-        return (path_ / name).string();
-    }
-
-private:
-    std::filesystem::path path_;
-};
 
 std::string pod(const std::string& name, const std::string& rest = "") {
     return "apiVersion: v1\nkind: Pod\nmetadata: {name: " + name + rest +
@@ -54,15 +32,15 @@ Texts names(const Manifests& manifests) {
 } // namespace
 
 TEST_CASE("pods come from several files, documents and lists, in their order") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const auto read_back = read({
-        folder.add("a.yaml", pod("a") + "---\n" + pod("b")),
-        folder.add("c.json", R"({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "c"},
+        folder.file("a.yaml", pod("a") + "---\n" + pod("b")),
+        folder.file("c.json", R"({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "c"},
                                  "spec": {"containers": [{"name": "c", "image": "i", "command": ["x"]}]}})"),
-        folder.add("list.yaml",
-                   "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod, metadata: {name: d}, "
-                   "spec: {containers: [{name: c, image: i, command: [x]}]}}\n"),
-        folder.add("pods.json", R"({"apiVersion": "v1", "kind": "PodList", "items": [{"metadata": {"name": "e"},
+        folder.file("list.yaml",
+                    "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod, metadata: {name: d}, "
+                    "spec: {containers: [{name: c, image: i, command: [x]}]}}\n"),
+        folder.file("pods.json", R"({"apiVersion": "v1", "kind": "PodList", "items": [{"metadata": {"name": "e"},
                                  "spec": {"containers": [{"name": "c", "image": "i", "command": ["x"]}]}}]})"),
     });
     CHECK(read_back.errors == Texts{});
@@ -70,11 +48,11 @@ TEST_CASE("pods come from several files, documents and lists, in their order") {
 }
 
 TEST_CASE("mistakes of all files are listed, each pod's after a line that names it") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const std::string bad =
-        folder.add("bad.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: bad}\nspec: {}\n---\n" + pod("good") +
-                                   "---\napiVersion: apps/v1\nkind: Deployment\n---\nx: 1\n");
-    const std::string broken = folder.add("broken.yaml", "a: [\n");
+        folder.file("bad.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: bad}\nspec: {}\n---\n" + pod("good") +
+                                    "---\napiVersion: apps/v1\nkind: Deployment\n---\nx: 1\n");
+    const std::string broken = folder.file("broken.yaml", "a: [\n");
     const Manifests manifests = read({bad, broken, "/does/not/exist"});
     REQUIRE(manifests.errors.size() == 6);
     CHECK(manifests.errors[0] == "The Pod \"bad\" in " + bad + " is invalid:");
@@ -87,35 +65,35 @@ TEST_CASE("mistakes of all files are listed, each pod's after a line that names 
 }
 
 TEST_CASE("a name can be used once in a namespace") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const std::string file =
-        folder.add("a.yaml", pod("a") + "---\n" + pod("a", ", namespace: other") + "---\n" + pod("a"));
+        folder.file("a.yaml", pod("a") + "---\n" + pod("a", ", namespace: other") + "---\n" + pod("a"));
     const Manifests manifests = read({file});
     CHECK(manifests.errors == Texts{file + ": pods \"a\" already exists"});
 }
 
 TEST_CASE("what is not honoured is named once, however many pods have it") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const std::string text = "apiVersion: v1\nkind: Pod\nmetadata: {name: NAME}\n"
                              "spec: {containers: [{name: c, image: i, command: [x], resources: {limits: {cpu: 1}}}]}\n";
     const auto named = [&](const char* name) { return std::string{text}.replace(text.find("NAME"), 4, name); };
-    const Manifests manifests = read({folder.add("a.yaml", named("a") + "---\n" + named("b"))});
+    const Manifests manifests = read({folder.file("a.yaml", named("a") + "---\n" + named("b"))});
     CHECK(manifests.errors == Texts{});
     CHECK(manifests.warnings == Texts{"spec.containers[0].resources: not honoured by this supervisor"});
 }
 
 TEST_CASE("manifests without pods, odd objects and odd files are mistakes") {
-    const Folder folder;
-    CHECK(read({folder.add("empty.yaml", "# nothing\n")}).errors == Texts{"no pods in the manifests given"});
-    CHECK(read({folder.add("list.yaml", "apiVersion: v1\nkind: List\nitems: []\n")}).errors ==
+    const TemporaryFolder folder;
+    CHECK(read({folder.file("empty.yaml", "# nothing\n")}).errors == Texts{"no pods in the manifests given"});
+    CHECK(read({folder.file("list.yaml", "apiVersion: v1\nkind: List\nitems: []\n")}).errors ==
           Texts{"no pods in the manifests given"});
     for (const std::string text : {"- a\n", "text\n", "5\n", "apiVersion: v1\nkind: List\nitems: {}\n", "kind: Pod\n",
                                    "apiVersion: v1\nkind: [Pod]\n", "apiVersion: v2\nkind: Pod\n",
                                    "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: List}]\n",
                                    "apiVersion: v1\nkind: List\nitems: [5]\n"}) {
         CAPTURE(text);
-        CHECK(read({folder.add("odd.yaml", text)}).errors.size() == 1);
+        CHECK(read({folder.file("odd.yaml", text)}).errors.size() == 1);
     }
     CHECK(read({std::filesystem::temp_directory_path().string()}).errors.size() == 1);
-    CHECK(read({folder.add("big.yaml", std::string(17 * 1024 * 1024, ' '))}).errors.at(0).ends_with("File too large"));
+    CHECK(read({folder.file("big.yaml", std::string(17 * 1024 * 1024, ' '))}).errors.at(0).ends_with("File too large"));
 }

@@ -1,13 +1,8 @@
 #include <chrono>
 #include <cstddef>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -16,6 +11,7 @@
 
 #include "../../examples/supervisor/options.hpp"
 #include "../../examples/timeline/options.hpp"
+#include "../tools/temporary_folder.hpp"
 #include "picture.hpp"
 #include "recording.hpp"
 #include "scene.hpp"
@@ -32,6 +28,7 @@ using probekit::Outcome;
 using probekit::ProbeKind;
 using probekit::simulation::Look;
 using probekit::simulation::simulate;
+using tools::TemporaryFolder;
 using What = probekit::simulation::Event::What;
 using Texts = std::vector<std::string>;
 
@@ -46,28 +43,9 @@ std::string mistake(std::vector<const char*> arguments) {
     return "";
 }
 
-/// A file, gone at the end.
-class File {
-public:
-    explicit File(std::string_view text) {
-        const int descriptor = mkstemp(path_.data());
-        REQUIRE(descriptor != -1);
-        close(descriptor);
-        std::ofstream{path_, std::ios::binary} << text;
-    }
-    ~File() { std::filesystem::remove(path_); }
-    File(const File&) = delete;
-    File& operator=(const File&) = delete;
-
-    [[nodiscard]] const std::string& path() const { return path_; }
-
-private:
-    std::string path_ = (std::filesystem::temp_directory_path() / "timeline-XXXXXX").string();
-};
-
 Subjects read(std::string_view manifest) {
-    const File file{manifest};
-    return read_subjects({file.path()});
+    const TemporaryFolder folder;
+    return read_subjects({folder.file("manifest", manifest)});
 }
 
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
@@ -383,8 +361,8 @@ public:
     }
 
     [[nodiscard]] Recordings read() const {
-        const File file{text_};
-        return read_recordings(file.path());
+        const TemporaryFolder folder;
+        return read_recordings(folder.file("recording", text_));
     }
     [[nodiscard]] Recording recording() const {
         Recordings recordings = read();
@@ -497,9 +475,10 @@ TEST_CASE("timeline: recordings are found by name, and what is none is an error"
     CHECK(two.find({.pod = "other", .container = "other"}) == nullptr);
 
     const auto error = [](std::string_view text) {
-        const File file{text};
-        const Texts errors = read_recordings(file.path()).errors;
-        return errors.empty() ? "" : errors[0].substr(file.path().size());
+        const TemporaryFolder folder;
+        const std::string path = folder.file("recording", text);
+        const Texts errors = read_recordings(path).errors;
+        return errors.empty() ? "" : errors[0].substr(path.size());
     };
     CHECK(error("") == ": no pods in this recording");
     CHECK(error("1\n[]\n{\"object\":3}\n{\"object\":{\"kind\":\"Event\"}}\n") == ": no pods in this recording");

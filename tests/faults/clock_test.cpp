@@ -17,6 +17,7 @@
 #include <probekit/runtime/probe_worker.hpp>
 
 #include "../tools/program.hpp"
+#include "../tools/temporary_folder.hpp"
 
 using namespace probekit;
 using namespace std::chrono_literals;
@@ -73,11 +74,8 @@ TEST_CASE("a wall clock that is set forwards or backwards changes nothing") {
 #endif
 #endif
     const std::string jump = GENERATE("+3600", "-3600");
-    std::string file = (std::filesystem::temp_directory_path() / "probekit-clock-XXXXXX").string();
-    const int fd = ::mkstemp(file.data());
-    REQUIRE(fd >= 0);
-    ::close(fd);
-    std::ofstream{file} << "+0";
+    const tools::TemporaryFolder folder;
+    const std::string file = folder.file("faketime", "+0");
     tools::Program again{
         {.command = {std::filesystem::read_symlink("/proc/self/exe").string(),
                      "looks go on while the wall clock is set"},
@@ -86,5 +84,4 @@ TEST_CASE("a wall clock that is set forwards or backwards changes nothing") {
     const std::string said = again.output().rest();
     CAPTURE(said);
     CHECK(again.wait() == 0);
-    std::filesystem::remove(file);
 }

@@ -4,15 +4,12 @@
 #include <chrono>
 #include <csignal>
 #include <cstdint>
-#include <filesystem>
-#include <fstream>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <vector>
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,35 +20,13 @@
 
 #include <probekit/probes/exec_probe.hpp>
 
+#include "../tools/temporary_folder.hpp"
 #include "watched.hpp"
 
 using namespace probekit;
 using namespace std::chrono_literals;
 
 namespace {
-
-class Folder {
-public:
-    Folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "probekit-XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        path_ = name;
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    ~Folder() { std::filesystem::remove_all(path_); }
-
-    std::string file(const std::string& name, std::string_view text, mode_t mode = 0755) const {
-        const std::string path = (path_ / name).string();
-        std::ofstream{path} << text;
-        REQUIRE(::chmod(path.c_str(), mode) == 0);
-        return path;
-    }
-    [[nodiscard]] std::string path() const { return path_.string(); }
-
-private:
-    std::filesystem::path path_;
-};
 
 Watched run(std::vector<std::string> command, Duration timeout = 20s, const ExecOptions& options = {}) {
     asio::io_context io;
@@ -85,23 +60,24 @@ void check_failure(const Watched& seen, std::error_code cause, int status) {
 } // namespace
 
 TEST_CASE("a command that cannot be executed is an error and blames nobody") {
-    const Folder folder;
+    const tools::TemporaryFolder folder;
     SECTION("a program that is not there") {
         check_error(run({"/no/such/program"}), std::errc::no_such_file_or_directory);
     }
-    SECTION("a folder") { check_error(run({folder.path()}), std::errc::permission_denied); }
+    SECTION("a folder") { check_error(run({folder.path().string()}), std::errc::permission_denied); }
     SECTION("a file without the right to be executed") {
         check_error(run({folder.file("plain", "#!/bin/sh\nexit 0\n", 0644)}), std::errc::permission_denied);
     }
     SECTION("a script without #!") {
-        check_error(run({folder.file("script", "exit 0\n")}), std::errc::executable_format_error);
+        check_error(run({folder.file("script", "exit 0\n", 0755)}), std::errc::executable_format_error);
     }
-    SECTION("an empty file") { check_error(run({folder.file("empty", "")}), std::errc::executable_format_error); }
+    SECTION("an empty file") { check_error(run({folder.file("empty", "", 0755)}), std::errc::executable_format_error); }
     SECTION("a script whose interpreter is not there") {
-        check_error(run({folder.file("script", "#!/no/such/interpreter\n")}), std::errc::no_such_file_or_directory);
+        check_error(run({folder.file("script", "#!/no/such/interpreter\n", 0755)}),
+                    std::errc::no_such_file_or_directory);
     }
     SECTION("a program that is being written") {
-        const std::string program = folder.file("busy", "#!/bin/sh\nexit 0\n");
+        const std::string program = folder.file("busy", "#!/bin/sh\nexit 0\n", 0755);
         const int writer = ::open(program.c_str(), O_WRONLY | O_CLOEXEC);
         REQUIRE(writer >= 0);
         check_error(run({program}), std::errc::text_file_busy);
@@ -109,7 +85,7 @@ TEST_CASE("a command that cannot be executed is an error and blames nobody") {
         CHECK(run({program}).result.passed());
     }
     SECTION("a chain of links without an end") {
-        const std::string link = folder.path() + "/loop";
+        const std::string link = folder.path().string() + "/loop";
         REQUIRE(::symlink("loop", link.c_str()) == 0);
         check_error(run({link}), std::errc::too_many_symbolic_link_levels);
     }
@@ -120,7 +96,7 @@ TEST_CASE("a command that cannot be executed is an error and blames nobody") {
         check_error(run({"/bin/true", std::string(1 << 20, 'x')}), std::errc::argument_list_too_long);
     }
     SECTION("a path that goes through a file") {
-        check_error(run({folder.file("plain", "x") + "/program"}), std::errc::not_a_directory);
+        check_error(run({folder.file("plain", "x", 0755) + "/program"}), std::errc::not_a_directory);
     }
 }
 
@@ -153,8 +129,9 @@ TEST_CASE("a command that runs into a limit of its own has failed") {
         CHECK(seen.result.outcome == Outcome::failure);
     }
     SECTION("of a file's size") {
-        const Folder folder;
-        const Watched seen = run_shell("ulimit -f 0; exec dd if=/dev/zero of=" + folder.path() + "/x bs=1k count=1");
+        const tools::TemporaryFolder folder;
+        const Watched seen =
+            run_shell("ulimit -f 0; exec dd if=/dev/zero of=" + folder.path().string() + "/x bs=1k count=1");
         CHECK(seen.counted);
         CHECK(seen.result.outcome == Outcome::failure);
     }

@@ -88,8 +88,8 @@ std::size_t open_descriptors() {
 /// The path of a FIFO. A command that opens it for writing, and leaves it to its children, shows with its end of file that
 /// they have all gone.
 struct Fifo {
-    Folder folder;
-    std::string path = (folder.path / "fifo").string();
+    TemporaryFolder folder;
+    std::string path = (folder.path() / "fifo").string();
     int read_end = -1;
 
     Fifo() {
@@ -258,7 +258,7 @@ TEST_CASE("output is kept up to its limit, and the rest drained and counted") {
 }
 
 TEST_CASE("a command that cannot be executed is an error, and moves no counter") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const auto error_of = [](const std::string& program) {
         const Look look = look_once({.command = {program, "an argument"}});
         CHECK(look.result.outcome == Outcome::unknown);
@@ -301,11 +301,11 @@ TEST_CASE("mistakes in the settings are found by the constructor") {
 }
 
 TEST_CASE("a command gets its environment, its working directory and an empty stdin") {
-    const Folder folder;
+    const TemporaryFolder folder;
     ::setenv("PROBEKIT_TEST_VARIABLE", "inherited", 1);
     ExecAction action = command("echo $PROBEKIT_TEST_VARIABLE $OTHER; pwd; cat");
     action.environment = {"OTHER=given"};
-    action.working_directory = folder.path.string();
+    action.working_directory = folder.path().string();
     asio::io_context io;
     ExecProbe probe{io, action, {.keep_output = true}};
     ::setenv("PROBEKIT_TEST_VARIABLE", "changed", 1);
@@ -313,7 +313,7 @@ TEST_CASE("a command gets its environment, its working directory and an empty st
     probe.async_probe(20s, look.handler());
     run_dry(io);
     ::unsetenv("PROBEKIT_TEST_VARIABLE");
-    CHECK(look.result.output == "inherited given\n" + std::filesystem::canonical(folder.path).string() + "\n");
+    CHECK(look.result.output == "inherited given\n" + std::filesystem::canonical(folder.path()).string() + "\n");
     CHECK(probe.action().command == action.command);
 }
 
@@ -343,9 +343,9 @@ TEST_CASE("a command runs within the limits and as the user that are given") {
 
 TEST_CASE("a command that runs into a limit it was given has failed") {
     if (!has_clone()) SKIP("limits need clone");
-    const Folder folder;
+    const TemporaryFolder folder;
     const Look look =
-        look_once(command("echo much >" + folder.path.string() + "/file"), {.limits = {{RLIMIT_FSIZE, 0, 0}}});
+        look_once(command("echo much >" + folder.path().string() + "/file"), {.limits = {{RLIMIT_FSIZE, 0, 0}}});
     CHECK(look.result.cause == Errc::killed_by_signal);
     CHECK(look.result.status == 128 + SIGXFSZ);
 }
@@ -370,7 +370,7 @@ TEST_CASE("at the timeout the group is killed, and that is a failure") {
 }
 
 TEST_CASE("the timeout counts from the execution of the command, however long that takes to come about") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const std::string program = folder.file("program", "#!/bin/sh\nexec sleep 1000\n", 0755);
     // As long as somebody has a write lease on the program, its execution waits: until the lease is given back.
     const SignalAction asked{SIGIO, count_signal};

@@ -38,12 +38,12 @@ using Local = asio::local::stream_protocol;
 
 namespace {
 
-using tests::Folder;
+using tests::TemporaryFolder;
 
 /// As it is told to a probe, and as the system takes it.
 struct Place {
-    Folder folder;
-    std::string path = (folder.path / "socket").string();
+    TemporaryFolder folder;
+    std::string path = (folder.path() / "socket").string();
     std::string abstract = "@" + path;
 
     static Local::endpoint endpoint(std::string socket) {

@@ -23,11 +23,13 @@
 
 #include "loopback.hpp"
 #include "program.hpp"
+#include "temporary_folder.hpp"
 
 namespace scenarios {
 
 using nlohmann::json;
 using namespace std::chrono_literals;
+using tools::TemporaryFolder;
 using Micros = std::chrono::microseconds;
 
 /// A moment of manifest time, from a timestamp of the stream.
@@ -42,26 +44,6 @@ inline Micros moment(const json& timestamp) {
     return std::chrono::sys_days{date}.time_since_epoch() + std::chrono::hours{hour} + std::chrono::minutes{minute} +
            std::chrono::seconds{second} + Micros{micros};
 }
-
-/// A folder that goes with the test.
-class TemporaryFolder {
-public:
-    TemporaryFolder() {
-        std::string name = (std::filesystem::temp_directory_path() / "scenario.XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error{"no temporary folder"};
-        path_ = name;
-    }
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-    ~TemporaryFolder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
-
-private:
-    std::filesystem::path path_;
-};
 
 inline std::string contents(const std::filesystem::path& file) {
     std::ifstream stream{file};

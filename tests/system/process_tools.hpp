@@ -8,10 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
-#include <filesystem>
-#include <fstream>
 #include <string>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,7 +17,11 @@
 
 #include <probekit/system/process_spec.hpp>
 
+#include "../tools/temporary_folder.hpp"
+
 namespace probekit::tests {
+
+using tools::TemporaryFolder;
 
 /// Descriptors of a pipe, closed when it goes.
 struct Pipe {
@@ -62,29 +63,6 @@ struct Pipe {
             if (bytes <= 0) return text;
             text.append(buffer, static_cast<std::size_t>(bytes));
         }
-    }
-};
-
-/// A folder that goes with its files.
-struct Folder {
-    std::filesystem::path path;
-
-    Folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "probekit-XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        path = name;
-        REQUIRE(::chmod(name.c_str(), 0755) == 0);
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    ~Folder() { std::filesystem::remove_all(path); }
-
-    std::string file(const std::string& name, const std::string& text, mode_t mode) const {
-        const std::string whole = (path / name).string();
-        std::filesystem::create_directories(std::filesystem::path(whole).parent_path());
-        std::ofstream(whole) << text;
-        REQUIRE(::chmod(whole.c_str(), mode) == 0);
-        return whole;
     }
 };
 

@@ -88,7 +88,7 @@ TEST_CASE("a running process is not reaped, and only once when it has ended") {
 
 TEST_CASE("a process without the right to be executed gives the error of execve and leaves nothing") {
     const Spawn spawn = GENERATE(detail::spawn, detail::spawn_portable);
-    const Folder folder;
+    const TemporaryFolder folder;
     const std::string plain_text = folder.file("text", "hello\n", 0644);
     const std::string no_interpreter = folder.file("script", "echo hello\n", 0755);
     const std::string lost_interpreter = folder.file("lost", "#!/no/such/interpreter\n", 0755);
@@ -101,7 +101,7 @@ TEST_CASE("a process without the right to be executed gives the error of execve 
     CHECK(error_of({"/no/such/program"}) == std::errc::no_such_file_or_directory);
     CHECK(error_of({"no-such-program-anywhere"}) == std::errc::no_such_file_or_directory);
     CHECK(error_of({plain_text}) == std::errc::permission_denied);
-    CHECK(error_of({folder.path.string()}) == std::errc::permission_denied);
+    CHECK(error_of({folder.path().string()}) == std::errc::permission_denied);
     CHECK(error_of({plain_text + "/below"}) == std::errc::not_a_directory);
     CHECK(error_of({no_interpreter}) == std::errc::executable_format_error);
     CHECK(error_of({lost_interpreter}) == std::errc::no_such_file_or_directory);
@@ -125,12 +125,12 @@ TEST_CASE("a process that cannot be executed sends the program no SIGCHLD") {
 
 TEST_CASE("a program without a slash is looked for in the PATH of its own environment") {
     const Spawn spawn = GENERATE(detail::spawn, detail::spawn_portable);
-    const Folder folder;
+    const TemporaryFolder folder;
     folder.file("denied/tool", "#!/bin/sh\necho denied\n", 0644);
     folder.file("first/tool", "#!/bin/sh\necho first\n", 0755);
     folder.file("second/tool", "#!/bin/sh\necho second\n", 0755);
     folder.file("here/tool", "#!/bin/sh\necho here\n", 0755);
-    const std::string root = folder.path.string();
+    const std::string root = folder.path().string();
     const auto with_path = [&](const std::string& path) {
         ProcessSpec spec;
         spec.command = {"tool"};
@@ -157,12 +157,12 @@ TEST_CASE("a program without a slash is looked for in the PATH of its own enviro
 
 TEST_CASE("a relative program is looked for from the working directory") {
     const Spawn spawn = GENERATE(detail::spawn, detail::spawn_portable);
-    const Folder folder;
+    const TemporaryFolder folder;
     folder.file("bin/tool", "#!/bin/sh\npwd\n", 0755);
     ProcessSpec spec;
     spec.command = {"bin/tool"};
-    spec.working_directory = folder.path.string();
-    CHECK(run(spawn, spec).output == std::filesystem::canonical(folder.path).string() + "\n");
+    spec.working_directory = folder.path().string();
+    CHECK(run(spawn, spec).output == std::filesystem::canonical(folder.path()).string() + "\n");
 }
 
 TEST_CASE("the environment is inherited, and what is given wins") {
@@ -452,9 +452,9 @@ TEST_CASE("user and group are changed, and supplementary groups given up") {
     CHECK(status_field(both, "CapEff") == "0000000000000000");
 
     // The folder is entered as that user, and so is the program.
-    const Folder folder;
-    REQUIRE(::chmod(folder.path.c_str(), 0700) == 0);
-    spec.working_directory = folder.path.string();
+    const TemporaryFolder folder;
+    REQUIRE(::chmod(folder.path().c_str(), 0700) == 0);
+    spec.working_directory = folder.path().string();
     CHECK(run(detail::spawn, spec).error == std::errc::permission_denied);
     CHECK(::geteuid() == 0);
     CHECK(has_no_children());

@@ -2,13 +2,12 @@
 #pragma once
 
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 
-#include <stdlib.h>
+#include "../tools/temporary_folder.hpp"
 
 /// A folder with an authority of our own and what it has signed, made by the openssl command, gone with this object.
 class Certificates {
@@ -19,20 +18,13 @@ public:
     };
 
     Certificates() {
-        std::string folder = (std::filesystem::temp_directory_path() / "probekit-tls-XXXXXX").string();
-        if (::mkdtemp(folder.data()) == nullptr) throw std::runtime_error{"mkdtemp"};
-        folder_ = folder;
         make_authority("ca");
         make_authority("other-ca");
     }
     Certificates(const Certificates&) = delete;
     Certificates& operator=(const Certificates&) = delete;
-    ~Certificates() {
-        std::error_code ignored;
-        std::filesystem::remove_all(folder_, ignored);
-    }
 
-    [[nodiscard]] std::string path(const std::string& file) const { return (folder_ / file).string(); }
+    [[nodiscard]] std::string path(const std::string& file) const { return (folder_.path() / file).string(); }
     [[nodiscard]] std::string authority() const { return path("ca.pem"); }
     [[nodiscard]] std::string other_authority() const { return path("other-ca.pem"); }
 
@@ -73,5 +65,5 @@ private:
                 " -keyout " + path(name + ".key") + " -out " + path(name + ".pem"));
     }
 
-    std::filesystem::path folder_;
+    tools::TemporaryFolder folder_;
 };
