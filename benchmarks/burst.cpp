@@ -1,5 +1,5 @@
-// What happens when very many targets are created at once? Spread over their period they make no burst; and where they may
-// not be spread, a limit holds them back, first due, first served.
+// What happens when very many targets are created at once? Spread over their period they make no
+// burst; and where they may not be spread, a limit holds them back, first due, first served.
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -35,12 +35,13 @@ namespace {
 std::size_t busiest_tenth(std::size_t count, probekit::Duration spread) {
     asio::io_context io{1};
     probekit::testing::ManualClock clock{io};
-    using Worker = probekit::ProbeWorker<InstantProbe, probekit::KubeletPolicy, probekit::NoObserver,
-                                         probekit::testing::ManualClock>;
+    using Worker = probekit::ProbeWorker<InstantProbe, probekit::KubeletPolicy,
+                                         probekit::NoObserver, probekit::testing::ManualClock>;
     const probekit::ProbeSpec spec{.period = 10s, .pacing = {.spread = spread}};
     std::vector<Worker> workers;
     workers.reserve(count);
-    for (std::size_t i = 0; i != count; ++i) workers.emplace_back(clock, InstantProbe{io}, spec).start();
+    for (std::size_t i = 0; i != count; ++i)
+        workers.emplace_back(clock, InstantProbe{io}, spec).start();
     std::size_t busiest = 0;
     std::uint64_t before = 0;
     for (int tenth = 0; tenth != 100; ++tenth) {
@@ -90,13 +91,15 @@ Limited limited(std::size_t count, std::size_t places, const sockaddr_in& server
     asio::io_context io{1};
     probekit::AttemptLimit limit{places};
     Watching watching{limit, io, count};
-    using Worker = probekit::ProbeWorker<probekit::TcpProbe, probekit::KubeletPolicy, std::reference_wrapper<Watching>>;
+    using Worker = probekit::ProbeWorker<probekit::TcpProbe, probekit::KubeletPolicy,
+                                         std::reference_wrapper<Watching>>;
     const probekit::ProbeSpec spec{.period = 1h, .timeout = 10s};
     std::vector<Worker> workers;
     workers.reserve(count);
     for (std::size_t i = 0; i != count; ++i) {
-        workers.emplace_back(probekit::TcpProbe{io, {.host = other_address, .port = ntohs(server.sin_port)}}, spec,
-                             std::ref(watching));
+        workers.emplace_back(
+            probekit::TcpProbe{io, {.host = other_address, .port = ntohs(server.sin_port)}}, spec,
+            std::ref(watching));
         workers.back().limit(limit);
         workers.back().start();
     }
@@ -110,10 +113,14 @@ Limited limited(std::size_t count, std::size_t places, const sockaddr_in& server
 int main(int argc, char** argv) {
     const Options options{argc, argv, "[--json] [--columns]"};
     constexpr std::size_t many = 100'000;
-    Table spread{{"100,000 targets created at once, period 10 s", "looks in the busiest 100 ms", "of the average"}};
-    for (const auto& [name, over] : {std::pair{"not spread", 0s}, std::pair{"spread over the period", 10s}}) {
-        const std::size_t busiest = in_own_process([over = over] { return busiest_tenth(many, over); });
-        spread.add({name, Cell(static_cast<double>(busiest), 0), Cell(static_cast<double>(busiest) / (many / 100))});
+    Table spread{{"100,000 targets created at once, period 10 s", "looks in the busiest 100 ms",
+                  "of the average"}};
+    for (const auto& [name, over] :
+         {std::pair{"not spread", 0s}, std::pair{"spread over the period", 10s}}) {
+        const std::size_t busiest =
+            in_own_process([over = over] { return busiest_tenth(many, over); });
+        spread.add({name, Cell(static_cast<double>(busiest), 0),
+                    Cell(static_cast<double>(busiest) / (many / 100))});
     }
     spread.print(options);
 
@@ -121,16 +128,18 @@ int main(int argc, char** argv) {
     sockaddr_in where = address("0.0.0.0", 0);
     const int listener = listen_at(where);
     const Child server{cores() - 1, [&] { serve_tcp(listener); }};
-    Table limits{{"5,000 TCP probes due at once", "most in flight", "late ms p50", "late ms p99", "late ms max",
-                  "out of order", "failed"}};
+    Table limits{{"5,000 TCP probes due at once", "most in flight", "late ms p50", "late ms p99",
+                  "late ms max", "out of order", "failed"}};
     for (const std::size_t places : {16U, 64U, 512U}) {
         const Limited one = in_own_process([&] {
             pin(0);
             return limited(5000, places, where);
         });
-        limits.add({"limit of " + std::to_string(places), Cell(static_cast<double>(one.most_in_flight), 0),
-                    Cell(one.median_ms, 1), Cell(one.p99_ms, 1), Cell(one.max_ms, 1),
-                    Cell(static_cast<double>(one.out_of_order), 0), Cell(static_cast<double>(one.failures), 0)});
+        limits.add({"limit of " + std::to_string(places),
+                    Cell(static_cast<double>(one.most_in_flight), 0), Cell(one.median_ms, 1),
+                    Cell(one.p99_ms, 1), Cell(one.max_ms, 1),
+                    Cell(static_cast<double>(one.out_of_order), 0),
+                    Cell(static_cast<double>(one.failures), 0)});
     }
     if (!options.has("json") && !options.has("columns")) std::puts("");
     limits.print(options);

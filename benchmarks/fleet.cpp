@@ -1,5 +1,6 @@
-// Many targets watched for a while, as a load balancer or a monitor does: what peers.sh sets beside those. Each is looked at
-// once a second until the program is told to end, by SIGTERM. Then it prints the number of looks, and what commands took.
+// Many targets watched for a while, as a load balancer or a monitor does: what peers.sh sets beside
+// those. Each is looked at once a second until the program is told to end, by SIGTERM. Then it
+// prints the number of looks, and what commands took.
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -55,8 +56,8 @@ int watch(std::size_t count, Make make) {
 } // namespace
 
 int main(int argc, char** argv) {
-    const bench::Options options{argc, argv,
-                                 "[--kind=tcp|http|exec] [--silent] [--port=N] [--command=WORDS] [--targets=N]"};
+    const bench::Options options{
+        argc, argv, "[--kind=tcp|http|exec] [--silent] [--port=N] [--command=WORDS] [--targets=N]"};
     using Executor = asio::io_context::executor_type;
     const auto port = static_cast<std::uint16_t>(options.number("port", 0));
     const std::size_t count = options.number("targets", 1000);
@@ -69,10 +70,12 @@ int main(int argc, char** argv) {
     if (kind == "http")
         return watch(count, [&](asio::io_context& io, std::size_t number) {
             const std::string host = bench::address_of_target(number);
-            return probekit::BasicHttpGetProbe<Executor>{io, {.host = host, .port = port, .path = "/healthz"}};
+            return probekit::BasicHttpGetProbe<Executor>{
+                io, {.host = host, .port = port, .path = "/healthz"}};
         });
-    return watch(count, [&, tcp = probekit::TcpOptions{.silent = options.has("silent")}](asio::io_context& io,
-                                                                                         std::size_t number) {
-        return probekit::BasicTcpProbe<Executor>{io, {.host = bench::address_of_target(number), .port = port}, tcp};
+    return watch(count, [&, tcp = probekit::TcpOptions{.silent = options.has("silent")}](
+                            asio::io_context& io, std::size_t number) {
+        return probekit::BasicTcpProbe<Executor>{
+            io, {.host = bench::address_of_target(number), .port = port}, tcp};
     });
 }

@@ -1,5 +1,6 @@
-// What does it cost to include a header? Each public header beside the Asio headers that it needs: the compiler's CPU time
-// and the most memory it takes, for a file that does nothing but include it. With --parts, what one header's cost is made of.
+// What does it cost to include a header? Each public header beside the Asio headers that it needs:
+// the compiler's CPU time and the most memory it takes, for a file that does nothing but include
+// it. With --parts, what one header's cost is made of.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -65,7 +66,8 @@ public:
         const auto seconds = [](const timeval& time) {
             return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
         };
-        return {seconds(used.ru_utime) + seconds(used.ru_stime), static_cast<double>(used.ru_maxrss) / 1024};
+        return {seconds(used.ru_utime) + seconds(used.ru_stime),
+                static_cast<double>(used.ru_maxrss) / 1024};
     }
 
 private:
@@ -92,7 +94,8 @@ void collect(const std::filesystem::path& include, const std::string& header, Ne
             collect(include, name, needed);
         else if (name.starts_with("asio"))
             needed.asio.insert(name);
-        else if (name.find_first_of("./") == std::string::npos) // the system's own cost next to nothing
+        else if (name.find_first_of("./") ==
+                 std::string::npos) // the system's own cost next to nothing
             needed.standard.insert(name);
     }
 }
@@ -103,15 +106,19 @@ std::string including(const std::set<std::string>& headers) {
     return text;
 }
 
-// What the cost of a header is made of: one row, beside the first, for each step from its Asio headers to itself.
-Table parts(const Compiler& compiler, const std::string& header, const Needed& needed, std::uint64_t rounds) {
+// What the cost of a header is made of: one row, beside the first, for each step from its Asio
+// headers to itself.
+Table parts(const Compiler& compiler, const std::string& header, const Needed& needed,
+            std::uint64_t rounds) {
     const std::vector<std::pair<std::string, std::string>> steps{
         {"its Asio headers", including(needed.asio)},
-        {"these, and its headers of the standard library", including(needed.asio) + including(needed.standard)},
+        {"these, and its headers of the standard library",
+         including(needed.asio) + including(needed.standard)},
         {header, including({header})},
         {"asio.hpp, which is all of Asio", including({"asio.hpp"})},
         {"both of these", including({"asio.hpp", header})}};
-    std::vector<std::vector<double>> seconds(steps.size()), memory(steps.size()), ratio(steps.size());
+    std::vector<std::vector<double>> seconds(steps.size()), memory(steps.size()),
+        ratio(steps.size());
     for (std::uint64_t round = 0; round != rounds; ++round)
         for (std::size_t step = 0; step != steps.size(); ++step) {
             const Compiling cost = compiler.run(steps[step].second);
@@ -122,7 +129,8 @@ Table parts(const Compiler& compiler, const std::string& header, const Needed& n
     Table table{{"included", "CPU s", "MB", "CPU ratio", "memory ratio"}};
     for (std::size_t step = 0; step != steps.size(); ++step)
         table.add({steps[step].first, Cell(median(seconds[step]), 2), Cell(median(memory[step]), 0),
-                   Cell(median(ratio[step]), 2), Cell(median(memory[step]) / median(memory[0]), 2)});
+                   Cell(median(ratio[step]), 2),
+                   Cell(median(memory[step]) / median(memory[0]), 2)});
     return table;
 }
 
@@ -130,8 +138,10 @@ Table parts(const Compiler& compiler, const std::string& header, const Needed& n
 
 int main(int argc, char** argv) {
     const Options options{argc, argv,
-                          "--root=FOLDER [--compiler=COMMAND] [--header=H [--parts]] [--pairs=N] [--json] [--columns]"};
-    const std::filesystem::path include = std::filesystem::path{options.text("root", ".")} / "include";
+                          "--root=FOLDER [--compiler=COMMAND] [--header=H [--parts]] [--pairs=N] "
+                          "[--json] [--columns]"};
+    const std::filesystem::path include =
+        std::filesystem::path{options.text("root", ".")} / "include";
     const std::string command =
         options.text("compiler", "g++ -std=c++20 -O2") + " -DASIO_STANDALONE -I" + include.string();
     const Compiler compiler{command, std::filesystem::temp_directory_path()};
@@ -142,8 +152,9 @@ int main(int argc, char** argv) {
         const bool counts = name.ends_with(".hpp") && name.find("/detail/") == std::string::npos &&
                             name.find("/impl/") == std::string::npos;
         // The optional rooms need libraries of others, whose cost is theirs.
-        const bool optional_room = name.starts_with("probekit/tls/") || name.starts_with("probekit/grpc/") ||
-                                   name.starts_with("probekit/kubernetes/") || name.starts_with("probekit/observe/");
+        const bool optional_room =
+            name.starts_with("probekit/tls/") || name.starts_with("probekit/grpc/") ||
+            name.starts_with("probekit/kubernetes/") || name.starts_with("probekit/observe/");
         if (counts && !optional_room) headers.push_back(name);
     }
     std::sort(headers.begin(), headers.end());
@@ -157,7 +168,8 @@ int main(int argc, char** argv) {
         return 0;
     }
     std::map<std::string, Compiling> known; // many headers need the same of Asio
-    Table table{{"header", "CPU s", "MB", "its Asio headers: CPU s", "MB ", "CPU ratio", "memory ratio"}};
+    Table table{
+        {"header", "CPU s", "MB", "its Asio headers: CPU s", "MB ", "CPU ratio", "memory ratio"}};
     for (const std::string& header : headers) {
         Needed need;
         collect(include, header, need);
@@ -178,8 +190,8 @@ int main(int argc, char** argv) {
         const auto cell = [&](const std::vector<double>& values, int digits) {
             return values.empty() ? Cell("-") : Cell(median(values), digits);
         };
-        table.add({header, cell(ours_s, 2), cell(ours_mb, 0), cell(asio_s, 2), cell(asio_mb, 0), cell(ratio, 2),
-                   cell(memory_ratio, 2)});
+        table.add({header, cell(ours_s, 2), cell(ours_mb, 0), cell(asio_s, 2), cell(asio_mb, 0),
+                   cell(ratio, 2), cell(memory_ratio, 2)});
     }
     table.print(options);
 }

@@ -1,4 +1,5 @@
-// What does it cost to judge one result? Beside the barest thing that could: a counter with two thresholds.
+// What does it cost to judge one result? Beside the barest thing that could: a counter with two
+// thresholds.
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -68,13 +69,15 @@ int main(int argc, char** argv) {
     for (const bool random : {false, true}) {
         std::mt19937 generator{1};
         std::vector<bool> passed(100'000);
-        for (std::size_t i = 0; i != passed.size(); ++i) passed[i] = random ? generator() % 2 == 0 : i % 1000 > 2;
+        for (std::size_t i = 0; i != passed.size(); ++i)
+            passed[i] = random ? generator() % 2 == 0 : i % 1000 > 2;
         std::vector<double> bare, policy, machine, ratio;
         for (std::uint64_t pair = 0; pair != options.number("pairs", 15); ++pair) {
             BareCounter counter;
             bare.push_back(ns_each(passed, [&](bool one) { keep(counter.judge(one, 2, 3)); }));
             probekit::KubeletPolicy judging;
-            policy.push_back(ns_each(passed, [&](bool one) { keep(judging.judge(one ? good : bad, spec)); }));
+            policy.push_back(
+                ns_each(passed, [&](bool one) { keep(judging.judge(one ? good : bad, spec)); }));
             probekit::WorkerFsm<> fsm{spec};
             probekit::TimePoint now{std::chrono::hours{1}};
             keep(fsm.step(probekit::event::Started{now}, now));
@@ -87,9 +90,10 @@ int main(int argc, char** argv) {
             ratio.push_back(policy.back() / bare.back());
         }
         char spread[64];
-        std::snprintf(spread, sizeof spread, "%.2f-%.2f", quantile(ratio, 0.25), quantile(ratio, 0.75));
-        table.add({random ? "random" : "predictable", Cell(median(ratio)), spread, Cell(median(bare)),
-                   Cell(median(policy)), Cell(median(machine), 1)});
+        std::snprintf(spread, sizeof spread, "%.2f-%.2f", quantile(ratio, 0.25),
+                      quantile(ratio, 0.75));
+        table.add({random ? "random" : "predictable", Cell(median(ratio)), spread,
+                   Cell(median(bare)), Cell(median(policy)), Cell(median(machine), 1)});
     }
     table.print(options);
 }

@@ -1,9 +1,10 @@
-// What does a probe cost, beside the bare system calls that do the same? Pairs of runs, the one right after the other, each
-// in a process of its own; client and server on a core each.
+// What does a probe cost, beside the bare system calls that do the same? Pairs of runs, the one
+// right after the other, each in a process of its own; client and server on a core each.
 //
 // --fork sets an exec probe beside fork() instead, which is what many programs would take.
-// --one=floor|probe|refused runs one side, once, against the server at --host and --port, for tools that count; --run=COMMAND
-// runs such a tool by the shell, beside the servers, which it finds by TCP_PORT, HTTP_PORT and, if there is one, ANY_ADDRESS.
+// --one=floor|probe|refused runs one side, once, against the server at --host and --port, for tools
+// that count; --run=COMMAND runs such a tool by the shell, beside the servers, which it finds by
+// TCP_PORT, HTTP_PORT and, if there is one, ANY_ADDRESS.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -49,7 +50,8 @@ Cost probe(Kind kind, const Load& load, bool any_executor) {
 // A host process of that size.
 void grow(std::size_t mebibytes) {
     if (mebibytes == 0) return;
-    void* const memory = ::mmap(nullptr, mebibytes << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* const memory = ::mmap(nullptr, mebibytes << 20, PROT_READ | PROT_WRITE,
+                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) {
         std::perror("mmap");
         std::exit(1);
@@ -74,7 +76,8 @@ Sample compare(const Comparison& one, const Load& load, const Options& options) 
     Sample sample;
     const bool any_executor = options.has("any-executor");
     for (std::uint64_t pair = 0; pair != options.number("pairs", 7); ++pair) {
-        // Commands inherit the core, and would stand in their parent's way: exec is not tied to one.
+        // Commands inherit the core, and would stand in their parent's way: exec is not tied to
+        // one.
         const auto alone = [&](auto run) {
             return in_own_process([&] {
                 if (one.kind != Kind::exec) pin(0);
@@ -82,9 +85,12 @@ Sample compare(const Comparison& one, const Load& load, const Options& options) 
             });
         };
         const auto floor_run = [&] {
-            return alone([&] { return options.has("fork") ? fork_floor(load) : floor_of(one.kind, load); });
+            return alone(
+                [&] { return options.has("fork") ? fork_floor(load) : floor_of(one.kind, load); });
         };
-        const auto probe_run = [&] { return alone([&] { return probe(one.kind, load, any_executor); }); };
+        const auto probe_run = [&] {
+            return alone([&] { return probe(one.kind, load, any_executor); });
+        };
         Cost floor;
         Cost ours;
         if (pair % 2 == 0) {
@@ -103,7 +109,8 @@ Sample compare(const Comparison& one, const Load& load, const Options& options) 
         sample.busy_ratio.push_back(ours.busy_each() / floor.busy_each());
         sample.wall.push_back(ours.wall_each());
         sample.children.push_back(ours.children_each());
-        sample.allocations.push_back(static_cast<double>(ours.allocations) / static_cast<double>(ours.probes));
+        sample.allocations.push_back(static_cast<double>(ours.allocations) /
+                                     static_cast<double>(ours.probes));
     }
     return sample;
 }
@@ -127,11 +134,14 @@ std::vector<unsigned> numbers(const std::string& list) {
 int run_one(const Options& options, Load load) {
     const std::string side = options.text("one");
     const Kind kind = kind_of(options.text("kind", "tcp"));
-    load.target = address(options.text("host", "127.0.0.1"), static_cast<unsigned>(options.number("port", 0)));
-    const Cost cost = side == "floor" ? floor_of(kind, load) : probe(kind, load, options.has("any-executor"));
+    load.target = address(options.text("host", "127.0.0.1"),
+                          static_cast<unsigned>(options.number("port", 0)));
+    const Cost cost =
+        side == "floor" ? floor_of(kind, load) : probe(kind, load, options.has("any-executor"));
     const std::uint64_t failures = side == "refused" ? cost.probes - cost.failures : cost.failures;
     std::printf("probes %llu failures %llu allocations %llu cpu_us %.2f\n",
-                static_cast<unsigned long long>(cost.probes), static_cast<unsigned long long>(failures),
+                static_cast<unsigned long long>(cost.probes),
+                static_cast<unsigned long long>(failures),
                 static_cast<unsigned long long>(cost.allocations), cost.cpu_each());
     return failures == 0 ? 0 : 1;
 }
@@ -145,7 +155,8 @@ int serve(const Options& options) {
     serve_tcp(listener);
 }
 
-int run_command(const std::string& command, bool own_network, const sockaddr_in& tcp, const sockaddr_in& http) {
+int run_command(const std::string& command, bool own_network, const sockaddr_in& tcp,
+                const sockaddr_in& http) {
     ::setenv("TCP_PORT", std::to_string(ntohs(tcp.sin_port)).c_str(), 1);
     ::setenv("HTTP_PORT", std::to_string(ntohs(http.sin_port)).c_str(), 1);
     if (own_network) ::setenv("ANY_ADDRESS", other_address, 1);
@@ -190,8 +201,9 @@ int main(int argc, char** argv) {
     }
     if (only.empty() || only == "exec") add("exec of /bin/true", Kind::exec, "127.0.0.1", tcp);
 
-    Table table{{"probe", "in flight", "CPU ratio", "ratio, middle half", "busy loop ratio", "busy, middle half",
-                 "floor CPU us", "probe CPU us", "probe busy us", "child CPU us", "allocations per probe"}};
+    Table table{{"probe", "in flight", "CPU ratio", "ratio, middle half", "busy loop ratio",
+                 "busy, middle half", "floor CPU us", "probe CPU us", "probe busy us",
+                 "child CPU us", "allocations per probe"}};
     const std::size_t resident = options.number("resident", 0);
     std::uint64_t failures = 0;
     grow(resident);
@@ -205,14 +217,17 @@ int main(int argc, char** argv) {
             if (mine.warm_up < in_flight) mine.warm_up = in_flight;
             const Sample sample = compare(one, mine, options);
             failures += sample.failures;
-            table.add({one.name + (resident != 0 ? ", host of " + std::to_string(resident) + " MiB" : ""),
-                       Cell(in_flight, 0), Cell(median(sample.ratio)), spread(sample.ratio),
-                       Cell(median(sample.busy_ratio)), spread(sample.busy_ratio), Cell(median(sample.floor_cpu), 1),
-                       Cell(median(sample.cpu), 1), Cell(median(sample.busy), 1),
-                       exec ? Cell(median(sample.children), 0) : Cell("-"), Cell(median(sample.allocations), 3)});
+            table.add(
+                {one.name + (resident != 0 ? ", host of " + std::to_string(resident) + " MiB" : ""),
+                 Cell(in_flight, 0), Cell(median(sample.ratio)), spread(sample.ratio),
+                 Cell(median(sample.busy_ratio)), spread(sample.busy_ratio),
+                 Cell(median(sample.floor_cpu), 1), Cell(median(sample.cpu), 1),
+                 Cell(median(sample.busy), 1), exec ? Cell(median(sample.children), 0) : Cell("-"),
+                 Cell(median(sample.allocations), 3)});
         }
     }
     table.print(options);
-    if (failures != 0) std::fprintf(stderr, "%llu probes failed\n", static_cast<unsigned long long>(failures));
+    if (failures != 0)
+        std::fprintf(stderr, "%llu probes failed\n", static_cast<unsigned long long>(failures));
     return failures == 0 ? 0 : 1;
 }

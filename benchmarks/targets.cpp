@@ -1,5 +1,6 @@
-// What does a target cost while nothing happens, and what does it cost to begin a look when it is due? From a thousand to a
-// million targets, on the real clock and on a virtual one, each measurement in a process of its own.
+// What does a target cost while nothing happens, and what does it cost to begin a look when it is
+// due? From a thousand to a million targets, on the real clock and on a virtual one, each
+// measurement in a process of its own.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -33,7 +34,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr const char* usage = "[--targets=N,N...] [--seconds=N] [--bytes-only] [--json] [--columns]";
+constexpr const char* usage =
+    "[--targets=N,N...] [--seconds=N] [--bytes-only] [--json] [--columns]";
 
 const probekit::ProbeSpec spec{.period = 10s, .timeout = 1s, .pacing = {.spread = 10s}};
 
@@ -109,10 +111,12 @@ Lateness lateness(std::size_t count, std::chrono::seconds window) {
     asio::io_context io{1};
     Recording recording;
     recording.late.reserve(count * static_cast<std::size_t>(window.count()) / 8);
-    std::vector<probekit::ProbeWorker<InstantProbe, probekit::KubeletPolicy, std::reference_wrapper<Recording>>>
+    std::vector<probekit::ProbeWorker<InstantProbe, probekit::KubeletPolicy,
+                                      std::reference_wrapper<Recording>>>
         workers;
     workers.reserve(count);
-    for (std::size_t i = 0; i != count; ++i) workers.emplace_back(InstantProbe{io}, spec, std::ref(recording)).start();
+    for (std::size_t i = 0; i != count; ++i)
+        workers.emplace_back(InstantProbe{io}, spec, std::ref(recording)).start();
     asio::steady_timer begin{io, 2s};
     begin.async_wait([&](const std::error_code&) { recording.on = true; });
     asio::steady_timer end{io, 2s + window};
@@ -124,11 +128,12 @@ Lateness lateness(std::size_t count, std::chrono::seconds window) {
 double fire_virtually(std::size_t count) {
     asio::io_context io{1};
     probekit::testing::ManualClock clock{io};
-    using Worker = probekit::ProbeWorker<InstantProbe, probekit::KubeletPolicy, probekit::NoObserver,
-                                         probekit::testing::ManualClock>;
+    using Worker = probekit::ProbeWorker<InstantProbe, probekit::KubeletPolicy,
+                                         probekit::NoObserver, probekit::testing::ManualClock>;
     std::vector<Worker> workers;
     workers.reserve(count);
-    for (std::size_t i = 0; i != count; ++i) workers.emplace_back(clock, InstantProbe{io}, spec).start();
+    for (std::size_t i = 0; i != count; ++i)
+        workers.emplace_back(clock, InstantProbe{io}, spec).start();
     clock.advance(10s);
     const std::uint64_t attempts = attempts_of(workers);
     const double cpu = cpu_us();
@@ -137,12 +142,13 @@ double fire_virtually(std::size_t count) {
     return used / static_cast<double>(attempts_of(workers) - attempts);
 }
 
-// How often a loop wakes that has a thousand targets and nothing to do: the timer that ends it is one.
+// How often a loop wakes that has a thousand targets and nothing to do: the timer that ends it is
+// one.
 long idle_wake_ups() {
     asio::io_context io{1};
-    const probekit::ProbeSpec rare{.period = 1h};
+    const probekit::ProbeSpec uncommon{.period = 1h};
     std::vector<probekit::ProbeWorker<InstantProbe>> workers;
-    for (int i = 0; i != 1000; ++i) workers.emplace_back(InstantProbe{io}, rare).start();
+    for (int i = 0; i != 1000; ++i) workers.emplace_back(InstantProbe{io}, uncommon).start();
     io.run_for(100ms);
     rusage before;
     ::getrusage(RUSAGE_SELF, &before);
@@ -163,8 +169,8 @@ int main(int argc, char** argv) {
     std::vector<std::string> columns{"targets", "bytes per target", "bytes, any_io_executor"};
     const bool bytes_only = options.has("bytes-only");
     if (!bytes_only) {
-        for (const char* name : {"CPU us per firing, real clock", "firings per s", "late us p50", "late us p99",
-                                 "late us max", "CPU us per firing, virtual clock"})
+        for (const char* name : {"CPU us per firing, real clock", "firings per s", "late us p50",
+                                 "late us p99", "late us max", "CPU us per firing, virtual clock"})
             columns.emplace_back(name);
     }
     Table table{columns};
@@ -174,8 +180,11 @@ int main(int argc, char** argv) {
         at = comma + 1;
         std::vector<Cell> row{
             Cell(static_cast<double>(count), 0),
-            Cell(in_own_process([&] { return bytes_per_target<asio::io_context::executor_type>(count); }), 0),
-            Cell(in_own_process([&] { return bytes_per_target<asio::any_io_executor>(count); }), 0)};
+            Cell(in_own_process(
+                     [&] { return bytes_per_target<asio::io_context::executor_type>(count); }),
+                 0),
+            Cell(in_own_process([&] { return bytes_per_target<asio::any_io_executor>(count); }),
+                 0)};
         if (!bytes_only) {
             const Firing firing = in_own_process([&] { return fire_really(count, window); });
             const Lateness late = in_own_process([&] { return lateness(count, window); });
@@ -192,7 +201,8 @@ int main(int argc, char** argv) {
     if (bytes_only) return 0;
     // The timer that ends the measurement is one of them.
     Table idle{{"idle targets", "seconds", "times the loop woke"}};
-    idle.add({Cell(1000, 0), Cell(3, 0), Cell(static_cast<double>(in_own_process(idle_wake_ups)), 0)});
+    idle.add(
+        {Cell(1000, 0), Cell(3, 0), Cell(static_cast<double>(in_own_process(idle_wake_ups)), 0)});
     if (!options.has("json") && !options.has("columns")) std::puts("");
     idle.print(options);
 }

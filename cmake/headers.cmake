@@ -1,10 +1,23 @@
 # Every header of the library, by target. A test compares these lists with the files on disk.
 set(PROBEKIT_HEADERS
+    include/probekit/async/detail/block_pool.hpp
+    include/probekit/async/detail/cancel_link.hpp
+    include/probekit/async/detail/context_state.hpp
+    include/probekit/async/detail/descriptor.hpp
+    include/probekit/async/detail/exceptions.hpp
+    include/probekit/async/detail/executors.hpp
+    include/probekit/async/detail/mutex.hpp
+    include/probekit/async/detail/op_memory.hpp
+    include/probekit/async/detail/ref.hpp
+    include/probekit/async/detail/scope_exit.hpp
+    include/probekit/async/detail/spec_cache.hpp
+    include/probekit/async/detail/waiters.hpp
+    include/probekit/async/detail/wheel.hpp
     include/probekit/core/actions.hpp
     include/probekit/core/detail/go_quoted.hpp
     include/probekit/core/detail/message.hpp
+    include/probekit/core/detail/message_context.hpp
     include/probekit/core/detail/on_use.hpp
-    include/probekit/core/detail/target.hpp
     include/probekit/core/duration.hpp
     include/probekit/core/error.hpp
     include/probekit/core/http_expectation.hpp
@@ -38,28 +51,39 @@ set(PROBEKIT_HEADERS
     include/probekit/probekit.hpp
     include/probekit/probes/any_probe.hpp
     include/probekit/probes/detail/attempt.hpp
+    include/probekit/probes/detail/attempt_owner.hpp
     include/probekit/probes/detail/builtin_probe.hpp
     include/probekit/probes/detail/closing_socket.hpp
     include/probekit/probes/detail/dial.hpp
-    include/probekit/probes/detail/erased_look.hpp
     include/probekit/probes/detail/exec_attempt.hpp
     include/probekit/probes/detail/function_attempt.hpp
     include/probekit/probes/detail/http_attempt.hpp
     include/probekit/probes/detail/literal_address.hpp
-    include/probekit/probes/detail/look.hpp
     include/probekit/probes/detail/stream_socket.hpp
+    include/probekit/probes/detail/type_erased_attempt.hpp
     include/probekit/probes/detail/unix_address.hpp
     include/probekit/probes/exec_probe.hpp
     include/probekit/probes/function_probe.hpp
     include/probekit/probes/http_get_probe.hpp
     include/probekit/probes/probe.hpp
     include/probekit/probes/tcp_probe.hpp
+    include/probekit/process/detail/child.hpp
+    include/probekit/process/detail/child_watch.hpp
+    include/probekit/process/detail/output_buffer.hpp
+    include/probekit/process/detail/output_pipe.hpp
+    include/probekit/process/detail/process_core.hpp
+    include/probekit/process/detail/spawn.hpp
+    include/probekit/process/detail/spawn_child.hpp
+    include/probekit/process/detail/spawn_plan.hpp
+    include/probekit/process/detail/spawn_portable.hpp
+    include/probekit/process/process.hpp
+    include/probekit/process/process_spec.hpp
     include/probekit/runtime/attempt_limit.hpp
     include/probekit/runtime/clock.hpp
-    include/probekit/runtime/detail/asked_probe.hpp
     include/probekit/runtime/detail/clock_ref.hpp
     include/probekit/runtime/detail/group_core.hpp
     include/probekit/runtime/detail/packed_error_code.hpp
+    include/probekit/runtime/detail/probe_holder.hpp
     include/probekit/runtime/detail/small_function.hpp
     include/probekit/runtime/detail/worker_core.hpp
     include/probekit/runtime/detail/worker_extras.hpp
@@ -76,30 +100,6 @@ set(PROBEKIT_HEADERS
     include/probekit/simulation/simulate.hpp
     include/probekit/simulation/timeline.hpp
     include/probekit/simulation/worst_case.hpp
-    include/probekit/system/detail/at_exit.hpp
-    include/probekit/system/detail/block_pool.hpp
-    include/probekit/system/detail/cancel_link.hpp
-    include/probekit/system/detail/catching.hpp
-    include/probekit/system/detail/child.hpp
-    include/probekit/system/detail/child_watch.hpp
-    include/probekit/system/detail/context_state.hpp
-    include/probekit/system/detail/descriptor.hpp
-    include/probekit/system/detail/executors.hpp
-    include/probekit/system/detail/mutex.hpp
-    include/probekit/system/detail/op_memory.hpp
-    include/probekit/system/detail/output_buffer.hpp
-    include/probekit/system/detail/output_pipe.hpp
-    include/probekit/system/detail/process_core.hpp
-    include/probekit/system/detail/ref.hpp
-    include/probekit/system/detail/spawn.hpp
-    include/probekit/system/detail/spawn_child.hpp
-    include/probekit/system/detail/spawn_plan.hpp
-    include/probekit/system/detail/spawn_portable.hpp
-    include/probekit/system/detail/spec_cache.hpp
-    include/probekit/system/detail/waiters.hpp
-    include/probekit/system/detail/wheel.hpp
-    include/probekit/system/process.hpp
-    include/probekit/system/process_spec.hpp
     include/probekit/testing/manual_clock.hpp
     include/probekit/testing/scripted_probe.hpp
     include/probekit/version.hpp

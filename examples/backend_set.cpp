@@ -1,4 +1,5 @@
-// Keeps the set of backends that may get traffic, as a load balancer would, and prints it whenever it changes.
+// Keeps the set of backends that may get traffic, as a load balancer would, and prints it whenever
+// it changes.
 //   backend_set HOST:PORT...        until SIGINT or SIGTERM
 #include <chrono>
 #include <csignal>
@@ -22,14 +23,18 @@
 using namespace std::chrono_literals;
 
 /// In after two good looks, out after three bad ones: nobody is thrown out for one lost packet.
-const probekit::ProbeSpec readiness{
-    .kind = probekit::ProbeKind::readiness, .period = 500ms, .timeout = 250ms, .success_threshold = 2};
+const probekit::ProbeSpec readiness{.kind = probekit::ProbeKind::readiness,
+                                    .period = 500ms,
+                                    .timeout = 250ms,
+                                    .success_threshold = 2};
 
 probekit::TcpSocketAction parse(const std::string& address) {
     const std::size_t colon = address.rfind(':');
-    if (colon == std::string::npos) throw std::invalid_argument{"not of the form HOST:PORT: " + address};
+    if (colon == std::string::npos)
+        throw std::invalid_argument{"not of the form HOST:PORT: " + address};
     const int port = std::stoi(address.substr(colon + 1));
-    if (!std::in_range<std::uint16_t>(port)) throw std::out_of_range{"port: must be between 1 and 65535"};
+    if (!std::in_range<std::uint16_t>(port))
+        throw std::out_of_range{"port: must be between 1 and 65535"};
     return {.host = address.substr(0, colon), .port = static_cast<std::uint16_t>(port)};
 }
 

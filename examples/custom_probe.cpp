@@ -1,5 +1,6 @@
 // Probes of one's own making: a lambda, and a class.
-//   custom_probe FILE        until SIGINT or SIGTERM: is there room on the disk, is FILE touched every second?
+//   custom_probe FILE        until SIGINT or SIGTERM: is there room on the disk, is FILE touched
+//   every second?
 #include <csignal>
 #include <filesystem>
 #include <iostream>
@@ -18,18 +19,23 @@ using probekit::ProbeResult;
 class FreshFileProbe {
 public:
     using executor_type = asio::any_io_executor;
-    FreshFileProbe(executor_type executor, std::string path) : executor_(std::move(executor)), path_(std::move(path)) {}
+    FreshFileProbe(executor_type executor, std::string path)
+        : executor_(std::move(executor)), path_(std::move(path)) {}
     executor_type get_executor() const { return executor_; }
 
-    /// Looks at once, so there is nothing to time out. It completes later all the same, on the handler's executor.
+    /// Looks at once, so there is nothing to time out. It completes later all the same, on the
+    /// handler's executor.
     template <class Token>
     auto async_probe(probekit::Duration, Token&& token) {
         return asio::async_initiate<Token, probekit::ProbeSignature>(
             [self = *this](auto handler) {
                 const auto executor = asio::get_associated_executor(handler, self.executor_);
-                asio::post(executor, [handler = std::move(handler), result = self.look()]() mutable {
-                    std::move(handler)(std::error_code{}, std::move(result)); // an error here would be "could not look"
-                });
+                asio::post(executor,
+                           [handler = std::move(handler), result = self.look()]() mutable {
+                               std::move(handler)(
+                                   std::error_code{},
+                                   std::move(result)); // an error here would be "could not look"
+                           });
             },
             token);
     }
@@ -40,7 +46,8 @@ private:
         const auto touched = std::filesystem::last_write_time(path_, error);
         if (error) return ProbeResult::failure(error);
         const bool fresh = std::filesystem::file_time_type::clock::now() - touched < 1s;
-        return fresh ? ProbeResult::success() : ProbeResult::failure(path_ + " has not been touched for a second");
+        return fresh ? ProbeResult::success()
+                     : ProbeResult::failure(path_ + " has not been touched for a second");
     }
 
     executor_type executor_;
@@ -50,11 +57,14 @@ private:
 int main(int argc, char** argv) {
     if (argc != 2) return std::cerr << "usage: custom_probe FILE\n", 2;
     asio::io_context io;
-    const auto tell = [](const probekit::Verdict& verdict) { std::cout << verdict.reason() << std::endl; };
+    const auto tell = [](const probekit::Verdict& verdict) {
+        std::cout << verdict.reason() << std::endl;
+    };
     probekit::ProbeWorker room{
         probekit::FunctionProbe{io, [] { return std::filesystem::space(".").available > 1 << 20; }},
         probekit::ProbeSpec{.kind = probekit::ProbeKind::liveness}};
-    probekit::ProbeWorker fresh{FreshFileProbe{io.get_executor(), argv[1]}, probekit::ProbeSpec{.period = 100ms}};
+    probekit::ProbeWorker fresh{FreshFileProbe{io.get_executor(), argv[1]},
+                                probekit::ProbeSpec{.period = 100ms}};
     room.on_verdict(tell);
     fresh.on_verdict(tell);
     room.start();

@@ -1,4 +1,5 @@
-// Waits until something listens on a port: the exit status is 0 once it does, 1 if it does not in time.
+// Waits until something listens on a port: the exit status is 0 once it does, 1 if it does not in
+// time.
 //   wait_for_port HOST PORT [SECONDS]        30 seconds if none are given
 #include <chrono>
 #include <cstdint>
@@ -21,7 +22,8 @@ int main(int argc, char** argv) {
     try {
         if (argc < 3) throw std::invalid_argument{"usage: wait_for_port HOST PORT [SECONDS]"};
         const int port = std::stoi(argv[2]);
-        if (!std::in_range<std::uint16_t>(port)) throw std::out_of_range{"port: must be between 1 and 65535"};
+        if (!std::in_range<std::uint16_t>(port))
+            throw std::out_of_range{"port: must be between 1 and 65535"};
         const std::chrono::duration<double> limit{argc > 3 ? std::stod(argv[3]) : 30.0};
 
         asio::io_context io;
@@ -41,7 +43,8 @@ int main(int argc, char** argv) {
 
         std::cout << argv[1] << ':' << port << (is_up ? " is up" : " is not up") << '\n';
         return is_up ? 0 : 1;
-    } catch (const std::exception& error) { // a mistake in the arguments: probekit::ConfigException names the field
+    } catch (const std::exception&
+                 error) { // a mistake in the arguments: probekit::ConfigException names the field
         std::cerr << error.what() << '\n';
         return 2;
     }

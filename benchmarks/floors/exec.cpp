@@ -69,7 +69,8 @@ Command begin(int epoll, unsigned number) {
     std::uint64_t before = 0;
     alignas(16) char stack[16384];
     ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all_signals, &before, sizeof before);
-    const int pid = ::clone(run, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_PIDFD, &start, &command.pidfd);
+    const int pid = ::clone(run, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_PIDFD, &start,
+                            &command.pidfd);
     ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, nullptr, sizeof before);
     if (pid < 0 || start.error != 0) {
         std::perror("clone");
@@ -84,8 +85,10 @@ Command begin(int epoll, unsigned number) {
 
 bool end(int epoll, const Command& command) {
     siginfo_t info = {};
-    ::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(command.pidfd), &info, WEXITED | WNOHANG | __WALL);
-    ::epoll_ctl(epoll, EPOLL_CTL_DEL, command.pidfd, nullptr); // a pidfd lives on in the set otherwise
+    ::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(command.pidfd), &info,
+             WEXITED | WNOHANG | __WALL);
+    ::epoll_ctl(epoll, EPOLL_CTL_DEL, command.pidfd,
+                nullptr); // a pidfd lives on in the set otherwise
     ::close(command.pidfd);
     char buffer[16384];
     bool quiet = true;

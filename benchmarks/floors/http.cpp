@@ -14,8 +14,9 @@
 namespace bench {
 namespace {
 
-constexpr std::string_view request = "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: floor\r\n"
-                                     "Accept: */*\r\nConnection: close\r\n\r\n";
+constexpr std::string_view request =
+    "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: floor\r\n"
+    "Accept: */*\r\nConnection: close\r\n\r\n";
 constexpr std::string_view good = "HTTP/1.1 200";
 
 struct Exchange {
@@ -34,8 +35,10 @@ void close_with_reset(int fd) {
 bool begin(int epoll, const sockaddr_in& target, Exchange& exchange, unsigned number) {
     const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     exchange = {.fd = fd};
-    if (::connect(fd, reinterpret_cast<const sockaddr*>(&target), sizeof target) == 0 || errno == EINPROGRESS) {
-        epoll_event wanted = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.u32 = number}};
+    if (::connect(fd, reinterpret_cast<const sockaddr*>(&target), sizeof target) == 0 ||
+        errno == EINPROGRESS) {
+        epoll_event wanted = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                              .data = {.u32 = number}};
         ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &wanted);
         return true;
     }
@@ -58,7 +61,8 @@ State go_on(Exchange& exchange, unsigned events) {
         if (got == 0) return exchange.answered ? State::passed : State::failed;
         if (got < 0) return errno == EAGAIN ? State::pending : State::failed;
         if (!exchange.answered) {
-            if (got < static_cast<ssize_t>(good.size()) || std::memcmp(buffer, good.data(), good.size()) != 0)
+            if (got < static_cast<ssize_t>(good.size()) ||
+                std::memcmp(buffer, good.data(), good.size()) != 0)
                 return State::failed;
             exchange.answered = true;
         }

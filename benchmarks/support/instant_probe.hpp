@@ -10,12 +10,12 @@
 
 #include <probekit/core/duration.hpp>
 #include <probekit/core/result.hpp>
-#include <probekit/probes/detail/look.hpp>
+#include <probekit/probes/detail/attempt_owner.hpp>
 #include <probekit/probes/probe.hpp>
 
 namespace bench {
 
-class InstantProbe : public probekit::detail::ProbeOfOurs {
+class InstantProbe : public probekit::detail::BuiltinProbeTag {
 public:
     using executor_type = asio::io_context::executor_type;
     static constexpr bool enforces_timeout = true;
@@ -23,9 +23,10 @@ public:
     explicit InstantProbe(asio::io_context& io) : executor_(io.get_executor()) {}
 
     [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
-    [[nodiscard]] const executor_type& look_executor() const noexcept { return executor_; }
+    [[nodiscard]] const executor_type& attempt_executor() const noexcept { return executor_; }
 
-    void begin_look(probekit::Duration, probekit::detail::LookHandler<executor_type> handler) {
+    void begin_look(probekit::Duration,
+                    probekit::detail::OwnedAttemptHandler<executor_type> handler) {
         handler(std::error_code{}, probekit::ProbeResult::success());
     }
 

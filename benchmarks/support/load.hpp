@@ -14,7 +14,8 @@ struct Load {
     std::uint64_t count = 1000;
     std::uint64_t warm_up = 200; // before the count begins
     unsigned in_flight = 64;
-    bool locking = false; // the context takes Asio's locks, which a program with one thread can do without
+    bool locking =
+        false; // the context takes Asio's locks, which a program with one thread can do without
 };
 
 // CPU time is this process's own, children excluded.
@@ -28,9 +29,13 @@ struct Cost {
     double waiting_us = 0; // in epoll_wait(): the event loop was free
     double children_us = 0;
 
-    [[nodiscard]] double cpu_each() const { return (user_us + system_us) / static_cast<double>(probes); }
+    [[nodiscard]] double cpu_each() const {
+        return (user_us + system_us) / static_cast<double>(probes);
+    }
     [[nodiscard]] double wall_each() const { return wall_us / static_cast<double>(probes); }
-    [[nodiscard]] double busy_each() const { return (wall_us - waiting_us) / static_cast<double>(probes); }
+    [[nodiscard]] double busy_each() const {
+        return (wall_us - waiting_us) / static_cast<double>(probes);
+    }
     [[nodiscard]] double children_each() const { return children_us / static_cast<double>(probes); }
 };
 

@@ -37,7 +37,9 @@ bool pin(unsigned core) {
 
 unsigned cores() {
     cpu_set_t allowed;
-    return ::sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? static_cast<unsigned>(CPU_COUNT(&allowed)) : 1;
+    return ::sched_getaffinity(0, sizeof allowed, &allowed) == 0
+               ? static_cast<unsigned>(CPU_COUNT(&allowed))
+               : 1;
 }
 
 std::size_t resident_bytes() {
@@ -61,7 +63,8 @@ bool enter_private_network() {
     request.ifr_flags = IFF_UP | IFF_RUNNING;
     bool done = ::ioctl(control, SIOCSIFFLAGS, &request) == 0;
     // The latter brings all of 10.0.0.0/8 with it.
-    for (const auto& [name, dotted] : {std::pair{"lo:1", std::string{other_address}}, {"lo:2", address_of_target(1)}}) {
+    for (const auto& [name, dotted] :
+         {std::pair{"lo:1", std::string{other_address}}, {"lo:2", address_of_target(1)}}) {
         std::strcpy(request.ifr_name, name);
         const sockaddr_in added = address(dotted, 0);
         std::memcpy(&request.ifr_addr, &added, sizeof added);

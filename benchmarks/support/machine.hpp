@@ -10,19 +10,22 @@
 
 namespace bench {
 
-// Ties this process to one core, counted from 0 and over those there are; false: the system does not let us.
+// Ties this process to one core, counted from 0 and over those there are; false: the system does
+// not let us.
 bool pin(unsigned core);
 [[nodiscard]] unsigned cores();
 
 // Resident memory of this process in bytes.
 [[nodiscard]] std::size_t resident_bytes();
 
-// Moves this process and its children to a network of their own, with loopback and other addresses, which are reached over
-// loopback but do not look like it. False: the system does not let us, and nothing has changed.
+// Moves this process and its children to a network of their own, with loopback and other addresses,
+// which are reached over loopback but do not look like it. False: the system does not let us, and
+// nothing has changed.
 inline constexpr const char* other_address = "192.0.2.1";
 bool enter_private_network();
 
-// Where there are many targets, each has an address of its own, as real ones have. The private network has them, from 1 on.
+// Where there are many targets, each has an address of its own, as real ones have. The private
+// network has them, from 1 on.
 [[nodiscard]] std::string address_of_target(std::size_t number);
 
 [[nodiscard]] sockaddr_in address(const std::string& dotted, unsigned port);
@@ -48,16 +51,19 @@ private:
     pid_t pid_;
 };
 
-void run_in_own_process(void (*work)(void* given, void* out), void* given, void* out, std::size_t size);
+void run_in_own_process(void (*work)(void* given, void* out), void* given, void* out,
+                        std::size_t size);
 
-// Calls `work` in a process of its own and hands over what it returns: each run begins with a fresh heap and its own times.
+// Calls `work` in a process of its own and hands over what it returns: each run begins with a fresh
+// heap and its own times.
 template <class Work>
 auto in_own_process(Work work) {
     using Result = decltype(work());
     static_assert(std::is_trivially_copyable_v<Result>);
     Result result = {};
-    run_in_own_process([](void* given, void* out) { *static_cast<Result*>(out) = (*static_cast<Work*>(given))(); },
-                       &work, &result, sizeof result);
+    run_in_own_process(
+        [](void* given, void* out) { *static_cast<Result*>(out) = (*static_cast<Work*>(given))(); },
+        &work, &result, sizeof result);
     return result;
 }
 

@@ -69,7 +69,8 @@ void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
 void* operator new(std::size_t size, std::align_val_t alignment) {
     allocation_count.fetch_add(1, std::memory_order_relaxed);
     const std::size_t unit = static_cast<std::size_t>(alignment);
-    if (void* const memory = std::aligned_alloc(unit, (size + unit - 1) / unit * unit)) return memory;
+    if (void* const memory = std::aligned_alloc(unit, (size + unit - 1) / unit * unit))
+        return memory;
     throw std::bad_alloc{};
 }
 void operator delete(void* memory) noexcept { std::free(memory); }

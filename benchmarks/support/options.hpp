@@ -18,23 +18,27 @@ public:
             const std::string_view word = argv[i];
             const std::size_t equals = word.find('=');
             const std::string name{word.substr(0, equals)};
-            const bool known = name.starts_with("--") && std::string_view{usage}.find(name) != std::string_view::npos;
+            const bool known = name.starts_with("--") &&
+                               std::string_view{usage}.find(name) != std::string_view::npos;
             if (!known) {
                 std::fprintf(stderr, "usage: %s %s\n", argv[0], usage);
                 std::exit(2);
             }
-            given_[name.substr(2)] = equals == std::string_view::npos ? "" : std::string{word.substr(equals + 1)};
+            given_[name.substr(2)] =
+                equals == std::string_view::npos ? "" : std::string{word.substr(equals + 1)};
         }
     }
 
     [[nodiscard]] bool has(const std::string& name) const { return given_.contains(name); }
-    [[nodiscard]] std::string text(const std::string& name, const std::string& otherwise = {}) const {
+    [[nodiscard]] std::string text(const std::string& name,
+                                   const std::string& otherwise = {}) const {
         const auto found = given_.find(name);
         return found == given_.end() ? otherwise : found->second;
     }
     [[nodiscard]] std::uint64_t number(const std::string& name, std::uint64_t otherwise) const {
         const auto found = given_.find(name);
-        return found == given_.end() ? otherwise : std::strtoull(found->second.c_str(), nullptr, 10);
+        return found == given_.end() ? otherwise
+                                     : std::strtoull(found->second.c_str(), nullptr, 10);
     }
 
 private:

@@ -1,4 +1,5 @@
-// The library's side of a comparison: looks by ProbeWorkers, as many in flight at once as the floor has.
+// The library's side of a comparison: looks by ProbeWorkers, as many in flight at once as the floor
+// has.
 #pragma once
 
 #include <chrono>
@@ -38,18 +39,23 @@ struct Counting {
     return ::inet_ntop(AF_INET, &target.sin_addr, text, sizeof text);
 }
 
-// `make` gives the probe of one worker. Its period is over at once, so it looks again as soon as a look has ended.
+// `make` gives the probe of one worker. Its period is over at once, so it looks again as soon as a
+// look has ended.
 template <class Make>
 [[nodiscard]] Cost probe_side(const Load& load, Make make) {
     using Probe = decltype(make(std::declval<asio::io_context&>()));
-    using Worker = probekit::ProbeWorker<Probe, probekit::KubeletPolicy, std::reference_wrapper<Counting>>;
+    using Worker =
+        probekit::ProbeWorker<Probe, probekit::KubeletPolicy, std::reference_wrapper<Counting>>;
 
-    asio::io_context io{load.locking ? ASIO_CONCURRENCY_HINT_DEFAULT : ASIO_CONCURRENCY_HINT_UNSAFE_IO};
+    asio::io_context io{load.locking ? ASIO_CONCURRENCY_HINT_DEFAULT
+                                     : ASIO_CONCURRENCY_HINT_UNSAFE_IO};
     Meter meter{load};
     Counting counting{meter, io};
-    const probekit::ProbeSpec spec{.period = std::chrono::microseconds{1}, .timeout = std::chrono::seconds{10}};
+    const probekit::ProbeSpec spec{.period = std::chrono::microseconds{1},
+                                   .timeout = std::chrono::seconds{10}};
     std::deque<Worker> workers;
-    for (unsigned i = 0; i != load.in_flight; ++i) workers.emplace_back(make(io), spec, std::ref(counting)).start();
+    for (unsigned i = 0; i != load.in_flight; ++i)
+        workers.emplace_back(make(io), spec, std::ref(counting)).start();
     io.run();
     return meter.cost();
 }
@@ -66,7 +72,8 @@ template <class Executor>
         });
     case Kind::http:
         return probe_side(load, [&](asio::io_context& io) {
-            return probekit::BasicHttpGetProbe<Executor>{io, {.host = host, .port = port, .path = "/healthz"}};
+            return probekit::BasicHttpGetProbe<Executor>{
+                io, {.host = host, .port = port, .path = "/healthz"}};
         });
     case Kind::exec: break;
     }

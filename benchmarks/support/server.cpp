@@ -11,7 +11,8 @@
 namespace bench {
 namespace {
 
-constexpr std::string_view response = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+constexpr std::string_view response =
+    "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
 
 // `ready` is told of each connection that has something to say; true: it is done with.
 template <class Ready>
@@ -29,7 +30,8 @@ template <class Ready>
                 continue;
             }
             for (;;) {
-                const int accepted = ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+                const int accepted =
+                    ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
                 if (accepted < 0) break;
                 wanted.data.fd = accepted;
                 ::epoll_ctl(epoll, EPOLL_CTL_ADD, accepted, &wanted);
@@ -45,7 +47,8 @@ int listen_at(sockaddr_in& where) {
     const int on = 1;
     ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     socklen_t size = sizeof where;
-    if (::bind(listener, reinterpret_cast<const sockaddr*>(&where), size) != 0 || ::listen(listener, 65535) != 0 ||
+    if (::bind(listener, reinterpret_cast<const sockaddr*>(&where), size) != 0 ||
+        ::listen(listener, 65535) != 0 ||
         ::getsockname(listener, reinterpret_cast<sockaddr*>(&where), &size) != 0) {
         std::perror("listen");
         std::exit(1);

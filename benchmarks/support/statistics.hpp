@@ -6,7 +6,8 @@
 
 namespace bench {
 
-// A quantile of the values, 0.5 being the median; between two of them it is interpolated. 0 if there are none.
+// A quantile of the values, 0.5 being the median; between two of them it is interpolated. 0 if
+// there are none.
 [[nodiscard]] inline double quantile(std::vector<double> values, double part) {
     if (values.empty()) return 0;
     std::sort(values.begin(), values.end());
@@ -16,6 +17,8 @@ namespace bench {
     return values[below] + (values[above] - values[below]) * (at - static_cast<double>(below));
 }
 
-[[nodiscard]] inline double median(const std::vector<double>& values) { return quantile(values, 0.5); }
+[[nodiscard]] inline double median(const std::vector<double>& values) {
+    return quantile(values, 0.5);
+}
 
 } // namespace bench

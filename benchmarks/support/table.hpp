@@ -82,7 +82,8 @@ private:
     void print_columns() const {
         for (const auto& row : rows_) {
             for (const Cell& cell : row)
-                std::printf("%s\t", cell.is_number ? cell.text.c_str() : ('"' + cell.text + '"').c_str());
+                std::printf("%s\t",
+                            cell.is_number ? cell.text.c_str() : ('"' + cell.text + '"').c_str());
             std::puts("");
         }
     }

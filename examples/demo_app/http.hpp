@@ -20,7 +20,8 @@ struct Request {
     std::string user_agent;
     std::size_t content_length = 0;
     std::string body;
-    int refused_with = 0; ///< the status to answer with when the request was not understood or not read
+    int refused_with =
+        0; ///< the status to answer with when the request was not understood or not read
 };
 
 inline Request refused(int status) {
@@ -36,7 +37,8 @@ struct Response {
 
 inline bool equal_ignoring_case(std::string_view a, std::string_view b) {
     const auto lower = [](char c) { return std::tolower(static_cast<unsigned char>(c)); };
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [&](char x, char y) { return lower(x) == lower(y); });
 }
 
 inline std::string_view trimmed(std::string_view text) {
@@ -53,13 +55,15 @@ inline std::string_view take_until(std::string_view& text, std::string_view end)
     return taken;
 }
 
-/// Request line and header fields, up to and with the empty line. No value: this is not a request we understand.
+/// Request line and header fields, up to and with the empty line. No value: this is not a request
+/// we understand.
 inline std::optional<Request> parse_head(std::string_view head) {
     std::string_view line = take_until(head, "\r\n");
     Request request;
     request.method = take_until(line, " ");
     request.target = take_until(line, " ");
-    if (request.method.empty() || !request.target.starts_with('/') || !line.starts_with("HTTP/1.")) return {};
+    if (request.method.empty() || !request.target.starts_with('/') || !line.starts_with("HTTP/1."))
+        return {};
     // The target is logged: a control character in it could forge a line.
     const auto is_control = [](char c) { return std::iscntrl(static_cast<unsigned char>(c)) != 0; };
     if (std::any_of(request.target.begin(), request.target.end(), is_control)) return {};
@@ -69,7 +73,8 @@ inline std::optional<Request> parse_head(std::string_view head) {
         const std::string_view name = take_until(line, ":");
         const std::string_view value = trimmed(line);
         if (equal_ignoring_case(name, "User-Agent")) request.user_agent = value;
-        if (equal_ignoring_case(name, "Transfer-Encoding")) return {}; // bodies come with a length or not at all
+        if (equal_ignoring_case(name, "Transfer-Encoding"))
+            return {}; // bodies come with a length or not at all
         if (equal_ignoring_case(name, "Content-Length")) {
             const char* const end = value.data() + value.size();
             const auto [last, error] = std::from_chars(value.data(), end, request.content_length);
@@ -105,9 +110,10 @@ inline std::string_view reason_of(int status) {
 inline Response refusal(int status) { return {status, std::string{reason_of(status)} + "\n"}; }
 
 inline std::string to_bytes(const Response& response) {
-    return "HTTP/1.1 " + std::to_string(response.status) + " " + std::string{reason_of(response.status)} +
-           "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: " + std::to_string(response.body.size()) +
-           "\r\nConnection: close\r\n\r\n" + response.body;
+    return "HTTP/1.1 " + std::to_string(response.status) + " " +
+           std::string{reason_of(response.status)} +
+           "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: " +
+           std::to_string(response.body.size()) + "\r\nConnection: close\r\n\r\n" + response.body;
 }
 
 } // namespace demo

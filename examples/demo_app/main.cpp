@@ -1,6 +1,7 @@
 // demo_app: a small HTTP service to try probes on.
 //
-//   demo_app [-h HOST] [-p PORT]     HOST and PORT may come from the environment instead; port 0: any free one
+//   demo_app [-h HOST] [-p PORT]     HOST and PORT may come from the environment instead; port 0:
+//   any free one
 //
 //   GET /              greets with the client's and the server's address
 //   GET /hostname      the name of this machine
@@ -8,11 +9,12 @@
 //   GET /configs       DEPLOYENV and RELEASE from the environment
 //   GET /livez         OK; those that come before the first has been answered wait 5 s
 //   GET /readyz        the same with 15 s
-//   POST /livez        form field livez=FAIL: GET /livez answers 506 from now on; livez=OK: 200 again
-//   POST /readyz       the same with the field readyz and 507
+//   POST /livez        form field livez=FAIL: GET /livez answers 506 from now on; livez=OK: 200
+//   again POST /readyz       the same with the field readyz and 507
 //
-// One access-log line a request on standard output. PROBEKIT_TIME_SCALE divides the waits. As most small services it
-// does not handle SIGTERM: as process 1 of a container it ignores it, anywhere else it ends.
+// One access-log line a request on standard output. PROBEKIT_TIME_SCALE divides the waits. As most
+// small services it does not handle SIGTERM: as process 1 of a container it ignores it, anywhere
+// else it ends.
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -53,7 +55,8 @@ using asio::ip::tcp;
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-constexpr Clock::duration connection_limit = 60s; ///< for reading a request, and again for writing the answer
+constexpr Clock::duration connection_limit =
+    60s; ///< for reading a request, and again for writing the answer
 
 std::string environment(const char* name, std::string_view fallback) {
     const char* const value = std::getenv(name);
@@ -66,8 +69,9 @@ public:
     HealthEndpoint(std::string field, Clock::duration warm_up, int status_when_failing)
         : field_{std::move(field)}, warm_up_{warm_up}, status_when_failing_{status_when_failing} {}
 
-    /// When a GET that came at `arrival` may be answered. One that comes together with the first answer, as every third
-    /// of a regular probe may, counts as coming after it, whichever a busy machine lets through first.
+    /// When a GET that came at `arrival` may be answered. One that comes together with the first
+    /// answer, as every third of a regular probe may, counts as coming after it, whichever a busy
+    /// machine lets through first.
     Clock::time_point answer_at(Clock::time_point arrival) {
         if (!first_answer_) first_answer_ = arrival + warm_up_;
         const bool together = arrival >= *first_answer_ - warm_up_ / 20;
@@ -80,7 +84,8 @@ public:
 
     Response set(const Request& request) {
         const std::string_view value = form_field(request.body, field_);
-        if (value != "OK" && value != "FAIL") return {400, "expected " + field_ + "=OK or " + field_ + "=FAIL\n"};
+        if (value != "OK" && value != "FAIL")
+            return {400, "expected " + field_ + "=OK or " + field_ + "=FAIL\n"};
         failing_ = value == "FAIL";
         return {200, field_ + "=" + std::string{value} + "\n"};
     }
@@ -111,10 +116,14 @@ std::string as_text(const Value& value) {
     return text.str();
 }
 
-asio::awaitable<Response> answer(App& app, const Request& request, const Peers& peers, Clock::time_point arrival) {
+asio::awaitable<Response> answer(App& app, const Request& request, const Peers& peers,
+                                 Clock::time_point arrival) {
     if (request.refused_with != 0) co_return refusal(request.refused_with);
-    const std::string_view path = std::string_view{request.target}.substr(0, request.target.find('?'));
-    HealthEndpoint* const health = path == "/livez" ? &app.livez : path == "/readyz" ? &app.readyz : nullptr;
+    const std::string_view path =
+        std::string_view{request.target}.substr(0, request.target.find('?'));
+    HealthEndpoint* const health = path == "/livez"    ? &app.livez
+                                   : path == "/readyz" ? &app.readyz
+                                                       : nullptr;
     const bool is_get = request.method == "GET";
     if (health != nullptr && is_get) {
         asio::steady_timer timer{co_await asio::this_coro::executor, health->answer_at(arrival)};
@@ -125,13 +134,15 @@ asio::awaitable<Response> answer(App& app, const Request& request, const Peers& 
 
     Response response;
     if (path == "/")
-        response.body = "Hello " + as_text(peers.client) + ", this is " + as_text(peers.server) + "\n";
+        response.body =
+            "Hello " + as_text(peers.client) + ", this is " + as_text(peers.server) + "\n";
     else if (path == "/hostname")
         response.body = asio::ip::host_name() + "\n";
     else if (path == "/user-agent")
         response.body = request.user_agent + "\n";
     else if (path == "/configs")
-        response.body = "DEPLOYENV=" + environment("DEPLOYENV", "") + "\nRELEASE=" + environment("RELEASE", "") + "\n";
+        response.body = "DEPLOYENV=" + environment("DEPLOYENV", "") +
+                        "\nRELEASE=" + environment("RELEASE", "") + "\n";
     else if (health == nullptr)
         response = refusal(404);
     if (response.status == 200 && !is_get) response = refusal(405);
@@ -143,8 +154,8 @@ asio::awaitable<std::optional<Request>> receive(tcp::socket& socket) {
     std::error_code error;
     std::string bytes;
     auto buffer = asio::dynamic_buffer(bytes, max_head);
-    const std::size_t head_size =
-        co_await asio::async_read_until(socket, buffer, "\r\n\r\n", asio::redirect_error(asio::use_awaitable, error));
+    const std::size_t head_size = co_await asio::async_read_until(
+        socket, buffer, "\r\n\r\n", asio::redirect_error(asio::use_awaitable, error));
     if (error == asio::error::not_found) co_return refused(431);
     if (error) co_return std::nullopt;
 
@@ -160,12 +171,13 @@ asio::awaitable<std::optional<Request>> receive(tcp::socket& socket) {
     co_return request;
 }
 
-/// Sends the answer, then waits for the peer's end: closing with unread input would reset the connection, and the
-/// answer might be lost with it.
+/// Sends the answer, then waits for the peer's end: closing with unread input would reset the
+/// connection, and the answer might be lost with it.
 asio::awaitable<void> send(tcp::socket& socket, const Response& response) {
     std::error_code error;
     const std::string bytes = to_bytes(response);
-    co_await asio::async_write(socket, asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, error));
+    co_await asio::async_write(socket, asio::buffer(bytes),
+                               asio::redirect_error(asio::use_awaitable, error));
     socket.shutdown(tcp::socket::shutdown_send, error);
     char ignored[1024];
     while (!error) {
@@ -179,7 +191,8 @@ void log_access(const Peers& peers, const Request& request, int status) {
     std::tm utc{};
     char stamp[sizeof "2026-01-01T00:00:00Z"];
     std::strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
-    const std::string what = request.refused_with != 0 ? "-" : request.method + " " + request.target;
+    const std::string what =
+        request.refused_with != 0 ? "-" : request.method + " " + request.target;
     // Flushed: who reads the log wants to see the request now.
     std::cout << stamp << ' ' << peers.client << " \"" << what << "\" " << status << std::endl;
 }
@@ -209,7 +222,8 @@ asio::awaitable<void> listen(tcp::acceptor acceptor, App& app) {
     asio::steady_timer pause{executor};
     for (;;) {
         std::error_code error;
-        tcp::socket socket = co_await acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
+        tcp::socket socket =
+            co_await acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
         if (!error) {
             asio::co_spawn(executor, serve(std::move(socket), app), asio::detached);
         } else { // out of descriptors, most likely: some will be free soon
@@ -252,14 +266,17 @@ int main(int argc, char** argv) {
     const std::optional<Options> options = options_from(argc, argv);
     if (!options) {
         std::cerr << "usage: " << argv[0] << " [-h HOST] [-p PORT]\n"
-                  << "HOST, PORT and PROBEKIT_TIME_SCALE (a number above 0) may stand in the environment\n";
+                  << "HOST, PORT and PROBEKIT_TIME_SCALE (a number above 0) may stand in the "
+                     "environment\n";
         return 2;
     }
     try {
         asio::io_context io{1};
         tcp::resolver resolver{io};
         const tcp::endpoint wanted =
-            *resolver.resolve(options->host, options->port, tcp::resolver::passive | tcp::resolver::numeric_service)
+            *resolver
+                 .resolve(options->host, options->port,
+                          tcp::resolver::passive | tcp::resolver::numeric_service)
                  .begin();
         tcp::acceptor acceptor{io, wanted};
         std::cerr << "listening on " << acceptor.local_endpoint() << std::endl;
@@ -267,11 +284,13 @@ int main(int argc, char** argv) {
         const auto scaled = [&](std::chrono::seconds wait) {
             return std::chrono::duration_cast<Clock::duration>(wait / options->time_scale);
         };
-        App app{HealthEndpoint{"livez", scaled(5s), 506}, HealthEndpoint{"readyz", scaled(15s), 507}};
+        App app{HealthEndpoint{"livez", scaled(5s), 506},
+                HealthEndpoint{"readyz", scaled(15s), 507}};
         asio::co_spawn(io, listen(std::move(acceptor), app), asio::detached);
         io.run();
     } catch (const std::exception& error) {
-        std::cerr << argv[0] << ": " << options->host << ":" << options->port << ": " << error.what() << "\n";
+        std::cerr << argv[0] << ": " << options->host << ":" << options->port << ": "
+                  << error.what() << "\n";
         return 1;
     }
 }

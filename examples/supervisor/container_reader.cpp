@@ -33,7 +33,8 @@ void for_each_object(Fields& fields, std::string_view name, Each each) {
     if (array == nullptr) return;
     std::size_t index = 0;
     for (const Json& item : *array) {
-        Fields item_fields{item, fields.path(name) + "[" + std::to_string(index++) + "]", fields.errors()};
+        Fields item_fields{item, fields.path(name) + "[" + std::to_string(index++) + "]",
+                           fields.errors()};
         each(item_fields);
     }
 }
@@ -44,30 +45,36 @@ std::vector<ContainerPort> read_ports(Fields& container, std::vector<std::string
     for_each_object(container, "ports", [&](Fields& port) {
         ConfigErrors& errors = port.errors();
         const std::string name = port.text("name").value_or("");
-        if (!name.empty() && check_port_name(name, port.path("name"), errors) && !names.insert(name).second)
+        if (!name.empty() && check_port_name(name, port.path("name"), errors) &&
+            !names.insert(name).second)
             errors.push_back(duplicate(port.path("name"), name));
 
         const std::size_t before = errors.size();
         const std::int32_t number = port.int32("containerPort").value_or(0);
         if (errors.size() == before && number == 0)
             errors.push_back(required(port.path("containerPort")));
-        else if (errors.size() == before && check_port_number(number, port.path("containerPort"), errors))
+        else if (errors.size() == before &&
+                 check_port_number(number, port.path("containerPort"), errors))
             ports.push_back({name, static_cast<std::uint16_t>(number)});
 
-        // A process on this machine has its port on this machine: another one would have to be forwarded.
+        // A process on this machine has its port on this machine: another one would have to be
+        // forwarded.
         const std::int32_t host_port = port.int32("hostPort").value_or(0);
-        if (host_port != 0 && check_port_number(host_port, port.path("hostPort"), errors) && host_port != number)
+        if (host_port != 0 && check_port_number(host_port, port.path("hostPort"), errors) &&
+            host_port != number)
             ignored.push_back(port.path("hostPort"));
         const std::string protocol = port.text("protocol").value_or("TCP");
         if (protocol != "TCP" && protocol != "UDP" && protocol != "SCTP" && !protocol.empty())
-            errors.push_back(not_supported(port.path("protocol"), protocol, {"SCTP", "TCP", "UDP"}));
+            errors.push_back(
+                not_supported(port.path("protocol"), protocol, {"SCTP", "TCP", "UDP"}));
         note_unhonoured(port, {}, ignored);
     });
     return ports;
 }
 
 /// The value of a field of the pod, if it is one of those that are honoured.
-std::optional<std::string> read_field_ref(Fields field_ref, const PodSpec& pod, std::vector<std::string>& ignored) {
+std::optional<std::string> read_field_ref(Fields field_ref, const PodSpec& pod,
+                                          std::vector<std::string>& ignored) {
     const std::string version = field_ref.text("apiVersion").value_or("");
     const std::string field = field_ref.text("fieldPath").value_or("");
     const std::string path = field_ref.path("fieldPath");
@@ -75,12 +82,19 @@ std::optional<std::string> read_field_ref(Fields field_ref, const PodSpec& pod, 
     const auto refuse = [&](const std::string& why) {
         errors.push_back(invalid(path, go_quoted(field), "error converting fieldPath: " + why));
     };
-    static const std::initializer_list<std::string_view> supported = {
-        "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
-        "status.hostIP", "status.hostIPs",     "status.podIP", "status.podIPs"};
+    static const std::initializer_list<std::string_view> supported = {"metadata.name",
+                                                                      "metadata.namespace",
+                                                                      "metadata.uid",
+                                                                      "spec.nodeName",
+                                                                      "spec.serviceAccountName",
+                                                                      "status.hostIP",
+                                                                      "status.hostIPs",
+                                                                      "status.podIP",
+                                                                      "status.podIPs"};
     // These a variable cannot have, or only by one of their keys.
-    constexpr std::array<std::string_view, 5> elsewhere = {"metadata.annotations", "metadata.labels",
-                                                           "spec.restartPolicy", "spec.schedulerName", "status.phase"};
+    constexpr std::array<std::string_view, 5> elsewhere = {"metadata.annotations",
+                                                           "metadata.labels", "spec.restartPolicy",
+                                                           "spec.schedulerName", "status.phase"};
     if (field.empty())
         errors.push_back(required(path));
     else if (!version.empty() && version != "v1")
@@ -91,7 +105,8 @@ std::optional<std::string> read_field_ref(Fields field_ref, const PodSpec& pod, 
         return pod.name_space;
     else if (field == "status.podIP")
         return pod.pod_ip;
-    else if (field.starts_with("metadata.labels['") || field.starts_with("metadata.annotations['") ||
+    else if (field.starts_with("metadata.labels['") ||
+             field.starts_with("metadata.annotations['") ||
              std::ranges::find(supported, field) != supported.end())
         ignored.push_back(path);
     else if (std::ranges::find(elsewhere, field) != elsewhere.end())
@@ -111,22 +126,24 @@ std::optional<std::string> read_value_from(Fields& variable, bool has_value, con
     const std::size_t sources = value_from.others().size() + (reference != nullptr ? 1 : 0);
     std::optional<std::string> value;
     if (reference != nullptr)
-        value = read_field_ref({*reference, value_from.path("fieldRef"), variable.errors()}, pod, ignored);
+        value = read_field_ref({*reference, value_from.path("fieldRef"), variable.errors()}, pod,
+                               ignored);
     if (sources == 1 && !has_value) {
         note_unhonoured(value_from, {}, ignored);
         return value;
     }
-    value_from.errors().push_back(invalid(
-        value_from.path(), go_quoted(""),
-        sources == 0 ? "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or "
-                       "`fileKeyRef`"
-        : has_value  ? "may not be specified when `value` is not empty"
-                     : "may not have more than one field specified at a time"));
+    value_from.errors().push_back(
+        invalid(value_from.path(), go_quoted(""),
+                sources == 0 ? "must specify one of: `fieldRef`, `resourceFieldRef`, "
+                               "`configMapKeyRef`, `secretKeyRef` or "
+                               "`fileKeyRef`"
+                : has_value  ? "may not be specified when `value` is not empty"
+                             : "may not have more than one field specified at a time"));
     return std::nullopt;
 }
 
-/// Kubernetes has two views of it: a process gets every value, expanded by those before it; exec probes see the plain
-/// values only, as they are written.
+/// Kubernetes has two views of it: a process gets every value, expanded by those before it; exec
+/// probes see the plain values only, as they are written.
 struct Environments {
     Environment resolved = {};
     Environment as_written = {};
@@ -160,33 +177,38 @@ Environments read_environment(Fields& container, const PodSpec& pod, double time
 }
 
 /// The manifest's command, or what --image says in its place, with the args behind it.
-std::vector<std::string> read_command(Fields& container, const std::string& image, const Options& options) {
+std::vector<std::string> read_command(Fields& container, const std::string& image,
+                                      const Options& options) {
     std::vector<std::string> command = container.texts("command");
     const std::vector<std::string> args = container.texts("args");
-    for (const std::string& word : command) check_no_nul(word, container.path("command"), container.errors());
-    for (const std::string& word : args) check_no_nul(word, container.path("args"), container.errors());
+    for (const std::string& word : command)
+        check_no_nul(word, container.path("command"), container.errors());
+    for (const std::string& word : args)
+        check_no_nul(word, container.path("args"), container.errors());
     if (command.empty() && !image.empty()) {
         const auto mapped = options.images.find(image);
         if (mapped != options.images.end())
             command = mapped->second;
         else
-            container.errors().push_back(required(container.path("command"), "image " + go_quoted(image) +
-                                                                                 " has no --image mapping and the "
-                                                                                 "container names no command"));
+            container.errors().push_back(
+                required(container.path("command"), "image " + go_quoted(image) +
+                                                        " has no --image mapping and the "
+                                                        "container names no command"));
     }
     command.insert(command.end(), args.begin(), args.end());
     return command;
 }
 
-/// The container's own policy goes before the pod's. An init container that has succeeded is done, so that without one
-/// of its own it is never started again for a good end.
+/// The container's own policy goes before the pod's. An init container that has succeeded is done,
+/// so that without one of its own it is never started again for a good end.
 void read_restart_policy(Fields& container, RestartPolicy of_pod, ContainerSpec& spec) {
     const std::optional<std::string> text = container.text("restartPolicy");
     const std::optional<RestartPolicy> own = text ? to_restart_policy(*text) : std::nullopt;
     if (text && !own)
-        container.errors().push_back(
-            not_supported(container.path("restartPolicy"), *text, {"Always", "Never", "OnFailure"}));
-    const RestartPolicy inherited = spec.init && of_pod == RestartPolicy::always ? RestartPolicy::on_failure : of_pod;
+        container.errors().push_back(not_supported(container.path("restartPolicy"), *text,
+                                                   {"Always", "Never", "OnFailure"}));
+    const RestartPolicy inherited =
+        spec.init && of_pod == RestartPolicy::always ? RestartPolicy::on_failure : of_pod;
     spec.restart_policy = own.value_or(inherited);
     spec.sidecar = spec.init && own == RestartPolicy::always;
 }
@@ -195,7 +217,8 @@ void forbid_handlers(Fields& container) {
     for (const char* name : {"lifecycle", "livenessProbe", "readinessProbe", "startupProbe"})
         if (container.find(name) != nullptr)
             container.errors().push_back(
-                forbidden(container.path(name), "may not be set for init containers without restartPolicy=Always"));
+                forbidden(container.path(name),
+                          "may not be set for init containers without restartPolicy=Always"));
 }
 
 void read_handlers(Fields& container, const HandlerContext& context, ContainerSpec& spec) {
@@ -206,7 +229,8 @@ void read_handlers(Fields& container, const HandlerContext& context, ContainerSp
         note_unhonoured(lifecycle, {}, context.ignored);
     }
     spec.liveness = read_container_probe(container, "livenessProbe", ProbeKind::liveness, context);
-    spec.readiness = read_container_probe(container, "readinessProbe", ProbeKind::readiness, context);
+    spec.readiness =
+        read_container_probe(container, "readinessProbe", ProbeKind::readiness, context);
     spec.startup = read_container_probe(container, "startupProbe", ProbeKind::startup, context);
 }
 
@@ -259,7 +283,9 @@ ContainerSpec ContainerReader::read(const Json& json, const std::string& field, 
                       spec);
     if (!init) read_restart_policy(fields, pod_.restart_policy, spec);
     // What only matters where images are pulled and containers are made.
-    note_unhonoured(fields, {"imagePullPolicy", "terminationMessagePath", "terminationMessagePolicy"}, ignored_);
+    note_unhonoured(fields,
+                    {"imagePullPolicy", "terminationMessagePath", "terminationMessagePolicy"},
+                    ignored_);
     return spec;
 }
 

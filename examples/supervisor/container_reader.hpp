@@ -13,11 +13,13 @@
 
 namespace supervisor {
 
-/// Reads one element of spec.containers or spec.initContainers. What is wrong is noted in `errors`, in the API server's
-/// order and words, paths of fields that mean something and are not honoured in `ignored`.
+/// Reads one element of spec.containers or spec.initContainers. What is wrong is noted in `errors`,
+/// in the API server's order and words, paths of fields that mean something and are not honoured in
+/// `ignored`.
 class ContainerReader {
 public:
-    /// Of `pod` it needs name, namespace, address, restart policy and grace period. All must outlive the reader.
+    /// Of `pod` it needs name, namespace, address, restart policy and grace period. All must
+    /// outlive the reader.
     ContainerReader(const PodSpec& pod, const Options& options, probekit::ConfigErrors& errors,
                     std::vector<std::string>& ignored)
         : pod_(pod), options_(options), errors_(errors), ignored_(ignored) {}

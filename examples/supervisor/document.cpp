@@ -13,24 +13,30 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// One document of a text, the line on which it begins (from 0), and whether that line is its separator.
+/// One document of a text, the line on which it begins (from 0), and whether that line is its
+/// separator.
 struct Chunk {
     std::size_t line = 0;
     std::string_view text = {};
     bool separated = false;
 
-    [[nodiscard]] std::string_view without_separator() const { return text.substr(separated ? 3 : 0); }
+    [[nodiscard]] std::string_view without_separator() const {
+        return text.substr(separated ? 3 : 0);
+    }
 
-    /// `part` of the text behind as many empty lines as stand before it, so that a parser names lines of the whole.
+    /// `part` of the text behind as many empty lines as stand before it, so that a parser names
+    /// lines of the whole.
     [[nodiscard]] std::string on_its_line(std::string_view part) const {
-        const std::string_view before{text.data(), static_cast<std::size_t>(part.data() - text.data())};
+        const std::string_view before{text.data(),
+                                      static_cast<std::size_t>(part.data() - text.data())};
         const auto lines = line + static_cast<std::size_t>(std::ranges::count(before, '\n'));
         return std::string(lines, '\n').append(part);
     }
 };
 
 bool is_separator(std::string_view line) {
-    return line.starts_with("---") && (line.size() == 3 || line[3] == ' ' || line[3] == '\t' || line[3] == '\r');
+    return line.starts_with("---") &&
+           (line.size() == 3 || line[3] == ' ' || line[3] == '\t' || line[3] == '\r');
 }
 
 std::vector<Chunk> split(std::string_view text) {
@@ -52,7 +58,8 @@ std::vector<Chunk> split(std::string_view text) {
     return chunks;
 }
 
-/// Refuses while the parser runs what it would let pass: a second value for a key, and nesting without end.
+/// Refuses while the parser runs what it would let pass: a second value for a key, and nesting
+/// without end.
 class JsonGuard {
 public:
     bool operator()(int depth, Json::parse_event_t event, const Json& parsed) {
@@ -74,7 +81,8 @@ public:
     }
 
 private:
-    std::vector<std::set<std::string>> keys_; // of the objects that are open; an array's stays empty
+    std::vector<std::set<std::string>>
+        keys_; // of the objects that are open; an array's stays empty
 };
 
 Json parse_json(const std::string& text) {
@@ -83,12 +91,13 @@ Json parse_json(const std::string& text) {
         return Json::parse(text, std::ref(guard));
     } catch (const Json::parse_error& error) {
         const std::string_view what = error.what();
-        throw DocumentError{std::string{what.substr(std::min(what.find("parse error"), what.size()))}};
+        throw DocumentError{
+            std::string{what.substr(std::min(what.find("parse error"), what.size()))}};
     }
 }
 
-/// Takes the first of several JSON objects that follow one another: up to the brace that closes it, or all of a text in
-/// which none does.
+/// Takes the first of several JSON objects that follow one another: up to the brace that closes it,
+/// or all of a text in which none does.
 std::string_view take_object(std::string_view& text) {
     int open = 0;
     bool in_string = false;
@@ -107,7 +116,9 @@ std::string_view take_object(std::string_view& text) {
     return object;
 }
 
-bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
+bool is_blank(std::string_view text) {
+    return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
 
 bool looks_like_json(std::string_view text) {
     const std::size_t first = text.find_first_not_of(" \t\r\n");

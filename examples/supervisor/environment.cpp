@@ -22,7 +22,8 @@ void Environment::set(std::string_view name, std::string value) {
 }
 
 std::string Environment::expand(std::string_view text) const {
-    return probekit::kubernetes::expand_variables(text, [this](std::string_view name) { return find(name); });
+    return probekit::kubernetes::expand_variables(
+        text, [this](std::string_view name) { return find(name); });
 }
 
 std::vector<std::string> Environment::expand(std::vector<std::string> texts) const {

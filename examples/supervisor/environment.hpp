@@ -13,7 +13,8 @@ public:
     /// Sets a variable or replaces its value.
     void set(std::string_view name, std::string value);
 
-    /// The text with $(NAME) replaced by values as Kubernetes does: what is not set stays as written, and so does
+    /// The text with $(NAME) replaced by values as Kubernetes does: what is not set stays as
+    /// written, and so does
     /// `$NAME`; `$$` is a single `$`, so that $$(NAME) is never replaced.
     [[nodiscard]] std::string expand(std::string_view text) const;
 

@@ -29,9 +29,10 @@ std::string joined(std::initializer_list<std::string_view> parts) {
 
 EventRecorder::EventRecorder(Sink sink) : sink_(std::move(sink)) {}
 
-void EventRecorder::record(const EventTarget& target, EventType type, std::string reason, std::string message,
-                           Timestamp now) {
-    // Like the kubelet's: a family is per pod and reason, whichever container; the same event also means the same one.
+void EventRecorder::record(const EventTarget& target, EventType type, std::string reason,
+                           std::string message, Timestamp now) {
+    // Like the kubelet's: a family is per pod and reason, whichever container; the same event also
+    // means the same one.
     const std::string family = joined({target.uid, to_string(type), reason});
     std::string key = joined({target.uid, to_string(type), reason, target.field_path, message});
     if (joins_family(family, message, now)) {
@@ -72,13 +73,15 @@ bool EventRecorder::allowed(const EventTarget& target, EventType type, Timestamp
     return true;
 }
 
-bool EventRecorder::joins_family(const std::string& family_key, const std::string& message, Timestamp now) {
+bool EventRecorder::joins_family(const std::string& family_key, const std::string& message,
+                                 Timestamp now) {
     Family& family = families_[family_key];
     if (now - family.last_seen > family_memory) family.messages.clear();
     family.last_seen = now;
     const auto position = family.messages.insert(message).first;
     if (family.messages.size() < family_size) return false;
-    // The family stays just below its size, so that it does not grow and the next stranger joins as well.
+    // The family stays just below its size, so that it does not grow and the next stranger joins as
+    // well.
     family.messages.erase(position);
     return true;
 }

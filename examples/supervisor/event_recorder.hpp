@@ -1,5 +1,5 @@
-// Kubernetes Events, kept down as client-go keeps them down: the same event again raises a count, many events that
-// differ in their message only become one, and a pod that floods is cut off.
+// Kubernetes Events, kept down as client-go keeps them down: the same event again raises a count,
+// many events that differ in their message only become one, and a pod that floods is cut off.
 #pragma once
 
 #include <cstddef>
@@ -45,10 +45,12 @@ class EventRecorder {
 public:
     using Sink = std::function<void(const Event&)>;
 
-    /// `sink` gets every event that is let through; one that was told before replaces the event of the same name.
+    /// `sink` gets every event that is let through; one that was told before replaces the event of
+    /// the same name.
     explicit EventRecorder(Sink sink);
 
-    void record(const EventTarget& target, EventType type, std::string reason, std::string message, Timestamp now);
+    void record(const EventTarget& target, EventType type, std::string reason, std::string message,
+                Timestamp now);
 
 private:
     /// A bucket that holds at most `burst` events and gains one every five minutes.
@@ -70,7 +72,8 @@ private:
 
     [[nodiscard]] std::string name_for(const std::string& pod, Timestamp now);
     [[nodiscard]] bool allowed(const EventTarget& target, EventType type, Timestamp now);
-    [[nodiscard]] bool joins_family(const std::string& family_key, const std::string& message, Timestamp now);
+    [[nodiscard]] bool joins_family(const std::string& family_key, const std::string& message,
+                                    Timestamp now);
 
     static constexpr std::size_t cache_size = 4096;
 

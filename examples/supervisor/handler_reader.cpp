@@ -16,8 +16,8 @@ namespace {
 
 namespace kubernetes = probekit::kubernetes;
 
-/// The port's name if the handler has one that the container does not declare. For the API server that is none of its
-/// business; a kubelet then fails every time it is to use the handler.
+/// The port's name if the handler has one that the container does not declare. For the API server
+/// that is none of its business; a kubelet then fails every time it is to use the handler.
 std::optional<std::string> undeclared_port(const Json& handler, const ContainerSpec& container) {
     for (const char* kind : {"exec", "httpGet", "tcpSocket"}) {
         const Json action = handler.is_object() ? handler.value(kind, Json()) : Json();
@@ -53,27 +53,33 @@ Handler read_handler(const Json& json, const std::string& field, probekit::Probe
     handler.read = kubernetes::read_probe(json, options);
     if (const auto* get = std::get_if<probekit::HttpGetAction>(&handler.read.action))
         if (get->scheme == probekit::HttpScheme::https && !speaks_https())
-            handler.read.errors.push_back(kubernetes::forbidden(field + ".httpGet.scheme", "HTTPS is not built in"));
+            handler.read.errors.push_back(
+                kubernetes::forbidden(field + ".httpGet.scheme", "HTTPS is not built in"));
     errors.insert(errors.end(), handler.read.errors.begin(), handler.read.errors.end());
-    context.ignored.insert(context.ignored.end(), handler.read.ignored.begin(), handler.read.ignored.end());
+    context.ignored.insert(context.ignored.end(), handler.read.ignored.begin(),
+                           handler.read.ignored.end());
     return handler;
 }
 
-/// Exec runs as if in the container: with its environment and working directory, unless the manifest says otherwise.
+/// Exec runs as if in the container: with its environment and working directory, unless the
+/// manifest says otherwise.
 void run_in_container(probekit::ExecAction& exec, const ContainerSpec& container) {
-    exec.environment.insert(exec.environment.begin(), container.environment.begin(), container.environment.end());
+    exec.environment.insert(exec.environment.begin(), container.environment.begin(),
+                            container.environment.end());
     if (exec.working_directory.empty()) exec.working_directory = container.working_directory;
 }
 
-std::optional<SleepAction> read_sleep(const Json& json, const std::string& field, probekit::ConfigErrors& errors,
+std::optional<SleepAction> read_sleep(const Json& json, const std::string& field,
+                                      probekit::ConfigErrors& errors,
                                       const HandlerContext& context) {
     Fields fields{json, field, errors};
     const std::int64_t seconds = fields.int64("seconds").value_or(0);
     const auto most = std::chrono::floor<std::chrono::seconds>(context.grace).count();
     if (seconds < 0 || seconds > most) {
-        errors.push_back(kubernetes::invalid(field, seconds,
-                                             "must be non-negative and less than terminationGracePeriodSeconds (" +
-                                                 std::to_string(most) + ")"));
+        errors.push_back(kubernetes::invalid(
+            field, seconds,
+            "must be non-negative and less than terminationGracePeriodSeconds (" +
+                std::to_string(most) + ")"));
         return std::nullopt;
     }
     return SleepAction{std::chrono::seconds{seconds}};
@@ -81,7 +87,8 @@ std::optional<SleepAction> read_sleep(const Json& json, const std::string& field
 
 } // namespace
 
-std::optional<ContainerProbe> read_container_probe(Fields& container, std::string_view name, probekit::ProbeKind kind,
+std::optional<ContainerProbe> read_container_probe(Fields& container, std::string_view name,
+                                                   probekit::ProbeKind kind,
                                                    const HandlerContext& context) {
     const Json* json = container.find(name);
     if (json == nullptr) return std::nullopt;
@@ -90,11 +97,13 @@ std::optional<ContainerProbe> read_container_probe(Fields& container, std::strin
         exec->command = context.as_written.expand(std::move(exec->command));
         run_in_container(*exec, context.container);
     }
-    return ContainerProbe{std::move(handler.read.action), handler.read.spec, std::move(handler.read.expect),
-                          std::move(handler.read.unix_socket), std::move(handler.cannot_ask)};
+    return ContainerProbe{std::move(handler.read.action), handler.read.spec,
+                          std::move(handler.read.expect), std::move(handler.read.unix_socket),
+                          std::move(handler.cannot_ask)};
 }
 
-std::optional<Hook> read_hook(Fields& lifecycle, std::string_view name, const HandlerContext& context) {
+std::optional<Hook> read_hook(Fields& lifecycle, std::string_view name,
+                              const HandlerContext& context) {
     const Json* json = lifecycle.object(name);
     if (json == nullptr) return std::nullopt;
     const std::string field = lifecycle.path(name);
@@ -104,18 +113,22 @@ std::optional<Hook> read_hook(Fields& lifecycle, std::string_view name, const Ha
     const Json sleep = others.value("sleep", Json());
     others.erase("sleep");
     bool has_other = false;
-    for (const char* kind : {"exec", "httpGet", "tcpSocket"}) has_other |= !others.value(kind, Json()).is_null();
+    for (const char* kind : {"exec", "httpGet", "tcpSocket"})
+        has_other |= !others.value(kind, Json()).is_null();
     if (!sleep.is_null() && !has_other) {
         const auto action = read_sleep(sleep, field + ".sleep", lifecycle.errors(), context);
         return Hook{.action = action.value_or(SleepAction{})};
     }
 
-    Handler handler = read_handler(others, field, probekit::ProbeKind::readiness, lifecycle.errors(), context);
+    Handler handler =
+        read_handler(others, field, probekit::ProbeKind::readiness, lifecycle.errors(), context);
     if (!sleep.is_null())
         lifecycle.errors().push_back(
             kubernetes::forbidden(field + ".sleep", "may not specify more than 1 handler type"));
-    if (!handler.read.expect.empty()) context.ignored.push_back(field + ".expect"); // a hook takes any answer
-    Hook hook{.unix_socket = std::move(handler.read.unix_socket), .cannot_ask = std::move(handler.cannot_ask)};
+    if (!handler.read.expect.empty())
+        context.ignored.push_back(field + ".expect"); // a hook takes any answer
+    Hook hook{.unix_socket = std::move(handler.read.unix_socket),
+              .cannot_ask = std::move(handler.cannot_ask)};
     if (auto* exec = std::get_if<probekit::ExecAction>(&handler.read.action)) {
         run_in_container(*exec, context.container);
         hook.action = std::move(*exec);

@@ -25,11 +25,13 @@ struct HandlerContext {
 };
 
 /// The probe in this field of a container, if it has one.
-[[nodiscard]] std::optional<ContainerProbe> read_container_probe(Fields& container, std::string_view name,
+[[nodiscard]] std::optional<ContainerProbe> read_container_probe(Fields& container,
+                                                                 std::string_view name,
                                                                  probekit::ProbeKind kind,
                                                                  const HandlerContext& context);
 
 /// The hook in this field of a container's `lifecycle`, if it has one.
-[[nodiscard]] std::optional<Hook> read_hook(Fields& lifecycle, std::string_view name, const HandlerContext& context);
+[[nodiscard]] std::optional<Hook> read_hook(Fields& lifecycle, std::string_view name,
+                                            const HandlerContext& context);
 
 } // namespace supervisor

@@ -10,7 +10,7 @@
 #include <asio/io_context.hpp>
 
 #include <probekit/core/error.hpp>
-#include <probekit/system/process.hpp>
+#include <probekit/process/process.hpp>
 
 #include "manifest.hpp"
 #include "options.hpp"
@@ -24,7 +24,8 @@ using supervisor::ExitCode;
 std::error_code try_pid_namespace() {
     asio::io_context io;
     probekit::Process process{io};
-    return process.start({.command = {"true"}, .output = probekit::ProcessOutput::discard, .pid_namespace = true});
+    return process.start(
+        {.command = {"true"}, .output = probekit::ProcessOutput::discard, .pid_namespace = true});
 }
 
 ExitCode wrong(const std::string& text) {
@@ -43,9 +44,11 @@ ExitCode run(std::span<const char* const> arguments) {
     for (const std::string& error : manifests.errors) std::cerr << error << '\n';
     if (!manifests.errors.empty()) return ExitCode::wrong_input;
     if (options.pid_namespace)
-        if (const std::error_code error = try_pid_namespace()) return wrong("--pid-namespace: " + error.message());
+        if (const std::error_code error = try_pid_namespace())
+            return wrong("--pid-namespace: " + error.message());
 
-    // A reader of our output that has gone is an error of the write, and the pods are still ended in order.
+    // A reader of our output that has gone is an error of the write, and the pods are still ended
+    // in order.
     std::signal(SIGPIPE, SIG_IGN);
     supervisor::Supervisor all{options, manifests.pods};
     return all.run();

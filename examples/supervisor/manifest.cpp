@@ -20,7 +20,8 @@ constexpr std::size_t max_file_size = 16 * 1024 * 1024;
 /// The whole file, "-" being standard input. Throws std::system_error.
 std::string read_file(const std::string& name) {
     const auto close = [](std::FILE* file) { return file == stdin ? 0 : std::fclose(file); };
-    const std::unique_ptr<std::FILE, decltype(close)> file{name == "-" ? stdin : std::fopen(name.c_str(), "re"), close};
+    const std::unique_ptr<std::FILE, decltype(close)> file{
+        name == "-" ? stdin : std::fopen(name.c_str(), "re"), close};
     const auto fail = [](int code) { throw std::system_error{code, std::generic_category()}; };
     if (!file) fail(errno);
     std::string text;
@@ -42,9 +43,9 @@ public:
             file_ = file == "-" ? "standard input" : file;
             try {
                 for (const Json& document : parse_documents(read_file(file))) read_object(document);
-            } catch (const DocumentError& error) { fail(error.what()); } catch (const std::system_error& error) {
-                fail(error.code().message());
-            }
+            } catch (const DocumentError& error) {
+                fail(error.what());
+            } catch (const std::system_error& error) { fail(error.code().message()); }
         }
         if (result_.errors.empty() && result_.pods.empty())
             result_.errors.emplace_back("no pods in the manifests given");
@@ -74,7 +75,8 @@ private:
     void read_list_item(const Json& item, bool is_pod) {
         Json object = item;
         if (is_pod && object.is_object()) object.update({{"apiVersion", "v1"}, {"kind", "Pod"}});
-        if (text(object, "kind").ends_with("List")) return fail("a List within a List: " + shown(item));
+        if (text(object, "kind").ends_with("List"))
+            return fail("a List within a List: " + shown(item));
         read_object(object);
     }
 
@@ -84,8 +86,10 @@ private:
                 return fail("pods \"" + other.name + "\" already exists");
         const std::string pod = "Pod \"" + reading.pod.name + "\" in " + file_;
         if (!reading.errors.empty()) result_.errors.push_back("The " + pod + " is invalid:");
-        for (const probekit::ConfigError& error : reading.errors) result_.errors.push_back(error.message());
-        for (const std::string& field : reading.ignored) warn(field + ": not honoured by this supervisor");
+        for (const probekit::ConfigError& error : reading.errors)
+            result_.errors.push_back(error.message());
+        for (const std::string& field : reading.ignored)
+            warn(field + ": not honoured by this supervisor");
         result_.pods.push_back(std::move(reading.pod));
     }
 

@@ -1,5 +1,5 @@
-// Manifest time: what users of a time scale see. With --time-scale 10 a period of 5 s passes in half a second, and
-// every timestamp that is printed says that 5 s have passed.
+// Manifest time: what users of a time scale see. With --time-scale 10 a period of 5 s passes in
+// half a second, and every timestamp that is printed says that 5 s have passed.
 #pragma once
 
 #include <chrono>
@@ -16,10 +16,11 @@ class ManifestClock {
 public:
     /// Both kinds of time begin together, now.
     explicit ManifestClock(double scale)
-        : ManifestClock(scale, std::chrono::system_clock::now(), std::chrono::steady_clock::now()) {}
+        : ManifestClock(scale, std::chrono::system_clock::now(), std::chrono::steady_clock::now()) {
+    }
 
-    /// `wall` is what the calendar says at the steady clock's `begin`. From then on only the steady clock counts: a
-    /// calendar that is set meanwhile does not disturb.
+    /// `wall` is what the calendar says at the steady clock's `begin`. From then on only the steady
+    /// clock counts: a calendar that is set meanwhile does not disturb.
     ManifestClock(double scale, Timestamp wall, probekit::TimePoint begin)
         : scale_(scale), wall_(wall), begin_(begin) {}
 
@@ -27,7 +28,8 @@ public:
 
     [[nodiscard]] Timestamp at(probekit::TimePoint moment) const;
 
-    /// How long one really has to wait for a manifest's duration to pass: rounded up, so that never less passes.
+    /// How long one really has to wait for a manifest's duration to pass: rounded up, so that never
+    /// less passes.
     [[nodiscard]] probekit::Duration real(probekit::Duration manifest) const;
 
 private:

@@ -41,19 +41,22 @@ double to_time_scale(std::string_view text) {
 
 probekit::Duration to_duration(std::string_view text) {
     if (const auto duration = parse_duration(text)) return *duration;
-    throw UsageError{"--duration: " + in_quotes(text) + " is not a duration like 30s, 5m, 1h30m or 90"};
+    throw UsageError{"--duration: " + in_quotes(text) +
+                     " is not a duration like 30s, 5m, 1h30m or 90"};
 }
 
 void add_image(std::string_view text, Options& options) {
     const auto [name, command] = split(text);
-    if (name.empty() || !command) throw UsageError{"--image: " + in_quotes(text) + " is not of the form NAME=COMMAND"};
+    if (name.empty() || !command)
+        throw UsageError{"--image: " + in_quotes(text) + " is not of the form NAME=COMMAND"};
     auto words = shell_words(*command);
     if (!words) throw UsageError{"--image: a quote is not closed in " + in_quotes(*command)};
     if (words->empty()) throw UsageError{"--image: no command for image " + in_quotes(name)};
     options.images.insert_or_assign(std::string{name}, std::move(*words));
 }
 
-/// As the kubelet reads its flag: "A=true,B=false", with everything that Go takes for a truth value.
+/// As the kubelet reads its flag: "A=true,B=false", with everything that Go takes for a truth
+/// value.
 void set_feature_gates(std::string_view text, Options& options) {
     while (!text.empty()) {
         const std::string_view one = text.substr(0, text.find(','));
@@ -62,7 +65,8 @@ void set_feature_gates(std::string_view text, Options& options) {
         const auto [name, value] = split(one);
         if (name != "ContainerScopedProbes")
             throw UsageError{"--feature-gates: unrecognized feature gate: " + std::string{name}};
-        if (!value) throw UsageError{"--feature-gates: missing bool value for " + std::string{name}};
+        if (!value)
+            throw UsageError{"--feature-gates: missing bool value for " + std::string{name}};
         bool known = false;
         for (const std::string_view yes : {"1", "t", "T", "true", "TRUE", "True"})
             if (*value == yes) known = options.container_scoped_probes = true;
@@ -102,8 +106,8 @@ std::string_view take_value(std::string_view name, std::optional<std::string_vie
     return value;
 }
 
-void set_option(std::string_view name, std::optional<std::string_view> attached, std::span<const char* const>& rest,
-                Options& options) {
+void set_option(std::string_view name, std::optional<std::string_view> attached,
+                std::span<const char* const>& rest, Options& options) {
     const auto value = [&] { return take_value(name, attached, rest); };
     const auto flag = [&] {
         if (attached) throw UsageError{std::string{name} + " takes no value"};

@@ -27,8 +27,8 @@ struct Options {
     std::vector<std::string> files = {}; ///< at least one; "-" is standard input, at most once
     OutputFormat output = OutputFormat::text;
     std::map<std::string, std::vector<std::string>, std::less<>> images =
-        {};                                          ///< --image: name to program and arguments
-    double time_scale = 1;                           ///< positive and finite; manifest time = real time * time_scale
+        {};                ///< --image: name to program and arguments
+    double time_scale = 1; ///< positive and finite; manifest time = real time * time_scale
     std::optional<probekit::Duration> duration = {}; ///< --duration, in manifest time
     bool pid_namespace = false;
     bool container_scoped_probes = false; ///< --feature-gates: probes have Cadence::target_start
@@ -42,12 +42,13 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-/// `arguments` are those after the program's name. Options and files may stand in any order, `--option=value` and
+/// `arguments` are those after the program's name. Options and files may stand in any order,
+/// `--option=value` and
 /// `-oVALUE` are understood, `--` ends the options. Throws UsageError.
 [[nodiscard]] Options parse_options(std::span<const char* const> arguments);
 
-/// A duration as users write it: Go's form ("30s", "5m", "1h30m", "250ms") or a bare number of seconds ("1.5").
-/// Nothing if it is neither, negative or too long for probekit::Duration.
+/// A duration as users write it: Go's form ("30s", "5m", "1h30m", "250ms") or a bare number of
+/// seconds ("1.5"). Nothing if it is neither, negative or too long for probekit::Duration.
 [[nodiscard]] std::optional<probekit::Duration> parse_duration(std::string_view text);
 
 /// The text of --help.

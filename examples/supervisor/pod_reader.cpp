@@ -32,11 +32,13 @@ void read_metadata(Fields metadata, PodSpec& pod) {
         errors.push_back(required(metadata.path("name"), "name or generateName is required"));
     else
         check_dns_subdomain(pod.name, metadata.path("name"), errors);
-    if (const std::string name_space = metadata.text("namespace").value_or(""); !name_space.empty()) {
+    if (const std::string name_space = metadata.text("namespace").value_or("");
+        !name_space.empty()) {
         check_dns_label(name_space, metadata.path("namespace"), errors);
         pod.name_space = name_space;
     }
-    if (const Json* labels = metadata.object("labels")) check_labels(*labels, metadata.path("labels"), errors);
+    if (const Json* labels = metadata.object("labels"))
+        check_labels(*labels, metadata.path("labels"), errors);
     if (const Json* annotations = metadata.object("annotations")) {
         check_annotations(*annotations, metadata.path("annotations"), errors);
         const Json address = annotations->value(pod_ip, Json());
@@ -50,22 +52,26 @@ void read_metadata(Fields metadata, PodSpec& pod) {
 void read_grace_period(Fields& spec, PodSpec& pod) {
     const std::optional<std::int64_t> seconds = spec.int64("terminationGracePeriodSeconds");
     if (!seconds) return;
-    constexpr std::int64_t most = std::chrono::floor<std::chrono::seconds>(probekit::Duration::max()).count();
+    constexpr std::int64_t most =
+        std::chrono::floor<std::chrono::seconds>(probekit::Duration::max()).count();
     if (*seconds < 0 || *seconds > most)
-        spec.errors().push_back(invalid(spec.path("terminationGracePeriodSeconds"), *seconds,
-                                        *seconds < 0 ? "must be greater than or equal to 0"
-                                                     : "must be less than or equal to " + std::to_string(most)));
+        spec.errors().push_back(
+            invalid(spec.path("terminationGracePeriodSeconds"), *seconds,
+                    *seconds < 0 ? "must be greater than or equal to 0"
+                                 : "must be less than or equal to " + std::to_string(most)));
     else
         pod.termination_grace_period = std::chrono::seconds{*seconds};
 }
 
-std::vector<ContainerSpec> read_containers(Fields& spec, std::string_view name, ContainerReader& reader) {
+std::vector<ContainerSpec> read_containers(Fields& spec, std::string_view name,
+                                           ContainerReader& reader) {
     std::vector<ContainerSpec> containers;
     const Json* array = spec.array(name);
     if (array == nullptr) return containers;
     for (const Json& item : *array)
-        containers.push_back(reader.read(item, spec.path(name) + "[" + std::to_string(containers.size()) + "]",
-                                         name == "initContainers"));
+        containers.push_back(
+            reader.read(item, spec.path(name) + "[" + std::to_string(containers.size()) + "]",
+                        name == "initContainers"));
     return containers;
 }
 
@@ -80,7 +86,8 @@ void check_images(const std::vector<ContainerSpec>& containers, const std::strin
         if (image.empty()) continue;
         if (white_space.find(image.front()) != std::string_view::npos ||
             white_space.find(image.back()) != std::string_view::npos)
-            errors.push_back(invalid(path, go_quoted(image), "must not have leading or trailing whitespace"));
+            errors.push_back(
+                invalid(path, go_quoted(image), "must not have leading or trailing whitespace"));
     }
 }
 
@@ -93,25 +100,27 @@ void read_spec(Fields spec, const Options& options, PodReading& reading) {
         if (const auto known = to_restart_policy(policy))
             pod.restart_policy = *known;
         else
-            policy_errors.push_back(
-                not_supported(spec.path("restartPolicy"), policy, {"Always", "OnFailure", "Never"}));
+            policy_errors.push_back(not_supported(spec.path("restartPolicy"), policy,
+                                                  {"Always", "OnFailure", "Never"}));
     }
 
     ContainerReader reader{pod, options, reading.errors, reading.ignored};
     pod.containers = read_containers(spec, "containers", reader);
-    if (const Json* containers = spec.find("containers"); containers == nullptr || containers->empty())
+    if (const Json* containers = spec.find("containers");
+        containers == nullptr || containers->empty())
         reading.errors.push_back(required(spec.path("containers")));
     pod.init_containers = read_containers(spec, "initContainers", reader);
     reading.errors.insert(reading.errors.end(), policy_errors.begin(), policy_errors.end());
     check_images(pod.containers, spec.path("containers"), reading.errors);
     check_images(pod.init_containers, spec.path("initContainers"), reading.errors);
 
-    // What chooses a node, pulls images or talks to the cluster has no meaning on one machine without a cluster.
+    // What chooses a node, pulls images or talks to the cluster has no meaning on one machine
+    // without a cluster.
     note_unhonoured(spec,
-                    {"affinity", "automountServiceAccountToken", "dnsPolicy", "enableServiceLinks", "imagePullSecrets",
-                     "nodeName", "nodeSelector", "preemptionPolicy", "priority", "priorityClassName", "schedulerName",
-                     "schedulingGates", "serviceAccount", "serviceAccountName", "tolerations",
-                     "topologySpreadConstraints"},
+                    {"affinity", "automountServiceAccountToken", "dnsPolicy", "enableServiceLinks",
+                     "imagePullSecrets", "nodeName", "nodeSelector", "preemptionPolicy", "priority",
+                     "priorityClassName", "schedulerName", "schedulingGates", "serviceAccount",
+                     "serviceAccountName", "tolerations", "topologySpreadConstraints"},
                     reading.ignored);
 }
 
@@ -124,7 +133,8 @@ PodReading read_pod(const Json& object, const Options& options) {
     read_metadata(inner(fields, "metadata", "metadata"), reading.pod);
     read_spec(inner(fields, "spec", "spec"), options, reading);
     for (const std::string& name : fields.others())
-        if (name != "apiVersion" && name != "kind" && name != "status") reading.ignored.push_back(name);
+        if (name != "apiVersion" && name != "kind" && name != "status")
+            reading.ignored.push_back(name);
     return reading;
 }
 

@@ -1,5 +1,6 @@
-// What a manifest asks for, resolved as far as it can be before anything runs: plain values that the rest of the
-// supervisor reads and never changes. All durations are the manifest's own; the runtime divides by the time scale.
+// What a manifest asks for, resolved as far as it can be before anything runs: plain values that
+// the rest of the supervisor reads and never changes. All durations are the manifest's own; the
+// runtime divides by the time scale.
 #pragma once
 
 #include <cstdint>
@@ -19,15 +20,18 @@ namespace supervisor {
 
 using Json = nlohmann::ordered_json; // fields are printed in the order in which the user wrote them
 
-/// A startup, liveness or readiness probe, ready to be made: port names are numbers, an empty host is the pod's
-/// address, an exec command has its $(VAR) expanded and the container's environment and working directory.
+/// A startup, liveness or readiness probe, ready to be made: port names are numbers, an empty host
+/// is the pod's address, an exec command has its $(VAR) expanded and the container's environment
+/// and working directory.
 struct ContainerProbe {
     probekit::ProbeAction action = {};
     probekit::ProbeSpec spec = {};
-    std::vector<probekit::http::Expectation> expect = {}; ///< of an HTTP answer; Kubernetes has no such field
-    std::string unix_socket = {};                         ///< to connect to instead of host and port; nor that one
-    /// Not empty: the API server accepts the probe but a kubelet can never carry it out (`port "nope" not found`).
-    /// Every look then is an error with this text, which changes no state; `action` must not be made into a probe.
+    std::vector<probekit::http::Expectation> expect =
+        {};                       ///< of an HTTP answer; Kubernetes has no such field
+    std::string unix_socket = {}; ///< to connect to instead of host and port; nor that one
+    /// Not empty: the API server accepts the probe but a kubelet can never carry it out (`port
+    /// "nope" not found`). Every look then is an error with this text, which changes no state;
+    /// `action` must not be made into a probe.
     std::string cannot_ask = {};
 };
 
@@ -36,8 +40,8 @@ struct SleepAction {
     probekit::Duration length = {};
 };
 
-/// A lifecycle hook. As in Kubernetes there is no timeout of its own, and an exec command's $(VAR) stays as written;
-/// it has the container's environment and working directory.
+/// A lifecycle hook. As in Kubernetes there is no timeout of its own, and an exec command's $(VAR)
+/// stays as written; it has the container's environment and working directory.
 struct Hook {
     std::variant<probekit::ExecAction, probekit::HttpGetAction, SleepAction> action = {};
     std::string unix_socket = {}; ///< as ContainerProbe::unix_socket
@@ -52,10 +56,11 @@ struct ContainerPort {
 struct ContainerSpec {
     std::string name = {};
     std::string image = {};
-    /// Program and arguments, complete: --image applied, args appended, $(VAR) expanded. Never empty.
+    /// Program and arguments, complete: --image applied, args appended, $(VAR) expanded. Never
+    /// empty.
     std::vector<std::string> command = {};
-    /// "NAME=value" of the manifest, resolved, each name once, and PROBEKIT_TIME_SCALE. It goes on top of the
-    /// supervisor's own environment and wins over it.
+    /// "NAME=value" of the manifest, resolved, each name once, and PROBEKIT_TIME_SCALE. It goes on
+    /// top of the supervisor's own environment and wins over it.
     std::vector<std::string> environment = {};
     std::string working_directory = {}; ///< empty: the supervisor's own
     std::vector<ContainerPort> ports = {};
@@ -66,11 +71,13 @@ struct ContainerSpec {
     std::optional<Hook> post_start = {};
     std::optional<Hook> pre_stop = {};
 
-    /// What holds for this container: always for a sidecar, otherwise the pod's; for an init container of a pod that
-    /// says Always it is on_failure, since an init container that has succeeded is done.
+    /// What holds for this container: always for a sidecar, otherwise the pod's; for an init
+    /// container of a pod that says Always it is on_failure, since an init container that has
+    /// succeeded is done.
     probekit::RestartPolicy restart_policy = probekit::RestartPolicy::always;
-    bool init = false;    ///< stands in initContainers
-    bool sidecar = false; ///< an init container with restartPolicy Always; then `init` is true as well
+    bool init = false; ///< stands in initContainers
+    bool sidecar =
+        false; ///< an init container with restartPolicy Always; then `init` is true as well
 
     /// The fieldPath of its events: `spec.containers{web}` or `spec.initContainers{web}`.
     [[nodiscard]] std::string field_path() const {
@@ -88,7 +95,8 @@ struct PodSpec {
     std::vector<ContainerSpec> init_containers = {}; ///< in starting order, sidecars among them
     std::vector<ContainerSpec> containers = {};      ///< at least one
 
-    /// The Pod object as the user gave it: metadata.labels, metadata.annotations and spec are printed from here.
+    /// The Pod object as the user gave it: metadata.labels, metadata.annotations and spec are
+    /// printed from here.
     Json object = {};
 };
 

@@ -8,14 +8,16 @@ namespace supervisor {
 
 bool speaks_https() noexcept { return true; }
 
-probekit::AnyProbe make_kubelet_probe(const asio::any_io_executor& executor, probekit::ProbeAction action,
-                                      std::string user_agent, std::vector<probekit::http::Expectation> expect,
+probekit::AnyProbe make_kubelet_probe(const asio::any_io_executor& executor,
+                                      probekit::ProbeAction action, std::string user_agent,
+                                      std::vector<probekit::http::Expectation> expect,
                                       const std::string& unix_socket) {
     // Like a kubelet's, it takes any certificate.
-    return probekit::tls::make_probe(
-        executor, std::move(action),
-        {.tcp = {.unix_socket = unix_socket},
-         .http = {.user_agent = std::move(user_agent), .expect = std::move(expect), .unix_socket = unix_socket}});
+    return probekit::tls::make_probe(executor, std::move(action),
+                                     {.tcp = {.unix_socket = unix_socket},
+                                      .http = {.user_agent = std::move(user_agent),
+                                               .expect = std::move(expect),
+                                               .unix_socket = unix_socket}});
 }
 
 } // namespace supervisor

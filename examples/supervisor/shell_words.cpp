@@ -20,7 +20,8 @@ std::optional<std::vector<std::string>> shell_words(std::string_view text) {
         } else if (c == '\\') {
             if (++i == text.size()) return std::nullopt;
             // Inside double quotes the backslash stays, except before what is special there.
-            const bool special = std::string_view{"$`\"\\\n"}.find(text[i]) != std::string_view::npos;
+            const bool special =
+                std::string_view{"$`\"\\\n"}.find(text[i]) != std::string_view::npos;
             if (quote == '"' && !special) word += c;
             // A backslash before the end of a line joins the lines.
             if (text[i] == '\n') continue;

@@ -17,23 +17,28 @@ using probekit::kubernetes::go_quoted;
 using probekit::kubernetes::invalid;
 
 constexpr std::string_view label_rule =
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and "
+    "must start and end with "
     "an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 constexpr std::string_view subdomain_rule =
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
+    "'.', and must start and "
     "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 constexpr std::string_view qualified_name_rule =
-    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
+    "alphanumeric character "
     "(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
     "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 constexpr std::string_view label_value_rule =
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
-    "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "
+    "and must start and "
+    "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used "
+    "for validation is "
     "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
-constexpr std::string_view env_name_rule =
-    "a valid environment variable name must consist only of printable ASCII characters other than '='";
+constexpr std::string_view env_name_rule = "a valid environment variable name must consist only of "
+                                           "printable ASCII characters other than '='";
 
 bool is_lower_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
@@ -42,7 +47,8 @@ bool is_alphanumeric(char c) { return is_lower_or_digit(c) || (c >= 'A' && c <= 
 /// `edge` for the first and the last character, `edge` or one of `inside` for the others.
 bool has_form(std::string_view text, bool (*edge)(char), std::string_view inside) {
     const auto inner = [&](char c) { return edge(c) || inside.find(c) != std::string_view::npos; };
-    return !text.empty() && edge(text.front()) && edge(text.back()) && std::ranges::all_of(text, inner);
+    return !text.empty() && edge(text.front()) && edge(text.back()) &&
+           std::ranges::all_of(text, inner);
 }
 
 bool is_subdomain(std::string_view text) {
@@ -60,7 +66,9 @@ std::string at_most(std::size_t characters) {
 
 /// The key of a label or annotation: a name, perhaps after a DNS subdomain and a slash.
 void check_qualified_name(std::string_view key, const std::string& field, ConfigErrors& errors) {
-    const auto refuse = [&](const std::string& detail) { errors.push_back(invalid(field, go_quoted(key), detail)); };
+    const auto refuse = [&](const std::string& detail) {
+        errors.push_back(invalid(field, go_quoted(key), detail));
+    };
     const std::size_t slash = key.find('/');
     std::string_view name = key;
     if (slash != std::string_view::npos) {
@@ -80,11 +88,12 @@ void check_qualified_name(std::string_view key, const std::string& field, Config
     }
     if (name.empty()) refuse("name part must be non-empty");
     if (name.size() > 63) refuse("name part " + at_most(63));
-    if (!has_form(name, is_alphanumeric, "-_.")) refuse("name part " + std::string{qualified_name_rule});
+    if (!has_form(name, is_alphanumeric, "-_."))
+        refuse("name part " + std::string{qualified_name_rule});
 }
 
-bool check_is_text(const nlohmann::ordered_json& value, const std::string& field, std::string_view key,
-                   ConfigErrors& errors) {
+bool check_is_text(const nlohmann::ordered_json& value, const std::string& field,
+                   std::string_view key, ConfigErrors& errors) {
     // As for the API server, null is the empty string.
     if (value.is_string() || value.is_null()) return true;
     const std::string at = std::string{field}.append("[").append(key).append("]");
@@ -96,7 +105,8 @@ bool check_is_text(const nlohmann::ordered_json& value, const std::string& field
 
 void check_dns_label(std::string_view name, const std::string& field, ConfigErrors& errors) {
     if (name.size() > 63) errors.push_back(invalid(field, go_quoted(name), at_most(63)));
-    if (!has_form(name, is_lower_or_digit, "-")) errors.push_back(invalid(field, go_quoted(name), label_rule));
+    if (!has_form(name, is_lower_or_digit, "-"))
+        errors.push_back(invalid(field, go_quoted(name), label_rule));
 }
 
 void check_dns_subdomain(std::string_view name, const std::string& field, ConfigErrors& errors) {
@@ -104,7 +114,8 @@ void check_dns_subdomain(std::string_view name, const std::string& field, Config
     if (!is_subdomain(name)) errors.push_back(invalid(field, go_quoted(name), subdomain_rule));
 }
 
-void check_labels(const nlohmann::ordered_json& labels, const std::string& field, ConfigErrors& errors) {
+void check_labels(const nlohmann::ordered_json& labels, const std::string& field,
+                  ConfigErrors& errors) {
     for (const auto& [key, value] : labels.items()) {
         check_qualified_name(key, field, errors);
         if (!check_is_text(value, field, key, errors) || value.is_null()) continue;
@@ -115,12 +126,14 @@ void check_labels(const nlohmann::ordered_json& labels, const std::string& field
     }
 }
 
-void check_annotations(const nlohmann::ordered_json& annotations, const std::string& field, ConfigErrors& errors) {
+void check_annotations(const nlohmann::ordered_json& annotations, const std::string& field,
+                       ConfigErrors& errors) {
     for (const auto& [key, value] : annotations.items()) {
         // Here the API server does not mind capital letters before the slash.
         std::string lower = key;
-        std::ranges::transform(lower, lower.begin(),
-                               [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+        std::ranges::transform(lower, lower.begin(), [](char c) {
+            return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+        });
         check_qualified_name(lower, field, errors);
         check_is_text(value, field, key, errors);
     }
@@ -128,7 +141,8 @@ void check_annotations(const nlohmann::ordered_json& annotations, const std::str
 
 void check_env_name(std::string_view name, const std::string& field, ConfigErrors& errors) {
     const auto is_allowed = [](char c) { return c >= ' ' && c <= '~' && c != '='; };
-    if (!std::ranges::all_of(name, is_allowed)) errors.push_back(invalid(field, go_quoted(name), env_name_rule));
+    if (!std::ranges::all_of(name, is_allowed))
+        errors.push_back(invalid(field, go_quoted(name), env_name_rule));
 }
 
 void check_no_nul(std::string_view text, const std::string& field, ConfigErrors& errors) {
@@ -139,9 +153,11 @@ void check_no_nul(std::string_view text, const std::string& field, ConfigErrors&
 void check_loopback(const std::string& address, const std::string& field, ConfigErrors& errors) {
     in_addr v4{};
     in6_addr v6{};
-    const bool is_v4 = inet_pton(AF_INET, address.c_str(), &v4) == 1 && ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET;
+    const bool is_v4 =
+        inet_pton(AF_INET, address.c_str(), &v4) == 1 && ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET;
     const bool is_v6 = inet_pton(AF_INET6, address.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
-    if (!is_v4 && !is_v6) errors.push_back(invalid(field, go_quoted(address), "must be a loopback address"));
+    if (!is_v4 && !is_v6)
+        errors.push_back(invalid(field, go_quoted(address), "must be a loopback address"));
 }
 
 } // namespace supervisor

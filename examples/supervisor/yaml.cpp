@@ -15,10 +15,12 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 [[noreturn]] void fail(const YAML::Mark& mark, const std::string& what) {
-    throw DocumentError{mark.is_null() ? what : "line " + std::to_string(mark.line + 1) + ": " + what};
+    throw DocumentError{mark.is_null() ? what
+                                       : "line " + std::to_string(mark.line + 1) + ": " + what};
 }
 
-/// Turns the nodes of one text into JSON. It counts them, because aliases make a short text endlessly long.
+/// Turns the nodes of one text into JSON. It counts them, because aliases make a short text
+/// endlessly long.
 class Converter {
 public:
     explicit Converter(const std::string& text) : max_nodes_(text.size() + allowance) {}
@@ -41,7 +43,9 @@ private:
     static constexpr std::size_t allowance = 10'000;
 
     /// yaml-cpp's tags: "?" and "" are plain scalars, "!" is one in quotes or a block.
-    [[nodiscard]] static bool is_plain(const YAML::Node& node) { return node.Tag() == "?" || node.Tag().empty(); }
+    [[nodiscard]] static bool is_plain(const YAML::Node& node) {
+        return node.Tag() == "?" || node.Tag().empty();
+    }
 
     [[nodiscard]] static Json scalar(const YAML::Node& node) {
         constexpr std::string_view core = "tag:yaml.org,2002:";
@@ -68,7 +72,8 @@ private:
                 continue;
             }
             const std::string name = key(pair.first);
-            if (result.contains(name)) fail(pair.first.Mark(), "key " + Json(name).dump() + " already set in map");
+            if (result.contains(name))
+                fail(pair.first.Mark(), "key " + Json(name).dump() + " already set in map");
             result[name] = convert(pair.second, depth + 1);
         }
         // What stands in the map itself wins over what is merged in, whichever comes first.
@@ -87,7 +92,8 @@ private:
             fail(node.Mark(), "map merge requires map or sequence of maps as the value");
         const Json value = convert(node, depth + 1);
         for (const Json& source : node.IsMap() ? Json::array({value}) : value) {
-            if (!source.is_object()) fail(node.Mark(), "map merge requires map or sequence of maps as the value");
+            if (!source.is_object())
+                fail(node.Mark(), "map merge requires map or sequence of maps as the value");
             for (const auto& [name, inner] : source.items())
                 if (!merged.contains(name)) merged[name] = inner;
         }
@@ -109,7 +115,8 @@ private:
 std::vector<Json> parse_yaml(const std::string& text) {
     std::vector<Json> documents;
     try {
-        for (const YAML::Node& node : YAML::LoadAll(text)) documents.push_back(Converter{text}.convert(node));
+        for (const YAML::Node& node : YAML::LoadAll(text))
+            documents.push_back(Converter{text}.convert(node));
     } catch (const YAML::Exception& error) { fail(error.mark, error.msg); }
     return documents;
 }

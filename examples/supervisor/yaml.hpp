@@ -9,11 +9,12 @@
 
 namespace supervisor {
 
-/// The documents of a YAML text. Anchors and merge keys (`<<`) are resolved, keys are made strings. Throws DocumentError.
+/// The documents of a YAML text. Anchors and merge keys (`<<`) are resolved, keys are made strings.
+/// Throws DocumentError.
 [[nodiscard]] std::vector<nlohmann::ordered_json> parse_yaml(const std::string& text);
 
-/// The value of a plain scalar (one without quotes): null, a boolean, a number, or the text itself. Infinity and NaN,
-/// which JSON cannot hold, are given as floating-point numbers.
+/// The value of a plain scalar (one without quotes): null, a boolean, a number, or the text itself.
+/// Infinity and NaN, which JSON cannot hold, are given as floating-point numbers.
 [[nodiscard]] nlohmann::ordered_json plain_scalar(std::string_view text);
 
 } // namespace supervisor

@@ -28,12 +28,15 @@ bool is_one_of(std::string_view text, std::initializer_list<std::string_view> wo
 std::optional<Json> word(std::string_view text) {
     constexpr double infinity = std::numeric_limits<double>::infinity();
     if (is_one_of(text, {"", "~", "null", "Null", "NULL"})) return Json(nullptr);
-    if (is_one_of(text, {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON", "y", "Y"})) return Json(true);
-    if (is_one_of(text, {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF", "n", "N"}))
+    if (is_one_of(text, {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON", "y", "Y"}))
+        return Json(true);
+    if (is_one_of(text,
+                  {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF", "n", "N"}))
         return Json(false);
     if (is_one_of(text, {".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"})) return Json(infinity);
     if (is_one_of(text, {"-.inf", "-.Inf", "-.INF"})) return Json(-infinity);
-    if (is_one_of(text, {".nan", ".NaN", ".NAN"})) return Json(std::numeric_limits<double>::quiet_NaN());
+    if (is_one_of(text, {".nan", ".NaN", ".NAN"}))
+        return Json(std::numeric_limits<double>::quiet_NaN());
     return std::nullopt;
 }
 
@@ -41,7 +44,8 @@ template <class Integer>
 std::optional<Integer> digits(std::string_view text, int base) {
     Integer value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-    if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    if (text.empty() || error != std::errc{} || end != text.data() + text.size())
+        return std::nullopt;
     return value;
 }
 
@@ -68,7 +72,8 @@ std::optional<Json> integer(std::string_view text) {
 /// Whether the text has the form [-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?
 bool is_decimal(std::string_view text) {
     const auto take = [&text](std::string_view characters, std::size_t most) {
-        const std::size_t length = std::min({text.find_first_not_of(characters), text.size(), most});
+        const std::size_t length =
+            std::min({text.find_first_not_of(characters), text.size(), most});
         text.remove_prefix(length);
         return length;
     };
@@ -91,7 +96,8 @@ std::optional<Json> decimal(std::string_view text) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
     constexpr double exact = 9007199254740992; // 2^53: up to here every integer is a double
-    if (value == std::trunc(value) && std::abs(value) <= exact) return Json(static_cast<std::int64_t>(value));
+    if (value == std::trunc(value) && std::abs(value) <= exact)
+        return Json(static_cast<std::int64_t>(value));
     return Json(value);
 }
 
@@ -99,13 +105,15 @@ std::optional<Json> decimal(std::string_view text) {
 
 Json plain_scalar(std::string_view text) {
     if (const auto value = word(text)) return *value;
-    if (std::string_view{"+-.0123456789"}.find(text.front()) == std::string_view::npos) return Json(text);
+    if (std::string_view{"+-.0123456789"}.find(text.front()) == std::string_view::npos)
+        return Json(text);
     std::string number;
     for (const char c : text)
         if (c != '_') number += c;
     if (text.front() != '.')
         if (const auto value = integer(number)) return *value;
-    if (const auto value = decimal(text.front() == '.' ? text : std::string_view{number})) return *value;
+    if (const auto value = decimal(text.front() == '.' ? text : std::string_view{number}))
+        return *value;
     return Json(text);
 }
 

@@ -54,7 +54,8 @@ std::vector<Subject> subjects_of(const Options& options, const timeline::Recordi
     return all;
 }
 
-Scene run(Subject subject, const Options& options, const timeline::Recordings& recordings, Cadence cadence) {
+Scene run(Subject subject, const Options& options, const timeline::Recordings& recordings,
+          Cadence cadence) {
     probekit::simulation::Script script;
     std::string target;
     if (options.replay.empty()) {
@@ -62,7 +63,8 @@ Scene run(Subject subject, const Options& options, const timeline::Recordings& r
         target = described(options.target);
     } else {
         const timeline::Recording* recording = recordings.find(subject);
-        if (recording == nullptr) throw Mistakes{{"timeline: " + subject.name() + " is not in " + options.replay}};
+        if (recording == nullptr)
+            throw Mistakes{{"timeline: " + subject.name() + " is not in " + options.replay}};
         script = recording->script();
         target = "does what " + options.replay + " has recorded";
     }
@@ -70,7 +72,8 @@ Scene run(Subject subject, const Options& options, const timeline::Recordings& r
     if (options.duration) script.length = *options.duration;
     script.stop_after = options.stop_after;
 
-    for (auto* probe : {&subject.settings.startup, &subject.settings.liveness, &subject.settings.readiness})
+    for (auto* probe :
+         {&subject.settings.startup, &subject.settings.liveness, &subject.settings.readiness})
         if (*probe) (*probe)->pacing.cadence = cadence;
     subject.settings.starts_in_whole_seconds = cadence == Cadence::grid;
     const char* whose = cadence == Cadence::grid ? "released kubelets" : "ContainerScopedProbes";
@@ -96,11 +99,13 @@ ExitCode run(std::span<const char* const> arguments) {
     if (!options.replay.empty()) recordings = timeline::read_recordings(options.replay);
     check(recordings.errors);
 
-    std::vector<Cadence> cadences{options.container_scoped_probes ? Cadence::target_start : Cadence::grid};
+    std::vector<Cadence> cadences{options.container_scoped_probes ? Cadence::target_start
+                                                                  : Cadence::grid};
     if (options.both_cadences) cadences = {Cadence::grid, Cadence::target_start};
     std::vector<Scene> scenes;
     for (const Subject& subject : subjects_of(options, recordings))
-        for (const Cadence cadence : cadences) scenes.push_back(run(subject, options, recordings, cadence));
+        for (const Cadence cadence : cadences)
+            scenes.push_back(run(subject, options, recordings, cadence));
 
     bool killed = false;
     for (const Scene& scene : scenes) {

@@ -27,7 +27,8 @@ public:
 
     /// Goes to the option `argument`, whose value may follow behind a '='.
     void begin_option(std::string_view argument) {
-        const std::size_t equals = argument.starts_with("--") ? argument.find('=') : std::string_view::npos;
+        const std::size_t equals =
+            argument.starts_with("--") ? argument.find('=') : std::string_view::npos;
         name_ = argument.substr(0, equals);
         attached_.reset();
         if (equals != std::string_view::npos) attached_ = argument.substr(equals + 1);
@@ -59,7 +60,8 @@ public:
         int code = 0;
         const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), code);
         if (error != std::errc{} || end != given.data() + given.size() || code < 0 || code > 255)
-            throw UsageError{std::string{name_} + ": \"" + std::string{given} + "\" is not a number from 0 to 255"};
+            throw UsageError{std::string{name_} + ": \"" + std::string{given} +
+                             "\" is not a number from 0 to 255"};
         return code;
     }
     /// As the supervisor reads it.
@@ -149,7 +151,8 @@ Options parse_options(std::span<const char* const> all) {
     if (options.help) return options;
     if (options.files.empty() && options.replay.empty()) throw UsageError{"no manifest given"};
     if (!options.replay.empty() && !about_target.empty())
-        throw UsageError{std::string{about_target} + ": what the target does is in the recording of --replay"};
+        throw UsageError{std::string{about_target} +
+                         ": what the target does is in the recording of --replay"};
     if (options.duration && *options.duration <= Duration::zero())
         throw UsageError{"--duration: must be greater than zero"};
     return options;

@@ -29,8 +29,9 @@ struct Options {
     std::vector<std::string> files = {}; ///< may be empty if there is a recording
     std::string container = {};          ///< only this one; empty: all
     TargetOptions target = {};
-    std::string replay = {};                           ///< a recording instead of `target`
-    std::optional<probekit::Duration> duration = {};   ///< else five minutes, or as long as the recording is
+    std::string replay = {}; ///< a recording instead of `target`
+    std::optional<probekit::Duration> duration =
+        {}; ///< else five minutes, or as long as the recording is
     std::optional<probekit::Duration> stop_after = {}; ///< the pod is deleted then
     bool container_scoped_probes = false;
     bool both_cadences = false;

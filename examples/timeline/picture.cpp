@@ -69,14 +69,16 @@ public:
     explicit Axis(Duration length) : length_(std::max<Duration>(length, 1ms)) {}
 
     [[nodiscard]] double x(Duration moment) const {
-        const double share = std::chrono::duration<double>(moment) / std::chrono::duration<double>(length_);
+        const double share =
+            std::chrono::duration<double>(moment) / std::chrono::duration<double>(length_);
         return left + (right - left) * std::clamp(share, 0.0, 1.0);
     }
     [[nodiscard]] Duration length() const noexcept { return length_; }
     /// Between two labels: a round time, so long that they do not touch.
     [[nodiscard]] Duration step() const {
-        constexpr std::array<Duration, 19> round{10ms, 50ms, 100ms, 500ms, 1s,    2s, 5s, 10s, 15s, 30s,
-                                                 1min, 2min, 5min,  10min, 30min, 1h, 2h, 6h,  24h};
+        constexpr std::array<Duration, 19> round{10ms,  50ms, 100ms, 500ms, 1s,   2s,   5s,
+                                                 10s,   15s,  30s,   1min,  2min, 5min, 10min,
+                                                 30min, 1h,   2h,    6h,    24h};
         for (const Duration step : round)
             if (length_ / step <= 13) return step;
         return length_ / 10;
@@ -89,7 +91,8 @@ private:
 /// So much of it as there is room for.
 std::string shortened(std::string text, std::size_t most) {
     if (text.size() <= most) return text;
-    while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0U) == 0x80U) --most; // within a character
+    while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0U) == 0x80U)
+        --most; // within a character
     return text.substr(0, most) + "\u2026";
 }
 
@@ -123,7 +126,9 @@ public:
     }
 
 private:
-    [[nodiscard]] std::optional<double>& lane(ProbeKind kind) { return lanes_[static_cast<std::size_t>(kind)]; }
+    [[nodiscard]] std::optional<double>& lane(ProbeKind kind) {
+        return lanes_[static_cast<std::size_t>(kind)];
+    }
 
     double add_lane(std::string_view name) {
         const double top = y_;
@@ -153,7 +158,8 @@ private:
     }
 
     /// From one moment to another, with words inside if there is room.
-    void bar(double top, Duration from, Duration to, std::string_view look, std::string_view words) {
+    void bar(double top, Duration from, Duration to, std::string_view look,
+             std::string_view words) {
         const double x = axis_.x(from);
         const double size = axis_.x(to) - x;
         svg_.rect(x, top, size, lane_height, look, words);
@@ -183,10 +189,10 @@ private:
         std::string_view look;
         std::string words;
         Duration since{};
-        const auto change = [&](Duration at, std::string_view next_look, std::string next_words) {
+        const auto change = [&](Duration at, std::string_view next_check, std::string next_words) {
             if (!look.empty()) bar(process_, since, at, look, words);
             since = at;
-            look = next_look;
+            look = next_check;
             words = std::move(next_words);
         };
         for (const Event& event : scene_.timeline.events) {
@@ -216,12 +222,14 @@ private:
     /// A dot for each look, where there is room for it.
     void draw_looks(ProbeKind kind) {
         const double y = *lane(kind) + lane_height / 2;
-        const double room = (right - left) / static_cast<double>(std::max<std::size_t>(1, looks_of(kind)));
+        const double room =
+            (right - left) / static_cast<double>(std::max<std::size_t>(1, looks_of(kind)));
         const double radius = std::clamp(room / 3, 1.5, 4.0);
         double last = -1;
         std::string_view last_look;
         for (const Event& event : scene_.timeline.events) {
-            if (event.what != What::look || event.kind != kind || event.error == std::errc::operation_canceled)
+            if (event.what != What::check || event.kind != kind ||
+                event.error == std::errc::operation_canceled)
                 continue;
             const std::string_view look = event.error ? "error" : event.passed() ? "pass" : "fail";
             const double x = axis_.x(event.at);
@@ -230,20 +238,25 @@ private:
             last_look = look;
             const double began = axis_.x(event.began());
             if (x - began > radius)
-                svg_.rect(began, y - radius / 2, x - began, radius, event.passed() ? "pass" : "slow");
+                svg_.rect(began, y - radius / 2, x - began, radius,
+                          event.passed() ? "pass" : "slow");
             svg_.circle(x, y, radius, look, time_text(event.at));
         }
     }
 
-    [[nodiscard]] std::size_t looks_of(ProbeKind kind) const { return scene_.timeline.looks(kind).size(); }
+    [[nodiscard]] std::size_t looks_of(ProbeKind kind) const {
+        return scene_.timeline.checks(kind).size();
+    }
 
     /// What brings about what: a kill, a start, a restart.
     void draw_arrows() {
         double last_mark = -100;
         for (const Event& event : scene_.timeline.events) {
             const double x = axis_.x(event.at);
-            if (event.what == What::kill) svg_.line(x, *lane(event.kind), x, process_ + lane_height, "kill");
-            if (event.what == What::started) svg_.line(x, *lane(ProbeKind::startup), x, bottom_, "opens");
+            if (event.what == What::kill)
+                svg_.line(x, *lane(event.kind), x, process_ + lane_height, "kill");
+            if (event.what == What::started)
+                svg_.line(x, *lane(ProbeKind::startup), x, bottom_, "opens");
             const bool restart = event.what == What::runs && event.life > 1;
             if (!restart && event.what != What::back_off) continue;
             svg_.line(x, top_ - 4, x, process_ + lane_height, "restart");
@@ -272,8 +285,12 @@ double draw_legend(Svg& svg, double y) {
         svg.text(x + 20, y + 9, "", words);
         x += 36 + 5.6 * static_cast<double>(words.size());
     };
-    const auto swatch = [&](std::string_view look) { return [&svg, &x, y, look] { svg.rect(x, y, 14, 10, look); }; };
-    const auto dot = [&](std::string_view look) { return [&svg, &x, y, look] { svg.circle(x + 7, y + 5, 4, look); }; };
+    const auto swatch = [&](std::string_view look) {
+        return [&svg, &x, y, look] { svg.rect(x, y, 14, 10, look); };
+    };
+    const auto dot = [&](std::string_view look) {
+        return [&svg, &x, y, look] { svg.circle(x + 7, y + 5, 4, look); };
+    };
     entry(dot("pass"), "look passes");
     entry(dot("fail"), "look fails");
     entry(swatch("passing"), "verdict: passing");

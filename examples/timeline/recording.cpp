@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 using probekit::Duration;
 using probekit::ProbeKind;
 using probekit::simulation::Answer;
-using probekit::simulation::Look;
+using probekit::simulation::Check;
 
 constexpr std::size_t max_recording_size = 256 * 1024 * 1024;
 constexpr ProbeKind kinds[] = {ProbeKind::startup, ProbeKind::liveness, ProbeKind::readiness};
@@ -69,17 +69,21 @@ private:
         const Json& metadata = member(pod, "metadata");
         const std::string name = text(metadata, "name");
         Pod& known = pods_[name];
-        if (const auto gone = moment(metadata, "deletionTimestamp"); gone && !std::exchange(known.deleted, true))
+        if (const auto gone = moment(metadata, "deletionTimestamp");
+            gone && !std::exchange(known.deleted, true))
             for (auto& [key, recording] : result.by_name)
                 if (recording.subject.pod == name)
-                    recording.last = *gone - std::chrono::seconds{number(metadata, "deletionGracePeriodSeconds")};
+                    recording.last = *gone - std::chrono::seconds{
+                                                 number(metadata, "deletionGracePeriodSeconds")};
         if (known.deleted) return;
         if (!std::exchange(known.read, true)) {
             Subjects subjects;
             add_subjects(subjects, pod, where);
-            result.errors.insert(result.errors.end(), subjects.errors.begin(), subjects.errors.end());
+            result.errors.insert(result.errors.end(), subjects.errors.begin(),
+                                 subjects.errors.end());
             const auto created = moment(metadata, "creationTimestamp");
-            if (!created) result.errors.push_back(where + ": metadata.creationTimestamp is missing");
+            if (!created)
+                result.errors.push_back(where + ": metadata.creationTimestamp is missing");
             for (Subject& subject : subjects.all) {
                 Recording& recording = result.by_name[subject.name()];
                 recording.subject = std::move(subject);
@@ -92,7 +96,8 @@ private:
                 changed = moment(condition, "lastTransitionTime").value_or(changed);
         for (const char* statuses : {"containerStatuses", "initContainerStatuses"})
             for (const Json& status : member(member(pod, "status"), statuses))
-                if (Recording* recording = find(name, text(status, "name"))) read_status(*recording, status, changed);
+                if (Recording* recording = find(name, text(status, "name")))
+                    read_status(*recording, status, changed);
     }
 
     /// `ready_changed`: of one of the pod's containers.
@@ -127,7 +132,8 @@ private:
         recording.last = std::max(recording.last, began);
         for (RecordedLife& life : recording.lives)
             if (life.began == began) return life;
-        const auto later = std::ranges::find_if(recording.lives, [&](const auto& life) { return life.began > began; });
+        const auto later = std::ranges::find_if(
+            recording.lives, [&](const auto& life) { return life.began > began; });
         return *recording.lives.insert(later, RecordedLife{.began = began});
     }
 
@@ -137,8 +143,11 @@ private:
         const std::string path = text(involved, "fieldPath");
         const std::size_t brace = path.find('{');
         const auto at = moment(event, "lastTimestamp");
-        if (brace == std::string::npos || !path.ends_with('}') || !at || pods_[text(involved, "name")].deleted) return;
-        Recording* recording = find(text(involved, "name"), path.substr(brace + 1, path.size() - brace - 2));
+        if (brace == std::string::npos || !path.ends_with('}') || !at ||
+            pods_[text(involved, "name")].deleted)
+            return;
+        Recording* recording =
+            find(text(involved, "name"), path.substr(brace + 1, path.size() - brace - 2));
         if (recording == nullptr) return;
         recording->last = std::max(recording->last, *at);
         const auto life = std::find_if(recording->lives.rbegin(), recording->lives.rend(),
@@ -151,15 +160,19 @@ private:
     }
 
     /// "Liveness probe failed: ...", "Liveness probe errored and resulted in unknown state: ..."
-    static void read_failure(const Recording& recording, RecordedLife& life, const std::string& message, Duration age) {
+    static void read_failure(const Recording& recording, RecordedLife& life,
+                             const std::string& message, Duration age) {
         for (const ProbeKind kind : kinds) {
             const std::string about = std::string{to_string(kind)} + " probe ";
             const std::size_t begin = message.find(about);
             if (begin == std::string::npos) continue;
             Answer answer = probekit::simulation::fail();
-            const auto says = [&](std::string_view words) { return message.find(words, begin) != std::string::npos; };
+            const auto says = [&](std::string_view words) {
+                return message.find(words, begin) != std::string::npos;
+            };
             if (says("probe errored")) {
-                answer = probekit::simulation::cannot_ask(std::make_error_code(std::errc::io_error));
+                answer =
+                    probekit::simulation::cannot_ask(std::make_error_code(std::errc::io_error));
             } else if (says("timed out") || says("deadline exceeded") || says("i/o timeout")) {
                 answer = probekit::simulation::hang();
                 if (const auto& spec = recording.subject.settings.probe(kind)) age -= spec->timeout;
@@ -183,9 +196,11 @@ private:
 
 // ---- from recordings to scripts ----
 
-/// The probe whose record tells how the container would have answered this one: they mostly ask the same.
+/// The probe whose record tells how the container would have answered this one: they mostly ask the
+/// same.
 std::optional<ProbeKind> kind_recorded(const Recording& recording, ProbeKind asked) {
-    for (const ProbeKind kind : {asked, ProbeKind::liveness, ProbeKind::readiness, ProbeKind::startup})
+    for (const ProbeKind kind :
+         {asked, ProbeKind::liveness, ProbeKind::readiness, ProbeKind::startup})
         if (recording.subject.settings.probe(kind)) return kind;
     return std::nullopt;
 }
@@ -199,7 +214,8 @@ bool unready(const RecordedLife& life, Duration age, Duration half) {
 }
 
 /// How it would have answered at that age.
-Answer answer_of(const RecordedLife& life, const Recording& recording, ProbeKind kind, Duration age) {
+Answer answer_of(const RecordedLife& life, const Recording& recording, ProbeKind kind,
+                 Duration age) {
     const probekit::ProbeSpec& spec = *recording.subject.settings.probe(kind);
     const auto& failures = life.failures[index(kind)];
     const auto found = std::ranges::upper_bound(failures, age, {}, &RecordedFailure::age);
@@ -214,13 +230,19 @@ Answer answer_of(const RecordedLife& life, const Recording& recording, ProbeKind
         return since < until ? before->answer : after->answer;
     if (since < half) return before->answer;
     if (until <= half) return after->answer;
-    // Who records drops further events when there are too many; a container that is not ready yet is as ill as it was.
-    const bool still = before != nullptr && kind == ProbeKind::readiness && unready(life, age, half);
+    // Who records drops further events when there are too many; a container that is not ready yet
+    // is as ill as it was.
+    const bool still =
+        before != nullptr && kind == ProbeKind::readiness && unready(life, age, half);
     if (still) return before->answer;
-    // Ill from the beginning, if the first look found it so; and for ever, if there was no look any more.
-    if (before == nullptr && after != nullptr && after->age < spec.initial_delay + spec.period) return after->answer;
-    const Duration known_until = life.told.value_or(life.ended.value_or(recording.last)) - life.began;
-    if (before != nullptr && after == nullptr && known_until < before->age + spec.period) return before->answer;
+    // Ill from the beginning, if the first look found it so; and for ever, if there was no look any
+    // more.
+    if (before == nullptr && after != nullptr && after->age < spec.initial_delay + spec.period)
+        return after->answer;
+    const Duration known_until =
+        life.told.value_or(life.ended.value_or(recording.last)) - life.began;
+    if (before != nullptr && after == nullptr && known_until < before->age + spec.period)
+        return before->answer;
     return probekit::simulation::pass();
 }
 
@@ -230,7 +252,8 @@ probekit::simulation::Script Recording::script() const {
     probekit::simulation::Script script{.length = std::max<Duration>(last - created, 0s)};
     if (lives.empty()) return script;
     for (const RecordedLife& life : lives) {
-        probekit::simulation::Life lived{.starts_in = std::max<Duration>(lives.front().began - created, 0s)};
+        probekit::simulation::Life lived{.starts_in =
+                                             std::max<Duration>(lives.front().began - created, 0s)};
         if (life.ended && !life.told) {
             lived.exits_after = *life.ended - life.began;
             lived.exit = life.exit;
@@ -241,10 +264,11 @@ probekit::simulation::Script Recording::script() const {
         }
         script.lives.push_back(lived);
     }
-    script.answers = [recording = *this](const Look& look) {
+    script.answers = [recording = *this](const Check& look) {
         const auto kind = kind_recorded(recording, look.kind);
         if (!kind) return probekit::simulation::pass();
-        const std::size_t life = std::min(static_cast<std::size_t>(look.life), recording.lives.size()) - 1;
+        const std::size_t life =
+            std::min(static_cast<std::size_t>(look.life), recording.lives.size()) - 1;
         return answer_of(recording.lives[life], recording, *kind, look.age);
     };
     return script;
@@ -274,7 +298,8 @@ Recordings read_recordings(const std::string& file) {
     for (int count = 1; reader.result.errors.empty() && std::getline(lines, line); ++count) {
         const std::string where = name + ":" + std::to_string(count);
         try {
-            for (const Json& document : supervisor::parse_documents(line)) reader.read_line(document, where);
+            for (const Json& document : supervisor::parse_documents(line))
+                reader.read_line(document, where);
         } catch (const supervisor::DocumentError& error) {
             reader.result.errors.push_back(where + ": " + error.what());
         }

@@ -1,7 +1,9 @@
-// What a supervisor or a cluster has recorded of containers: the watch events of Pods and Events, a JSON object a line.
+// What a supervisor or a cluster has recorded of containers: the watch events of Pods and Events, a
+// JSON object a line.
 //
-// Kubernetes tells of looks that failed, and when a container began and ended; looks that passed leave no trace. So one is
-// taken to have passed where none is known to have failed, and a change between two looks to have come half-way.
+// Kubernetes tells of looks that failed, and when a container began and ended; looks that passed
+// leave no trace. So one is taken to have passed where none is known to have failed, and a change
+// between two looks to have come half-way.
 #pragma once
 
 #include <array>
@@ -43,16 +45,18 @@ struct Recording {
     Timestamp last = {}; ///< nothing is known of later times
     std::vector<RecordedLife> lives = {};
 
-    /// What the container does under other settings. What it did after its end, or after it was killed, nobody knows:
-    /// what ailed it is taken to go on, and further lives to be like the last.
+    /// What the container does under other settings. What it did after its end, or after it was
+    /// killed, nobody knows: what ailed it is taken to go on, and further lives to be like the
+    /// last.
     [[nodiscard]] probekit::simulation::Script script() const;
 };
 
 struct Recordings {
     std::map<std::string, Recording> by_name = {}; ///< "pod/container"
-    std::vector<std::string> errors = {};          ///< complete lines; not empty: the rest is no good
+    std::vector<std::string> errors = {}; ///< complete lines; not empty: the rest is no good
 
-    /// That of the same pod and container, else the only one of this container's name, else the only one there is.
+    /// That of the same pod and container, else the only one of this container's name, else the
+    /// only one there is.
     [[nodiscard]] const Recording* find(const Subject& subject) const;
 };
 

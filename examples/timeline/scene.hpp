@@ -15,9 +15,13 @@ struct Scene {
     std::string cadence = {}; ///< of whose kubelets, if both are shown
     probekit::simulation::Timeline timeline = {};
 
-    [[nodiscard]] std::string title() const { return subject.name() + (cadence.empty() ? "" : ", " + cadence); }
+    [[nodiscard]] std::string title() const {
+        return subject.name() + (cadence.empty() ? "" : ", " + cadence);
+    }
     /// Whether a probe has killed it.
-    [[nodiscard]] bool killed() const { return timeline.first(probekit::simulation::Event::What::kill).has_value(); }
+    [[nodiscard]] bool killed() const {
+        return timeline.first(probekit::simulation::Event::What::kill).has_value();
+    }
 };
 
 } // namespace timeline

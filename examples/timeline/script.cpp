@@ -9,18 +9,18 @@ namespace timeline {
 
 using probekit::Duration;
 using probekit::simulation::Answer;
-using probekit::simulation::Look;
+using probekit::simulation::Check;
 
 probekit::simulation::Script script_of(const TargetOptions& target) {
     const Answer bad = target.hangs ? probekit::simulation::hang() : probekit::simulation::fail();
     const Duration well_from = target.starts_after.value_or(Duration::min());
     const Duration well_until = target.fails_after.value_or(Duration::max());
-    probekit::simulation::Answers answers = [=](const Look& look) {
+    probekit::simulation::Answers answers = [=](const Check& look) {
         return look.age < well_from || look.age >= well_until ? bad : probekit::simulation::pass();
     };
     // One that does not answer takes its own time.
     if (target.look_takes)
-        answers = [takes = *target.look_takes, given = std::move(answers)](const Look& look) {
+        answers = [takes = *target.look_takes, given = std::move(answers)](const Check& look) {
             Answer answer = given(look);
             if (answer.takes != Duration::max()) answer.takes = takes;
             return answer;
@@ -34,9 +34,12 @@ probekit::simulation::Script script_of(const TargetOptions& target) {
 }
 
 void heed_impossible(probekit::simulation::Script& script, const Subject& subject) {
-    script.answers = [given = std::move(script.answers), texts = subject.cannot_ask](const Look& look) {
+    script.answers = [given = std::move(script.answers),
+                      texts = subject.cannot_ask](const Check& look) {
         const bool impossible = !texts[static_cast<std::size_t>(look.kind)].empty();
-        if (impossible) return probekit::simulation::cannot_ask(std::make_error_code(std::errc::invalid_argument));
+        if (impossible)
+            return probekit::simulation::cannot_ask(
+                std::make_error_code(std::errc::invalid_argument));
         return given ? given(look) : probekit::simulation::pass();
     };
 }
@@ -52,7 +55,8 @@ std::string described(const TargetOptions& target) {
     if (target.hangs) add("fails by not answering");
     if (target.look_takes) add("takes " + time_text(*target.look_takes) + " to answer");
     if (target.exits_after)
-        add("ends at " + time_text(*target.exits_after) + " with exit code " + std::to_string(target.exit_code));
+        add("ends at " + time_text(*target.exits_after) + " with exit code " +
+            std::to_string(target.exit_code));
     if (target.ends_in == Duration::max())
         add("ignores SIGTERM");
     else if (target.ends_in > Duration::zero())

@@ -29,7 +29,8 @@ std::string name_of(ProbeKind kind) {
 }
 
 std::string exit_text(probekit::ExitStatus exit) {
-    return exit.signal != 0 ? "signal " + std::to_string(exit.signal) : "exit code " + std::to_string(exit.code);
+    return exit.signal != 0 ? "signal " + std::to_string(exit.signal)
+                            : "exit code " + std::to_string(exit.code);
 }
 
 /// Goes through the events, keeping what is needed to tell of each.
@@ -56,15 +57,18 @@ private:
         switch (event.what) {
         case What::runs:
             for (Looks& looks : looks_) looks.verdict = Health::unknown;
-            return event.life == 1 ? "runs" : "runs again: restart " + std::to_string(event.life - 1);
-        case What::look: return look_text(event);
+            return event.life == 1 ? "runs"
+                                   : "runs again: restart " + std::to_string(event.life - 1);
+        case What::check: return probe_text(event);
         case What::verdict: looks_of(event.kind).verdict = event.health; return {};
         case What::started: return "started: readiness and liveness begin";
         case What::ready: return "ready";
         case What::unready: return "not ready any more";
         case What::kill:
-            return "killed by its " + name_of(event.kind) + " probe: SIGTERM, and " + time_text(event.span) + " to end";
-        case What::stop: return "its pod is deleted: SIGTERM, and " + time_text(event.span) + " to end";
+            return "killed by its " + name_of(event.kind) + " probe: SIGTERM, and " +
+                   time_text(event.span) + " to end";
+        case What::stop:
+            return "its pod is deleted: SIGTERM, and " + time_text(event.span) + " to end";
         case What::ended: return "has ended: " + exit_text(event.exit);
         case What::back_off:
             return "CrashLoopBackOff: back-off " + time_text(event.delay) + ", starts again in " +
@@ -74,9 +78,10 @@ private:
         return {};
     }
 
-    std::string look_text(const Event& event) {
+    std::string probe_text(const Event& event) {
         const std::string probe = name_of(event.kind) + " ";
-        if (event.error == std::errc::operation_canceled) return all_looks_ ? probe + "look is given up" : "";
+        if (event.error == std::errc::operation_canceled)
+            return all_looks_ ? probe + "look is given up" : "";
         if (event.error) return probe + "cannot look: this changes nothing";
         Looks& looks = looks_of(event.kind);
         const bool passed = event.passed();
@@ -87,7 +92,8 @@ private:
         const probekit::ProbeSpec& spec = *scene_.subject.settings.probe(event.kind);
         const int threshold = passed ? spec.success_threshold : spec.failure_threshold;
         std::string text = probe + (passed ? "passes" : "fails");
-        if (threshold > 1) text += ", " + std::to_string(looks.run) + " of " + std::to_string(threshold);
+        if (threshold > 1)
+            text += ", " + std::to_string(looks.run) + " of " + std::to_string(threshold);
         if (event.timed_out) text += ", timed out after " + time_text(event.span);
         return text;
     }
@@ -109,18 +115,24 @@ std::string promises(const Subject& subject) {
     const Duration latest = starter ? simulation::worst_case_give_up(*starter) : Duration{};
     // Up to a second of the delay is over before the container has begun.
     if (starter && settings.starts_in_whole_seconds)
-        starter->initial_delay = std::max<Duration>(starter->initial_delay - std::chrono::seconds{1}, Duration::zero());
+        starter->initial_delay =
+            std::max<Duration>(starter->initial_delay - std::chrono::seconds{1}, Duration::zero());
     if (starter)
         text += "  A start of up to " + time_text(simulation::allowed_start(*starter)) +
-                " is always allowed; what has not answered " + time_text(latest) + " after its start is killed.\n";
+                " is always allowed; what has not answered " + time_text(latest) +
+                " after its start is killed.\n";
     if (settings.liveness)
-        text += "  A death is found out within " + time_text(probekit::worst_case_detection(*settings.liveness)) +
+        text += "  A death is found out within " +
+                time_text(probekit::worst_case_detection(*settings.liveness)) +
                 ", and has made way for a restart within " +
-                time_text(simulation::worst_case_restart(*settings.liveness, settings.termination_grace_period)) +
+                time_text(simulation::worst_case_restart(*settings.liveness,
+                                                         settings.termination_grace_period)) +
                 ".\n";
     if (settings.readiness)
-        text += "  Traffic is taken away within " + time_text(probekit::worst_case_detection(*settings.readiness)) +
-                " and given back within " + time_text(probekit::worst_case_recovery(*settings.readiness)) + ".\n";
+        text += "  Traffic is taken away within " +
+                time_text(probekit::worst_case_detection(*settings.readiness)) +
+                " and given back within " +
+                time_text(probekit::worst_case_recovery(*settings.readiness)) + ".\n";
     return text;
 }
 
@@ -148,10 +160,12 @@ std::string times(std::ptrdiff_t count) {
 std::string summary(const Scene& scene) {
     std::string text;
     for (const ProbeKind kind : {ProbeKind::startup, ProbeKind::liveness}) {
-        const auto kills = std::ranges::count_if(
-            scene.timeline.events, [&](const Event& one) { return one.what == What::kill && one.kind == kind; });
+        const auto kills = std::ranges::count_if(scene.timeline.events, [&](const Event& one) {
+            return one.what == What::kill && one.kind == kind;
+        });
         if (kills == 0) continue;
-        text += (text.empty() ? "killed " : " and ") + times(kills) + " by its " + name_of(kind) + " probe";
+        text += (text.empty() ? "killed " : " and ") + times(kills) + " by its " + name_of(kind) +
+                " probe";
     }
     if (text.empty()) text = "never killed by a probe";
     const auto restarts = static_cast<std::ptrdiff_t>(scene.timeline.restarts().size());

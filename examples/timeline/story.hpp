@@ -7,10 +7,12 @@
 
 namespace timeline {
 
-/// A line for everything that happened, and what it comes to. Of the looks, those that brought a verdict nearer, or all.
+/// A line for everything that happened, and what it comes to. Of the looks, those that brought a
+/// verdict nearer, or all.
 [[nodiscard]] std::string story(const Scene& scene, bool all_looks);
 
-/// What it comes to, in a few words: "killed 6 times by its liveness probe, ready for 83 % of the time".
+/// What it comes to, in a few words: "killed 6 times by its liveness probe, ready for 83 % of the
+/// time".
 [[nodiscard]] std::string summary(const Scene& scene);
 
 } // namespace timeline

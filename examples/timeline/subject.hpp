@@ -18,9 +18,11 @@ struct Subject {
     std::string pod = {};
     std::string container = {};
     probekit::simulation::Container settings = {};
-    /// By kind: what a kubelet never could carry out (`port "nope" not found`); each of its looks is an error.
+    /// By kind: what a kubelet never could carry out (`port "nope" not found`); each of its looks
+    /// is an error.
     std::array<std::string, 3> cannot_ask = {};
-    /// "liveness   exec [test -e healthy] delay=1s timeout=1s period=3s #success=1 #failure=3", as `kubectl describe` has it.
+    /// "liveness   exec [test -e healthy] delay=1s timeout=1s period=3s #success=1 #failure=3", as
+    /// `kubectl describe` has it.
     std::vector<std::string> probes = {};
 
     [[nodiscard]] std::string name() const { return pod + "/" + container; }
@@ -31,7 +33,8 @@ struct Subjects {
     std::vector<std::string> errors = {}; ///< complete lines; not empty: the rest is no good
 };
 
-/// Adds the containers of a Pod, of a List, or of what has a pod template, such as a Deployment. `where` is for errors.
+/// Adds the containers of a Pod, of a List, or of what has a pod template, such as a Deployment.
+/// `where` is for errors.
 void add_subjects(Subjects& subjects, const Json& object, const std::string& where);
 
 /// All of these files, "-" being standard input.

@@ -19,15 +19,18 @@ std::string number(double value) {
     return text;
 }
 
-std::string attributes(std::initializer_list<std::pair<const char*, double>> numbers, std::string_view look) {
+std::string attributes(std::initializer_list<std::pair<const char*, double>> numbers,
+                       std::string_view look) {
     std::string text;
-    for (const auto& [name, value] : numbers) text += std::string{" "} + name + "=\"" + number(value) + '"';
+    for (const auto& [name, value] : numbers)
+        text += std::string{" "} + name + "=\"" + number(value) + '"';
     return text + " class=\"" + escaped(look) + '"';
 }
 
 } // namespace
 
-void Svg::rect(double x, double y, double width, double height, std::string_view look, std::string_view title) {
+void Svg::rect(double x, double y, double width, double height, std::string_view look,
+               std::string_view title) {
     body_ += "<rect" + attributes({{"x", x}, {"y", y}, {"width", width}, {"height", height}}, look);
     end_with_title("rect", title);
 }
@@ -54,14 +57,17 @@ void Svg::end_with_title(std::string_view element, std::string_view title) {
     body_ += "><title>" + escaped(title) + "</title></" + std::string{element} + ">\n";
 }
 
-std::string Svg::document(double width, double height, std::string_view title, std::string_view style,
-                          std::string_view defs) const {
-    std::string text = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + number(width) + " " +
-                       number(height) + "\" width=\"" + number(width) + "\" height=\"" + number(height) +
-                       "\" role=\"img\">\n<title>" + escaped(title) + "</title>\n<style>" + escaped(style) +
-                       "</style>\n<defs>" + std::string{defs} + "</defs>\n";
-    text +=
-        "<rect" + attributes({{"x", 0.5}, {"y", 0.5}, {"width", width - 1}, {"height", height - 1}, {"rx", 8}}, "card");
+std::string Svg::document(double width, double height, std::string_view title,
+                          std::string_view style, std::string_view defs) const {
+    std::string text = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + number(width) +
+                       " " + number(height) + "\" width=\"" + number(width) + "\" height=\"" +
+                       number(height) + "\" role=\"img\">\n<title>" + escaped(title) +
+                       "</title>\n<style>" + escaped(style) + "</style>\n<defs>" +
+                       std::string{defs} + "</defs>\n";
+    text += "<rect" +
+            attributes(
+                {{"x", 0.5}, {"y", 0.5}, {"width", width - 1}, {"height", height - 1}, {"rx", 8}},
+                "card");
     return text + "/>\n" + body_ + "</svg>\n";
 }
 

@@ -8,15 +8,18 @@ namespace timeline {
 
 class Svg {
 public:
-    void rect(double x, double y, double width, double height, std::string_view look, std::string_view title = {});
+    void rect(double x, double y, double width, double height, std::string_view look,
+              std::string_view title = {});
     void line(double x1, double y1, double x2, double y2, std::string_view look);
-    void circle(double x, double y, double radius, std::string_view look, std::string_view title = {});
+    void circle(double x, double y, double radius, std::string_view look,
+                std::string_view title = {});
     /// `look` is the class; so it is in all of these.
     void text(double x, double y, std::string_view look, std::string_view words);
 
-    /// The document: what was drawn, on a card of this size. `style` is CSS, `defs` are elements, `title` is text.
-    [[nodiscard]] std::string document(double width, double height, std::string_view title, std::string_view style,
-                                       std::string_view defs) const;
+    /// The document: what was drawn, on a card of this size. `style` is CSS, `defs` are elements,
+    /// `title` is text.
+    [[nodiscard]] std::string document(double width, double height, std::string_view title,
+                                       std::string_view style, std::string_view defs) const;
 
 private:
     void end_with_title(std::string_view element, std::string_view title);

@@ -13,9 +13,9 @@ using namespace std::chrono_literals;
 std::string time_text(probekit::Duration time) {
     using Tenths = std::chrono::duration<std::int64_t, std::deci>;
     // The longest time cannot be rounded up.
-    const auto tenths =
-        (time > probekit::Duration::max() - 1s ? std::chrono::floor<Tenths>(time) : std::chrono::round<Tenths>(time))
-            .count();
+    const auto tenths = (time > probekit::Duration::max() - 1s ? std::chrono::floor<Tenths>(time)
+                                                               : std::chrono::round<Tenths>(time))
+                            .count();
     const auto seconds = tenths / 10;
     std::string text;
     if (seconds >= 3600) text += std::to_string(seconds / 3600) + "h";
@@ -45,11 +45,13 @@ std::optional<Timestamp> parse_timestamp(std::string_view text) {
     const int minute = take(2, ':');
     // Years that a count of nanoseconds reaches.
     const bool year_fits = date.year() >= year{1970} && date.year() < year{2262};
-    if (!good || !date.ok() || !year_fits || hour > 23 || minute > 59 || !text.ends_with('Z')) return std::nullopt;
+    if (!good || !date.ok() || !year_fits || hour > 23 || minute > 59 || !text.ends_with('Z'))
+        return std::nullopt;
     text.remove_suffix(1);
     // "05" or "05.123456": a duration in seconds.
     const auto second = probekit::kubernetes::parse_duration(std::string{text} + "s");
-    const bool digits = text.size() >= 2 && text.find_first_not_of("0123456789.") == std::string_view::npos;
+    const bool digits =
+        text.size() >= 2 && text.find_first_not_of("0123456789.") == std::string_view::npos;
     if (!digits || !second || *second >= 61s) return std::nullopt;
     return Timestamp{sys_days{date}} + hours{hour} + minutes{minute} + *second;
 }

@@ -1,8 +1,9 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// Everything but the optional rooms. Reading for the first time: core/probe_spec.hpp and core/result.hpp say what a probe
-// is asked and what it answers, runtime/probe_worker.hpp what becomes of it.
+// Everything but the optional rooms. Reading for the first time: core/probe_spec.hpp and
+// core/result.hpp say what a probe is asked and what it answers, runtime/probe_worker.hpp what
+// becomes of it.
 #include <probekit/core/actions.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
@@ -30,11 +31,11 @@
 #include <probekit/probes/http_get_probe.hpp>
 #include <probekit/probes/probe.hpp>
 #include <probekit/probes/tcp_probe.hpp>
+#include <probekit/process/process.hpp>
+#include <probekit/process/process_spec.hpp>
 #include <probekit/runtime/attempt_limit.hpp>
 #include <probekit/runtime/clock.hpp>
 #include <probekit/runtime/probe_group.hpp>
 #include <probekit/runtime/probe_worker.hpp>
 #include <probekit/runtime/startup_gate.hpp>
-#include <probekit/system/process.hpp>
-#include <probekit/system/process_spec.hpp>
 #include <probekit/version.hpp>

@@ -1,5 +1,6 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
-// Cancellation of every operation: terminal, partial and total have one meaning, at once and at every later turn.
+// Cancellation of every operation: terminal, partial and total have one meaning, at once and at
+// every later turn.
 #include <chrono>
 #include <csignal>
 #include <cstddef>
@@ -70,11 +71,11 @@ struct Bench {
 
     template <class Probe>
     void look(Probe probe) {
-        probe.async_probe(60s,
-                          asio::bind_cancellation_slot(signal.slot(), [this](std::error_code ec, const ProbeResult&) {
-                              error = ec;
-                              ++told;
-                          }));
+        probe.async_probe(60s, asio::bind_cancellation_slot(
+                                   signal.slot(), [this](std::error_code ec, const ProbeResult&) {
+                                       error = ec;
+                                       ++told;
+                                   }));
     }
 };
 
@@ -90,35 +91,38 @@ const std::vector<std::pair<std::string, std::function<void(Bench&)>>> endless{
      }},
     {"stubborn exec",
      [](Bench& bench) {
-         bench.look(ExecProbe{
-             bench.io, {.command = {"sh", "-c", "trap '' TERM; while :; do sleep 1; done"}}, {.kill_grace = 10ms}});
+         bench.look(ExecProbe{bench.io,
+                              {.command = {"sh", "-c", "trap '' TERM; while :; do sleep 1; done"}},
+                              {.kill_grace = 10ms}});
      }},
     {"coroutine",
      [](Bench& bench) {
-         bench.look(FunctionProbe{bench.io, [&bench]() -> asio::awaitable<bool> {
-                                      const FrameCount frame{bench.frames};
-                                      asio::steady_timer timer{co_await asio::this_coro::executor, 60s};
-                                      co_await timer.async_wait(asio::use_awaitable);
-                                      co_return true;
-                                  }});
+         bench.look(
+             FunctionProbe{bench.io, [&bench]() -> asio::awaitable<bool> {
+                               const FrameCount frame{bench.frames};
+                               asio::steady_timer timer{co_await asio::this_coro::executor, 60s};
+                               co_await timer.async_wait(asio::use_awaitable);
+                               co_return true;
+                           }});
      }},
     {"any",
      [](Bench& bench) {
          bench.look(AnyProbe{ExecProbe{bench.io, {.command = {"sleep", "60"}}}});
      }},
     {"gate", [](Bench& bench) {
-         bench.gate.async_wait(asio::bind_cancellation_slot(bench.signal.slot(), [&bench](std::error_code ec) {
-             bench.error = ec;
-             ++bench.told;
-         }));
+         bench.gate.async_wait(
+             asio::bind_cancellation_slot(bench.signal.slot(), [&bench](std::error_code ec) {
+                 bench.error = ec;
+                 ++bench.told;
+             }));
      }}};
 
 } // namespace
 
 TEST_CASE("a cancelled operation tells operation_aborted once, and leaves nothing") {
     const auto& [name, begin] = GENERATE_REF(from_range(endless));
-    const auto type =
-        GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
+    const auto type = GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial,
+                               asio::cancellation_type::total);
     const int turns = GENERATE(0, 1, 2, 3, 5, 8);
     CAPTURE(name, turns, static_cast<unsigned>(type));
     REQUIRE_FALSE(has_children());
@@ -146,15 +150,15 @@ TEST_CASE("a cancelled operation tells operation_aborted once, and leaves nothin
 
 TEST_CASE("cancelling a wait for a process leaves the process alone") {
     asio::io_context io;
-    const auto type =
-        GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
+    const auto type = GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial,
+                               asio::cancellation_type::total);
     const bool poll_first = GENERATE(false, true);
     asio::cancellation_signal signal;
     Process process{io};
     REQUIRE_FALSE(process.start({.command = {"sleep", "60"}}));
     std::error_code told;
-    process.async_wait(
-        asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error, ExitStatus) { told = error; }));
+    process.async_wait(asio::bind_cancellation_slot(
+        signal.slot(), [&](std::error_code error, ExitStatus) { told = error; }));
     if (poll_first) io.poll();
     signal.emit(type);
     CHECK_FALSE(told);
@@ -165,7 +169,8 @@ TEST_CASE("cancelling a wait for a process leaves the process alone") {
     told = {};
     process.async_terminate(
         {.signal = SIGCONT, .grace = 60s},
-        asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error, ExitStatus) { told = error; }));
+        asio::bind_cancellation_slot(signal.slot(),
+                                     [&](std::error_code error, ExitStatus) { told = error; }));
     if (poll_first) io.poll();
     signal.emit(type); // the signal was sent, SIGKILL will not be
     CHECK(run_out(io));
@@ -184,7 +189,8 @@ TEST_CASE("cancelling a wait for a process leaves the process alone") {
 TEST_CASE("a second termination may only shorten the first") {
     asio::io_context io;
     Process process{io};
-    REQUIRE_FALSE(process.start({.command = {"sh", "-c", "trap '' TERM; while :; do sleep 1; done"}}));
+    REQUIRE_FALSE(
+        process.start({.command = {"sh", "-c", "trap '' TERM; while :; do sleep 1; done"}}));
     int told = 0;
     const auto note = [&](std::error_code error, ExitStatus status) {
         CHECK_FALSE(error);
@@ -223,8 +229,8 @@ TEST_CASE("destroyed, a process is killed and reaped without blocking; detached,
 
 TEST_CASE("cancelling a worker's wait or stop only ends the waiting") {
     asio::io_context io;
-    const auto type =
-        GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
+    const auto type = GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial,
+                               asio::cancellation_type::total);
     asio::cancellation_signal signal;
     ProbeWorker worker{ExecProbe{io, {.command = {"sleep", "60"}}}, {.timeout = 60s}};
     ProbeGroup<> group{io};
@@ -232,22 +238,24 @@ TEST_CASE("cancelling a worker's wait or stop only ends the waiting") {
     group.start();
     worker.start();
     std::vector<std::error_code> told;
-    worker.async_wait(Health::passing,
-                      asio::bind_cancellation_slot(
-                          signal.slot(), [&](std::error_code error, const Verdict&) { told.push_back(error); }));
-    CHECK(run_until(io, [&] { return worker.snapshot().state == WorkerState::probing && has_children(); }));
+    worker.async_wait(
+        Health::passing,
+        asio::bind_cancellation_slot(
+            signal.slot(), [&](std::error_code error, const Verdict&) { told.push_back(error); }));
+    CHECK(run_until(
+        io, [&] { return worker.snapshot().state == WorkerState::probing && has_children(); }));
     signal.emit(type);
     CHECK(told.empty());
     CHECK(run_until(io, [&] { return told.size() == 1; }));
     CHECK(told[0] == asio::error::operation_aborted);
     CHECK(worker.snapshot().state == WorkerState::probing);
-    worker.async_stop(
-        asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error) { told.push_back(error); }));
+    worker.async_stop(asio::bind_cancellation_slot(
+        signal.slot(), [&](std::error_code error) { told.push_back(error); }));
     signal.emit(type);
     CHECK(run_until(io, [&] { return told.size() == 2; }));
     CHECK(told[1] == asio::error::operation_aborted);
-    group.async_stop(
-        asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error) { told.push_back(error); }));
+    group.async_stop(asio::bind_cancellation_slot(
+        signal.slot(), [&](std::error_code error) { told.push_back(error); }));
     signal.emit(type);
     CHECK(run_until(io, [&] { return told.size() == 3; }));
     CHECK(told[2] == asio::error::operation_aborted);
@@ -289,14 +297,15 @@ TEST_CASE("a worker destroyed in flight leaves nothing, and the event loop ends"
         ProbeWorker exec{ExecProbe{io, {.command = {"sleep", "60"}}}, {.timeout = 60s}};
         ProbeWorker http{HttpGetProbe{io, {.port = silent.port()}}, {.timeout = 60s}};
         ProbeWorker any{AnyProbe{HttpGetProbe{io, {.port = silent.port()}}}, {.timeout = 60s}};
-        ProbeWorker coroutine{FunctionProbe{io,
-                                            [&frames]() -> asio::awaitable<bool> {
-                                                const FrameCount frame{frames};
-                                                asio::steady_timer timer{co_await asio::this_coro::executor, 60s};
-                                                co_await timer.async_wait(asio::use_awaitable);
-                                                co_return true;
-                                            }},
-                              {.timeout = 60s}};
+        ProbeWorker coroutine{
+            FunctionProbe{io,
+                          [&frames]() -> asio::awaitable<bool> {
+                              const FrameCount frame{frames};
+                              asio::steady_timer timer{co_await asio::this_coro::executor, 60s};
+                              co_await timer.async_wait(asio::use_awaitable);
+                              co_return true;
+                          }},
+            {.timeout = 60s}};
         const auto start = [&](auto&... workers) {
             (workers.on_verdict([&](const Verdict&) { ++told; }), ...);
             (workers.start(), ...);

@@ -39,34 +39,47 @@ constexpr void is(const Actual&) {
     static_assert(std::is_same_v<Expected, Actual>);
 }
 template <class T>
-constexpr bool is_byte_enum = std::is_enum_v<T> && std::is_same_v<std::underlying_type_t<T>, std::uint8_t>;
+constexpr bool is_byte_enum =
+    std::is_enum_v<T> && std::is_same_v<std::underlying_type_t<T>, std::uint8_t>;
 
-static_assert(is_byte_enum<Outcome> && is_byte_enum<Health> && is_byte_enum<ProbeKind> && is_byte_enum<Phase>);
+static_assert(is_byte_enum<Outcome> && is_byte_enum<Health> && is_byte_enum<ProbeKind> &&
+              is_byte_enum<Phase>);
 static_assert(is_byte_enum<Cadence> && is_byte_enum<HttpScheme> && is_byte_enum<Redirects>);
-static_assert(is_byte_enum<Verdict::Origin> && is_byte_enum<WorkerState> && is_byte_enum<RestartPolicy>);
+static_assert(is_byte_enum<Verdict::Origin> && is_byte_enum<WorkerState> &&
+              is_byte_enum<RestartPolicy>);
 static_assert(is_byte_enum<Decision::Action>);
 
 // Texts may be asked for by the name of the member, as in a projection.
 static_assert(std::is_invocable_r_v<std::string, decltype(&Verdict::reason), const Verdict&>);
-static_assert(std::is_invocable_r_v<std::string, decltype(&ConfigError::message), const ConfigError&>);
+static_assert(
+    std::is_invocable_r_v<std::string, decltype(&ConfigError::message), const ConfigError&>);
 
 static_assert(to_string(Outcome::success) == "success" && to_string(Outcome::warning) == "warning");
 static_assert(to_string(Outcome::failure) == "failure" && to_string(Outcome::unknown) == "unknown");
 static_assert(to_string(Health::unknown) == "unknown" && to_string(Health::passing) == "passing");
 static_assert(to_string(Health::failing) == "failing");
-static_assert(to_string(ProbeKind::startup) == "Startup" && to_string(ProbeKind::liveness) == "Liveness");
+static_assert(to_string(ProbeKind::startup) == "Startup" &&
+              to_string(ProbeKind::liveness) == "Liveness");
 static_assert(to_string(ProbeKind::readiness) == "Readiness");
 static_assert(to_string(Phase::none) == "none" && to_string(Phase::resolve) == "resolve");
 static_assert(to_string(Phase::connect) == "connect" && to_string(Phase::handshake) == "handshake");
 static_assert(to_string(Phase::request) == "request" && to_string(Phase::response) == "response");
 static_assert(to_string(Phase::body) == "body" && to_string(Phase::spawn) == "spawn");
 static_assert(to_string(Phase::run) == "run" && to_string(Phase::finish) == "finish");
-static_assert(noexcept(to_string(Outcome::success)) && noexcept(to_string(Health::unknown)) && noexcept(
-    to_string(ProbeKind::startup)) && noexcept(to_string(Phase::none)) && noexcept(to_string(WorkerState::gated)));
-static_assert(to_string(WorkerState::stopped) == "stopped" && to_string(WorkerState::gated) == "gated");
-static_assert(to_string(WorkerState::waiting) == "waiting" && to_string(WorkerState::probing) == "probing");
-static_assert(to_string(WorkerState::held) == "held" && to_string(WorkerState::paused) == "paused");
-static_assert(to_string(WorkerState::no_target) == "no_target" && to_string(WorkerState::ended) == "ended");
+static_assert(
+    noexcept(to_string(Outcome::success)) && noexcept(to_string(Health::unknown)) && noexcept(
+        to_string(
+            ProbeKind::
+                startup)) && noexcept(to_string(Phase::none)) && noexcept(to_string(WorkerState::
+                                                                                        gated)));
+static_assert(to_string(WorkerState::stopped) == "stopped" &&
+              to_string(WorkerState::gated) == "gated");
+static_assert(to_string(WorkerState::waiting) == "waiting" &&
+              to_string(WorkerState::probing) == "probing");
+static_assert(to_string(WorkerState::on_hold) == "on_hold" &&
+              to_string(WorkerState::paused) == "paused");
+static_assert(to_string(WorkerState::no_target) == "no_target" &&
+              to_string(WorkerState::ended) == "ended");
 static_assert(std::is_same_v<decltype(to_string(Phase::none)), std::string_view>);
 
 static_assert(std::is_error_code_enum_v<Errc>);
@@ -80,12 +93,16 @@ static_assert(std::is_same_v<decltype(probekit_category()), const std::error_cat
 static_assert(std::is_same_v<ConfigErrors, std::vector<ConfigError>>);
 static_assert(std::is_base_of_v<std::invalid_argument, ConfigException>);
 static_assert(noexcept(std::declval<const ConfigException&>().errors()));
-static_assert(std::is_same_v<decltype(std::declval<const ConfigException&>().errors()), const ConfigErrors&>);
+static_assert(
+    std::is_same_v<decltype(std::declval<const ConfigException&>().errors()), const ConfigErrors&>);
 
 static_assert(std::is_same_v<Duration, std::chrono::nanoseconds>);
-static_assert(std::is_same_v<TimePoint, std::chrono::time_point<std::chrono::steady_clock, Duration>>);
-static_assert(std::is_aggregate_v<ProbeResult> && std::is_aggregate_v<ProbeSpec> && std::is_aggregate_v<Pacing>);
-static_assert(std::is_aggregate_v<ConfigError> && std::is_aggregate_v<ExecAction> && std::is_aggregate_v<Verdict>);
+static_assert(
+    std::is_same_v<TimePoint, std::chrono::time_point<std::chrono::steady_clock, Duration>>);
+static_assert(std::is_aggregate_v<ProbeResult> && std::is_aggregate_v<ProbeSpec> &&
+              std::is_aggregate_v<Pacing>);
+static_assert(std::is_aggregate_v<ConfigError> && std::is_aggregate_v<ExecAction> &&
+              std::is_aggregate_v<Verdict>);
 static_assert(std::is_aggregate_v<WorkerSnapshot> && std::is_aggregate_v<ExitStatus> &&
               std::is_aggregate_v<RestartBackOffSpec> && std::is_aggregate_v<Decision>);
 static_assert(std::is_same_v<decltype(ProbeResult::times), std::array<Duration, 9>>);
@@ -93,17 +110,21 @@ static_assert(std::is_same_v<decltype(ProbeResult::output_bytes), std::uint64_t>
 static_assert(std::is_same_v<decltype(ProbeResult::cause), std::error_code>);
 static_assert(noexcept(ProbeResult{}.passed()) && noexcept(ProbeResult{}.elapsed()));
 static_assert(noexcept(ProbeResult{}.time_in(Phase::connect)));
-static_assert(std::is_same_v<ProbeAction, std::variant<ExecAction, HttpGetAction, TcpSocketAction>>);
-static_assert(std::is_same_v<decltype(ProbeSpec::termination_grace_period), std::optional<Duration>>);
+static_assert(
+    std::is_same_v<ProbeAction, std::variant<ExecAction, HttpGetAction, TcpSocketAction>>);
+static_assert(
+    std::is_same_v<decltype(ProbeSpec::termination_grace_period), std::optional<Duration>>);
 static_assert(std::is_same_v<decltype(Pacing::seed), std::uint64_t>);
 
 constexpr ProbeSpec spec{.kind = ProbeKind::liveness, .period = 5s};
 static_assert(is_valid(spec) && noexcept(is_valid(spec)));
 static_assert(spec == ProbeSpec{.kind = ProbeKind::liveness, .period = 5000ms});
-static_assert(spec != ProbeSpec{.kind = ProbeKind::liveness, .period = 5s, .pacing = {.jitter = 1ms}});
+static_assert(spec !=
+              ProbeSpec{.kind = ProbeKind::liveness, .period = 5s, .pacing = {.jitter = 1ms}});
 static_assert(worst_case_detection(ProbeSpec{}) == 10s + 2 * 10s + 1s);
 static_assert(worst_case_recovery(ProbeSpec{}) == 10s + 1s);
-static_assert(worst_case_detection(ProbeSpec{.period = 1s, .timeout = 4s, .pacing = {.jitter = 100ms}}) ==
+static_assert(worst_case_detection(ProbeSpec{
+                  .period = 1s, .timeout = 4s, .pacing = {.jitter = 100ms}}) ==
               1s + 2 * 4s + 4s + 100ms);
 static_assert(noexcept(worst_case_detection(spec)) && noexcept(worst_case_recovery(spec)));
 
@@ -112,20 +133,23 @@ constexpr bool counts() {
     ThresholdCounter counter;
     bool right = counter.run() == 0;
     right = right && counter.count(false) == 1 && counter.count(false) == 2 && !counter.last();
-    right = right && !counter.reached(ProbeSpec{}) && counter.count(false) == 3 && counter.reached(ProbeSpec{});
+    right = right && !counter.reached(ProbeSpec{}) && counter.count(false) == 3 &&
+            counter.reached(ProbeSpec{});
     right = right && counter.count(true) == 1 && counter.reached(ProbeSpec{}) && counter.last();
     counter.restart();
     return right && counter.run() == 0 && counter.last();
 }
 static_assert(counts());
-static_assert(
-    noexcept(std::declval<ThresholdCounter&>().count(true)) && noexcept(std::declval<const ThresholdCounter&>().reached(
+static_assert(noexcept(std::declval<ThresholdCounter&>().count(true)) && noexcept(
+    std::declval<const ThresholdCounter&>().reached(
         spec)) && noexcept(std::declval<const ThresholdCounter&>()
                                .run()) && noexcept(std::declval<const ThresholdCounter&>()
-                                                       .last()) && noexcept(std::declval<ThresholdCounter&>()
-                                                                                .restart()));
+                                                       .last()) && noexcept(std::
+                                                                                declval<
+                                                                                    ThresholdCounter&>()
+                                                                                    .restart()));
 
-struct FirstLook {
+struct FirstResult {
     std::optional<Health> judge(const ProbeResult& result, const ProbeSpec&) noexcept {
         return result.passed() ? Health::passing : Health::failing;
     }
@@ -141,7 +165,7 @@ struct Unmovable {
     Unmovable(Unmovable&&) = delete;
     std::optional<Health> judge(const ProbeResult&, const ProbeSpec&) noexcept { return {}; }
 };
-static_assert(Policy<KubeletPolicy> && Policy<FirstLook>);
+static_assert(Policy<KubeletPolicy> && Policy<FirstResult>);
 static_assert(!Policy<MayThrow> && !Policy<ReturnsHealth> && !Policy<Unmovable> && !Policy<int>);
 
 struct HooksByValue {
@@ -152,7 +176,7 @@ struct HooksByReference {
     void attempt_ended(const AttemptEnded&) {}
     void verdict_changed(const Verdict&) noexcept {}
     void state_changed(const StateChanged&) {}
-    void looks_skipped(const LooksSkipped&) {}
+    void checks_skipped(const ChecksSkipped&) {}
 };
 struct NoHooks {};
 struct WrongHook {
@@ -170,15 +194,17 @@ static_assert(Observer<HooksByValue> && Observer<HooksByReference> && Observer<N
               Observer<MoveOnlyObserver>);
 static_assert(Observer<std::reference_wrapper<HooksByReference>>);
 static_assert(Observer<Observers<HooksByValue, std::reference_wrapper<HooksByReference>>>);
-static_assert(!Observer<NoHooks> && !Observer<WrongHook> && !Observer<OneWrongHook> && !Observer<int>);
-static_assert(
-    std::is_same_v<decltype(Observers{HooksByValue{}, HooksByReference{}}), Observers<HooksByValue, HooksByReference>>);
+static_assert(!Observer<NoHooks> && !Observer<WrongHook> && !Observer<OneWrongHook> &&
+              !Observer<int>);
+static_assert(std::is_same_v<decltype(Observers{HooksByValue{}, HooksByReference{}}),
+                             Observers<HooksByValue, HooksByReference>>);
 static_assert(std::is_empty_v<NoObserver>);
 
 static_assert(ExitStatus{}.ok() && !ExitStatus{.code = 3}.ok() && !ExitStatus{.signal = 9}.ok());
 static_assert(ExitStatus{.code = 3}.as_shell() == 3 && ExitStatus{.signal = 9}.as_shell() == 137);
 static_assert(noexcept(ExitStatus{}.ok()) && noexcept(ExitStatus{}.as_shell()));
-static_assert(should_restart(RestartPolicy::always, {}) && !should_restart(RestartPolicy::on_failure, {}));
+static_assert(should_restart(RestartPolicy::always, {}) &&
+              !should_restart(RestartPolicy::on_failure, {}));
 static_assert(should_restart(RestartPolicy::on_failure, {.code = 1}) &&
               !should_restart(RestartPolicy::never, {.code = 1}));
 static_assert(noexcept(should_restart(RestartPolicy::always, ExitStatus{})));
@@ -188,7 +214,8 @@ constexpr bool backs_off() {
     RestartBackOff other{RestartBackOffSpec{.base = 1s}};
     const TimePoint start{};
     bool right = back_off.after_exit(start) == start;
-    right = right && back_off.after_exit(start + 1s) == start + 1s + 10s && back_off.current() == 10s;
+    right =
+        right && back_off.after_exit(start + 1s) == start + 1s + 10s && back_off.current() == 10s;
     back_off.reset();
     right = right && back_off.after_exit(start + 2s) == start + 2s;
     return right && other.after_kill(start + 1s) >= start;
@@ -219,7 +246,8 @@ TEST_CASE("settings have a default for every field") {
     const TcpOptions tcp;
     CHECK((tcp.source_address.empty() && !tcp.silent));
     const HttpOptions http;
-    CHECK((http.redirects == Redirects::same_host && http.max_requests == 10 && http.body_limit == 10240));
+    CHECK((http.redirects == Redirects::same_host && http.max_requests == 10 &&
+           http.body_limit == 10240));
     CHECK((!http.keep_output && http.user_agent.empty() && http.source_address.empty()));
     const HttpGetAction get;
     CHECK((get.host.empty() && get.port == 0 && get.path == "/" && get.scheme == HttpScheme::http &&
@@ -246,22 +274,25 @@ TEST_CASE("settings are written with designated initialisers, each leaving the o
         CHECK(is_valid(each));
         CHECK(validate(each).empty());
     }
-    const std::array<ExecAction, 4> commands{ExecAction{.command = {"true"}}, ExecAction{.environment = {"A=b"}},
-                                             ExecAction{.inherit_environment = false},
-                                             ExecAction{.working_directory = "/"}};
+    const std::array<ExecAction, 4> commands{
+        ExecAction{.command = {"true"}}, ExecAction{.environment = {"A=b"}},
+        ExecAction{.inherit_environment = false}, ExecAction{.working_directory = "/"}};
     CHECK(commands[0].inherit_environment);
     const TcpSocketAction port{.port = 80};
     const TcpSocketAction host{.host = "::1"};
     CHECK((port.host.empty() && host.port == 0));
-    const HttpGetAction get{.port = 80, .headers = {{.name = "Accept"}, {.name = "Host", .value = "a"}}};
+    const HttpGetAction get{.port = 80,
+                            .headers = {{.name = "Accept"}, {.name = "Host", .value = "a"}}};
     CHECK(get.headers[1].value == "a");
     CHECK(HttpGetAction{.scheme = HttpScheme::https}.path == "/");
     CHECK(ExecOptions{.kill_grace = 1s}.output_limit == 10240);
     CHECK(ExecOptions{.user = 65534u, .group = 65534u}.limits.empty());
-    CHECK(ExecOptions{.limits = {{.resource = 7, .soft = 64}}}.limits[0].hard == ResourceLimit::unlimited);
+    CHECK(ExecOptions{.limits = {{.resource = 7, .soft = 64}}}.limits[0].hard ==
+          ResourceLimit::unlimited);
     CHECK(TcpOptions{.silent = true}.source_address.empty());
     CHECK(HttpOptions{.user_agent = "me"}.max_requests == 10);
-    CHECK(HttpOptions{.redirects = Redirects::none, .source_address = "127.0.0.1"}.body_limit == 10240);
+    CHECK(HttpOptions{.redirects = Redirects::none, .source_address = "127.0.0.1"}.body_limit ==
+          10240);
     CHECK(ConfigError{.field = "period", .detail = "must be greater than zero"}.message() ==
           "period: must be greater than zero");
     CHECK(ConfigError{.field = "a"} == ConfigError{"a", ""});
@@ -284,22 +315,23 @@ TEST_CASE("validate lists every mistake, in the order of the fields") {
     const ConfigErrors errors = validate(wrong);
     std::vector<std::string> fields;
     for (const ConfigError& error : errors) fields.push_back(error.field);
-    CHECK(fields == std::vector<std::string>{"initial_delay", "period", "timeout", "success_threshold",
-                                             "failure_threshold", "pacing.spread", "pacing.jitter"});
+    CHECK(fields == std::vector<std::string>{"initial_delay", "period", "timeout",
+                                             "success_threshold", "failure_threshold",
+                                             "pacing.spread", "pacing.jitter"});
     CHECK(errors[1].message() == "period: must be greater than zero");
     const ConfigException exception{{{"a", "b"}, {"c", "d"}}};
     CHECK(std::string_view{exception.what()} == "a: b; c: d");
     CHECK(exception.errors().size() == 2);
 
     CHECK(validate(ProbeSpec{.termination_grace_period = 1s}).size() == 1); // readiness has none
-    CHECK(validate(ProbeSpec{.pacing = {.jitter = 10s}}).size() == 1);      // not less than the period
+    CHECK(validate(ProbeSpec{.pacing = {.jitter = 10s}}).size() == 1); // not less than the period
     CHECK(validate(ExecAction{})[0].field == "command");
     CHECK(validate(ExecAction{.command = {""}})[0].field == "command[0]");
     CHECK(validate(ExecOptions{.kill_grace = -1s})[0].field == "kill_grace");
     CHECK(validate(TcpSocketAction{})[0].field == "port");
     CHECK(validate(HttpGetAction{.port = 1, .path = "/\r\n x\x01"}).empty());
-    CHECK(validate(HttpGetAction{.port = 1, .headers = {{"A", "b"}, {"C", "d"}, {"X\r\n", "y"}}})[0].field ==
-          "headers[2].name");
+    CHECK(validate(HttpGetAction{.port = 1, .headers = {{"A", "b"}, {"C", "d"}, {"X\r\n", "y"}}})[0]
+              .field == "headers[2].name");
     CHECK(validate(HttpGetAction{.port = 1, .headers = {{"A", std::string{"b\0c", 3}}}})[0].field ==
           "headers[0].value");
     CHECK(validate(ProbeAction{TcpSocketAction{}}) == validate(TcpSocketAction{}));
@@ -313,17 +345,20 @@ TEST_CASE("error codes compare as promised") {
     CHECK(code.category() == probekit_category());
     CHECK(code == Errc::http_status);
     CHECK(code != Errc::exit_status);
-    for (const Errc each : {Errc::timed_out, Errc::http_status, Errc::exit_status, Errc::killed_by_signal,
-                            Errc::malformed_response, Errc::too_many_redirects, Errc::bad_redirect, Errc::no_such_host,
-                            Errc::incomplete_body, Errc::status_lost, Errc::probe_threw})
+    for (const Errc each :
+         {Errc::timed_out, Errc::http_status, Errc::exit_status, Errc::killed_by_signal,
+          Errc::malformed_response, Errc::too_many_redirects, Errc::bad_redirect,
+          Errc::no_such_host, Errc::incomplete_body, Errc::status_lost, Errc::probe_threw})
         CHECK_FALSE(make_error_code(each).message().empty());
 
     for (const std::errc fault :
-         {std::errc::too_many_files_open, std::errc::too_many_files_open_in_system, std::errc::not_enough_memory,
-          std::errc::no_buffer_space, std::errc::address_not_available, std::errc::resource_unavailable_try_again}) {
+         {std::errc::too_many_files_open, std::errc::too_many_files_open_in_system,
+          std::errc::not_enough_memory, std::errc::no_buffer_space,
+          std::errc::address_not_available, std::errc::resource_unavailable_try_again}) {
         CHECK(is_local_fault(std::make_error_code(fault)));
         CHECK(is_local_fault(std::error_code{static_cast<int>(fault), std::system_category()}));
-        CHECK(is_local_fault(std::error_code{static_cast<int>(fault), asio::error::get_system_category()}));
+        CHECK(is_local_fault(
+            std::error_code{static_cast<int>(fault), asio::error::get_system_category()}));
     }
     CHECK_FALSE(is_local_fault({}));
     CHECK_FALSE(is_local_fault(std::make_error_code(std::errc::connection_refused)));
@@ -333,13 +368,15 @@ TEST_CASE("error codes compare as promised") {
     CHECK(to_std(asio::error::host_not_found) == Errc::no_such_host);
     CHECK(to_std(asio::error::operation_aborted) == asio::error::operation_aborted);
     CHECK(to_std(Errc::bad_redirect) == Errc::bad_redirect);
-    CHECK(to_std(std::make_error_code(std::errc::io_error)) == std::make_error_code(std::errc::io_error));
+    CHECK(to_std(std::make_error_code(std::errc::io_error)) ==
+          std::make_error_code(std::errc::io_error));
     CHECK_FALSE(to_std({}));
 }
 
 TEST_CASE("a result is a value with makers and times") {
     const ProbeResult none;
-    CHECK((none.outcome == Outcome::unknown && none.phase == Phase::none && none.status == -1 && !none.cause));
+    CHECK((none.outcome == Outcome::unknown && none.phase == Phase::none && none.status == -1 &&
+           !none.cause));
     CHECK((none.detail.empty() && none.output.empty() && none.output_bytes == 0 && !none.target));
     CHECK(none.elapsed() == 0s);
 
@@ -351,9 +388,11 @@ TEST_CASE("a result is a value with makers and times") {
     CHECK(ProbeResult::failure("queue full").message() == "queue full");
     CHECK(ProbeResult::failure("queue full", Errc::timed_out).cause == Errc::timed_out);
     CHECK(ProbeResult::failure(Errc::timed_out).cause == Errc::timed_out);
-    CHECK(ProbeResult::failure(std::make_error_code(std::errc::io_error)).outcome == Outcome::failure);
+    CHECK(ProbeResult::failure(std::make_error_code(std::errc::io_error)).outcome ==
+          Outcome::failure);
     CHECK_FALSE(ProbeResult::failure(std::make_error_code(std::errc::io_error)).message().empty());
-    CHECK(ProbeResult::failure(asio::error::connection_refused).cause == std::errc::connection_refused);
+    CHECK(ProbeResult::failure(asio::error::connection_refused).cause ==
+          std::errc::connection_refused);
 
     ProbeResult timed;
     timed.times[0] = 1ms; // resolve
@@ -373,7 +412,7 @@ TEST_CASE("verdicts say why") {
                     .previous = Health::passing,
                     .origin = Verdict::Origin::result,
                     .at = {},
-                    .held = 3s,
+                    .previous_duration = 3s,
                     .result = ProbeResult::failure("queue full")};
     CHECK((verdict.failed() && !verdict.passed()));
     CHECK(verdict.reason() == "Liveness probe failed: queue full");
@@ -410,8 +449,8 @@ TEST_CASE("observers compose, shared ones by reference") {
     both.attempt_ended(ended);
     const AttemptBegun begun{.number = 2, .late = 1ms};
     both.attempt_begun(begun);
-    const LooksSkipped skipped{.count = 3};
-    both.looks_skipped(skipped);
+    const ChecksSkipped skipped{.count = 3};
+    both.checks_skipped(skipped);
     is<std::uint64_t>(begun.number);
     is<int>(begun.try_number);
     is<std::uint64_t>(skipped.count);
@@ -431,7 +470,7 @@ TEST_CASE("the machine of a worker can be driven by hand") {
         CHECK(decision.at == start);
         decision = fsm.step(event::Due{}, start);
     }
-    CHECK(decision.action == Decision::Action::look);
+    CHECK(decision.action == Decision::Action::attempt);
     CHECK(decision.try_number == 1);
     const ProbeResult bad = ProbeResult::failure("no");
     decision = fsm.step(WorkerEvent{event::Result{bad}}, start + 1ms);
@@ -439,15 +478,16 @@ TEST_CASE("the machine of a worker can be driven by hand") {
     CHECK(decision.health == Health::failing);
     CHECK(decision.origin == Verdict::Origin::result);
     CHECK(decision.action == Decision::Action::hold);
-    CHECK(fsm.state() == WorkerState::held);
+    CHECK(fsm.state() == WorkerState::on_hold);
     for (const WorkerEvent& each :
          {WorkerEvent{event::TargetStarted{.since = start}}, WorkerEvent{event::TargetBack{}},
-          WorkerEvent{event::TargetGone{}}, WorkerEvent{event::GateShut{}}, WorkerEvent{event::GateOpened{}},
-          WorkerEvent{event::Error{.code = Errc::status_lost}}, WorkerEvent{event::AttemptDropped{}},
-          WorkerEvent{event::Triggered{}}, WorkerEvent{event::Paused{}}, WorkerEvent{event::Resumed{}},
+          WorkerEvent{event::TargetGone{}}, WorkerEvent{event::GateClosed{}},
+          WorkerEvent{event::GateOpened{}}, WorkerEvent{event::Error{.code = Errc::status_lost}},
+          WorkerEvent{event::AttemptCancelled{}}, WorkerEvent{event::Triggered{}},
+          WorkerEvent{event::Paused{}}, WorkerEvent{event::Resumed{}},
           WorkerEvent{event::Terminating{}}, WorkerEvent{event::Stopped{}}})
         decision = fsm.step(each, start + 2ms);
     CHECK(fsm.state() == WorkerState::stopped);
-    WorkerFsm<FirstLook> with_policy{ProbeSpec{}, FirstLook{}};
+    WorkerFsm<FirstResult> with_policy{ProbeSpec{}, FirstResult{}};
     CHECK(with_policy.health() == Health::failing);
 }

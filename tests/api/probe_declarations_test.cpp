@@ -36,10 +36,13 @@ constexpr bool is_built_in() {
     using Any = Basic<asio::any_io_executor>;
     static_assert(std::is_same_v<typename Any::executor_type, asio::any_io_executor>);
     static_assert(std::is_same_v<typename Basic<IoExecutor>::executor_type, IoExecutor>);
-    static_assert(std::is_same_v<typename Any::template rebind_executor<Strand>::other, Basic<Strand>>);
+    static_assert(
+        std::is_same_v<typename Any::template rebind_executor<Strand>::other, Basic<Strand>>);
     static_assert(std::is_same_v<decltype(std::declval<const Any&>().action()), const Action&>);
-    static_assert(std::is_same_v<decltype(std::declval<const Any&>().get_executor()), asio::any_io_executor>);
-    static_assert(noexcept(std::declval<const Any&>().action())&& noexcept(std::declval<const Any&>().get_executor()));
+    static_assert(
+        std::is_same_v<decltype(std::declval<const Any&>().get_executor()), asio::any_io_executor>);
+    static_assert(noexcept(std::declval<const Any&>().action())&& noexcept(
+        std::declval<const Any&>().get_executor()));
     static_assert(Probe<Any> && Probe<Basic<IoExecutor>> && Probe<Basic<Strand>>);
     static_assert(std::is_move_assignable_v<Any> && std::is_nothrow_move_constructible_v<Any>);
     static_assert(std::is_constructible_v<Any, asio::io_context&, Action>);
@@ -51,15 +54,18 @@ constexpr bool is_built_in() {
     static_assert(std::is_constructible_v<Basic<IoExecutor>, asio::io_context&, Action>);
     static_assert(!std::is_constructible_v<Basic<IoExecutor>, asio::thread_pool&, Action>);
     static_assert(std::is_constructible_v<Basic<Strand>, Strand, Action>);
-    static_assert(!std::is_constructible_v<Any, Action> && !std::is_constructible_v<Any, int, Action>);
+    static_assert(!std::is_constructible_v<Any, Action> &&
+                  !std::is_constructible_v<Any, int, Action>);
     static_assert(Any::enforces_timeout);
     return true;
 }
 static_assert(is_built_in<BasicTcpProbe, TcpSocketAction>());
 static_assert(is_built_in<BasicHttpGetProbe, HttpGetAction>());
 static_assert(is_built_in<BasicExecProbe, ExecAction>());
-static_assert(std::is_same_v<TcpProbe, BasicTcpProbe<>> && std::is_same_v<ExecProbe, BasicExecProbe<>> &&
-              std::is_same_v<HttpGetProbe, BasicHttpGetProbe<>> && std::is_same_v<AnyProbe, BasicAnyProbe<>>);
+static_assert(std::is_same_v<TcpProbe, BasicTcpProbe<>> &&
+              std::is_same_v<ExecProbe, BasicExecProbe<>> &&
+              std::is_same_v<HttpGetProbe, BasicHttpGetProbe<>> &&
+              std::is_same_v<AnyProbe, BasicAnyProbe<>>);
 static_assert(std::is_constructible_v<TcpProbe, asio::io_context&, TcpSocketAction, TcpOptions>);
 static_assert(std::is_constructible_v<ExecProbe, asio::io_context&, ExecAction, ExecOptions>);
 static_assert(std::is_constructible_v<HttpGetProbe, asio::io_context&, HttpGetAction, HttpOptions>);
@@ -90,15 +96,18 @@ struct NoExecutor {
 static_assert(!Probe<NoExecutor> && !Probe<int>);
 
 // Probe lists: implicit from any probe, movable only.
-static_assert(std::is_convertible_v<TcpProbe, AnyProbe> && std::is_convertible_v<ExecProbe, AnyProbe> &&
-              std::is_convertible_v<HttpGetProbe, AnyProbe> && std::is_convertible_v<OwnProbe, AnyProbe> &&
+static_assert(std::is_convertible_v<TcpProbe, AnyProbe> &&
+              std::is_convertible_v<ExecProbe, AnyProbe> &&
+              std::is_convertible_v<HttpGetProbe, AnyProbe> &&
+              std::is_convertible_v<OwnProbe, AnyProbe> &&
               std::is_convertible_v<BasicTcpProbe<IoExecutor>, AnyProbe>);
-static_assert(!std::is_copy_constructible_v<AnyProbe> && std::is_nothrow_move_constructible_v<AnyProbe> &&
+static_assert(!std::is_copy_constructible_v<AnyProbe> &&
+              std::is_nothrow_move_constructible_v<AnyProbe> &&
               std::is_nothrow_move_assignable_v<AnyProbe>);
 static_assert(!std::is_convertible_v<int, AnyProbe> && Probe<AnyProbe>);
-static_assert(
-    std::is_same_v<decltype(make_probe(std::declval<const asio::any_io_executor&>(), std::declval<ProbeAction>())),
-                   AnyProbe>);
+static_assert(std::is_same_v<decltype(make_probe(std::declval<const asio::any_io_executor&>(),
+                                                 std::declval<ProbeAction>())),
+                             AnyProbe>);
 static_assert(std::is_aggregate_v<ProbeOptions>);
 
 asio::awaitable<bool> coroutine() { co_return true; }
@@ -136,9 +145,11 @@ TEST_CASE("every kind of executor and context is taken") {
     const TcpProbe from_context{io, {.port = 1}};
     CHECK(from_context.get_executor() == io.get_executor());
     CHECK(from_context.action().port == 1);
-    const TcpProbe from_executor{io.get_executor(), TcpSocketAction{.host = "localhost", .port = 1}};
+    const TcpProbe from_executor{io.get_executor(),
+                                 TcpSocketAction{.host = "localhost", .port = 1}};
     CHECK(from_executor.action().host == "localhost");
-    const HttpGetProbe from_pool{pool, {.port = 1, .path = "/healthz"}, {.redirects = Redirects::none}};
+    const HttpGetProbe from_pool{
+        pool, {.port = 1, .path = "/healthz"}, {.redirects = Redirects::none}};
     CHECK(from_pool.get_executor() == pool.get_executor());
     CHECK(from_pool.action().path == "/healthz");
     const ExecProbe from_strand{strand, {.command = {"true"}}, {.kill_grace = 1s}};
@@ -162,7 +173,8 @@ TEST_CASE("mistakes in settings are one exception with all of them") {
     asio::io_context io;
     CHECK_THROWS_AS((TcpProbe{io, {}}), ConfigException);
     CHECK_THROWS_AS((ExecProbe{io, {}}), ConfigException);
-    CHECK_THROWS_AS((HttpGetProbe{io, {.port = 1, .headers = {{"a", "b\r\nc: d"}}}}), ConfigException);
+    CHECK_THROWS_AS((HttpGetProbe{io, {.port = 1, .headers = {{"a", "b\r\nc: d"}}}}),
+                    ConfigException);
     CHECK_THROWS_AS(make_probe(io.get_executor(), TcpSocketAction{}), ConfigException);
     try {
         const HttpGetProbe probe{io, {.scheme = HttpScheme::https}};
@@ -206,9 +218,11 @@ TEST_CASE("each built-in probe looks alone") {
     CHECK_FALSE(refused.error);
     CHECK(refused.result.outcome == Outcome::failure);
     CHECK(refused.result.cause == std::errc::connection_refused);
-    CHECK(refused.result.message() == "dial tcp 127.0.0.1:" + std::to_string(closed) + ": connect: connection refused");
+    CHECK(refused.result.message() ==
+          "dial tcp 127.0.0.1:" + std::to_string(closed) + ": connect: connection refused");
 
-    const Look exec = look_at(io, ExecProbe{io, {.command = {"sh", "-c", "echo out; echo err >&2; exit 3"}}});
+    const Look exec =
+        look_at(io, ExecProbe{io, {.command = {"sh", "-c", "echo out; echo err >&2; exit 3"}}});
     CHECK_FALSE(exec.error);
     CHECK(exec.result.outcome == Outcome::failure);
     CHECK(exec.result.status == 3);
@@ -234,36 +248,48 @@ TEST_CASE("a probe of a callable takes every form") {
     asio::io_context io;
     CHECK(look_at(io, FunctionProbe{io, [] { return true; }}).result.passed());
     CHECK_FALSE(look_at(io, FunctionProbe{io, [](Duration) { return false; }}).result.passed());
-    CHECK(look_at(io, FunctionProbe{io, [] { return Outcome::warning; }}).result.outcome == Outcome::warning);
-    CHECK(look_at(io, FunctionProbe{io, [] { return ProbeResult::failure("full"); }}).result.message() == "full");
+    CHECK(look_at(io, FunctionProbe{io, [] { return Outcome::warning; }}).result.outcome ==
+          Outcome::warning);
+    CHECK(look_at(io, FunctionProbe{io, [] { return ProbeResult::failure("full"); }})
+              .result.message() == "full");
     CHECK(look_at(io, FunctionProbe{io, plain_function}).result.passed());
     CHECK(look_at(io, FunctionProbe{io, coroutine}).result.passed());
-    CHECK(look_at(io, FunctionProbe{io, [](Duration) -> asio::awaitable<Outcome> { co_return Outcome::success; }})
+    CHECK(look_at(io,
+                  FunctionProbe{
+                      io, [](Duration) -> asio::awaitable<Outcome> { co_return Outcome::success; }})
               .result.passed());
-    CHECK(look_at(io, FunctionProbe{io, []() -> asio::awaitable<ProbeResult> { co_return ProbeResult::warning("w"); }})
+    CHECK(look_at(io, FunctionProbe{io,
+                                    []() -> asio::awaitable<ProbeResult> {
+                                        co_return ProbeResult::warning("w");
+                                    }})
               .result.output == "w");
-    CHECK(look_at(io, FunctionProbe{io, [owned = std::make_unique<bool>(true)] { return *owned; }}).result.passed());
+    CHECK(look_at(io, FunctionProbe{io, [owned = std::make_unique<bool>(true)] { return *owned; }})
+              .result.passed());
     int calls = 0;
-    CHECK(look_at(io, FunctionProbe{io, [&calls, n = 0]() mutable { return calls = ++n, true; }}).result.passed());
+    CHECK(look_at(io, FunctionProbe{io, [&calls, n = 0]() mutable { return calls = ++n, true; }})
+              .result.passed());
     CHECK(calls == 1);
 }
 
 TEST_CASE("what a callable throws is told as promised") {
     asio::io_context io;
     const Look system =
-        look_at(io, FunctionProbe{io, []() -> bool { throw std::system_error{asio::error::connection_refused}; }});
+        look_at(io, FunctionProbe{io, []() -> bool {
+                                      throw std::system_error{asio::error::connection_refused};
+                                  }});
     CHECK_FALSE(system.error);
     CHECK(system.result.outcome == Outcome::failure);
     CHECK(system.result.cause == std::errc::connection_refused);
-    const Look other = look_at(io, FunctionProbe{io, []() -> bool { throw std::runtime_error{"queue broke"}; }});
+    const Look other =
+        look_at(io, FunctionProbe{io, []() -> bool { throw std::runtime_error{"queue broke"}; }});
     CHECK_FALSE(other.error);
     CHECK(other.result.outcome == Outcome::failure);
     CHECK(other.result.output == "queue broke");
-    const Look local =
-        look_at(io, FunctionProbe{io, []() -> asio::awaitable<bool> {
-                                      throw std::system_error{std::make_error_code(std::errc::too_many_files_open)};
-                                      co_return true;
-                                  }});
+    const Look local = look_at(io, FunctionProbe{io, []() -> asio::awaitable<bool> {
+                                                     throw std::system_error{std::make_error_code(
+                                                         std::errc::too_many_files_open)};
+                                                     co_return true;
+                                                 }});
     CHECK(local.error == std::errc::too_many_files_open);
     CHECK(local.result.outcome == Outcome::unknown);
     CHECK(look_at(io, FunctionProbe{io, []() -> bool { throw std::bad_alloc{}; }}).error ==
@@ -282,12 +308,13 @@ TEST_CASE("lists are made at run time") {
     probes.push_back(make_probe(io.get_executor(), ExecAction{.command = {"true"}}));
     const ProbeAction action = HttpGetAction{.port = server.port()};
     probes.push_back(make_probe(io.get_executor(), action, {.http = {.max_requests = 1}}));
-    probes.push_back(
-        make_probe(io.get_executor(), TcpSocketAction{.port = server.port()}, ProbeOptions{.tcp = {.silent = true}}));
+    probes.push_back(make_probe(io.get_executor(), TcpSocketAction{.port = server.port()},
+                                ProbeOptions{.tcp = {.silent = true}}));
     int passed = 0;
     for (AnyProbe& probe : probes)
-        probe.async_probe(
-            20s, [&](std::error_code error, const ProbeResult& result) { passed += !error && result.passed(); });
+        probe.async_probe(20s, [&](std::error_code error, const ProbeResult& result) {
+            passed += !error && result.passed();
+        });
     probes.clear(); // their attempts own what they need
     CHECK(passed == 0);
     CHECK(run_until(io, [&] { return passed == 7; }));

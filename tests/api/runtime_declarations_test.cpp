@@ -43,7 +43,9 @@ struct Configured { // no default constructor
     int needed;
     explicit Configured(int count) : needed(count) {}
     Configured(Configured&&) = default;
-    std::optional<Health> judge(const ProbeResult&, const ProbeSpec&) noexcept { return Health::passing; }
+    std::optional<Health> judge(const ProbeResult&, const ProbeSpec&) noexcept {
+        return Health::passing;
+    }
     int run() const noexcept { return needed; }
 };
 struct Metrics {
@@ -60,14 +62,17 @@ struct OwnClock {
 };
 struct NoClock {};
 
-static_assert(Clock<ManualClock> && Clock<OwnClock> && Clock<std::chrono::steady_clock> && !Clock<NoClock>);
+static_assert(Clock<ManualClock> && Clock<OwnClock> && Clock<std::chrono::steady_clock> &&
+              !Clock<NoClock>);
 
 using P = TcpProbe;
 using Worker = ProbeWorker<P>;
-static_assert(std::is_same_v<Worker, ProbeWorker<P, KubeletPolicy, NoObserver, std::chrono::steady_clock>>);
+static_assert(
+    std::is_same_v<Worker, ProbeWorker<P, KubeletPolicy, NoObserver, std::chrono::steady_clock>>);
 static_assert(std::is_same_v<Worker::executor_type, asio::any_io_executor>);
-static_assert(std::is_nothrow_move_constructible_v<Worker> && std::is_nothrow_move_assignable_v<Worker> &&
-              std::is_nothrow_destructible_v<Worker> && !std::is_copy_constructible_v<Worker>);
+static_assert(std::is_nothrow_move_constructible_v<Worker> &&
+              std::is_nothrow_move_assignable_v<Worker> && std::is_nothrow_destructible_v<Worker> &&
+              !std::is_copy_constructible_v<Worker>);
 static_assert(sizeof(Worker) == sizeof(void*)); // a handle
 
 // Deduction: all four forms, with and without a clock.
@@ -77,9 +82,12 @@ static_assert(std::is_same_v<Deduced<P, ProbeSpec>, ProbeWorker<P>>);
 static_assert(std::is_same_v<Deduced<P, const ProbeSpec&>, ProbeWorker<P>>);
 static_assert(std::is_same_v<Deduced<P, ProbeSpec, Once>, ProbeWorker<P, Once>>);
 static_assert(std::is_same_v<Deduced<P, ProbeSpec, Configured>, ProbeWorker<P, Configured>>);
-static_assert(std::is_same_v<Deduced<P, ProbeSpec, Metrics>, ProbeWorker<P, KubeletPolicy, Metrics>>);
-static_assert(std::is_same_v<Deduced<P, ProbeSpec, const Metrics&>, ProbeWorker<P, KubeletPolicy, Metrics>>);
-static_assert(std::is_same_v<Deduced<P, ProbeSpec, MoveOnly>, ProbeWorker<P, KubeletPolicy, MoveOnly>>);
+static_assert(
+    std::is_same_v<Deduced<P, ProbeSpec, Metrics>, ProbeWorker<P, KubeletPolicy, Metrics>>);
+static_assert(
+    std::is_same_v<Deduced<P, ProbeSpec, const Metrics&>, ProbeWorker<P, KubeletPolicy, Metrics>>);
+static_assert(
+    std::is_same_v<Deduced<P, ProbeSpec, MoveOnly>, ProbeWorker<P, KubeletPolicy, MoveOnly>>);
 static_assert(std::is_same_v<Deduced<P, ProbeSpec, NoObserver>, ProbeWorker<P>>);
 static_assert(std::is_same_v<Deduced<P, ProbeSpec, KubeletPolicy>, ProbeWorker<P>>);
 static_assert(std::is_same_v<Deduced<P, ProbeSpec, std::reference_wrapper<Metrics>>,
@@ -87,132 +95,145 @@ static_assert(std::is_same_v<Deduced<P, ProbeSpec, std::reference_wrapper<Metric
 static_assert(std::is_same_v<Deduced<P, ProbeSpec, Once, Metrics>, ProbeWorker<P, Once, Metrics>>);
 static_assert(std::is_same_v<Deduced<P, ProbeSpec, Observers<Metrics, MoveOnly>>,
                              ProbeWorker<P, KubeletPolicy, Observers<Metrics, MoveOnly>>>);
-static_assert(
-    std::is_same_v<Deduced<ManualClock&, P, ProbeSpec>, ProbeWorker<P, KubeletPolicy, NoObserver, ManualClock>>);
-static_assert(std::is_same_v<Deduced<ManualClock&, P, ProbeSpec, Once>, ProbeWorker<P, Once, NoObserver, ManualClock>>);
-static_assert(
-    std::is_same_v<Deduced<ManualClock&, P, ProbeSpec, Metrics>, ProbeWorker<P, KubeletPolicy, Metrics, ManualClock>>);
-static_assert(
-    std::is_same_v<Deduced<ManualClock&, P, ProbeSpec, Once, Metrics>, ProbeWorker<P, Once, Metrics, ManualClock>>);
+static_assert(std::is_same_v<Deduced<ManualClock&, P, ProbeSpec>,
+                             ProbeWorker<P, KubeletPolicy, NoObserver, ManualClock>>);
+static_assert(std::is_same_v<Deduced<ManualClock&, P, ProbeSpec, Once>,
+                             ProbeWorker<P, Once, NoObserver, ManualClock>>);
+static_assert(std::is_same_v<Deduced<ManualClock&, P, ProbeSpec, Metrics>,
+                             ProbeWorker<P, KubeletPolicy, Metrics, ManualClock>>);
+static_assert(std::is_same_v<Deduced<ManualClock&, P, ProbeSpec, Once, Metrics>,
+                             ProbeWorker<P, Once, Metrics, ManualClock>>);
 static_assert(std::is_same_v<Deduced<AnyProbe, ProbeSpec>, ProbeWorker<AnyProbe>>);
 static_assert(std::is_same_v<Deduced<ExecProbe, ProbeSpec>, ProbeWorker<ExecProbe>>);
 
 // A worker is bound to its executor's type.
-static_assert(std::is_same_v<ProbeWorker<BasicTcpProbe<asio::io_context::executor_type>>::executor_type,
-                             asio::io_context::executor_type>);
+static_assert(
+    std::is_same_v<ProbeWorker<BasicTcpProbe<asio::io_context::executor_type>>::executor_type,
+                   asio::io_context::executor_type>);
 
 // What may not throw says so.
 static_assert(
-    noexcept(std::declval<Worker&>().stop()) && noexcept(
-        std::declval<Worker&>().probe_now()) && noexcept(std::
-                                                             declval<Worker&>()
-                                                                 .pause()) && noexcept(std::
-                                                                                           declval<Worker&>()
-                                                                                               .resume()) && noexcept(std::
-                                                                                                                          declval<
-                                                                                                                              Worker&>()
-                                                                                                                              .target_replaced()) && noexcept(std::
-                                                                                                                                                                  declval<
-                                                                                                                                                                      Worker&>()
-                                                                                                                                                                      .target_gone()) && noexcept(std::
-                                                                                                                                                                                                      declval<
-                                                                                                                                                                                                          Worker&>()
-                                                                                                                                                                                                          .target_back()) && noexcept(std::
-                                                                                                                                                                                                                                          declval<
-                                                                                                                                                                                                                                              Worker&>()
-                                                                                                                                                                                                                                              .target_terminating()) && noexcept(std::declval<const Worker&>()
-                                                                                                                                                                                                                                                                                     .spec()) && noexcept(std::
-                                                                                                                                                                                                                                                                                                              declval<
-                                                                                                                                                                                                                                                                                                                  const Worker&>()
-                                                                                                                                                                                                                                                                                                                  .snapshot()) && noexcept(std::
-                                                                                                                                                                                                                                                                                                                                               declval<
-                                                                                                                                                                                                                                                                                                                                                   const Worker&>()
-                                                                                                                                                                                                                                                                                                                                                   .health()) && noexcept(std::declval<const Worker&>()
-                                                                                                                                                                                                                                                                                                                                                                              .passing()) && noexcept(std::declval<const Worker&>()
-                                                                                                                                                                                                                                                                                                                                                                                                          .policy()) && noexcept(std::
-                                                                                                                                                                                                                                                                                                                                                                                                                                     declval<
-                                                                                                                                                                                                                                                                                                                                                                                                                                         Worker&>()
-                                                                                                                                                                                                                                                                                                                                                                                                                                         .observer()) && noexcept(std::
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                      declval<const Worker&>()
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                          .get_executor()));
+    noexcept(std::declval<Worker&>().stop()) && noexcept(std::declval<Worker&>().probe_now()) && noexcept(
+        std::
+            declval<Worker&>()
+                .pause()) && noexcept(std::
+                                          declval<Worker&>()
+                                              .resume()) && noexcept(std::declval<Worker&>()
+                                                                         .target_replaced()) && noexcept(std::
+                                                                                                             declval<
+                                                                                                                 Worker&>()
+                                                                                                                 .target_gone()) && noexcept(std::
+                                                                                                                                                 declval<
+                                                                                                                                                     Worker&>()
+                                                                                                                                                     .target_back()) && noexcept(std::
+                                                                                                                                                                                     declval<
+                                                                                                                                                                                         Worker&>()
+                                                                                                                                                                                         .target_terminating()) && noexcept(std::declval<const Worker&>()
+                                                                                                                                                                                                                                .spec()) && noexcept(std::declval<const Worker&>()
+                                                                                                                                                                                                                                                         .snapshot()) && noexcept(std::declval<const Worker&>()
+                                                                                                                                                                                                                                                                                      .health()) && noexcept(std::declval<const Worker&>()
+                                                                                                                                                                                                                                                                                                                 .passing()) && noexcept(std::declval<const Worker&>()
+                                                                                                                                                                                                                                                                                                                                             .policy()) && noexcept(std::
+                                                                                                                                                                                                                                                                                                                                                                        declval<
+                                                                                                                                                                                                                                                                                                                                                                            Worker&>()
+                                                                                                                                                                                                                                                                                                                                                                            .observer()) && noexcept(std::
+                                                                                                                                                                                                                                                                                                                                                                                                         declval<
+                                                                                                                                                                                                                                                                                                                                                                                                             const Worker&>()
+                                                                                                                                                                                                                                                                                                                                                                                                             .get_executor()));
 static_assert(std::is_same_v<decltype(std::declval<Worker&>().probe_now()), bool>);
 static_assert(std::is_same_v<decltype(std::declval<Worker&>().update(ProbeSpec{})), ConfigErrors>);
 static_assert(std::is_same_v<decltype(std::declval<const Worker&>().spec()), ProbeSpec>);
 static_assert(std::is_same_v<decltype(std::declval<const Worker&>().snapshot()), WorkerSnapshot>);
-static_assert(std::is_same_v<decltype(std::declval<const Worker&>().policy()), const KubeletPolicy&>);
 static_assert(
-    std::is_same_v<decltype(std::declval<ProbeWorker<P, KubeletPolicy, std::reference_wrapper<Metrics>>&>().observer()),
+    std::is_same_v<decltype(std::declval<const Worker&>().policy()), const KubeletPolicy&>);
+static_assert(
+    std::is_same_v<
+        decltype(std::declval<ProbeWorker<P, KubeletPolicy, std::reference_wrapper<Metrics>>&>()
+                     .observer()),
+        Metrics&>);
+static_assert(
+    std::is_same_v<decltype(std::declval<ProbeWorker<P, KubeletPolicy, Metrics>&>().observer()),
                    Metrics&>);
-static_assert(std::is_same_v<decltype(std::declval<ProbeWorker<P, KubeletPolicy, Metrics>&>().observer()), Metrics&>);
 
 static_assert(std::is_constructible_v<StartupGate, asio::io_context&> &&
               std::is_constructible_v<StartupGate, asio::thread_pool&> &&
               std::is_constructible_v<StartupGate, asio::strand<asio::io_context::executor_type>> &&
               !std::is_convertible_v<asio::io_context&, StartupGate>);
-static_assert(std::is_nothrow_move_constructible_v<StartupGate> && std::is_nothrow_move_assignable_v<StartupGate> &&
+static_assert(std::is_nothrow_move_constructible_v<StartupGate> &&
+              std::is_nothrow_move_assignable_v<StartupGate> &&
               !std::is_copy_constructible_v<StartupGate>);
 static_assert(noexcept(std::declval<StartupGate&>().open()) && noexcept(
-    std::declval<StartupGate&>().shut()) && noexcept(std::declval<const StartupGate&>().is_open()));
-static_assert(std::is_same_v<decltype(std::declval<StartupGate&>().add_condition()), StartupGate::Condition>);
+    std::declval<StartupGate&>().close()) && noexcept(std::declval<const StartupGate&>()
+                                                          .is_open()));
+static_assert(
+    std::is_same_v<decltype(std::declval<StartupGate&>().add_condition()), StartupGate::Condition>);
 static_assert(std::is_nothrow_move_constructible_v<StartupGate::Condition>&& noexcept(
     std::declval<StartupGate::Condition&>().set(true)));
-static_assert(
-    !std::is_convertible_v<std::size_t, AttemptLimit>&& noexcept(
-        std::declval<const AttemptLimit&>().in_flight()) && noexcept(std::declval<const AttemptLimit&>().waiting()) &&
-    std::is_same_v<decltype(std::declval<const AttemptLimit&>().waiting()), std::size_t>);
+static_assert(!std::is_convertible_v<std::size_t, AttemptLimit>&& noexcept(
+                  std::declval<const AttemptLimit&>()
+                      .in_flight()) && noexcept(std::declval<const AttemptLimit&>().waiting()) &&
+              std::is_same_v<decltype(std::declval<const AttemptLimit&>().waiting()), std::size_t>);
 
 static_assert(std::is_same_v<ProbeGroup<>, ProbeGroup<NoObserver, std::chrono::steady_clock>>);
-static_assert(std::is_nothrow_move_constructible_v<ProbeGroup<>> && std::is_nothrow_move_assignable_v<ProbeGroup<>>);
-static_assert(noexcept(std::
-                           declval<ProbeGroup<>&>()
-                               .stop()) && noexcept(std::
-                                                        declval<ProbeGroup<>&>()
-                                                            .pause()) && noexcept(std::
-                                                                                      declval<ProbeGroup<>&>()
-                                                                                          .resume()) && noexcept(std::
-                                                                                                                     declval<
-                                                                                                                         ProbeGroup<>&>()
-                                                                                                                         .target_replaced()) && noexcept(std::
-                                                                                                                                                             declval<
-                                                                                                                                                                 ProbeGroup<>&>()
-                                                                                                                                                                 .target_gone()) && noexcept(std::
-                                                                                                                                                                                                 declval<
-                                                                                                                                                                                                     ProbeGroup<>&>()
-                                                                                                                                                                                                     .target_terminating()) && noexcept(std::
-                                                                                                                                                                                                                                            declval<ProbeGroup<>&>()
-                                                                                                                                                                                                                                                .probe_now(ProbeKind::startup)) && noexcept(std::declval<const ProbeGroup<>&>()
-                                                                                                                                                                                                                                                                                                .started()) && noexcept(std::declval<const ProbeGroup<>&>()
-                                                                                                                                                                                                                                                                                                                            .ready()) && noexcept(std::
-                                                                                                                                                                                                                                                                                                                                                      declval<
-                                                                                                                                                                                                                                                                                                                                                          const ProbeGroup<>&>()
-                                                                                                                                                                                                                                                                                                                                                          .snapshot(
-                                                                                                                                                                                                                                                                                                                                                              ProbeKind::
-                                                                                                                                                                                                                                                                                                                                                                  startup)));
-static_assert(std::is_same_v<decltype(std::declval<const ProbeGroup<>&>().snapshot(ProbeKind::startup)),
-                             std::optional<WorkerSnapshot>>);
-static_assert(std::is_same_v<decltype(ProbeGroup{std::declval<asio::io_context&>()}), ProbeGroup<>>);
-static_assert(std::is_same_v<decltype(ProbeGroup{std::declval<asio::io_context&>(), Metrics{}}), ProbeGroup<Metrics>>);
-static_assert(std::is_same_v<decltype(ProbeGroup{std::declval<asio::strand<asio::any_io_executor>>(),
-                                                 std::ref(std::declval<Metrics&>())}),
-                             ProbeGroup<std::reference_wrapper<Metrics>>>);
-static_assert(std::is_same_v<decltype(ProbeGroup{std::declval<ManualClock&>(), std::declval<asio::io_context&>()}),
-                             ProbeGroup<NoObserver, ManualClock>>);
+static_assert(std::is_nothrow_move_constructible_v<ProbeGroup<>> &&
+              std::is_nothrow_move_assignable_v<ProbeGroup<>>);
+static_assert(noexcept(std::declval<ProbeGroup<>&>().stop()) && noexcept(
+    std::declval<ProbeGroup<>&>()
+        .pause()) && noexcept(std::declval<ProbeGroup<>&>()
+                                  .resume()) && noexcept(std::declval<ProbeGroup<>&>()
+                                                             .target_replaced()) && noexcept(std::
+                                                                                                 declval<
+                                                                                                     ProbeGroup<>&>()
+                                                                                                     .target_gone()) && noexcept(std::
+                                                                                                                                     declval<
+                                                                                                                                         ProbeGroup<>&>()
+                                                                                                                                         .target_terminating()) && noexcept(std::
+                                                                                                                                                                                declval<
+                                                                                                                                                                                    ProbeGroup<>&>()
+                                                                                                                                                                                    .probe_now(ProbeKind::startup)) && noexcept(std::declval<const ProbeGroup<>&>()
+                                                                                                                                                                                                                                    .started()) && noexcept(std::
+                                                                                                                                                                                                                                                                declval<
+                                                                                                                                                                                                                                                                    const ProbeGroup<>&>()
+                                                                                                                                                                                                                                                                    .ready()) && noexcept(std::declval<const ProbeGroup<>&>()
+                                                                                                                                                                                                                                                                                              .snapshot(ProbeKind::
+                                                                                                                                                                                                                                                                                                            startup)));
 static_assert(
-    std::is_same_v<decltype(ProbeGroup{std::declval<ManualClock&>(), std::declval<asio::io_context&>(), Metrics{}}),
-                   ProbeGroup<Metrics, ManualClock>>);
+    std::is_same_v<decltype(std::declval<const ProbeGroup<>&>().snapshot(ProbeKind::startup)),
+                   std::optional<WorkerSnapshot>>);
+static_assert(
+    std::is_same_v<decltype(ProbeGroup{std::declval<asio::io_context&>()}), ProbeGroup<>>);
+static_assert(std::is_same_v<decltype(ProbeGroup{std::declval<asio::io_context&>(), Metrics{}}),
+                             ProbeGroup<Metrics>>);
+static_assert(
+    std::is_same_v<decltype(ProbeGroup{std::declval<asio::strand<asio::any_io_executor>>(),
+                                       std::ref(std::declval<Metrics&>())}),
+                   ProbeGroup<std::reference_wrapper<Metrics>>>);
+static_assert(std::is_same_v<decltype(ProbeGroup{std::declval<ManualClock&>(),
+                                                 std::declval<asio::io_context&>()}),
+                             ProbeGroup<NoObserver, ManualClock>>);
+static_assert(std::is_same_v<decltype(ProbeGroup{std::declval<ManualClock&>(),
+                                                 std::declval<asio::io_context&>(), Metrics{}}),
+                             ProbeGroup<Metrics, ManualClock>>);
 static_assert(std::is_aggregate_v<GroupChange>);
 
-static_assert(std::is_same_v<Process, BasicProcess<>> && std::is_nothrow_move_constructible_v<Process>);
-static_assert(std::is_constructible_v<BasicProcess<asio::io_context::executor_type>, asio::io_context&>);
+static_assert(std::is_same_v<Process, BasicProcess<>> &&
+              std::is_nothrow_move_constructible_v<Process>);
 static_assert(
-    noexcept(std::declval<const Process&>().running()) && noexcept(std::declval<const Process&>().pid()) && noexcept(
-        std::declval<Process&>().signal(
-            SIGTERM)) && noexcept(std::declval<const Process&>().output()) && noexcept(std::declval<Process&>()
-                                                                                           .detach()));
-static_assert(std::is_same_v<decltype(std::declval<const Process&>().output()), std::string_view> &&
-              std::is_same_v<decltype(std::declval<const Process&>().pid()), int> &&
-              std::is_same_v<decltype(std::declval<const Process&>().last_pid()), int> &&
-              std::is_same_v<decltype(std::declval<Process&>().start(ProcessSpec{})), std::error_code>);
+    std::is_constructible_v<BasicProcess<asio::io_context::executor_type>, asio::io_context&>);
+static_assert(noexcept(std::declval<const Process&>().running()) && noexcept(
+    std::declval<const Process&>()
+        .pid()) && noexcept(std::declval<Process&>()
+                                .signal(
+                                    SIGTERM)) && noexcept(std::declval<const Process&>()
+                                                              .output()) && noexcept(std::
+                                                                                         declval<
+                                                                                             Process&>()
+                                                                                             .detach()));
+static_assert(
+    std::is_same_v<decltype(std::declval<const Process&>().output()), std::string_view> &&
+    std::is_same_v<decltype(std::declval<const Process&>().pid()), int> &&
+    std::is_same_v<decltype(std::declval<const Process&>().last_pid()), int> &&
+    std::is_same_v<decltype(std::declval<Process&>().start(ProcessSpec{})), std::error_code>);
 static_assert(std::is_aggregate_v<ProcessSpec> && std::is_aggregate_v<Termination>);
 
 // Members of a user's class, as api says they are written.
@@ -243,15 +264,18 @@ TEST_CASE("workers are made in every form") {
     ProbeWorker configured{clock, probe(), spec, Configured{3}};
     ProbeWorker observer{clock, probe(), spec, Metrics{}};
     ProbeWorker reference{clock, probe(), spec, std::ref(shared)};
-    ProbeWorker both{clock, probe(), {.period = 1s}, Once{}, Observers{Metrics{}, std::ref(shared)}};
+    ProbeWorker both{
+        clock, probe(), {.period = 1s}, Once{}, Observers{Metrics{}, std::ref(shared)}};
     ProbeWorker move_only{clock, probe(), spec, MoveOnly{std::make_unique<int>(1)}};
-    ProbeWorker<ScriptedProbe, Configured, MoveOnly, ManualClock> named{clock, probe(), spec, Configured{2},
-                                                                        MoveOnly{std::make_unique<int>(1)}};
+    ProbeWorker<ScriptedProbe, Configured, MoveOnly, ManualClock> named{
+        clock, probe(), spec, Configured{2}, MoveOnly{std::make_unique<int>(1)}};
     ProbeWorker<ScriptedProbe, Once, NoObserver, ManualClock> defaulted{clock, probe(), {}};
-    ProbeWorker<ScriptedProbe, KubeletPolicy, Metrics, ManualClock> observed{clock, probe(), {}, {}, {}};
+    ProbeWorker<ScriptedProbe, KubeletPolicy, Metrics, ManualClock> observed{
+        clock, probe(), {}, {}, {}};
     const auto start_all = [](auto&... workers) { (workers.start(), ...); };
-    start_all(plain, braces, policy, configured, observer, reference, both, move_only, named, defaulted, observed);
-    clock.settle();
+    start_all(plain, braces, policy, configured, observer, reference, both, move_only, named,
+              defaulted, observed);
+    clock.run_ready();
     CHECK(configured.policy().needed == 3);
     CHECK(configured.snapshot().run == 3);
     CHECK(observer.observer().verdicts == 1);
@@ -260,8 +284,8 @@ TEST_CASE("workers are made in every form") {
     CHECK(plain.spec() == spec);
     CHECK(braces.spec().period == 100ms);
     const auto all_pass = [](const auto&... workers) { return (workers.passing() && ...); };
-    CHECK(
-        all_pass(plain, braces, policy, configured, observer, reference, both, move_only, named, defaulted, observed));
+    CHECK(all_pass(plain, braces, policy, configured, observer, reference, both, move_only, named,
+                   defaulted, observed));
 
     ProbeWorker steady{TcpProbe{io, {.port = 1}}, {.period = 1s}};
     ProbeWorker steady_policy{TcpProbe{io, {.port = 1}}, spec, Once{}};
@@ -284,8 +308,9 @@ TEST_CASE("workers with executors of one's own") {
                       {.failure_threshold = 1}};
     ProbeWorker on_strand{BasicExecProbe<Strand>{strand, {.command = {"true"}}}, {}};
     ProbeWorker on_function{FunctionProbe<bool (*)(), Strand>{strand, +[] { return true; }}, {}};
-    ProbeWorker on_any{BasicAnyProbe<Strand>{BasicHttpGetProbe<Strand>{strand, {.port = closed_port(io)}}},
-                       {.failure_threshold = 1}};
+    ProbeWorker on_any{
+        BasicAnyProbe<Strand>{BasicHttpGetProbe<Strand>{strand, {.port = closed_port(io)}}},
+        {.failure_threshold = 1}};
     ProbeWorker on_pool{ExecProbe{pool, {.command = {"true"}}}, {}};
     CHECK(on_io.get_executor() == io.get_executor());
     CHECK(on_strand.get_executor() == strand);
@@ -296,7 +321,8 @@ TEST_CASE("workers with executors of one's own") {
         ++told;
     });
     on_strand.async_wait(Health::passing, [&](std::error_code error, Verdict) { told += !error; });
-    on_function.async_wait(Health::passing, [&](std::error_code error, Verdict&&) { told += !error; });
+    on_function.async_wait(Health::passing,
+                           [&](std::error_code error, Verdict&&) { told += !error; });
     on_any.async_wait(Health::failing, [&](std::error_code error, auto&&) { told += !error; });
     on_io.start();
     on_strand.start();
@@ -313,7 +339,8 @@ TEST_CASE("members of a user's class, moved while they work") {
     backend.worker.start(backend.gate);
     Backend moved = std::move(backend);
     moved.more.emplace_back(TcpProbe{io, {.port = 1}}, ProbeSpec{.period = 1s});
-    moved.more.push_back(ProbeWorker<AnyProbe>{ExecProbe{io, {.command = {"true"}}}, {.period = 1s}});
+    moved.more.push_back(
+        ProbeWorker<AnyProbe>{ExecProbe{io, {.command = {"true"}}}, {.period = 1s}});
     moved.more.erase(moved.more.begin());
     CHECK(moved.worker.snapshot().state == WorkerState::gated);
     CHECK_FALSE(moved.gate.is_open());
@@ -338,30 +365,36 @@ TEST_CASE("a snapshot has every field") {
     const WorkerSnapshot before = worker.snapshot();
     CHECK((before.kind == ProbeKind::liveness && before.state == WorkerState::stopped &&
            before.health == Health::passing));
-    CHECK((!before.judged && before.run == 0 && before.attempts == 0 && before.errors == 0 && before.skipped == 0));
-    CHECK((before.last_outcome == Outcome::unknown && before.last_status == -1 && !before.last_cause &&
-           !before.last_error));
+    CHECK((!before.judged && before.run == 0 && before.attempts == 0 && before.errors == 0 &&
+           before.skipped == 0));
+    CHECK((before.last_outcome == Outcome::unknown && before.last_status == -1 &&
+           !before.last_cause && !before.last_error));
     const TimePoint start = clock.now();
     worker.start();
     clock.advance(500ms);
     WorkerSnapshot now = worker.snapshot();
-    CHECK((now.state == WorkerState::waiting && now.run == 1 && now.attempts == 1 && now.errors == 0 && !now.judged));
-    CHECK((now.last_outcome == Outcome::failure && now.last_cause == Errc::http_status && now.last_elapsed == 5ms));
+    CHECK((now.state == WorkerState::waiting && now.run == 1 && now.attempts == 1 &&
+           now.errors == 0 && !now.judged));
+    CHECK((now.last_outcome == Outcome::failure && now.last_cause == Errc::http_status &&
+           now.last_elapsed == 5ms));
     CHECK(now.next_at == start + 1s);
     CHECK(now.since == start);
     clock.advance(1s);
     now = worker.snapshot();
-    CHECK((now.attempts == 4 && now.errors == 3 && now.last_error == std::errc::io_error && now.run == 1));
+    CHECK((now.attempts == 4 && now.errors == 3 && now.last_error == std::errc::io_error &&
+           now.run == 1));
     static_assert(std::is_same_v<decltype(now.attempts), std::uint64_t> &&
                   std::is_same_v<decltype(now.skipped), std::uint64_t> &&
-                  std::is_same_v<decltype(now.errors), std::uint64_t> && std::is_same_v<decltype(now.run), int>);
+                  std::is_same_v<decltype(now.errors), std::uint64_t> &&
+                  std::is_same_v<decltype(now.run), int>);
 }
 
 TEST_CASE("process settings") {
     const ProcessSpec spec{.command = {"true"}};
     CHECK((spec.environment.empty() && spec.inherit_environment && spec.working_directory.empty()));
     CHECK((spec.output == ProcessOutput::inherit && spec.output_limit == 10240));
-    CHECK((spec.stdin_fd == -1 && spec.stdout_fd == -1 && spec.stderr_fd == -1 && !spec.pid_namespace));
+    CHECK((spec.stdin_fd == -1 && spec.stdout_fd == -1 && spec.stderr_fd == -1 &&
+           !spec.pid_namespace));
     CHECK((!spec.user && !spec.group && spec.limits.empty()));
     const ProcessSpec other{.output = ProcessOutput::capture,
                             .user = 65534u,
@@ -381,9 +414,11 @@ TEST_CASE("a process is started, captured, awaited, and started again") {
     asio::io_context io;
     Process process{io};
     CHECK_FALSE(process.running());
-    CHECK(process.start({.command = {"/nonexistent/program"}}) == std::errc::no_such_file_or_directory);
+    CHECK(process.start({.command = {"/nonexistent/program"}}) ==
+          std::errc::no_such_file_or_directory);
     CHECK(process.start({.command = {"/"}}) == std::errc::permission_denied);
-    CHECK_FALSE(process.start({.command = {"sh", "-c", "echo hello; exit 4"}, .output = ProcessOutput::capture}));
+    CHECK_FALSE(process.start(
+        {.command = {"sh", "-c", "echo hello; exit 4"}, .output = ProcessOutput::capture}));
     std::vector<ExitStatus> ends;
     const auto note = [&](std::error_code error, ExitStatus status) {
         CHECK_FALSE(error);
@@ -422,14 +457,15 @@ TEST_CASE("the test equipment") {
     ScriptedProbe copy = probe;
     ProbeWorker worker{clock, probe, {.period = 1s, .timeout = 500ms, .failure_threshold = 1}};
     std::vector<std::string> told;
-    worker.on_verdict([&](const Verdict& verdict) { told.emplace_back(to_string(verdict.health)); });
+    worker.on_verdict(
+        [&](const Verdict& verdict) { told.emplace_back(to_string(verdict.health)); });
     const TimePoint start = clock.now();
     worker.start();
-    CHECK(copy.looks() == 0); // a look begins from the event loop, never inside the call
-    clock.settle();
-    CHECK(copy.looks() == 1);
-    CHECK(told ==
-          std::vector<std::string>{"failing"}); // the first judgement is told, though equal to the initial value
+    CHECK(copy.attempts() == 0); // a look begins from the event loop, never inside the call
+    clock.run_ready();
+    CHECK(copy.attempts() == 1);
+    CHECK(told == std::vector<std::string>{
+                      "failing"}); // the first judgement is told, though equal to the initial value
     clock.advance(1s);
     CHECK(copy.in_flight() == 1);
     CHECK(worker.snapshot().state == WorkerState::probing);

@@ -50,8 +50,9 @@ public:
     explicit Pool(asio::io_context& io) : io_(io) {}
 
     void add(std::string name, std::uint16_t port) {
-        auto& worker = workers_.emplace_back(std::move(name),
-                                             ProbeWorker{HttpGetProbe{io_, {.port = port, .path = "/ready"}}, often});
+        auto& worker = workers_.emplace_back(
+            std::move(name),
+            ProbeWorker{HttpGetProbe{io_, {.port = port, .path = "/ready"}}, often});
         worker.second.on_verdict([this, &name_of = worker.first](const Verdict& verdict) {
             log.push_back(name_of + (verdict.passed() ? " in" : " out"));
         });
@@ -98,12 +99,14 @@ struct Metrics {
     void verdict_changed(const Verdict&) { ++changes; }
 };
 
-// A probe of the user's own: it speaks a protocol of its own, on a socket, with asio::async_compose.
+// A probe of the user's own: it speaks a protocol of its own, on a socket, with
+// asio::async_compose.
 class PingProbe {
 public:
     using executor_type = asio::any_io_executor;
 
-    PingProbe(asio::io_context& io, std::uint16_t port) : executor_(io.get_executor()), port_(port) {}
+    PingProbe(asio::io_context& io, std::uint16_t port)
+        : executor_(io.get_executor()), port_(port) {}
     executor_type get_executor() const noexcept { return executor_; }
 
     template <class Token>
@@ -111,15 +114,17 @@ public:
         auto socket = std::make_unique<asio::ip::tcp::socket>(executor_);
         asio::ip::tcp::socket& connecting = *socket;
         return asio::async_compose<Token, ProbeSignature>(
-            [socket = std::move(socket), port = port_, connected = false](auto& self,
-                                                                          std::error_code error = {}) mutable {
+            [socket = std::move(socket), port = port_,
+             connected = false](auto& self, std::error_code error = {}) mutable {
                 if (!std::exchange(connected, true)) {
                     asio::ip::tcp::socket& its = *socket;
-                    return its.async_connect({asio::ip::address_v4::loopback(), port}, std::move(self));
+                    return its.async_connect({asio::ip::address_v4::loopback(), port},
+                                             std::move(self));
                 }
                 socket.reset();
                 if (error == asio::error::operation_aborted) return self.complete(error, {});
-                self.complete({}, error ? ProbeResult::failure(error) : ProbeResult::success("pong"));
+                self.complete({},
+                              error ? ProbeResult::failure(error) : ProbeResult::success("pong"));
             },
             token, connecting);
     }
@@ -160,7 +165,8 @@ TEST_CASE("a program waits until all of its ports are up") {
     std::vector<asio::ip::tcp::acceptor> ports;
     std::vector<ProbeWorker<TcpProbe>> workers;
     StartupGate gate{io};
-    const ProbeSpec startup{.kind = ProbeKind::startup, .period = 2ms, .timeout = 20s, .failure_threshold = 100000};
+    const ProbeSpec startup{
+        .kind = ProbeKind::startup, .period = 2ms, .timeout = 20s, .failure_threshold = 100000};
     std::vector<asio::ip::tcp::endpoint> endpoints;
     for (int i = 0; i != 3; ++i) {
         ports.emplace_back(io, asio::ip::tcp::endpoint{asio::ip::address_v4::loopback(), 0});
@@ -168,16 +174,19 @@ TEST_CASE("a program waits until all of its ports are up") {
     }
     ports[1].close();
     for (const auto& endpoint : endpoints) {
-        workers.emplace_back(TcpProbe{io, {.host = endpoint.address().to_string(), .port = endpoint.port()}}, startup);
+        workers.emplace_back(
+            TcpProbe{io, {.host = endpoint.address().to_string(), .port = endpoint.port()}},
+            startup);
         workers.back().opens(gate);
         workers.back().start();
     }
     bool up = false;
     gate.async_wait([&](std::error_code error) { up = !error; });
-    ProbeWorker gated{TcpProbe{io, {.port = endpoints[0].port()}}, {.kind = ProbeKind::liveness, .period = 2ms}};
+    ProbeWorker gated{TcpProbe{io, {.port = endpoints[0].port()}},
+                      {.kind = ProbeKind::liveness, .period = 2ms}};
     gated.start(gate);
     CHECK(run_until(io, [&] { return workers[0].passing() && workers[2].passing(); }));
-    CHECK(workers[0].snapshot().state == WorkerState::held);
+    CHECK(workers[0].snapshot().state == WorkerState::on_hold);
     CHECK_FALSE(up);
     CHECK_FALSE(gate.is_open());
     CHECK(gated.snapshot().attempts == 0);
@@ -223,7 +232,8 @@ TEST_CASE("metrics are an observer shared by workers") {
     Metrics own_total;
     int told = 0;
     ProbeWorker good{FunctionProbe{io, [] { return true; }}, often, std::ref(metrics)};
-    ProbeWorker bad{FunctionProbe{io, [] { return ProbeResult::failure("full"); }}, often, std::ref(metrics)};
+    ProbeWorker bad{FunctionProbe{io, [] { return ProbeResult::failure("full"); }}, often,
+                    std::ref(metrics)};
     ProbeWorker error{FunctionProbe{io, []() -> bool { throw std::bad_alloc{}; }}, often,
                       Observers{Metrics{}, std::ref(metrics)}};
     good.on_verdict([&](const Verdict&) { ++told; });
@@ -244,7 +254,8 @@ TEST_CASE("metrics are an observer shared by workers") {
     error.async_stop([&](std::error_code) { ++stops; });
     CHECK(run_out(io));
     CHECK(stops == 3);
-    CHECK(metrics.begun == metrics.outcomes[Outcome::success] + metrics.outcomes[Outcome::failure] + metrics.errors);
+    CHECK(metrics.begun ==
+          metrics.outcomes[Outcome::success] + metrics.outcomes[Outcome::failure] + metrics.errors);
 }
 
 TEST_CASE("a probe class of one's own, alone, in a worker, in a list and in a group") {
@@ -267,7 +278,8 @@ TEST_CASE("a probe class of one's own, alone, in a worker, in a list and in a gr
     any.start();
     dead.start();
     CHECK(run_until(io, [&] {
-        return looks == 1 && worker.passing() && any.passing() && group.ready() && dead.snapshot().judged;
+        return looks == 1 && worker.passing() && any.passing() && group.ready() &&
+               dead.snapshot().judged;
     }));
     CHECK(dead.health() == Health::failing);
     CHECK(dead.snapshot().last_cause == std::errc::connection_refused);
@@ -276,14 +288,16 @@ TEST_CASE("a probe class of one's own, alone, in a worker, in a list and in a gr
 
 TEST_CASE("a slow probe of one's own is guarded by the worker") {
     asio::io_context io;
-    // Nobody accepts, and the queue is full after some: connections hang from then on. A coroutine hangs more simply.
-    ProbeWorker worker{FunctionProbe{io,
-                                     []() -> asio::awaitable<bool> {
-                                         asio::steady_timer timer{co_await asio::this_coro::executor, 1h};
-                                         co_await timer.async_wait(asio::use_awaitable);
-                                         co_return true;
-                                     }},
-                       {.period = 2ms, .timeout = 5ms, .failure_threshold = 1}};
+    // Nobody accepts, and the queue is full after some: connections hang from then on. A coroutine
+    // hangs more simply.
+    ProbeWorker worker{
+        FunctionProbe{io,
+                      []() -> asio::awaitable<bool> {
+                          asio::steady_timer timer{co_await asio::this_coro::executor, 1h};
+                          co_await timer.async_wait(asio::use_awaitable);
+                          co_return true;
+                      }},
+        {.period = 2ms, .timeout = 5ms, .failure_threshold = 1}};
     std::string reason;
     worker.on_verdict([&](const Verdict& verdict) {
         reason = verdict.reason();
@@ -298,7 +312,8 @@ TEST_CASE("a slow probe of one's own is guarded by the worker") {
 TEST_CASE("a list of probes from settings, all waited for") {
     asio::io_context io;
     Server server{io, ok_answer};
-    const std::vector<ProbeAction> actions{TcpSocketAction{.port = server.port()}, HttpGetAction{.port = server.port()},
+    const std::vector<ProbeAction> actions{TcpSocketAction{.port = server.port()},
+                                           HttpGetAction{.port = server.port()},
                                            ExecAction{.command = {"true"}}};
     std::vector<ProbeWorker<AnyProbe>> workers;
     std::vector<std::future<Verdict>> verdicts;
@@ -308,7 +323,8 @@ TEST_CASE("a list of probes from settings, all waited for") {
         workers.back().start();
         verdicts.push_back(workers.back().async_wait(Health::passing, asio::use_future));
     }
-    workers.push_back(ProbeWorker<AnyProbe>{FunctionProbe{io, [] { return Outcome::warning; }}, often});
+    workers.push_back(
+        ProbeWorker<AnyProbe>{FunctionProbe{io, [] { return Outcome::warning; }}, often});
     workers.back().start();
     verdicts.push_back(workers.back().async_wait(Health::passing, asio::use_future));
     CHECK(run_until(io, [&] {
@@ -317,8 +333,9 @@ TEST_CASE("a list of probes from settings, all waited for") {
         return true;
     }));
     for (auto& each : verdicts) CHECK(each.get().passed());
-    std::sort(workers.begin(), workers.end(),
-              [](const auto& a, const auto& b) { return a.snapshot().attempts < b.snapshot().attempts; });
+    std::sort(workers.begin(), workers.end(), [](const auto& a, const auto& b) {
+        return a.snapshot().attempts < b.snapshot().attempts;
+    });
     for (auto& each : workers) CHECK(each.passing());
 }
 
@@ -330,14 +347,15 @@ TEST_CASE("a limit over many workers") {
     std::vector<ProbeWorker<AnyProbe>> workers;
     for (int i = 0; i != 8; ++i) {
         workers.emplace_back(
-            AnyProbe{FunctionProbe{io,
-                                   [&]() -> asio::awaitable<bool> {
-                                       most = std::max(most, ++in_flight);
-                                       asio::steady_timer timer{co_await asio::this_coro::executor, 1ms};
-                                       co_await timer.async_wait(asio::use_awaitable);
-                                       --in_flight;
-                                       co_return true;
-                                   }}},
+            AnyProbe{
+                FunctionProbe{io,
+                              [&]() -> asio::awaitable<bool> {
+                                  most = std::max(most, ++in_flight);
+                                  asio::steady_timer timer{co_await asio::this_coro::executor, 1ms};
+                                  co_await timer.async_wait(asio::use_awaitable);
+                                  --in_flight;
+                                  co_return true;
+                              }}},
             often);
         workers.back().limit(limit);
         workers.back().start();

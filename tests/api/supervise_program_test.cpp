@@ -1,5 +1,6 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
-// Programs a user would write, from the documentation alone: something runs, is probed, and is restarted.
+// Programs a user would write, from the documentation alone: something runs, is probed, and is
+// restarted.
 #include <chrono>
 #include <csignal>
 #include <cstddef>
@@ -40,7 +41,8 @@ class Supervised {
 public:
     Supervised(asio::io_context& io, ProcessSpec spec, AnyProbe liveness)
         : process_(io), timer_(io), spec_(std::move(spec)), group_(io) {
-        group_.liveness(std::move(liveness), {.period = 5ms, .timeout = 20s, .failure_threshold = 2});
+        group_.liveness(std::move(liveness),
+                        {.period = 5ms, .timeout = 20s, .failure_threshold = 2});
         group_.on_change([this](const GroupChange& change) {
             if (change.event != GroupChange::Event::kill) return;
             reasons.push_back(change.reason());
@@ -77,7 +79,8 @@ private:
         group_.target_gone();
         if (stopping_ || !should_restart(RestartPolicy::always, status)) return group_.stop();
         const TimePoint now = std::chrono::steady_clock::now();
-        const TimePoint next = std::exchange(killed_, false) ? back_off_.after_kill(now) : back_off_.after_exit(now);
+        const TimePoint next =
+            std::exchange(killed_, false) ? back_off_.after_kill(now) : back_off_.after_exit(now);
         timer_.expires_at(next);
         timer_.async_wait([this](std::error_code error) {
             if (!error) run();
@@ -97,7 +100,9 @@ private:
 
 TEST_CASE("a supervisor restarts its process when the liveness probe has failed") {
     asio::io_context io;
-    Supervised one{io, {.command = {"sleep", "60"}}, ExecProbe{io, {.command = {"sh", "-c", "echo broken; exit 1"}}}};
+    Supervised one{io,
+                   {.command = {"sleep", "60"}},
+                   ExecProbe{io, {.command = {"sh", "-c", "echo broken; exit 1"}}}};
     one.run();
     CHECK(run_until(io, [&] { return one.starts == 3; }));
     one.stop();
@@ -123,7 +128,8 @@ TEST_CASE("the whole life of a supervised target, on a clock moved by hand") {
     ManualClock clock{io};
     const TimePoint begin = clock.now();
     const auto at = [&] {
-        return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(clock.now() - begin).count());
+        return std::to_string(
+            std::chrono::duration_cast<std::chrono::seconds>(clock.now() - begin).count());
     };
     ScriptedProbe startup{clock, {Outcome::failure, Outcome::failure, Outcome::success}};
     ScriptedProbe liveness{clock, {Outcome::success}};
@@ -140,11 +146,11 @@ TEST_CASE("the whole life of a supervised target, on a clock moved by hand") {
     CHECK_FALSE(group.started());
     CHECK_FALSE(group.ready());
     clock.advance(19s);
-    CHECK(liveness.looks() == 0);
-    CHECK(readiness.looks() == 0);
+    CHECK(liveness.attempts() == 0);
+    CHECK(readiness.attempts() == 0);
     clock.advance(1s);
     CHECK(group.started());
-    CHECK(readiness.looks() == 1); // when the gate opens, a readiness worker looks at once
+    CHECK(readiness.attempts() == 1); // when the gate opens, a readiness worker looks at once
     CHECK_FALSE(group.ready());
     clock.advance(5s);
     CHECK(group.ready());
@@ -157,7 +163,7 @@ TEST_CASE("the whole life of a supervised target, on a clock moved by hand") {
     CHECK(told.size() == 3); // once per life
     group.target_gone();
     CHECK_FALSE(group.ready());
-    clock.settle();
+    clock.run_ready();
     CHECK(told.size() == 4);
     CHECK(told[3].find("unready: target is gone") != std::string::npos);
     group.target_replaced();
@@ -167,7 +173,7 @@ TEST_CASE("the whole life of a supervised target, on a clock moved by hand") {
     CHECK(told.at(4).find("started") != std::string::npos);
     clock.advance(60s);
     CHECK(told.back().find("kill") != std::string::npos);
-    CHECK(group.snapshot(ProbeKind::liveness)->state == WorkerState::held);
+    CHECK(group.snapshot(ProbeKind::liveness)->state == WorkerState::on_hold);
     group.stop();
     const std::size_t before = told.size();
     clock.advance(60s);
@@ -258,7 +264,8 @@ TEST_CASE("a pod's end, as one coroutine") {
         io,
         [&]() -> asio::awaitable<void> {
             ProcessSpec spec;
-            spec.command = {"sh", "-c", "trap 'echo bye; exit 3' TERM; while :; do sleep 0.01; done"};
+            spec.command = {"sh", "-c",
+                            "trap 'echo bye; exit 3' TERM; while :; do sleep 0.01; done"};
             spec.output = ProcessOutput::capture;
             CHECK_FALSE(process.start(spec));
             group.start();
@@ -269,8 +276,10 @@ TEST_CASE("a pod's end, as one coroutine") {
             group.target_terminating();
             const Termination how{.grace = 20s};
             const ExitStatus status = co_await process.async_terminate(how, asio::use_awaitable);
-            CHECK((status.code == 3 || status.signal == SIGTERM));            // the shell may not have got to its trap
-            if (status.code == 3) CHECK(process.output().ends_with("bye\n")); // the shell speaks of its child before
+            CHECK((status.code == 3 ||
+                   status.signal == SIGTERM)); // the shell may not have got to its trap
+            if (status.code == 3)
+                CHECK(process.output().ends_with("bye\n")); // the shell speaks of its child before
             group.target_gone();
             co_await group.async_stop(asio::use_awaitable);
             done = true;

@@ -68,13 +68,14 @@ struct Target {
         : strand(on),
           gate(shared),
           verdicts(count),
-          worker(AnyProbe{FunctionProbe{on,
-                                        [this]() -> asio::awaitable<bool> {
-                                            must(strand.running_in_this_thread());
-                                            asio::steady_timer timer{co_await asio::this_coro::executor, 100us};
-                                            co_await timer.async_wait(asio::use_awaitable);
-                                            co_return failing = !failing;
-                                        }}},
+          worker(AnyProbe{FunctionProbe{
+                     on,
+                     [this]() -> asio::awaitable<bool> {
+                         must(strand.running_in_this_thread());
+                         asio::steady_timer timer{co_await asio::this_coro::executor, 100us};
+                         co_await timer.async_wait(asio::use_awaitable);
+                         co_return failing = !failing;
+                     }}},
                  often),
           group(on) {
         worker.limit(limit);
@@ -111,7 +112,7 @@ TEST_CASE("workers and groups on strands of a pool of four threads") {
         while (!done) {
             for (const auto& target : targets) static_cast<void>(target->worker.passing());
             static_cast<void>(limit.in_flight() + limit.waiting());
-            gate.shut();
+            gate.close();
             gate.open();
         }
     }};
@@ -126,8 +127,9 @@ TEST_CASE("workers and groups on strands of a pool of four threads") {
             std::promise<void> gone;
             std::future<void> all = gone.get_future();
             asio::post(target->strand, [&] {
-                target->worker.async_stop(
-                    [&](std::error_code) { target->group.async_stop([&](std::error_code) { gone.set_value(); }); });
+                target->worker.async_stop([&](std::error_code) {
+                    target->group.async_stop([&](std::error_code) { gone.set_value(); });
+                });
             });
             must(comes(all));
         }));
@@ -164,8 +166,9 @@ TEST_CASE("workers are destroyed in flight, on their strands, while the others g
         auto done = std::make_shared<std::promise<void>>();
         gone.push_back(done->get_future());
         asio::post(strand, [&, i, strand, done] {
-            shared.worker.emplace(i % 2 == 0 ? AnyProbe{ExecProbe{strand, {.command = {"sleep", "60"}}}}
-                                             : AnyProbe{FunctionProbe{strand, [] { return true; }}},
+            shared.worker.emplace(i % 2 == 0
+                                      ? AnyProbe{ExecProbe{strand, {.command = {"sleep", "60"}}}}
+                                      : AnyProbe{FunctionProbe{strand, [] { return true; }}},
                                   often);
             shared.worker->limit(limit);
             shared.worker->on_verdict([&](const Verdict&) {
@@ -175,7 +178,8 @@ TEST_CASE("workers are destroyed in flight, on their strands, while the others g
                 if (error != asio::error::operation_aborted) ++after;
             });
             shared.worker->start();
-            auto timer = std::make_shared<asio::steady_timer>(strand, std::chrono::microseconds{i * 200});
+            auto timer =
+                std::make_shared<asio::steady_timer>(strand, std::chrono::microseconds{i * 200});
             timer->async_wait([&shared, timer, done](std::error_code) {
                 shared.worker.reset();
                 shared.destroyed = true;
@@ -200,12 +204,16 @@ TEST_CASE("looks by hand on a strand, cancelled from it") {
         asio::post(strand, [=] {
             ExecProbe probe{strand, {.command = {"sleep", "60"}}};
             probe.async_probe(
-                60s, asio::bind_cancellation_slot(signal->slot(), [=](std::error_code error, const ProbeResult&) {
-                    must(strand.running_in_this_thread());
-                    done->set_value(error);
-                }));
-            auto timer = std::make_shared<asio::steady_timer>(strand, std::chrono::microseconds{i * 300});
-            timer->async_wait([timer, signal](std::error_code) { signal->emit(asio::cancellation_type::terminal); });
+                60s, asio::bind_cancellation_slot(signal->slot(),
+                                                  [=](std::error_code error, const ProbeResult&) {
+                                                      must(strand.running_in_this_thread());
+                                                      done->set_value(error);
+                                                  }));
+            auto timer =
+                std::make_shared<asio::steady_timer>(strand, std::chrono::microseconds{i * 300});
+            timer->async_wait([timer, signal](std::error_code) {
+                signal->emit(asio::cancellation_type::terminal);
+            });
         });
     }
     for (auto& each : told) {

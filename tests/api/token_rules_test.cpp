@@ -1,5 +1,6 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
-// "Every async_ operation takes any completion token last and returns what the token says": each token on each operation.
+// "Every async_ operation takes any completion token last and returns what the token says": each
+// token on each operation.
 #include <chrono>
 #include <csignal>
 #include <cstddef>
@@ -65,7 +66,8 @@ struct Everything {
     ExecProbe exec{io, {.command = {"true"}}};
     FunctionProbe<bool (*)()> function{io, +[] { return true; }};
     AnyProbe any{TcpProbe{io, {.port = 1}}};
-    ProbeWorker<FunctionProbe<bool (*)()>> worker{FunctionProbe<bool (*)()>{io, +[] { return true; }}, {}};
+    ProbeWorker<FunctionProbe<bool (*)()>> worker{
+        FunctionProbe<bool (*)()>{io, +[] { return true; }}, {}};
     ProbeGroup<> group{io};
     StartupGate gate{io};
     Process process{io};
@@ -79,15 +81,30 @@ struct Everything {
     /// How many operations there are.
     template <class Start>
     int each(Start start) {
-        start([&](auto&& token) { return tcp.async_probe(5s, std::forward<decltype(token)>(token)); });
-        start([&](auto&& token) { return http.async_probe(5s, std::forward<decltype(token)>(token)); });
-        start([&](auto&& token) { return exec.async_probe(5s, std::forward<decltype(token)>(token)); });
-        start([&](auto&& token) { return function.async_probe(5s, std::forward<decltype(token)>(token)); });
-        start([&](auto&& token) { return any.async_probe(5s, std::forward<decltype(token)>(token)); });
-        start([&](auto&& token) { return worker.async_wait(Health::passing, std::forward<decltype(token)>(token)); });
+        start([&](auto&& token) {
+            return tcp.async_probe(5s, std::forward<decltype(token)>(token));
+        });
+        start([&](auto&& token) {
+            return http.async_probe(5s, std::forward<decltype(token)>(token));
+        });
+        start([&](auto&& token) {
+            return exec.async_probe(5s, std::forward<decltype(token)>(token));
+        });
+        start([&](auto&& token) {
+            return function.async_probe(5s, std::forward<decltype(token)>(token));
+        });
+        start([&](auto&& token) {
+            return any.async_probe(5s, std::forward<decltype(token)>(token));
+        });
+        start([&](auto&& token) {
+            return worker.async_wait(Health::passing, std::forward<decltype(token)>(token));
+        });
         start([&](auto&& token) { return gate.async_wait(std::forward<decltype(token)>(token)); });
-        start([&](auto&& token) { return process.async_wait(std::forward<decltype(token)>(token)); });
-        start([&](auto&& token) { return process.async_terminate({}, std::forward<decltype(token)>(token)); });
+        start(
+            [&](auto&& token) { return process.async_wait(std::forward<decltype(token)>(token)); });
+        start([&](auto&& token) {
+            return process.async_terminate({}, std::forward<decltype(token)>(token));
+        });
         start([&](auto&& token) { return group.async_stop(std::forward<decltype(token)>(token)); });
         return 10;
     }
@@ -100,7 +117,8 @@ struct CountingAllocator {
     int* total;
     CountingAllocator(int* living, int* all) noexcept : live(living), total(all) {}
     template <class U>
-    CountingAllocator(const CountingAllocator<U>& other) noexcept : live(other.live), total(other.total) {}
+    CountingAllocator(const CountingAllocator<U>& other) noexcept
+        : live(other.live), total(other.total) {}
     T* allocate(std::size_t count) {
         ++*live;
         ++*total;
@@ -116,7 +134,8 @@ struct CountingAllocator {
 // A token that starts nothing, and returns the executor of the operation's initiation.
 struct Inspect {};
 
-// A handler that can only be moved, only be called as an rvalue, and says where it wants to run and from what memory.
+// A handler that can only be moved, only be called as an rvalue, and says where it wants to run and
+// from what memory.
 template <class Executor>
 struct ExactingHandler {
     using executor_type = Executor;
@@ -180,7 +199,8 @@ TEST_CASE("futures") {
     Everything all{io};
     std::vector<std::function<bool()>> ready;
     all.each([&](auto operation) {
-        auto future = std::make_shared<decltype(operation(asio::use_future))>(operation(asio::use_future));
+        auto future =
+            std::make_shared<decltype(operation(asio::use_future))>(operation(asio::use_future));
         ready.push_back([future] { return future->wait_for(0s) == std::future_status::ready; });
     });
     CHECK(run_until(io, [&] {
@@ -195,7 +215,8 @@ TEST_CASE("futures") {
     CHECK(run_out(io));
     CHECK(result.get().cause == std::errc::connection_refused);
     const ExitStatus ended = status.get();
-    CHECK((ended.ok() || ended.signal == SIGTERM)); // by itself, or by async_terminate() where that was quicker
+    CHECK((ended.ok() ||
+           ended.signal == SIGTERM)); // by itself, or by async_terminate() where that was quicker
     stopped.get();
     CHECK(verdict.get().passed());
 }
@@ -216,16 +237,18 @@ TEST_CASE("coroutines") {
                 co_await all.http.async_probe(5s, asio::redirect_error(asio::use_awaitable, error));
             CHECK_FALSE(error);
             CHECK(http.outcome == Outcome::failure);
-            const Verdict verdict = co_await all.worker.async_wait(Health::passing, asio::use_awaitable);
+            const Verdict verdict =
+                co_await all.worker.async_wait(Health::passing, asio::use_awaitable);
             CHECK(verdict.passed());
             co_await all.gate.async_wait(asio::use_awaitable);
             const ExitStatus ended = co_await all.process.async_wait(asio::use_awaitable);
             CHECK(ended.ok());
-            const auto [failed, found] = co_await all.any.async_probe(5s, tokens::as_tuple(asio::use_awaitable));
+            const auto [failed, found] =
+                co_await all.any.async_probe(5s, tokens::as_tuple(asio::use_awaitable));
             CHECK_FALSE(failed);
             CHECK_FALSE(found.passed());
-            const auto [again, status] =
-                co_await all.process.async_terminate({.grace = 1s}, tokens::as_tuple(asio::use_awaitable));
+            const auto [again, status] = co_await all.process.async_terminate(
+                {.grace = 1s}, tokens::as_tuple(asio::use_awaitable));
             CHECK((!again && status.ok()));
             co_await all.worker.async_stop(asio::use_awaitable);
             co_await all.group.async_stop(asio::use_awaitable);
@@ -246,9 +269,9 @@ TEST_CASE("awaited together: the slower is cancelled") {
     asio::co_spawn(
         io,
         [&]() -> asio::awaitable<void> {
-            const auto first =
-                co_await (fast.async_probe(30s, asio::use_awaitable) || slow.async_probe(30s, asio::use_awaitable) ||
-                          shut.async_wait(asio::use_awaitable));
+            const auto first = co_await (fast.async_probe(30s, asio::use_awaitable) ||
+                                         slow.async_probe(30s, asio::use_awaitable) ||
+                                         shut.async_wait(asio::use_awaitable));
             CHECK(first.index() == 0);
             done = true;
         },
@@ -272,8 +295,9 @@ TEST_CASE("deferred operations begin when they are asked to") {
         return gone.async_probe(5s, tokens::deferred);
     }();
     bool refused = false;
-    std::move(later)(
-        [&](std::error_code, const ProbeResult& result) { refused = result.cause == std::errc::connection_refused; });
+    std::move(later)([&](std::error_code, const ProbeResult& result) {
+        refused = result.cause == std::errc::connection_refused;
+    });
     CHECK(run_until(io, [&] { return refused; }));
 }
 
@@ -281,8 +305,9 @@ TEST_CASE("as_tuple") {
     asio::io_context io;
     Everything all{io};
     int told = 0;
-    const int operations = all.each(
-        [&](auto operation) { operation(tokens::as_tuple([&](auto tuple) { told += std::get<0>(tuple) ? 0 : 1; })); });
+    const int operations = all.each([&](auto operation) {
+        operation(tokens::as_tuple([&](auto tuple) { told += std::get<0>(tuple) ? 0 : 1; }));
+    });
     CHECK(run_until(io, [&] { return told == operations; }));
 }
 
@@ -291,8 +316,8 @@ TEST_CASE("bound executors, bound cancellation slots") {
     asio::io_context other;
     Everything all{io};
     int told = 0;
-    const int operations =
-        all.each([&](auto operation) { operation(asio::bind_executor(other, [&](auto&&...) { ++told; })); });
+    const int operations = all.each(
+        [&](auto operation) { operation(asio::bind_executor(other, [&](auto&&...) { ++told; })); });
     const auto more = asio::make_work_guard(io);
     // The other context holds its work for them: it is told all of them, and then runs out.
     std::thread elsewhere{[&] { io.run(); }};
@@ -315,7 +340,8 @@ TEST_CASE("handlers that can only be moved, with an executor and an allocator of
         operation(ExactingHandler<asio::strand<asio::io_context::executor_type>>{
             strand, CountingAllocator<std::byte>{&live, &total}, std::make_unique<int*>(&told)});
         CHECK(told == before);
-        CHECK(run_until(io, [&] { return told != before; })); // one after the other, for the handler's check
+        CHECK(run_until(
+            io, [&] { return told != before; })); // one after the other, for the handler's check
     });
     CHECK(told == operations);
     CHECK(live == 0);
@@ -338,6 +364,7 @@ TEST_CASE("initiations carry the executor") {
     asio::io_context io;
     Everything all{io};
     int right = 0;
-    const int operations = all.each([&](auto operation) { right += operation(Inspect{}) == io.get_executor(); });
+    const int operations =
+        all.each([&](auto operation) { right += operation(Inspect{}) == io.get_executor(); });
     CHECK(right == operations);
 }

@@ -16,7 +16,8 @@
 #include <asio/read_until.hpp>
 #include <asio/write.hpp>
 
-/// Takes connections on a port of the system's choice, and answers each with `answer` (empty: not at all).
+/// Takes connections on a port of the system's choice, and answers each with `answer` (empty: not
+/// at all).
 class Server {
 public:
     explicit Server(asio::io_context& io, std::string answer = {})
@@ -44,14 +45,15 @@ private:
             if (error) return;
             ++taken_;
             auto connection = std::make_shared<Connection>(Connection{std::move(socket)});
-            asio::async_read_until(connection->socket, asio::dynamic_buffer(connection->data), "\r\n\r\n",
-                                   [this, connection](std::error_code failed, std::size_t) {
-                                       if (failed) return;
-                                       if (answer_.empty()) return silent_.push_back(connection);
-                                       connection->data = answer_;
-                                       asio::async_write(connection->socket, asio::buffer(connection->data),
-                                                         [connection](std::error_code, std::size_t) {});
-                                   });
+            asio::async_read_until(
+                connection->socket, asio::dynamic_buffer(connection->data), "\r\n\r\n",
+                [this, connection](std::error_code failed, std::size_t) {
+                    if (failed) return;
+                    if (answer_.empty()) return silent_.push_back(connection);
+                    connection->data = answer_;
+                    asio::async_write(connection->socket, asio::buffer(connection->data),
+                                      [connection](std::error_code, std::size_t) {});
+                });
             accept();
         });
     }
@@ -62,7 +64,8 @@ private:
     int taken_ = 0;
 };
 
-inline const std::string ok_answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+inline const std::string ok_answer =
+    "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
 inline const std::string sick_answer =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\nConnection: close\r\n\r\nsick";
 
@@ -72,7 +75,8 @@ inline const std::string sick_answer =
     return acceptor.local_endpoint().port();
 }
 
-/// Runs the context until `done`, or for half a minute: then what was waited for does not come. True if done.
+/// Runs the context until `done`, or for half a minute: then what was waited for does not come.
+/// True if done.
 inline bool run_until(asio::io_context& io, const std::function<bool()>& done) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{30};
     while (!done() && std::chrono::steady_clock::now() < end) {

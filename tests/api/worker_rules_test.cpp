@@ -53,7 +53,7 @@ struct Hooks {
     }
     void verdict_changed(const Verdict&) const { note("verdict"); }
     void state_changed(const StateChanged& change) const { note(to_string(change.to)); }
-    void looks_skipped(const LooksSkipped&) const { note("skipped"); }
+    void checks_skipped(const ChecksSkipped&) const { note("skipped"); }
 };
 
 struct Bench {
@@ -83,7 +83,8 @@ constexpr ProbeSpec quick{.period = 1s, .failure_threshold = 1};
 
 } // namespace
 
-TEST_CASE("order: policy, state, attempt_ended, verdict_changed, state_changed, on_verdict, waits") {
+TEST_CASE(
+    "order: policy, state, attempt_ended, verdict_changed, state_changed, on_verdict, waits") {
     Bench bench;
     struct Noting {
         Bench* bench;
@@ -107,10 +108,11 @@ TEST_CASE("order: policy, state, attempt_ended, verdict_changed, state_changed, 
     });
     worker.start();
     CHECK(bench.take().empty());
-    bench.clock.settle();
+    bench.clock.run_ready();
     const Lines lines = bench.take();
     const auto judged = std::find(lines.begin(), lines.end(), "judge");
-    CHECK(Lines(judged, lines.end()) == Lines{"judge", "ended", "verdict", "waiting", "on_verdict", "wait"});
+    CHECK(Lines(judged, lines.end()) ==
+          Lines{"judge", "ended", "verdict", "waiting", "on_verdict", "wait"});
     CHECK(std::find(lines.begin(), judged, "begun") != judged);
 }
 
@@ -121,7 +123,7 @@ TEST_CASE("calls change what is said before they return; callbacks are posted") 
     worker.opens(gate);
     worker.start();
     CHECK(worker.snapshot().state == WorkerState::waiting);
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK(gate.is_open());
     bench.take();
     worker.target_replaced();
@@ -129,7 +131,7 @@ TEST_CASE("calls change what is said before they return; callbacks are posted") 
     CHECK(worker.health() == Health::failing);
     CHECK_FALSE(worker.snapshot().judged);
     CHECK(bench.take().empty());
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK(bench.take() == Lines{"verdict", "on_verdict failing"});
     bench.clock.advance(1s);
     CHECK(gate.is_open());
@@ -141,12 +143,12 @@ TEST_CASE("calls change what is said before they return; callbacks are posted") 
     worker.pause();
     CHECK(worker.snapshot().state == WorkerState::paused);
     CHECK(bench.take().empty());
-    bench.clock.settle();
+    bench.clock.run_ready();
     const Lines told = bench.take();
     CHECK(std::count(told.begin(), told.end(), "on_verdict failing") == 1);
     worker.resume();
     CHECK(worker.snapshot().state == WorkerState::waiting);
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK(worker.passing());
     worker.stop();
     CHECK(worker.snapshot().state == WorkerState::stopped);
@@ -159,11 +161,11 @@ TEST_CASE("no on_verdict after stop, though it was on its way; attempt_ended is 
     auto worker = bench.make(bench.script({Outcome::success, Step::hang()}), quick);
     SECTION("a change that is posted") {
         worker.start();
-        bench.clock.settle();
+        bench.clock.run_ready();
         bench.take();
         worker.target_gone();
         worker.stop();
-        bench.clock.settle();
+        bench.clock.run_ready();
         const Lines told = bench.take();
         CHECK(std::count(told.begin(), told.end(), "on_verdict failing") == 0);
     }
@@ -176,7 +178,7 @@ TEST_CASE("no on_verdict after stop, though it was on its way; attempt_ended is 
             worker.stop();
         };
         worker.start();
-        bench.clock.settle();
+        bench.clock.run_ready();
         CHECK(stopped);
         for (const std::string& line : bench.take()) CHECK_FALSE(line.starts_with("on_verdict"));
         CHECK(worker.snapshot().state == WorkerState::stopped);
@@ -193,7 +195,7 @@ TEST_CASE("no on_verdict after stop, though it was on its way; attempt_ended is 
             done = true;
         });
         CHECK_FALSE(done);
-        bench.clock.settle();
+        bench.clock.run_ready();
         CHECK(done);
         const Lines told = bench.take();
         CHECK(std::count(told.begin(), told.end(), "aborted") == 1);
@@ -221,7 +223,7 @@ TEST_CASE("attempts never overlap, and each that began is told to have ended") {
         }
     };
     worker.start();
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK(begun == 1);
     const std::vector<std::function<void()>> disturbances{
         [&] { worker.pause(), worker.resume(); },
@@ -231,7 +233,10 @@ TEST_CASE("attempts never overlap, and each that began is told to have ended") {
         [&] { worker.target_replaced(bench.script({Step::hang()})); },
         [&] { worker.target_replaced(probe); },
         [&] { CHECK(worker.probe_now()); },
-        [&] { worker.stop(), worker.start(), worker.stop(), worker.start(), worker.pause(), worker.resume(); },
+        [&] {
+            worker.stop(), worker.start(), worker.stop(), worker.start(), worker.pause(),
+                worker.resume();
+        },
         [&] { CHECK(worker.update({.period = 2s, .timeout = 5s}).empty()); }};
     for (const auto& disturb : disturbances)
         for (const auto& again : disturbances) {
@@ -240,25 +245,25 @@ TEST_CASE("attempts never overlap, and each that began is told to have ended") {
             bench.clock.advance(1s);
             CHECK(worker.snapshot().state == WorkerState::probing);
             disturb();
-            bench.clock.settle();
+            bench.clock.run_ready();
             again();
             bench.clock.advance(7s);
         }
     CHECK(begun > 50);
     worker.async_stop([&](std::error_code) { CHECK(begun == ended); });
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK(begun == ended);
 }
 
 TEST_CASE("destroyed inside any hook: silence from then on, and waits are aborted") {
     Bench bench;
-    const std::string hook =
-        GENERATE("begun", "ended", "verdict", "probing", "waiting", "on_verdict", "error", "skipped", "aborted");
+    const std::string hook = GENERATE("begun", "ended", "verdict", "probing", "waiting",
+                                      "on_verdict", "error", "skipped", "aborted");
     CAPTURE(hook);
-    auto probe =
-        bench.script({{Outcome::success, 2500ms}, asio::error::no_descriptors, Outcome::failure, Step::hang()});
-    auto worker =
-        std::make_unique<Bench::Worker>(bench.make(probe, {.period = 1s, .timeout = 5s, .failure_threshold = 1}));
+    auto probe = bench.script(
+        {{Outcome::success, 2500ms}, asio::error::no_descriptors, Outcome::failure, Step::hang()});
+    auto worker = std::make_unique<Bench::Worker>(
+        bench.make(probe, {.period = 1s, .timeout = 5s, .failure_threshold = 1}));
     bool destroyed = false;
     std::size_t said = 0;
     int aborted = 0;
@@ -276,7 +281,9 @@ TEST_CASE("destroyed inside any hook: silence from then on, and waits are aborte
     worker->start();
     for (int i = 0; i != 20 && !destroyed; ++i) {
         bench.clock.advance(500ms);
-        if (hook == "aborted" && worker && worker->snapshot().state == WorkerState::probing && i > 10) worker->pause();
+        if (hook == "aborted" && worker && worker->snapshot().state == WorkerState::probing &&
+            i > 10)
+            worker->pause();
     }
     CHECK(destroyed);
     bench.clock.advance(20s);
@@ -289,7 +296,8 @@ TEST_CASE("destroyed inside any hook: silence from then on, and waits are aborte
 
 TEST_CASE("destroyed inside the handler of its wait or stop") {
     Bench bench;
-    auto worker = std::make_unique<Bench::Worker>(bench.make(bench.script({Outcome::success}), quick));
+    auto worker =
+        std::make_unique<Bench::Worker>(bench.make(bench.script({Outcome::success}), quick));
     int told = 0;
     worker->async_wait(Health::passing, [&](std::error_code error, const Verdict& verdict) {
         worker.reset();
@@ -302,23 +310,23 @@ TEST_CASE("destroyed inside the handler of its wait or stop") {
         ++told;
     });
     worker->start();
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK(told == 2);
     worker = std::make_unique<Bench::Worker>(bench.make(bench.script({Step::hang()}), quick));
     worker->start();
-    bench.clock.settle();
+    bench.clock.run_ready();
     worker->async_stop([&](std::error_code) {
         worker.reset();
         ++told;
     });
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK(told == 3);
 }
 
 TEST_CASE("what a hook throws reaches the caller of run, and everything goes on") {
     Bench bench;
-    const std::string hook =
-        GENERATE("begun", "ended", "verdict", "probing", "waiting", "on_verdict", "error", "skipped", "paused");
+    const std::string hook = GENERATE("begun", "ended", "verdict", "probing", "waiting",
+                                      "on_verdict", "error", "skipped", "paused");
     CAPTURE(hook);
     auto probe = bench.script({Outcome::success,
                                {Outcome::success, 2500ms},
@@ -350,13 +358,14 @@ TEST_CASE("what a hook throws reaches the caller of run, and everything goes on"
     CHECK(caught == (thrown + 1) / 2);
     CHECK(worker.passing());
     CHECK(worker.snapshot().state == WorkerState::waiting);
-    const std::size_t looks = probe.looks();
+    const std::size_t looks = probe.attempts();
     const std::uint64_t attempts = worker.snapshot().attempts;
     CHECK(looks > 12);
-    CHECK(attempts >= looks); // one was called off before it had looked, where the hook kept it from that
+    CHECK(attempts >=
+          looks); // one was called off before it had looked, where the hook kept it from that
     bench.also = {};
     bench.clock.advance(3s);
-    CHECK(probe.looks() == looks + 3);
+    CHECK(probe.attempts() == looks + 3);
     CHECK(worker.snapshot().attempts == attempts + 3);
 }
 
@@ -426,7 +435,7 @@ TEST_CASE("every member may be called from inside any callback") {
     bench.clock.advance(4s);
     CHECK(here().snapshot().attempts >= before + 2);
     here().stop();
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK(waits_told == waits);
     worker.reset();
     moved.reset();
@@ -442,32 +451,33 @@ TEST_CASE("a limit's place is given back however the attempt ends") {
     auto other_probe = bench.script({Step::hang()});
     auto other = bench.make(other_probe, {.period = 1s, .timeout = 500ms});
     other.limit(limit);
-    std::optional<Bench::Worker> worker{bench.make(bench.script({Step::hang()}), {.period = 1s, .timeout = 500ms})};
+    std::optional<Bench::Worker> worker{
+        bench.make(bench.script({Step::hang()}), {.period = 1s, .timeout = 500ms})};
     worker->limit(limit);
     SECTION("destroyed when its beginning is told") {
         bench.also = [&](std::string_view name) {
             if (name == "begun") worker.reset();
         };
         worker->start();
-        bench.clock.settle();
+        bench.clock.run_ready();
     }
     SECTION("destroyed after a hook has thrown at its beginning") {
         bench.also = [&](std::string_view name) {
             if (name == "begun") throw std::runtime_error{"from begun"};
         };
         worker->start();
-        CHECK_THROWS_AS(bench.clock.settle(), std::runtime_error);
+        CHECK_THROWS_AS(bench.clock.run_ready(), std::runtime_error);
         worker.reset();
     }
     SECTION("destroyed in flight") {
         worker->start();
-        bench.clock.settle();
+        bench.clock.run_ready();
         CHECK(limit.in_flight() == 1);
         worker.reset();
     }
     SECTION("stopped in flight") {
         worker->start();
-        bench.clock.settle();
+        bench.clock.run_ready();
         worker->stop();
     }
     SECTION("timed out") {
@@ -476,50 +486,51 @@ TEST_CASE("a limit's place is given back however the attempt ends") {
     }
     SECTION("its gate was shut while it waited for the place") {
         other.start();
-        bench.clock.settle();
+        bench.clock.run_ready();
         worker->start(gate);
-        bench.clock.settle();
+        bench.clock.run_ready();
         CHECK(limit.waiting() == 1);
-        gate.shut();
+        gate.close();
         bench.clock.advance(10ms);
         other.stop();
     }
     SECTION("stopped, and started again, while it waited for the place") {
         other.start();
-        bench.clock.settle();
+        bench.clock.run_ready();
         worker->start();
-        bench.clock.settle();
+        bench.clock.run_ready();
         CHECK(limit.waiting() == 1);
         worker->stop();
         CHECK(limit.waiting() == 0);
         worker->start();
-        bench.clock.settle();
+        bench.clock.run_ready();
         CHECK(limit.waiting() == 1);
         worker.reset();
         CHECK(limit.waiting() == 0);
         other.stop();
     }
     bench.also = {};
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK(limit.in_flight() == 0);
     CHECK(limit.waiting() == 0);
 }
 
-TEST_CASE("a stop is over when the attempt has cleaned up, though the worker has been started again") {
+TEST_CASE(
+    "a stop is over when the attempt has cleaned up, though the worker has been started again") {
     Bench bench;
     auto probe = bench.script({Step::hang()});
     auto worker = bench.make(probe, {.period = 1s, .timeout = 500ms});
     worker.start();
-    bench.clock.settle();
+    bench.clock.run_ready();
     int told = 0;
     worker.async_stop([&](std::error_code error) {
         CHECK_FALSE(error);
         ++told;
     });
     worker.start();
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK(told == 1);
-    CHECK(probe.looks() == 2);
+    CHECK(probe.attempts() == 2);
 }
 
 TEST_CASE("changes are told in order, never nested") {
@@ -539,9 +550,10 @@ TEST_CASE("changes are told in order, never nested") {
         inside = false;
     });
     worker.start();
-    bench.clock.settle();
-    CHECK(told ==
-          std::vector<Health>{Health::passing, Health::failing}); // the replacement is failing as well: no difference
+    bench.clock.run_ready();
+    CHECK(told == std::vector<Health>{
+                      Health::passing,
+                      Health::failing}); // the replacement is failing as well: no difference
     bench.clock.advance(1s);
     CHECK(told == std::vector<Health>{Health::passing, Health::failing, Health::passing});
 }
@@ -560,32 +572,32 @@ TEST_CASE("waits: judged verdicts only, soon if it is so already, aborted by sto
     };
     worker.async_wait(Health::passing, note("a")); // before start
     worker.start();
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK(told.empty()); // passing, but only as the initial value
     bench.clock.advance(1s);
     CHECK(told == Lines{"a passing"});
     worker.async_wait(Health::passing, note("b"));
     CHECK(told.size() == 1);
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK(told.back() == "b passing");
     worker.async_wait(Health::failing, note("c"));
     worker.stop();
     CHECK(told.size() == 2);
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK(told.back() == "c aborted");
     worker.start();
     worker.async_wait(Health::passing, note("d"));
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK(told.back() == "d passing"); // a look since the start
     worker.target_replaced();
     worker.async_wait(Health::passing, note("e"));
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK(told.back() == "d passing"); // not judged since the replacement
     bench.clock.advance(1s);
     CHECK(told.back() == "e passing");
     worker.async_wait(Health::failing, note("f"));
     worker.target_gone();
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK(told.back() == "f failing");
 }
 
@@ -605,7 +617,7 @@ TEST_CASE("work: a started worker keeps run() going in every state, and lets go 
     CHECK(goes_on());
     gate.open();
     bench.clock.advance(1s);
-    CHECK(worker.snapshot().state == WorkerState::held);
+    CHECK(worker.snapshot().state == WorkerState::on_hold);
     CHECK(goes_on());
     worker.target_replaced();
     worker.target_gone();
@@ -628,32 +640,33 @@ TEST_CASE("probe_now says whether a look follows") {
     Bench bench;
     StartupGate gate{bench.io};
     auto probe = bench.script({Outcome::success});
-    auto worker = bench.make(probe, {.kind = ProbeKind::liveness, .period = 10s, .failure_threshold = 1});
+    auto worker =
+        bench.make(probe, {.kind = ProbeKind::liveness, .period = 10s, .failure_threshold = 1});
     CHECK_FALSE(worker.probe_now()); // stopped
     worker.start(gate);
     CHECK_FALSE(worker.probe_now()); // gated
     gate.open();
     bench.clock.advance(10s);
-    CHECK(probe.looks() >= 1);
-    const std::size_t looks = probe.looks();
+    CHECK(probe.attempts() >= 1);
+    const std::size_t looks = probe.attempts();
     bench.clock.advance(3s);
     CHECK(worker.probe_now());
-    CHECK(probe.looks() == looks);
-    bench.clock.settle();
-    CHECK(probe.looks() == looks + 1);
+    CHECK(probe.attempts() == looks);
+    bench.clock.run_ready();
+    CHECK(probe.attempts() == looks + 1);
     CHECK(worker.snapshot().next_at == bench.clock.now() + 10s); // the grid begins anew
     worker.pause();
     CHECK_FALSE(worker.probe_now());
     worker.resume();
-    bench.clock.settle();
-    CHECK(probe.looks() == looks + 2);
+    bench.clock.run_ready();
+    CHECK(probe.attempts() == looks + 2);
     worker.target_gone();
     CHECK_FALSE(worker.probe_now());
     worker.target_back();
     probe.push(Outcome::failure);
     CHECK(worker.probe_now());
-    bench.clock.settle();
-    CHECK(worker.snapshot().state == WorkerState::held);
+    bench.clock.run_ready();
+    CHECK(worker.snapshot().state == WorkerState::on_hold);
     CHECK_FALSE(worker.probe_now());
     worker.target_replaced();
     worker.target_terminating();
@@ -661,19 +674,23 @@ TEST_CASE("probe_now says whether a look follows") {
     CHECK(worker.passing());
     CHECK_FALSE(worker.probe_now());
 
-    auto delayed = bench.make(bench.script({Outcome::success}), {.initial_delay = 5s, .period = 10s});
+    auto delayed =
+        bench.make(bench.script({Outcome::success}), {.initial_delay = 5s, .period = 10s});
     delayed.start();
     CHECK_FALSE(delayed.probe_now());
 }
 
 TEST_CASE("update is all or nothing, and the kind stays") {
     Bench bench;
-    auto worker = bench.make(bench.script({Outcome::failure}), {.period = 10s, .failure_threshold = 3});
+    auto worker =
+        bench.make(bench.script({Outcome::failure}), {.period = 10s, .failure_threshold = 3});
     worker.start();
-    bench.clock.settle();
-    const ConfigErrors errors = worker.update({.kind = ProbeKind::liveness, .period = -1s, .timeout = 0s});
+    bench.clock.run_ready();
+    const ConfigErrors errors =
+        worker.update({.kind = ProbeKind::liveness, .period = -1s, .timeout = 0s});
     REQUIRE(errors.size() == 3);
-    CHECK((errors[0].field == "kind" && errors[1].field == "period" && errors[2].field == "timeout"));
+    CHECK(
+        (errors[0].field == "kind" && errors[1].field == "period" && errors[2].field == "timeout"));
     CHECK(worker.spec().period == 10s);
     CHECK(worker.update({.period = 2s, .failure_threshold = 2}).empty());
     CHECK(worker.spec() == ProbeSpec{.period = 2s, .failure_threshold = 2});
@@ -685,7 +702,8 @@ TEST_CASE("update is all or nothing, and the kind stays") {
 TEST_CASE("the execution context may go first; destruction is the one call left") {
     auto io = std::make_unique<asio::io_context>();
     int told = 0;
-    ProbeWorker worker{ExecProbe{*io, {.command = {"sleep", "60"}}}, {.kind = ProbeKind::liveness, .period = 1s}};
+    ProbeWorker worker{ExecProbe{*io, {.command = {"sleep", "60"}}},
+                       {.kind = ProbeKind::liveness, .period = 1s}};
     ProbeWorker tcp{TcpProbe{*io, {.port = 1}}, {.period = 1s}};
     ProbeGroup<> group{*io};
     group.readiness(ExecProbe{*io, {.command = {"sleep", "60"}}}, {});

@@ -8,11 +8,13 @@
 
 struct MyPolicy {
 #if MISTAKE == 1 // may throw
-    std::optional<probekit::Health> judge(const probekit::ProbeResult& result, const probekit::ProbeSpec&) {
+    std::optional<probekit::Health> judge(const probekit::ProbeResult& result,
+                                          const probekit::ProbeSpec&) {
 #elif MISTAKE == 2 // not what is asked for
     bool judge(const probekit::ProbeResult& result, const probekit::ProbeSpec&) noexcept {
 #else
-    std::optional<probekit::Health> judge(const probekit::ProbeResult& result, const probekit::ProbeSpec&) noexcept {
+    std::optional<probekit::Health> judge(const probekit::ProbeResult& result,
+                                          const probekit::ProbeSpec&) noexcept {
 #endif
 #if MISTAKE == 2
         return result.passed();

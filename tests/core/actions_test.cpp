@@ -26,7 +26,8 @@ const std::string nul(1, '\0');
 
 static_assert(std::is_aggregate_v<ExecAction> && std::is_aggregate_v<TcpSocketAction> &&
               std::is_aggregate_v<HttpGetAction>);
-static_assert(std::is_aggregate_v<ExecOptions> && std::is_aggregate_v<TcpOptions> && std::is_aggregate_v<HttpOptions>);
+static_assert(std::is_aggregate_v<ExecOptions> && std::is_aggregate_v<TcpOptions> &&
+              std::is_aggregate_v<HttpOptions>);
 
 TEST_CASE("Defaults are the kubelet's") {
     CHECK(HttpGetAction{}.path == "/");
@@ -44,7 +45,8 @@ TEST_CASE("A command must be there, and nothing in it may hold a NUL") {
     CHECK(fields(validate(ExecAction{})) == Fields{"command"});
     CHECK(fields(validate(ExecAction{.command = {""}})) == Fields{"command[0]"});
     CHECK(validate(ExecAction{.command = {"test", ""}}).empty()); // an empty argument is one
-    CHECK(fields(validate(ExecAction{.command = {"a" + nul, "b", "c" + nul}})) == Fields{"command[0]", "command[2]"});
+    CHECK(fields(validate(ExecAction{.command = {"a" + nul, "b", "c" + nul}})) ==
+          Fields{"command[0]", "command[2]"});
     CHECK(fields(validate(ExecAction{.command = {"a"}, .working_directory = "/tmp" + nul})) ==
           Fields{"working_directory"});
 }
@@ -54,9 +56,11 @@ TEST_CASE("Environment entries are NAME=value") {
         std::pair<std::string, bool>{"A=b", true}, std::pair<std::string, bool>{"A=", true},
         std::pair<std::string, bool>{"A=b=c", true}, std::pair<std::string, bool>{"A", false},
         std::pair<std::string, bool>{"=b", false}, std::pair<std::string, bool>{"", false},
-        std::pair<std::string, bool>{"A=b" + nul, false}, std::pair<std::string, bool>{"A" + nul + "=b", false});
+        std::pair<std::string, bool>{"A=b" + nul, false},
+        std::pair<std::string, bool>{"A" + nul + "=b", false});
     CAPTURE(entry);
-    const ConfigErrors errors = validate(ExecAction{.command = {"x"}, .environment = {"OK=1", entry}});
+    const ConfigErrors errors =
+        validate(ExecAction{.command = {"x"}, .environment = {"OK=1", entry}});
     CHECK(errors.empty() == good);
     if (!good) CHECK(fields(errors) == Fields{"environment[1]"});
 }
@@ -71,24 +75,28 @@ TEST_CASE("A port must be given, a host may be left out") {
 }
 
 TEST_CASE("Header names are tokens") {
-    const auto [name, good] =
-        GENERATE(std::pair<std::string, bool>{"X-A", true}, std::pair<std::string, bool>{"!#$%&'*+-.^_`|~09azAZ", true},
-                 std::pair<std::string, bool>{"", false}, std::pair<std::string, bool>{"X A", false},
-                 std::pair<std::string, bool>{"X:", false}, std::pair<std::string, bool>{"X\r\nY", false},
-                 std::pair<std::string, bool>{"X\t", false}, std::pair<std::string, bool>{"\xc3\xa4", false},
-                 std::pair<std::string, bool>{"X" + nul, false}, std::pair<std::string, bool>{"\"X\"", false});
+    const auto [name, good] = GENERATE(
+        std::pair<std::string, bool>{"X-A", true},
+        std::pair<std::string, bool>{"!#$%&'*+-.^_`|~09azAZ", true},
+        std::pair<std::string, bool>{"", false}, std::pair<std::string, bool>{"X A", false},
+        std::pair<std::string, bool>{"X:", false}, std::pair<std::string, bool>{"X\r\nY", false},
+        std::pair<std::string, bool>{"X\t", false}, std::pair<std::string, bool>{"\xc3\xa4", false},
+        std::pair<std::string, bool>{"X" + nul, false},
+        std::pair<std::string, bool>{"\"X\"", false});
     CAPTURE(name);
-    const ConfigErrors errors = validate(HttpGetAction{.port = 1, .headers = {{"Host", "x"}, {name, "v"}}});
+    const ConfigErrors errors =
+        validate(HttpGetAction{.port = 1, .headers = {{"Host", "x"}, {name, "v"}}});
     CHECK(errors.empty() == good);
     if (!good) CHECK(fields(errors) == Fields{"headers[1].name"});
 }
 
 TEST_CASE("Header values cannot break the line") {
-    const auto [value, good] =
-        GENERATE(std::pair<std::string, bool>{"", true}, std::pair<std::string, bool>{" padded ", true},
-                 std::pair<std::string, bool>{"\xc3\xa4\t;=", true}, std::pair<std::string, bool>{"1\r\nX-B: 2", false},
-                 std::pair<std::string, bool>{"1\n", false}, std::pair<std::string, bool>{"1\r", false},
-                 std::pair<std::string, bool>{"a" + nul + "b", false});
+    const auto [value, good] = GENERATE(
+        std::pair<std::string, bool>{"", true}, std::pair<std::string, bool>{" padded ", true},
+        std::pair<std::string, bool>{"\xc3\xa4\t;=", true},
+        std::pair<std::string, bool>{"1\r\nX-B: 2", false},
+        std::pair<std::string, bool>{"1\n", false}, std::pair<std::string, bool>{"1\r", false},
+        std::pair<std::string, bool>{"a" + nul + "b", false});
     CAPTURE(value);
     const ConfigErrors errors = validate(HttpGetAction{.port = 1, .headers = {{"X-A", value}}});
     CHECK(errors.empty() == good);
@@ -115,7 +123,8 @@ TEST_CASE("The kubelet's name is made of its Kubernetes' version") {
 
 TEST_CASE("Actions compare by all that they say") {
     CHECK(ExecAction{.command = {"a"}} == ExecAction{.command = {"a"}});
-    CHECK_FALSE(ExecAction{.command = {"a"}} == ExecAction{.command = {"a"}, .inherit_environment = false});
+    CHECK_FALSE(ExecAction{.command = {"a"}} ==
+                ExecAction{.command = {"a"}, .inherit_environment = false});
     CHECK_FALSE(TcpSocketAction{.port = 1} == TcpSocketAction{.host = "h", .port = 1});
     CHECK_FALSE(HttpGetAction{.port = 1} == HttpGetAction{.port = 1, .headers = {{"A", "b"}}});
     CHECK_FALSE(ProbeAction{HttpGetAction{.port = 1}} == ProbeAction{TcpSocketAction{.port = 1}});

@@ -72,8 +72,8 @@ TEST_CASE("Local faults are the prober's own trouble, of either category") {
 }
 
 TEST_CASE("What the target or the network did is no local fault") {
-    const int number =
-        GENERATE(0, ECONNREFUSED, ETIMEDOUT, ECONNRESET, EHOSTUNREACH, ENETUNREACH, ECANCELED, ENOENT, EPIPE);
+    const int number = GENERATE(0, ECONNREFUSED, ETIMEDOUT, ECONNRESET, EHOSTUNREACH, ENETUNREACH,
+                                ECANCELED, ENOENT, EPIPE);
     CHECK_FALSE(is_local_fault({number, std::system_category()}));
     CHECK_FALSE(is_local_fault({number, std::generic_category()}));
 }
@@ -84,25 +84,30 @@ TEST_CASE("to_std makes codes of every Asio equal to std::errc") {
     CHECK(to_std({1, asio_netdb}) == Errc::no_such_host);
     CHECK(to_std({9, asio_addrinfo}) == Errc::no_such_host);
 
-    // Unchanged: cancellation, which users compare with asio::error::operation_aborted, and all else.
-    const auto code =
-        GENERATE(std::error_code{}, std::error_code{ECANCELED, asio_system}, std::error_code{2, asio_misc},
-                 std::error_code{ECONNREFUSED, std::system_category()},
-                 std::error_code{ECONNREFUSED, std::generic_category()}, make_error_code(Errc::bad_redirect));
+    // Unchanged: cancellation, which users compare with asio::error::operation_aborted, and all
+    // else.
+    const auto code = GENERATE(std::error_code{}, std::error_code{ECANCELED, asio_system},
+                               std::error_code{2, asio_misc},
+                               std::error_code{ECONNREFUSED, std::system_category()},
+                               std::error_code{ECONNREFUSED, std::generic_category()},
+                               make_error_code(Errc::bad_redirect));
     CHECK(to_std(code) == code);
     CHECK(to_std(code).category() == code.category());
 }
 
 TEST_CASE("A ConfigError names its field") {
-    CHECK(ConfigError{"period", "must be greater than zero"}.message() == "period: must be greater than zero");
+    CHECK(ConfigError{"period", "must be greater than zero"}.message() ==
+          "period: must be greater than zero");
     CHECK(ConfigError{"", "no handler"}.message() == "no handler");
     CHECK(ConfigError{"a", "b"} == ConfigError{"a", "b"});
     CHECK(ConfigError{"a", "b"} != ConfigError{"a", "c"});
 }
 
 TEST_CASE("A ConfigException lists all mistakes") {
-    const ConfigException thrown{{{"period", "must be greater than zero"}, {"timeout", "must be greater than zero"}}};
-    CHECK(std::string{thrown.what()} == "period: must be greater than zero; timeout: must be greater than zero");
+    const ConfigException thrown{
+        {{"period", "must be greater than zero"}, {"timeout", "must be greater than zero"}}};
+    CHECK(std::string{thrown.what()} ==
+          "period: must be greater than zero; timeout: must be greater than zero");
     CHECK(thrown.errors().size() == 2);
     CHECK(thrown.errors()[1].field == "timeout");
     static_assert(std::is_base_of_v<std::invalid_argument, ConfigException>);

@@ -19,7 +19,8 @@ bool is_translated = false;
 
 } // namespace
 
-/// Taken before libc's, and what std::error_code::message() asks: as in a program that has set another locale.
+/// Taken before libc's, and what std::error_code::message() asks: as in a program that has set
+/// another locale.
 extern "C" char* strerror(int number) noexcept {
     static const auto real = reinterpret_cast<char* (*)(int)>(::dlsym(RTLD_NEXT, "strerror"));
     static char other[] = "Verbindungsaufbau abgelehnt";
@@ -42,8 +43,10 @@ const std::string cannot = "rpc error: code = Unknown desc = failed to exec in c
 TEST_CASE("What could not be executed is named whole, blanks included, and without its arguments") {
     CHECK(spawn_message({"/opt/my tool", "a b"}, std::errc::no_such_file_or_directory) ==
           cannot + "fork/exec /opt/my tool: no such file or directory");
-    CHECK(spawn_message({"./x"}, std::errc::permission_denied) == cannot + "fork/exec ./x: permission denied");
-    CHECK(spawn_message({"/x"}, std::errc::executable_format_error) == cannot + "fork/exec /x: exec format error");
+    CHECK(spawn_message({"./x"}, std::errc::permission_denied) ==
+          cannot + "fork/exec ./x: permission denied");
+    CHECK(spawn_message({"/x"}, std::errc::executable_format_error) ==
+          cannot + "fork/exec /x: exec format error");
 }
 
 TEST_CASE("A program that is not in PATH is not found there, as Go says it") {
@@ -60,12 +63,15 @@ TEST_CASE("A command that took too long is quoted as Go quotes") {
     const std::vector<std::string> command{"sh", "-c", "echo \"a\\b\"\nsleep 9"};
     CHECK(detail::exec_message(command, result, {}) ==
           R"(command timed out: "sh -c echo \"a\\b\"\nsleep 9" timed out after 1.5s)");
-    CHECK(detail::exec_message({"sleep", "10"}, result, 2s) == R"(command timed out: "sleep 10" timed out after 2s)");
+    CHECK(detail::exec_message({"sleep", "10"}, result, 2s) ==
+          R"(command timed out: "sleep 10" timed out after 2s)");
 }
 
 TEST_CASE("Any other end of a command says what it wrote") {
-    CHECK(detail::exec_message({"x"}, ProbeResult::failure("bad\n", Errc::exit_status), {}) == "bad\n");
-    CHECK(detail::exec_message({"x"}, ProbeResult::failure("", Errc::killed_by_signal), {}).empty());
+    CHECK(detail::exec_message({"x"}, ProbeResult::failure("bad\n", Errc::exit_status), {}) ==
+          "bad\n");
+    CHECK(
+        detail::exec_message({"x"}, ProbeResult::failure("", Errc::killed_by_signal), {}).empty());
 }
 
 #if defined(__GLIBC__)
@@ -83,15 +89,22 @@ TEST_CASE("A system error is said in the same words in every locale") {
 
 TEST_CASE("What dialling ended with is said in Go's words") {
     const auto code = [](std::errc why) { return std::make_error_code(why); };
-    CHECK(detail::dial_message("127.0.0.1", "127.0.0.1:80", Phase::connect, code(std::errc::connection_refused)) ==
+    CHECK(detail::dial_message("127.0.0.1", "127.0.0.1:80", Phase::connect,
+                               code(std::errc::connection_refused)) ==
           "dial tcp 127.0.0.1:80: connect: connection refused");
-    CHECK(detail::dial_message("::1", "[::1]:80", Phase::connect, Errc::timed_out) == "dial tcp [::1]:80: i/o timeout");
-    CHECK(detail::dial_message("", "/run/app.sock", Phase::connect, code(std::errc::no_such_file_or_directory),
-                               "unix") == "dial unix /run/app.sock: connect: no such file or directory");
-    CHECK(detail::dial_message("x", "", Phase::resolve, Errc::no_such_host) == "dial tcp: lookup x: no such host");
-    CHECK(detail::dial_message("x", "", Phase::resolve, Errc::timed_out) == "dial tcp: lookup x: i/o timeout");
-    CHECK(detail::dial_message("127.0.0.1", "127.0.0.1:80", Phase::connect, code(std::errc::network_unreachable)) ==
+    CHECK(detail::dial_message("::1", "[::1]:80", Phase::connect, Errc::timed_out) ==
+          "dial tcp [::1]:80: i/o timeout");
+    CHECK(detail::dial_message("", "/run/app.sock", Phase::connect,
+                               code(std::errc::no_such_file_or_directory), "unix") ==
+          "dial unix /run/app.sock: connect: no such file or directory");
+    CHECK(detail::dial_message("x", "", Phase::resolve, Errc::no_such_host) ==
+          "dial tcp: lookup x: no such host");
+    CHECK(detail::dial_message("x", "", Phase::resolve, Errc::timed_out) ==
+          "dial tcp: lookup x: i/o timeout");
+    CHECK(detail::dial_message("127.0.0.1", "127.0.0.1:80", Phase::connect,
+                               code(std::errc::network_unreachable)) ==
           "dial tcp 127.0.0.1:80: connect: network is unreachable");
-    CHECK(detail::dial_message("127.0.0.1", "127.0.0.1:80", Phase::connect, code(std::errc::too_many_files_open)) ==
+    CHECK(detail::dial_message("127.0.0.1", "127.0.0.1:80", Phase::connect,
+                               code(std::errc::too_many_files_open)) ==
           "dial tcp 127.0.0.1:80: socket: too many open files");
 }

@@ -19,7 +19,7 @@ struct All {
     void attempt_ended(const AttemptEnded&) { seen->push_back("ended"); }
     void verdict_changed(const Verdict&) { seen->push_back("verdict"); }
     void state_changed(const StateChanged&) { seen->push_back("state"); }
-    void looks_skipped(const LooksSkipped&) { seen->push_back("skipped"); }
+    void checks_skipped(const ChecksSkipped&) { seen->push_back("skipped"); }
 };
 struct VerdictsOnly {
     int count = 0;
@@ -32,7 +32,7 @@ struct Anything {
     void state_changed(const auto&) {}
 };
 struct Final final {
-    void looks_skipped(const LooksSkipped&) {}
+    void checks_skipped(const ChecksSkipped&) {}
 };
 struct MoveOnly {
     std::unique_ptr<int> count = std::make_unique<int>(0);
@@ -66,12 +66,14 @@ struct Immovable {
 
 } // namespace
 
-static_assert(Observer<All> && Observer<VerdictsOnly> && Observer<ByValue> && Observer<Anything> && Observer<Final> &&
-              Observer<MoveOnly> && Observer<Returning>);
+static_assert(Observer<All> && Observer<VerdictsOnly> && Observer<ByValue> && Observer<Anything> &&
+              Observer<Final> && Observer<MoveOnly> && Observer<Returning>);
 static_assert(Observer<NoObserver>);
-static_assert(Observer<std::reference_wrapper<All>> && Observer<std::reference_wrapper<NoObserver>>);
+static_assert(Observer<std::reference_wrapper<All>> &&
+              Observer<std::reference_wrapper<NoObserver>>);
 static_assert(!Observer<NoHooks> && !Observer<std::reference_wrapper<NoHooks>> && !Observer<int>);
-static_assert(!Observer<WrongArgument> && !Observer<ByReference> && !Observer<OneRightOneWrong> && !Observer<Private>);
+static_assert(!Observer<WrongArgument> && !Observer<ByReference> && !Observer<OneRightOneWrong> &&
+              !Observer<Private>);
 static_assert(!Observer<Immovable> && Observer<std::reference_wrapper<Immovable>>);
 static_assert(std::is_empty_v<NoObserver>);
 
@@ -85,7 +87,7 @@ TEST_CASE("Observers: each in turn, each with its own hooks") {
     both.attempt_ended({.result = result});
     both.verdict_changed({});
     both.state_changed({});
-    both.looks_skipped({});
+    both.checks_skipped({});
     CHECK(seen == std::vector<std::string>{"begun", "ended", "verdict", "state", "skipped"});
     CHECK(counter.count == 1);
     CHECK(both.get<1>().count == 1);
@@ -95,8 +97,9 @@ TEST_CASE("Observers: each in turn, each with its own hooks") {
 TEST_CASE("Observers have only the hooks that some part has") {
     using Two = Observers<VerdictsOnly, Final>;
     static_assert(Observer<Two>);
-    static_assert(detail::SeesVerdictChanged<Two> && detail::SeesLooksSkipped<Two>);
-    static_assert(!detail::SeesAttemptBegun<Two> && !detail::SeesAttemptEnded<Two> && !detail::SeesStateChanged<Two>);
+    static_assert(detail::SeesVerdictChanged<Two> && detail::SeesChecksSkipped<Two>);
+    static_assert(!detail::SeesAttemptBegun<Two> && !detail::SeesAttemptEnded<Two> &&
+                  !detail::SeesStateChanged<Two>);
     static_assert(Observer<Observers<Two, NoObserver, std::reference_wrapper<Two>>>);
     static_assert(!Observer<Observers<NoObserver>>);
 

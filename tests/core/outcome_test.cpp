@@ -19,9 +19,11 @@ static_assert(to_string(ProbeKind::startup) == "Startup");
 static_assert(to_string(ProbeKind::liveness) == "Liveness");
 static_assert(to_string(ProbeKind::readiness) == "Readiness");
 
-static_assert(noexcept(to_string(Outcome::success)) && noexcept(to_string(Health::unknown)) && noexcept(
-    to_string(ProbeKind::startup)) && noexcept(to_string(Phase::none)));
-static_assert(sizeof(Outcome) == 1 && sizeof(Health) == 1 && sizeof(ProbeKind) == 1 && sizeof(Phase) == 1);
+static_assert(
+    noexcept(to_string(Outcome::success)) && noexcept(to_string(Health::unknown)) && noexcept(
+        to_string(ProbeKind::startup)) && noexcept(to_string(Phase::none)));
+static_assert(sizeof(Outcome) == 1 && sizeof(Health) == 1 && sizeof(ProbeKind) == 1 &&
+              sizeof(Phase) == 1);
 
 TEST_CASE("Phases are named in the order they are gone through") {
     constexpr std::string_view names[] = {"none",     "resolve", "connect", "handshake", "request",

@@ -39,7 +39,8 @@ static_assert(Policy<KubeletPolicy> && Policy<MoveOnly>);
 static_assert(!Policy<MayThrow> && !Policy<SaysBool> && !Policy<Immovable> && !Policy<int>);
 static_assert(sizeof(KubeletPolicy) == 8);
 
-TEST_CASE("The kubelet's policy: nothing below the threshold, then what the run says, at each result") {
+TEST_CASE(
+    "The kubelet's policy: nothing below the threshold, then what the run says, at each result") {
     KubeletPolicy policy;
     CHECK(policy.judge(success, spec) == std::nullopt);
     CHECK(policy.judge(success, spec) == Health::passing);

@@ -24,7 +24,8 @@ static_assert(Pacing{}.cadence == Cadence::grid && Pacing{}.spread == 0s && Paci
               Pacing{}.seed == 0);
 
 static_assert(is_valid(ProbeSpec{}));
-static_assert(is_valid(ProbeSpec{.kind = ProbeKind::liveness, .period = 500ms, .failure_threshold = 2}));
+static_assert(is_valid(ProbeSpec{
+    .kind = ProbeKind::liveness, .period = 500ms, .failure_threshold = 2}));
 static_assert(!is_valid(ProbeSpec{.kind = ProbeKind::liveness, .success_threshold = 2}));
 static_assert(ProbeSpec{.period = 1s} == ProbeSpec{.period = 1000ms});
 static_assert(ProbeSpec{.period = 1s} != ProbeSpec{.period = 2s});
@@ -42,11 +43,15 @@ TEST_CASE("Mistakes name their field; is_valid agrees") {
         {{.period = 0s}, {{"period", "must be greater than zero"}}},
         {{.timeout = -1s}, {{"timeout", "must be greater than zero"}}},
         {{.success_threshold = 0}, {{"success_threshold", "must be greater than zero"}}},
-        {{.kind = ProbeKind::liveness, .success_threshold = 0}, {{"success_threshold", "must be greater than zero"}}},
-        {{.kind = ProbeKind::liveness, .success_threshold = 2}, {{"success_threshold", "must be 1"}}},
-        {{.kind = ProbeKind::startup, .success_threshold = 2}, {{"success_threshold", "must be 1"}}},
+        {{.kind = ProbeKind::liveness, .success_threshold = 0},
+         {{"success_threshold", "must be greater than zero"}}},
+        {{.kind = ProbeKind::liveness, .success_threshold = 2},
+         {{"success_threshold", "must be 1"}}},
+        {{.kind = ProbeKind::startup, .success_threshold = 2},
+         {{"success_threshold", "must be 1"}}},
         {{.failure_threshold = -3}, {{"failure_threshold", "must be greater than zero"}}},
-        {{.termination_grace_period = 1s}, {{"termination_grace_period", "must not be set for readiness"}}},
+        {{.termination_grace_period = 1s},
+         {{"termination_grace_period", "must not be set for readiness"}}},
         {{.kind = ProbeKind::liveness, .termination_grace_period = 0s},
          {{"termination_grace_period", "must be greater than zero"}}},
         {{.pacing = {.spread = -1s}}, {{"pacing.spread", "must not be negative"}}},
@@ -77,15 +82,19 @@ TEST_CASE("Mistakes name their field; is_valid agrees") {
     }
 }
 
-// Dies just after a good look: a period until the next, two more periods, and the last look's timeout.
+// Dies just after a good look: a period until the next, two more periods, and the last look's
+// timeout.
 static_assert(worst_case_detection(ProbeSpec{}) == 31s);
 static_assert(worst_case_recovery(ProbeSpec{}) == 11s);
-static_assert(worst_case_detection(ProbeSpec{.period = 1s, .timeout = 3s, .failure_threshold = 2}) == 7s);
-static_assert(worst_case_recovery(ProbeSpec{.period = 2s, .timeout = 1s, .success_threshold = 3}) == 7s);
-static_assert(worst_case_detection(ProbeSpec{.period = 2s, .failure_threshold = 1, .pacing = {.jitter = 500ms}}) ==
-              3500ms);
+static_assert(worst_case_detection(ProbeSpec{
+                  .period = 1s, .timeout = 3s, .failure_threshold = 2}) == 7s);
+static_assert(worst_case_recovery(ProbeSpec{.period = 2s, .timeout = 1s, .success_threshold = 3}) ==
+              7s);
+static_assert(worst_case_detection(ProbeSpec{
+                  .period = 2s, .failure_threshold = 1, .pacing = {.jitter = 500ms}}) == 3500ms);
 // "Never" stays never.
 static_assert(worst_case_detection(ProbeSpec{.period = Duration::max()}) == Duration::max());
 static_assert(worst_case_detection(ProbeSpec{.timeout = Duration::max()}) == Duration::max());
-static_assert(worst_case_detection(ProbeSpec{.period = 24h, .failure_threshold = std::numeric_limits<int>::max()}) ==
+static_assert(worst_case_detection(ProbeSpec{
+                  .period = 24h, .failure_threshold = std::numeric_limits<int>::max()}) ==
               Duration::max());

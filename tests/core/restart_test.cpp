@@ -12,11 +12,13 @@ static_assert(ExitStatus{}.ok());
 static_assert(!ExitStatus{.code = 1}.ok() && !ExitStatus{.signal = 9}.ok());
 static_assert(ExitStatus{.code = 3}.as_shell() == 3 && ExitStatus{.signal = 9}.as_shell() == 137);
 
-static_assert(should_restart(RestartPolicy::always, {}) && should_restart(RestartPolicy::always, {.code = 1}));
+static_assert(should_restart(RestartPolicy::always, {}) &&
+              should_restart(RestartPolicy::always, {.code = 1}));
 static_assert(!should_restart(RestartPolicy::on_failure, {}) &&
               should_restart(RestartPolicy::on_failure, {.code = 1}) &&
               should_restart(RestartPolicy::on_failure, {.signal = 15}));
-static_assert(!should_restart(RestartPolicy::never, {}) && !should_restart(RestartPolicy::never, {.code = 1}));
+static_assert(!should_restart(RestartPolicy::never, {}) &&
+              !should_restart(RestartPolicy::never, {.code = 1}));
 
 namespace {
 
@@ -40,10 +42,13 @@ using Waits = std::vector<Duration>;
 
 TEST_CASE("Exits: at once, then 10 s doubling to 300 s") {
     CHECK(waits(RestartBackOff{}, 9) == Waits{0s, 10s, 20s, 40s, 80s, 160s, 300s, 300s, 300s});
-    CHECK(waits(RestartBackOff{{.base = 1s, .max = 60s}}, 8) == Waits{0s, 1s, 2s, 4s, 8s, 16s, 32s, 60s});
-    CHECK(waits(RestartBackOff{{.base = 10s, .max = 4s}}, 4) == Waits{0s, 4s, 4s, 4s}); // the cap caps the base
+    CHECK(waits(RestartBackOff{{.base = 1s, .max = 60s}}, 8) ==
+          Waits{0s, 1s, 2s, 4s, 8s, 16s, 32s, 60s});
+    CHECK(waits(RestartBackOff{{.base = 10s, .max = 4s}}, 4) ==
+          Waits{0s, 4s, 4s, 4s}); // the cap caps the base
     CHECK(waits(RestartBackOff{{.base = 0s}}, 4) == Waits{0s, 0s, 0s, 0s});
-    CHECK(waits(RestartBackOff{{.base = Duration::max() / 2 - 100s, .max = Duration::max()}}, 2).size() == 2);
+    CHECK(waits(RestartBackOff{{.base = Duration::max() / 2 - 100s, .max = Duration::max()}}, 2)
+              .size() == 2);
 }
 
 TEST_CASE("It can be asked at compile time") {
@@ -81,7 +86,8 @@ TEST_CASE("Kills for a probe: the wait counts from the exit before") {
     CHECK(back_off.current() == 80s);
 }
 
-TEST_CASE("A kill that meets a wait may be waited from itself, as a kubelet does; one that meets none never waits") {
+TEST_CASE("A kill that meets a wait may be waited from itself, as a kubelet does; one that meets "
+          "none never waits") {
     RestartBackOff back_off{{.wait_from_kill = true}};
     Waits starts;
     for (const Duration killed : {43s, 85s, 127s, 169s, 211s, 253s, 375s})

@@ -33,7 +33,8 @@ TEST_CASE("Success and warning pass") {
 }
 
 TEST_CASE("Results made by hand are complete") {
-    const ProbeResult result = ProbeResult::failure("not today", make_error_code(Errc::exit_status));
+    const ProbeResult result =
+        ProbeResult::failure("not today", make_error_code(Errc::exit_status));
     CHECK(result.outcome == Outcome::failure);
     CHECK(result.phase == Phase::finish);
     CHECK(result.output == "not today");
@@ -45,7 +46,8 @@ TEST_CASE("Results made by hand are complete") {
 
 TEST_CASE("The message of a user's result is its output, else what the cause says") {
     CHECK(ProbeResult::failure("not today", Errc::exit_status).message() == "not today");
-    CHECK(ProbeResult::failure(Errc::timed_out).message() == make_error_code(Errc::timed_out).message());
+    CHECK(ProbeResult::failure(Errc::timed_out).message() ==
+          make_error_code(Errc::timed_out).message());
     CHECK(ProbeResult::failure(std::make_error_code(std::errc::connection_refused)).message() ==
           std::make_error_code(std::errc::connection_refused).message());
     CHECK(ProbeResult::success("fine").message() == "fine");
@@ -60,8 +62,10 @@ class AsioSystem final : public std::error_category {
 } // namespace
 
 TEST_CASE("Causes go through to_std") {
-    CHECK(ProbeResult::failure(std::error_code{ECONNREFUSED, asio_system}).cause == std::errc::connection_refused);
-    CHECK(ProbeResult::failure("x", std::error_code{ECONNREFUSED, asio_system}).cause == std::errc::connection_refused);
+    CHECK(ProbeResult::failure(std::error_code{ECONNREFUSED, asio_system}).cause ==
+          std::errc::connection_refused);
+    CHECK(ProbeResult::failure("x", std::error_code{ECONNREFUSED, asio_system}).cause ==
+          std::errc::connection_refused);
 }
 
 TEST_CASE("Phase times add up to the total, by construction") {
@@ -76,9 +80,11 @@ TEST_CASE("Phase times add up to the total, by construction") {
 }
 
 TEST_CASE("A probe's target renders the message, and learns which timeout to show") {
-    struct Named final : detail::Target {
-        std::string message(const ProbeResult& result, std::optional<Duration> shown) const override {
-            return result.output + (shown ? "/" + detail::go_duration(*shown) : std::string{"/as it ran"});
+    struct Named final : detail::MessageContext {
+        std::string message(const ProbeResult& result,
+                            std::optional<Duration> shown) const override {
+            return result.output +
+                   (shown ? "/" + detail::go_duration(*shown) : std::string{"/as it ran"});
         }
     };
     ProbeResult result = ProbeResult::failure("out");

@@ -8,7 +8,8 @@
 using namespace probekit;
 using namespace std::chrono_literals;
 
-// The machine around it is tested in worker_grid_test.cpp; here that it works alone, and at compile time.
+// The machine around it is tested in worker_grid_test.cpp; here that it works alone, and at compile
+// time.
 namespace {
 constexpr TimePoint at(Duration since_start) { return TimePoint{since_start}; }
 } // namespace
@@ -29,9 +30,9 @@ static_assert([] {
     Schedule schedule;
     schedule.start(spec, at(0s), at(0s), 0);
     const bool first = schedule.delayed(spec, at(4s)) && schedule.plan(spec, at(0s)) == at(6s);
-    const int none = schedule.begin_look(spec, at(6s));
+    const int none = schedule.begin_check(spec, at(6s));
     const bool second = schedule.plan(spec, at(6s)) == at(8s);
-    const int three = schedule.begin_look(spec, at(15s));
+    const int three = schedule.begin_check(spec, at(15s));
     return first && none == 0 && second && three == 3 && schedule.next_point() == at(16s);
 }());
 
@@ -40,7 +41,7 @@ TEST_CASE("The number of lost points stays an int") {
     Schedule schedule;
     schedule.start(spec, at(0s), at(0s), 0);
     CHECK(schedule.plan(spec, at(0s)) == at(0s));
-    CHECK(schedule.begin_look(spec, at(1h)) == std::numeric_limits<int>::max());
+    CHECK(schedule.begin_check(spec, at(1h)) == std::numeric_limits<int>::max());
     CHECK(schedule.next_point() == at(1h + 1ns));
 }
 

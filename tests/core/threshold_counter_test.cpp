@@ -62,7 +62,8 @@ TEST_CASE("A run ends at the largest int: a look each millisecond gets there in 
         bool last;
         char padding[3];
     };
-    auto counter = std::bit_cast<ThresholdCounter>(Layout{std::numeric_limits<int>::max() - 1, true, {}});
+    auto counter =
+        std::bit_cast<ThresholdCounter>(Layout{std::numeric_limits<int>::max() - 1, true, {}});
     REQUIRE(counter.run() == std::numeric_limits<int>::max() - 1);
     CHECK(counter.count(true) == std::numeric_limits<int>::max());
     CHECK(counter.count(true) == std::numeric_limits<int>::max());

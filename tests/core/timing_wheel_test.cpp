@@ -45,11 +45,12 @@ TEST_CASE("an empty wheel has nothing due, ever") {
 }
 
 TEST_CASE("a node fires at its very nanosecond and not before, at every level") {
-    const Duration span =
-        GENERATE(Duration{0}, Duration{1}, Duration{999'999}, Duration{1ms}, Duration{255ms}, Duration{256ms},
-                 Duration{257ms}, Duration{65'535ms}, Duration{65'536ms}, Duration{5min}, Duration{6h},
-                 Duration{24h * 40}, Duration{24h * 60}, Duration{24h * 365 * 20});
-    const TimePoint origin = GENERATE(TimePoint{}, TimePoint{Duration{1'234'567'891'234'567}}, TimePoint{-3s});
+    const Duration span = GENERATE(
+        Duration{0}, Duration{1}, Duration{999'999}, Duration{1ms}, Duration{255ms},
+        Duration{256ms}, Duration{257ms}, Duration{65'535ms}, Duration{65'536ms}, Duration{5min},
+        Duration{6h}, Duration{24h * 40}, Duration{24h * 60}, Duration{24h * 365 * 20});
+    const TimePoint origin =
+        GENERATE(TimePoint{}, TimePoint{Duration{1'234'567'891'234'567}}, TimePoint{-3s});
     TimingWheel wheel{origin};
     Entry entry;
     wheel.insert(entry, origin + span);
@@ -79,8 +80,10 @@ TEST_CASE("what is overdue when it is put in fires at the next turn") {
     CHECK(due_at(wheel, zero + 10s).size() == 2);
 }
 
-TEST_CASE("what is due within one millisecond fires in the order of its time, at the same time in the order it came") {
-    const Duration ahead = GENERATE(Duration{0}, Duration{5ms}, Duration{300ms}, Duration{24h * 60});
+TEST_CASE("what is due within one millisecond fires in the order of its time, at the same time in "
+          "the order it came") {
+    const Duration ahead =
+        GENERATE(Duration{0}, Duration{5ms}, Duration{300ms}, Duration{24h * 60});
     const bool at_once = GENERATE(false, true);
     TimingWheel wheel{zero};
     std::vector<Entry> entries(100);
@@ -88,14 +91,17 @@ TEST_CASE("what is due within one millisecond fires in the order of its time, at
     for (int i = 0; i != 100; ++i) {
         entries[static_cast<std::size_t>(i)].id = i;
         expected[static_cast<std::size_t>(i)] = i;
-        wheel.insert(entries[static_cast<std::size_t>(i)], zero + ahead + Duration{1000 * (i * 37 % 50)});
+        wheel.insert(entries[static_cast<std::size_t>(i)],
+                     zero + ahead + Duration{1000 * (i * 37 % 50)});
     }
     const auto time_of = [](int id) { return id * 37 % 50; };
-    std::stable_sort(expected.begin(), expected.end(), [&](int a, int b) { return time_of(a) < time_of(b); });
+    std::stable_sort(expected.begin(), expected.end(),
+                     [&](int a, int b) { return time_of(a) < time_of(b); });
     std::vector<int> fired;
     for (int step = at_once ? 49 : 0; step != 50; ++step) {
         CHECK(wheel.next_due() == zero + ahead + (at_once ? Duration{} : Duration{1000 * step}));
-        for (const int id : due_at(wheel, zero + ahead + Duration{1000 * step})) fired.push_back(id);
+        for (const int id : due_at(wheel, zero + ahead + Duration{1000 * step}))
+            fired.push_back(id);
     }
     CHECK(fired == expected);
     CHECK(wheel.empty());
@@ -152,7 +158,8 @@ TEST_CASE("time that goes backwards fires nothing and loses nothing") {
 TEST_CASE("pop_any empties a wheel of nodes near and far") {
     TimingWheel wheel{zero};
     std::vector<std::unique_ptr<Entry>> entries;
-    for (const Duration span : {Duration{0}, Duration{3ms}, Duration{10min}, Duration{24h * 1000}}) {
+    for (const Duration span :
+         {Duration{0}, Duration{3ms}, Duration{10min}, Duration{24h * 1000}}) {
         entries.push_back(std::make_unique<Entry>());
         wheel.insert(*entries.back(), zero + span);
     }
@@ -164,14 +171,18 @@ TEST_CASE("pop_any empties a wheel of nodes near and far") {
     CHECK(wheel.empty());
 }
 
-TEST_CASE("periods of any mixture fire in the order of their time, at the same time in the order they were put in") {
-    const auto periods = GENERATE(std::vector<Duration>{10s}, std::vector<Duration>{1s, 10s, 3s},
-                                  std::vector<Duration>{50ms, 2min, 7s, 300ms}, std::vector<Duration>{10s, 6h});
-    const Duration step = GENERATE(Duration{0}, Duration{70ms}, Duration{40s}); // 0: from one due point to the next
+TEST_CASE("periods of any mixture fire in the order of their time, at the same time in the order "
+          "they were put in") {
+    const auto periods =
+        GENERATE(std::vector<Duration>{10s}, std::vector<Duration>{1s, 10s, 3s},
+                 std::vector<Duration>{50ms, 2min, 7s, 300ms}, std::vector<Duration>{10s, 6h});
+    const Duration step =
+        GENERATE(Duration{0}, Duration{70ms}, Duration{40s}); // 0: from one due point to the next
     TimingWheel wheel{zero};
     std::multimap<TimePoint, int> model;
     std::vector<Entry> entries(200);
-    Entry timeout; // put in and taken out again with each firing, and between the times of the others
+    Entry
+        timeout; // put in and taken out again with each firing, and between the times of the others
     const auto arm = [&](int id, TimePoint from) {
         const TimePoint due = from + periods[static_cast<std::size_t>(id) % periods.size()];
         wheel.insert(entries[static_cast<std::size_t>(id)], due);
@@ -192,7 +203,8 @@ TEST_CASE("periods of any mixture fire in the order of their time, at the same t
         for (const int id : due) {
             wheel.insert(timeout, now + 1s);
             wheel.erase(timeout);
-            arm(id, std::max(entries[static_cast<std::size_t>(id)].due(), now - 1s)); // late, if steps are long
+            arm(id, std::max(entries[static_cast<std::size_t>(id)].due(),
+                             now - 1s)); // late, if steps are long
             ++fired;
         }
         REQUIRE(wheel.next_due() == model.begin()->first);
@@ -211,12 +223,14 @@ TEST_CASE("random traffic gives what a sorted map gives") {
         entries.push_back(std::make_unique<Entry>());
         entries.back()->id = i;
     }
-    // Spans of every size: the exponent is what is drawn evenly. Half of the moments are round ones, so that nodes which
-    // were put in at very different times are due at the same.
-    const auto span = [&] { return Duration{static_cast<Duration::rep>(random() >> (random() % 45 + 16))}; };
+    // Spans of every size: the exponent is what is drawn evenly. Half of the moments are round
+    // ones, so that nodes which were put in at very different times are due at the same.
+    const auto span = [&] {
+        return Duration{static_cast<Duration::rep>(random() >> (random() % 45 + 16))};
+    };
     const auto forget = [&](int id) {
-        const auto found =
-            std::find_if(model.begin(), model.end(), [&](const auto& pair) { return pair.second == id; });
+        const auto found = std::find_if(model.begin(), model.end(),
+                                        [&](const auto& pair) { return pair.second == id; });
         REQUIRE(found != model.end());
         model.erase(found);
     };
@@ -235,7 +249,8 @@ TEST_CASE("random traffic gives what a sorted map gives") {
             model.emplace(due, entry.id);
         }
         REQUIRE(wheel.size() == model.size());
-        if (random() % 4 == 0) REQUIRE(wheel.next_due() == (model.empty() ? TimePoint::max() : model.begin()->first));
+        if (random() % 4 == 0)
+            REQUIRE(wheel.next_due() == (model.empty() ? TimePoint::max() : model.begin()->first));
         if (random() % 8 == 0) {
             now += span() / 8;
             const std::vector<int> due = due_at(wheel, now);

@@ -11,7 +11,7 @@ static_assert(to_string(WorkerState::stopped) == "stopped");
 static_assert(to_string(WorkerState::gated) == "gated");
 static_assert(to_string(WorkerState::waiting) == "waiting");
 static_assert(to_string(WorkerState::probing) == "probing");
-static_assert(to_string(WorkerState::held) == "held");
+static_assert(to_string(WorkerState::on_hold) == "on_hold");
 static_assert(to_string(WorkerState::paused) == "paused");
 static_assert(to_string(WorkerState::no_target) == "no_target");
 static_assert(to_string(WorkerState::ended) == "ended");
@@ -31,21 +31,30 @@ TEST_CASE("A verdict passed or failed, or neither") {
 }
 
 TEST_CASE("Reasons are the kubelet's words") {
-    CHECK(
-        Verdict{.kind = ProbeKind::liveness, .health = Health::failing, .result = ProbeResult::failure("gone fishing")}
-            .reason() == "Liveness probe failed: gone fishing");
-    CHECK(Verdict{.kind = ProbeKind::readiness, .health = Health::passing, .result = ProbeResult::warning("slow")}
+    CHECK(Verdict{.kind = ProbeKind::liveness,
+                  .health = Health::failing,
+                  .result = ProbeResult::failure("gone fishing")}
+              .reason() == "Liveness probe failed: gone fishing");
+    CHECK(Verdict{.kind = ProbeKind::readiness,
+                  .health = Health::passing,
+                  .result = ProbeResult::warning("slow")}
               .reason() == "Readiness probe warning: slow");
-    CHECK(
-        Verdict{.kind = ProbeKind::startup, .health = Health::passing, .result = ProbeResult::success("x")}.reason() ==
-        "Startup probe succeeded");
-    CHECK(Verdict{.kind = ProbeKind::startup, .health = Health::failing}.reason() == "Startup probe failed: ");
+    CHECK(Verdict{.kind = ProbeKind::startup,
+                  .health = Health::passing,
+                  .result = ProbeResult::success("x")}
+              .reason() == "Startup probe succeeded");
+    CHECK(Verdict{.kind = ProbeKind::startup, .health = Health::failing}.reason() ==
+          "Startup probe failed: ");
 }
 
 TEST_CASE("A user's policy may judge against the look") {
-    CHECK(Verdict{.kind = ProbeKind::liveness, .health = Health::failing, .result = ProbeResult::success("slow")}
+    CHECK(Verdict{.kind = ProbeKind::liveness,
+                  .health = Health::failing,
+                  .result = ProbeResult::success("slow")}
               .reason() == "Liveness probe failed: slow");
-    CHECK(Verdict{.kind = ProbeKind::liveness, .health = Health::passing, .result = ProbeResult::failure("flaky")}
+    CHECK(Verdict{.kind = ProbeKind::liveness,
+                  .health = Health::passing,
+                  .result = ProbeResult::failure("flaky")}
               .reason() == "Liveness probe succeeded");
     CHECK(Verdict{.kind = ProbeKind::liveness, .result = ProbeResult::success()}.reason() ==
           "Liveness probe is undecided");
@@ -61,8 +70,10 @@ TEST_CASE("What does not rest on a look says what happened to the target") {
 }
 
 TEST_CASE("One look in the kubelet's words, and an errored one") {
-    CHECK(detail::look_text(ProbeKind::liveness, Outcome::failure, "x") == "Liveness probe failed: x");
-    CHECK(detail::look_text(ProbeKind::liveness, Outcome::unknown, "") == "Liveness probe failed: ");
+    CHECK(detail::probe_text(ProbeKind::liveness, Outcome::failure, "x") ==
+          "Liveness probe failed: x");
+    CHECK(detail::probe_text(ProbeKind::liveness, Outcome::unknown, "") ==
+          "Liveness probe failed: ");
     CHECK(detail::errored_text(ProbeKind::readiness, Outcome::unknown, "exec failed") ==
           "Readiness probe errored and resulted in unknown state: exec failed");
     CHECK(detail::errored_text(ProbeKind::readiness, Outcome::failure, "unexpected EOF") ==

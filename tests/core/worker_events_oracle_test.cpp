@@ -13,15 +13,17 @@
 
 #include <probekit/core/worker_fsm.hpp>
 
-// WorkerFsm, event by event, against a naive worker that lives in time: it has a ticker as Go has them (a channel that
-// holds one tick), counts up tick by tick and reads no rule off the machine. Every sequence of events is tried, of every
-// kind there is, at moments between the ticks; also while an attempt is in flight or being dropped. Both cadences.
-// What a container's status can say, and the kubelet's cache, is worker_oracle_test.cpp's.
+// WorkerFsm, event by event, against a naive worker that lives in time: it has a ticker as Go has
+// them (a channel that holds one tick), counts up tick by tick and reads no rule off the machine.
+// Every sequence of events is tried, of every kind there is, at moments between the ticks; also
+// while an attempt is in flight or being dropped. Both cadences. What a container's status can say,
+// and the kubelet's cache, is worker_oracle_test.cpp's.
 namespace {
 
 using namespace probekit;
 
-constexpr int period = 48; // nanoseconds; events stand at moments of their own in it, so that no two things coincide
+constexpr int period =
+    48; // nanoseconds; events stand at moments of their own in it, so that no two things coincide
 
 enum class Happening {
     started,
@@ -30,25 +32,26 @@ enum class Happening {
     target_gone,
     terminating,
     gate_opened,
-    gate_shut,
+    gate_closed,
     success,
     warning,
     failure,
     unknown,
     error,
-    attempt_dropped,
+    attempt_cancelled,
     triggered,
     paused,
     resumed,
     stopped,
     due, // though no look may begin
 };
-constexpr std::array happenings{Happening::started,         Happening::target_started, Happening::target_back,
-                                Happening::target_gone,     Happening::terminating,    Happening::gate_opened,
-                                Happening::gate_shut,       Happening::success,        Happening::warning,
-                                Happening::failure,         Happening::unknown,        Happening::error,
-                                Happening::attempt_dropped, Happening::triggered,      Happening::paused,
-                                Happening::resumed,         Happening::stopped,        Happening::due};
+constexpr std::array happenings{
+    Happening::started,           Happening::target_started, Happening::target_back,
+    Happening::target_gone,       Happening::terminating,    Happening::gate_opened,
+    Happening::gate_closed,       Happening::success,        Happening::warning,
+    Happening::failure,           Happening::unknown,        Happening::error,
+    Happening::attempt_cancelled, Happening::triggered,      Happening::paused,
+    Happening::resumed,           Happening::stopped,        Happening::due};
 
 /// The naive worker.
 struct Plain {
@@ -80,7 +83,7 @@ struct Plain {
         next_tick = now + period;
     }
 
-    void begin_look() {
+    void begin_check() {
         tick = false;
         looking = 1;
     }
@@ -99,10 +102,11 @@ struct Plain {
                 if (!may || delayed(now)) continue;
                 make_ticker(now);
             } else {
-                const bool ticked = std::exchange(tick, false); // read in any case, for nothing if it may not look
+                const bool ticked =
+                    std::exchange(tick, false); // read in any case, for nothing if it may not look
                 if (!ticked || !may || delayed(now)) continue;
             }
-            begin_look();
+            begin_check();
             begun = now;
         }
         return begun;
@@ -112,7 +116,7 @@ struct Plain {
     void look_now(int now) {
         const bool may = awake() && gate && !delayed(now);
         if (ticking || (may && scoped)) make_ticker(now);
-        if (may) begin_look();
+        if (may) begin_check();
     }
 
     void trigger(int now) {
@@ -200,7 +204,7 @@ struct Plain {
             if (std::exchange(gate, true) || !started) return;
             if (spec.kind == ProbeKind::readiness || scoped) trigger(now);
             return;
-        case Happening::gate_shut: gate = false; return;
+        case Happening::gate_closed: gate = false; return;
         case Happening::success:
         case Happening::warning:
         case Happening::failure:
@@ -213,7 +217,7 @@ struct Plain {
             if (dropping || looking == 3 || !gate) return over(now);
             ++looking;
             return;
-        case Happening::attempt_dropped:
+        case Happening::attempt_cancelled:
             if (looking != 0) over(now);
             return;
         case Happening::triggered: return trigger(now);
@@ -236,7 +240,7 @@ struct Plain {
 
     [[nodiscard]] WorkerState state() const {
         if (!started) return ended ? WorkerState::ended : WorkerState::stopped;
-        if (held) return WorkerState::held;
+        if (held) return WorkerState::on_hold;
         if (!present) return WorkerState::no_target;
         if (paused) return WorkerState::paused;
         if (looking != 0 && !dropping) return WorkerState::probing;
@@ -255,11 +259,13 @@ struct Machine {
     Decision obey(const Decision& decision) {
         switch (decision.action) {
         case Decision::Action::none: break;
-        case Decision::Action::look:
+        case Decision::Action::attempt:
             looking = decision.try_number;
             timer.reset();
             break;
-        case Decision::Action::wait: timer = static_cast<int>(decision.at.time_since_epoch().count()); break;
+        case Decision::Action::wait:
+            timer = static_cast<int>(decision.at.time_since_epoch().count());
+            break;
         case Decision::Action::hold:
         case Decision::Action::end: timer.reset(); break;
         }
@@ -271,7 +277,8 @@ struct Machine {
         std::optional<int> begun;
         while (timer && *timer <= until) {
             const int due = *timer;
-            if (obey(fsm.step(event::Due{}, at(due))).action == Decision::Action::look) begun = due;
+            if (obey(fsm.step(event::Due{}, at(due))).action == Decision::Action::attempt)
+                begun = due;
             if (timer && *timer <= due) return std::nullopt; // asks for the past: the test fails
         }
         return begun;
@@ -293,13 +300,15 @@ struct Machine {
         case Happening::target_gone: return obey(fsm.step(event::TargetGone{}, when));
         case Happening::terminating: return obey(fsm.step(event::Terminating{}, when));
         case Happening::gate_opened: return obey(fsm.step(event::GateOpened{}, when));
-        case Happening::gate_shut: return obey(fsm.step(event::GateShut{}, when));
+        case Happening::gate_closed: return obey(fsm.step(event::GateClosed{}, when));
         case Happening::success: return end_with(Outcome::success, now);
         case Happening::warning: return end_with(Outcome::warning, now);
         case Happening::failure: return end_with(Outcome::failure, now);
         case Happening::unknown: return end_with(Outcome::unknown, now);
         case Happening::error: looking = 0; return obey(fsm.step(event::Error{}, when));
-        case Happening::attempt_dropped: looking = 0; return obey(fsm.step(event::AttemptDropped{}, when));
+        case Happening::attempt_cancelled:
+            looking = 0;
+            return obey(fsm.step(event::AttemptCancelled{}, when));
         case Happening::triggered: return obey(fsm.step(event::Triggered{}, when));
         case Happening::paused: return obey(fsm.step(event::Paused{}, when));
         case Happening::resumed: return obey(fsm.step(event::Resumed{}, when));
@@ -324,8 +333,9 @@ bool can_happen(Happening what, const Plain& plain, int now) {
     case Happening::failure:
     case Happening::unknown:
     case Happening::error: return plain.looking != 0;
-    case Happening::attempt_dropped: return plain.dropping;
-    case Happening::due: return plain.looking != 0 || !plain.awake() || !plain.gate || plain.delayed(now);
+    case Happening::attempt_cancelled: return plain.dropping;
+    case Happening::due:
+        return plain.looking != 0 || !plain.awake() || !plain.gate || plain.delayed(now);
     default: return true;
     }
 }
@@ -337,11 +347,12 @@ std::uint64_t key(const Node& node) {
     const WorkerFsm<>& f = node.machine.fsm;
     std::uint64_t number = 0;
     const auto add = [&number](int value, int limit) {
-        number =
-            number * static_cast<std::uint64_t>(limit) + static_cast<std::uint64_t>(std::clamp(value, 0, limit - 1));
+        number = number * static_cast<std::uint64_t>(limit) +
+                 static_cast<std::uint64_t>(std::clamp(value, 0, limit - 1));
     };
-    for (const bool fact : {p.started, p.ended, p.present, p.held, p.paused, p.gate, p.dropping, p.wants, p.judged,
-                            p.last, p.ticking, p.tick, f.judged(), f.look_pending()})
+    for (const bool fact :
+         {p.started, p.ended, p.present, p.held, p.paused, p.gate, p.dropping, p.wants, p.judged,
+          p.last, p.ticking, p.tick, f.judged(), f.check_pending()})
         add(fact, 2);
     add(p.looking, 4);
     add(static_cast<int>(p.health), 3);
@@ -352,7 +363,8 @@ std::uint64_t key(const Node& node) {
     return number;
 }
 
-/// What is wrong with the machine after `decision`, nothing if all is well. `before`: the naive worker then.
+/// What is wrong with the machine after `decision`, nothing if all is well. `before`: the naive
+/// worker then.
 std::string difference(const Node& node, const Plain& before, const Decision& decision) {
     const Plain& p = node.plain;
     const Machine& m = node.machine;
@@ -360,9 +372,11 @@ std::string difference(const Node& node, const Plain& before, const Decision& de
     if (p.looking != m.looking) return "try " + std::to_string(m.looking);
     if (p.health != m.fsm.health() || p.judged != m.fsm.judged())
         return "health " + std::string{to_string(m.fsm.health())};
-    if (p.run != m.fsm.run() || p.last != m.fsm.policy().counter().last()) return "run " + std::to_string(m.fsm.run());
+    if (p.run != m.fsm.run() || p.last != m.fsm.policy().counter().last())
+        return "run " + std::to_string(m.fsm.run());
     if (decision.cancel != (p.dropping && !before.dropping)) return "cancels";
-    if (before.started && decision.changed != (p.health != before.health || (p.judged && !before.judged)))
+    if (before.started &&
+        decision.changed != (p.health != before.health || (p.judged && !before.judged)))
         return "tells a change, or none";
     if (p.looking != 0) return {};
     Plain future = p; // with nothing else happening
@@ -373,7 +387,8 @@ std::string difference(const Node& node, const Plain& before, const Decision& de
 struct Count {
     std::size_t states = 0;
     std::size_t steps = 0;
-    std::array<std::size_t, happenings.size()> looked_after = {}; ///< looks that began at once, by what had happened
+    std::array<std::size_t, happenings.size()> looked_after =
+        {}; ///< looks that began at once, by what had happened
 };
 
 void explore(const ProbeSpec& spec, int depth, Count& count) {
@@ -396,15 +411,20 @@ void explore(const ProbeSpec& spec, int depth, Count& count) {
                     Node next = waited;
                     next.path.push_back(what);
                     next.plain.happen(what, next.now);
-                    const bool looks = next.plain.looking != 0 || next.plain.live(next.now, next.now);
+                    const bool looks =
+                        next.plain.looking != 0 || next.plain.live(next.now, next.now);
                     const Decision decision = next.machine.happen(what, next.now);
                     ++count.steps;
-                    if (looks && waited.plain.looking == 0) ++count.looked_after[static_cast<std::size_t>(what)];
-                    if (const std::string wrong = difference(next, waited.plain, decision); !wrong.empty()) {
+                    if (looks && waited.plain.looking == 0)
+                        ++count.looked_after[static_cast<std::size_t>(what)];
+                    if (const std::string wrong = difference(next, waited.plain, decision);
+                        !wrong.empty()) {
                         std::string path;
-                        for (const Happening one : next.path) path += std::to_string(static_cast<int>(one)) + " ";
-                        CAPTURE(to_string(spec.kind), spec.success_threshold, spec.failure_threshold, plain.scoped,
-                                spec.initial_delay.count(), path, next.now, later, to_string(next.plain.state()));
+                        for (const Happening one : next.path)
+                            path += std::to_string(static_cast<int>(one)) + " ";
+                        CAPTURE(to_string(spec.kind), spec.success_threshold,
+                                spec.failure_threshold, plain.scoped, spec.initial_delay.count(),
+                                path, next.now, later, to_string(next.plain.state()));
                         FAIL(wrong);
                     }
                     if (met.insert(key(next)).second) following.push_back(std::move(next));
@@ -434,8 +454,8 @@ TEST_CASE("Every sequence of events is met as a worker in time meets it", "[orac
                     explore(spec, failures == 1 ? 5 : 6, count);
                 }
         const bool scoped = cadence == Cadence::target_start;
-        std::printf("oracle of events, %s: %zu states, %zu steps compared\n", scoped ? "target_start" : "grid",
-                    count.states, count.steps);
+        std::printf("oracle of events, %s: %zu states, %zu steps compared\n",
+                    scoped ? "target_start" : "grid", count.states, count.steps);
         CHECK(count.states > 10'000);
         for (const Happening what :
              {Happening::started, Happening::gate_opened, Happening::triggered, Happening::resumed})

@@ -11,8 +11,8 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
-// One thing at a time: what each event does in each state. When looks happen is in worker_grid_test.cpp, the judgement
-// against the kubelet's in worker_oracle_test.cpp.
+// One thing at a time: what each event does in each state. When looks happen is in
+// worker_grid_test.cpp, the judgement against the kubelet's in worker_oracle_test.cpp.
 namespace {
 
 using namespace probekit;
@@ -32,10 +32,10 @@ ProbeSpec spec_of(ProbeKind kind, int failure_threshold = 1) {
 WorkerFsm<> in_state(WorkerState state, ProbeKind kind = ProbeKind::liveness) {
     WorkerFsm fsm{spec_of(kind)};
     if (state == WorkerState::stopped) return fsm;
-    if (state == WorkerState::gated) (void)fsm.step(event::GateShut{}, at(0s));
+    if (state == WorkerState::gated) (void)fsm.step(event::GateClosed{}, at(0s));
     (void)fsm.step(event::Started{}, at(0s)); // looks at once
     if (state == WorkerState::gated || state == WorkerState::probing) return fsm;
-    if (state == WorkerState::held) {
+    if (state == WorkerState::on_hold) {
         (void)fsm.step(event::Result{bad}, at(0s));
         return fsm;
     }
@@ -57,11 +57,11 @@ WorkerEvent event_number(int number) {
     case 3: return event::TargetGone{};
     case 4: return event::Terminating{};
     case 5: return event::GateOpened{};
-    case 6: return event::GateShut{};
+    case 6: return event::GateClosed{};
     case 7: return event::Due{};
     case 8: return event::Result{bad};
     case 9: return event::Error{};
-    case 10: return event::AttemptDropped{};
+    case 10: return event::AttemptCancelled{};
     case 11: return event::Triggered{};
     case 12: return event::Paused{};
     case 13: return event::Resumed{};
@@ -83,7 +83,8 @@ struct Expected {
 // A million idle targets must be ordinary, and judging must cost nothing to speak of.
 static_assert(sizeof(WorkerFsm<>) <= 144);
 static_assert(std::is_trivially_copyable_v<WorkerFsm<>>);
-static_assert(noexcept(std::declval<WorkerFsm<>&>().step(std::declval<event::Result>(), std::declval<TimePoint>())));
+static_assert(noexcept(std::declval<WorkerFsm<>&>().step(std::declval<event::Result>(),
+                                                         std::declval<TimePoint>())));
 static_assert(noexcept(std::declval<WorkerFsm<>&>().step(event::Due{}, std::declval<TimePoint>())));
 
 TEST_CASE("Every event in every state, for a liveness worker") {
@@ -93,11 +94,12 @@ TEST_CASE("Every event in every state, for a liveness worker") {
     const Expected hold_gated{Action::hold, gated};
     const Expected ends{Action::end, stopped};
     const Expected ends_told{Action::end, ended, false, passing};
-    // Columns as event_number: Started TargetStarted TargetBack TargetGone Terminating | GateOpened GateShut Due Result Error
-    // | AttemptDropped Triggered Paused Resumed Stopped; at 1 s, so that the next grid point is at 10 s.
+    // Columns as event_number: Started TargetStarted TargetBack TargetGone Terminating | GateOpened
+    // GateClosed Due Result Error | AttemptCancelled Triggered Paused Resumed Stopped; at 1 s, so
+    // that the next grid point is at 10 s.
     const std::vector<std::pair<WorkerState, std::vector<Expected>>> table{
         {stopped,
-         {{Action::look, probing},
+         {{Action::attempt, probing},
           none(stopped),
           none(stopped),
           none(stopped),
@@ -136,11 +138,11 @@ TEST_CASE("Every event in every state, for a liveness worker") {
           ends_told,
           none(waiting),
           hold_gated,
-          {Action::look, probing},
+          {Action::attempt, probing},
           none(waiting),
           none(waiting),
           none(waiting),
-          {Action::look, probing},
+          {Action::attempt, probing},
           {Action::hold, paused},
           none(waiting),
           ends}},
@@ -153,28 +155,28 @@ TEST_CASE("Every event in every state, for a liveness worker") {
           none(probing),
           none(probing),
           none(probing),
-          {Action::hold, held, false, failing},
-          {Action::look, probing},
+          {Action::hold, on_hold, false, failing},
+          {Action::attempt, probing},
           {Action::wait, waiting},
           none(probing),
           {Action::hold, paused, true},
           none(probing),
           {Action::end, stopped, true}}},
-        {held,
-         {none(held),
+        {on_hold,
+         {none(on_hold),
           {Action::wait, waiting, false, passing},
-          none(held),
-          none(held),
-          none(held),
-          none(held),
-          {Action::hold, held},
-          none(held),
-          none(held),
-          none(held),
-          none(held),
-          none(held),
-          {Action::hold, held},
-          none(held),
+          none(on_hold),
+          none(on_hold),
+          none(on_hold),
+          none(on_hold),
+          {Action::hold, on_hold},
+          none(on_hold),
+          none(on_hold),
+          none(on_hold),
+          none(on_hold),
+          none(on_hold),
+          {Action::hold, on_hold},
+          none(on_hold),
           ends}},
         {paused,
          {none(paused),
@@ -190,7 +192,7 @@ TEST_CASE("Every event in every state, for a liveness worker") {
           none(paused),
           none(paused),
           none(paused),
-          {Action::look, probing},
+          {Action::attempt, probing},
           ends}},
         {no_target,
          {none(no_target),
@@ -209,7 +211,7 @@ TEST_CASE("Every event in every state, for a liveness worker") {
           none(no_target),
           ends}},
         {ended,
-         {{Action::look, probing},
+         {{Action::attempt, probing},
           none(ended),
           none(ended),
           none(ended),
@@ -238,18 +240,20 @@ TEST_CASE("Every event in every state, for a liveness worker") {
             CHECK(fsm.state() == expected.state);
             CHECK(decision.cancel == expected.cancel);
             CHECK(decision.changed == expected.told.has_value());
-            CHECK(fsm.health() == expected.told.value_or(number == 0 && state == ended ? passing : before));
+            CHECK(fsm.health() ==
+                  expected.told.value_or(number == 0 && state == ended ? passing : before));
             CHECK(decision.health == fsm.health());
             if (decision.action == Action::wait) CHECK(decision.at == at(10s));
-            if (decision.action == Action::look) CHECK(decision.try_number == (number == 9 ? 2 : 1));
+            if (decision.action == Action::attempt)
+                CHECK(decision.try_number == (number == 9 ? 2 : 1));
         }
     }
 }
 
 TEST_CASE("The initial health: startup unknown, liveness passing, readiness failing, not judged") {
-    const auto [kind, health] =
-        GENERATE(std::pair{ProbeKind::startup, Health::unknown}, std::pair{ProbeKind::liveness, Health::passing},
-                 std::pair{ProbeKind::readiness, Health::failing});
+    const auto [kind, health] = GENERATE(std::pair{ProbeKind::startup, Health::unknown},
+                                         std::pair{ProbeKind::liveness, Health::passing},
+                                         std::pair{ProbeKind::readiness, Health::failing});
     WorkerFsm fsm{spec_of(kind)};
     CHECK(fsm.health() == health);
     CHECK_FALSE(fsm.step(event::Started{}, at(0s)).changed);
@@ -257,7 +261,8 @@ TEST_CASE("The initial health: startup unknown, liveness passing, readiness fail
     CHECK_FALSE(fsm.judged());
 }
 
-TEST_CASE("The first judgement is told even if it equals the initial value, later ones only if they differ") {
+TEST_CASE("The first judgement is told even if it equals the initial value, later ones only if "
+          "they differ") {
     WorkerFsm fsm{spec_of(ProbeKind::readiness)};
     (void)fsm.step(event::Started{}, at(2s));
     Decision decision = fsm.step(event::Result{bad}, at(3s));
@@ -265,7 +270,7 @@ TEST_CASE("The first judgement is told even if it equals the initial value, late
     CHECK(decision.origin == Verdict::Origin::result);
     CHECK(decision.health == Health::failing);
     CHECK(decision.previous == Health::unknown);
-    CHECK(decision.held == 1s);
+    CHECK(decision.previous_duration == 1s);
     CHECK(fsm.judged());
     CHECK(fsm.since() == at(3s));
 
@@ -278,7 +283,7 @@ TEST_CASE("The first judgement is told even if it equals the initial value, late
     CHECK(decision.changed);
     CHECK(decision.health == Health::passing);
     CHECK(decision.previous == Health::failing);
-    CHECK(decision.held == 20s);
+    CHECK(decision.previous_duration == 20s);
     CHECK(fsm.since() == at(23s));
 }
 
@@ -308,18 +313,19 @@ TEST_CASE("Thresholds: a verdict needs that many in a row, and one of the other 
 }
 
 TEST_CASE("Startup holds once it is decided, liveness once it failed, readiness never") {
-    const auto [kind, passes, holds] =
-        GENERATE(std::tuple{ProbeKind::startup, true, true}, std::tuple{ProbeKind::startup, false, true},
-                 std::tuple{ProbeKind::liveness, true, false}, std::tuple{ProbeKind::liveness, false, true},
-                 std::tuple{ProbeKind::readiness, true, false}, std::tuple{ProbeKind::readiness, false, false});
+    const auto [kind, passes, holds] = GENERATE(
+        std::tuple{ProbeKind::startup, true, true}, std::tuple{ProbeKind::startup, false, true},
+        std::tuple{ProbeKind::liveness, true, false}, std::tuple{ProbeKind::liveness, false, true},
+        std::tuple{ProbeKind::readiness, true, false},
+        std::tuple{ProbeKind::readiness, false, false});
     WorkerFsm fsm{spec_of(kind)};
     (void)fsm.step(event::Started{}, at(0s));
     const Decision decision = fsm.step(event::Result{passes ? good : bad}, at(1s));
     CHECK(decision.changed);
     CHECK((decision.action == Action::hold) == holds);
-    CHECK((fsm.state() == WorkerState::held) == holds);
+    CHECK((fsm.state() == WorkerState::on_hold) == holds);
     CHECK(fsm.run() == (holds ? 0 : 1)); // a worker going on hold drops its run
-    if (holds) CHECK(fsm.next_look() == TimePoint::max());
+    if (holds) CHECK(fsm.next_check() == TimePoint::max());
 }
 
 TEST_CASE("An error is tried up to three times in a row, then thrown away") {
@@ -330,13 +336,13 @@ TEST_CASE("An error is tried up to three times in a row, then thrown away") {
     (void)fsm.step(event::Due{}, at(10s));
 
     Decision decision = fsm.step(event::Error{}, at(11s));
-    CHECK(decision.action == Action::look);
+    CHECK(decision.action == Action::attempt);
     CHECK(decision.try_number == 2);
     CHECK(decision.skipped == 0);
     SECTION("the second try gives a result, which counts once") {
         decision = fsm.step(event::Result{bad}, at(12s));
         CHECK(decision.changed);
-        CHECK(fsm.state() == WorkerState::held);
+        CHECK(fsm.state() == WorkerState::on_hold);
     }
     SECTION("all three end with errors: nothing has changed") {
         decision = fsm.step(event::Error{}, at(12s));
@@ -351,7 +357,7 @@ TEST_CASE("An error is tried up to three times in a row, then thrown away") {
         CHECK(fsm.step(event::Error{}, at(20s)).try_number == 2); // counted anew in each look
     }
     SECTION("no further try begins behind a gate that was shut meanwhile") {
-        (void)fsm.step(event::GateShut{}, at(12s));
+        (void)fsm.step(event::GateClosed{}, at(12s));
         CHECK(fsm.step(event::Error{}, at(12s)).action == Action::hold);
         CHECK(fsm.state() == WorkerState::gated);
     }
@@ -359,16 +365,16 @@ TEST_CASE("An error is tried up to three times in a row, then thrown away") {
         (void)fsm.step(event::Triggered{}, at(12s));
         CHECK(fsm.step(event::Error{}, at(12s)).try_number == 3);
         decision = fsm.step(event::Error{}, at(13s));
-        CHECK(decision.action == Action::look);
+        CHECK(decision.action == Action::attempt);
         CHECK(decision.try_number == 1);
-        CHECK_FALSE(fsm.look_pending());
+        CHECK_FALSE(fsm.check_pending());
     }
 }
 
 TEST_CASE("A gate that shuts during an attempt: it is finished and counted, and no look follows") {
     WorkerFsm fsm{spec_of(ProbeKind::readiness)};
     (void)fsm.step(event::Started{}, at(0s));
-    CHECK(fsm.step(event::GateShut{}, at(1s)).action == Action::none);
+    CHECK(fsm.step(event::GateClosed{}, at(1s)).action == Action::none);
     CHECK(fsm.state() == WorkerState::probing);
     SECTION("the result counts") {
         const Decision decision = fsm.step(event::Result{good}, at(2s));
@@ -379,36 +385,36 @@ TEST_CASE("A gate that shuts during an attempt: it is finished and counted, and 
     }
     SECTION("opened again during the attempt: readiness looks once more right after") {
         (void)fsm.step(event::GateOpened{}, at(2s));
-        CHECK(fsm.look_pending());
+        CHECK(fsm.check_pending());
         const Decision decision = fsm.step(event::Result{good}, at(3s));
         CHECK(decision.changed);
-        CHECK(decision.action == Action::look);
+        CHECK(decision.action == Action::attempt);
     }
     SECTION("a trigger meanwhile makes no look") {
         CHECK(fsm.step(event::Triggered{}, at(2s)).action == Action::none);
-        CHECK_FALSE(fsm.look_pending());
+        CHECK_FALSE(fsm.check_pending());
         CHECK(fsm.step(event::Result{good}, at(3s)).action == Action::hold);
     }
     SECTION("a look asked for before is lost behind the gate") {
         (void)fsm.step(event::GateOpened{}, at(1s));
         (void)fsm.step(event::Triggered{}, at(1s));
-        (void)fsm.step(event::GateShut{}, at(2s));
+        (void)fsm.step(event::GateClosed{}, at(2s));
         CHECK(fsm.step(event::Result{good}, at(3s)).action == Action::hold);
-        CHECK_FALSE(fsm.look_pending());
+        CHECK_FALSE(fsm.check_pending());
     }
 }
 
 TEST_CASE("A startup gate for all but startup: gate events count while stopped") {
     WorkerFsm fsm{spec_of(ProbeKind::readiness)};
-    (void)fsm.step(event::GateShut{}, at(0s));
+    (void)fsm.step(event::GateClosed{}, at(0s));
     CHECK(fsm.step(event::Started{}, at(0s)).action == Action::hold);
     (void)fsm.step(event::Stopped{}, at(1s));
     (void)fsm.step(event::GateOpened{}, at(2s));
-    CHECK(fsm.step(event::Started{at(3s)}, at(3s)).action == Action::look);
+    CHECK(fsm.step(event::Started{at(3s)}, at(3s)).action == Action::attempt);
 }
 
-TEST_CASE(
-    "What ends an attempt from outside: it is cancelled, thrown away, and nothing begins before it is cleaned up") {
+TEST_CASE("What ends an attempt from outside: it is cancelled, thrown away, and nothing begins "
+          "before it is cleaned up") {
     WorkerFsm fsm{spec_of(ProbeKind::liveness)};
     (void)fsm.step(event::Started{}, at(0s));
     const auto throws_away = [&] {
@@ -425,11 +431,13 @@ TEST_CASE(
         throws_away();
         CHECK_FALSE(fsm.step(event::TargetStarted{at(2s)}, at(2s)).cancel); // already asked for
         SECTION("in time for the next") {
-            const Decision after = fsm.step(event::AttemptDropped{}, at(3s));
+            const Decision after = fsm.step(event::AttemptCancelled{}, at(3s));
             CHECK(after.action == Action::wait);
             CHECK(after.at == at(10s));
         }
-        SECTION("late for the next") { CHECK(fsm.step(event::AttemptDropped{}, at(11s)).action == Action::look); }
+        SECTION("late for the next") {
+            CHECK(fsm.step(event::AttemptCancelled{}, at(11s)).action == Action::attempt);
+        }
         SECTION("a result that comes all the same counts for nothing") {
             const Decision after = fsm.step(event::Result{bad}, at(3s));
             CHECK_FALSE(after.changed);
@@ -442,37 +450,38 @@ TEST_CASE(
         }
         SECTION("a trigger looks as soon as it may") {
             CHECK(fsm.step(event::Triggered{}, at(2s)).action == Action::none);
-            CHECK(fsm.look_pending());
-            CHECK(fsm.step(event::AttemptDropped{}, at(3s)).action == Action::look);
+            CHECK(fsm.check_pending());
+            CHECK(fsm.step(event::AttemptCancelled{}, at(3s)).action == Action::attempt);
             CHECK(fsm.due() == at(3s));
         }
     }
-    SECTION("new target: a trigger inside its initial delay looks not even then, but begins the grid anew") {
+    SECTION("new target: a trigger inside its initial delay looks not even then, but begins the "
+            "grid anew") {
         ProbeSpec spec = fsm.spec();
         spec.initial_delay = 5s;
         (void)fsm.update(spec, at(1s));
         (void)fsm.step(event::TargetStarted{at(1s)}, at(1s));
         (void)fsm.step(event::Triggered{}, at(2s));
-        CHECK_FALSE(fsm.look_pending());
-        CHECK(fsm.step(event::AttemptDropped{}, at(3s)).at == at(12s));
+        CHECK_FALSE(fsm.check_pending());
+        CHECK(fsm.step(event::AttemptCancelled{}, at(3s)).at == at(12s));
     }
     SECTION("pause") {
         CHECK(fsm.step(event::Paused{}, at(1s)).cancel);
         throws_away();
         SECTION("resumed before it is cleaned up") {
             CHECK(fsm.step(event::Resumed{}, at(2s)).action == Action::none);
-            CHECK(fsm.step(event::AttemptDropped{}, at(3s)).action == Action::look);
+            CHECK(fsm.step(event::AttemptCancelled{}, at(3s)).action == Action::attempt);
         }
         SECTION("resumed after") {
-            CHECK(fsm.step(event::AttemptDropped{}, at(3s)).action == Action::hold);
-            CHECK(fsm.step(event::Resumed{}, at(4s)).action == Action::look);
+            CHECK(fsm.step(event::AttemptCancelled{}, at(3s)).action == Action::hold);
+            CHECK(fsm.step(event::Resumed{}, at(4s)).action == Action::attempt);
         }
     }
     SECTION("target gone, and back before it is cleaned up") {
         CHECK(fsm.step(event::TargetGone{}, at(1s)).cancel);
         throws_away();
         CHECK(fsm.step(event::TargetBack{}, at(2s)).action == Action::none);
-        const Decision decision = fsm.step(event::AttemptDropped{}, at(3s));
+        const Decision decision = fsm.step(event::AttemptCancelled{}, at(3s));
         CHECK(decision.action == Action::wait);
         CHECK(decision.at == at(10s));
     }
@@ -482,10 +491,10 @@ TEST_CASE(
         SECTION("start") {
             CHECK(fsm.step(event::Started{at(2s)}, at(2s)).action == Action::none);
             CHECK(fsm.state() == WorkerState::waiting);
-            CHECK(fsm.step(event::AttemptDropped{}, at(3s)).action == Action::look);
+            CHECK(fsm.step(event::AttemptCancelled{}, at(3s)).action == Action::attempt);
         }
         SECTION("no start") {
-            CHECK(fsm.step(event::AttemptDropped{}, at(3s)).action == Action::none);
+            CHECK(fsm.step(event::AttemptCancelled{}, at(3s)).action == Action::none);
             CHECK_FALSE(fsm.in_flight());
             CHECK(fsm.state() == WorkerState::stopped);
         }
@@ -493,20 +502,22 @@ TEST_CASE(
     SECTION("terminating") {
         CHECK(fsm.step(event::Terminating{}, at(1s)).cancel);
         throws_away();
-        CHECK(fsm.step(event::AttemptDropped{}, at(3s)).action == Action::none);
+        CHECK(fsm.step(event::AttemptCancelled{}, at(3s)).action == Action::none);
         CHECK(fsm.state() == WorkerState::ended);
     }
 }
 
 TEST_CASE("A look asked for is forgotten with what ends the reason to look") {
-    const int number = GENERATE(3, 4, 8, 12, 14); // gone, terminating, a result that leads to hold, paused, stopped
+    const int number = GENERATE(
+        3, 4, 8, 12, 14); // gone, terminating, a result that leads to hold, paused, stopped
     WorkerFsm fsm = in_state(WorkerState::probing);
     (void)fsm.step(event::Triggered{}, at(1s));
-    REQUIRE(fsm.look_pending());
+    REQUIRE(fsm.check_pending());
     (void)fsm.step(event_number(number), at(2s));
-    CHECK_FALSE(fsm.look_pending());
-    (void)fsm.step(event::AttemptDropped{}, at(3s));
-    if (number == 3 || number == 8) { // the next target is looked at on the grid, which has not moved
+    CHECK_FALSE(fsm.check_pending());
+    (void)fsm.step(event::AttemptCancelled{}, at(3s));
+    if (number == 3 ||
+        number == 8) { // the next target is looked at on the grid, which has not moved
         const Decision decision = fsm.step(event::TargetStarted{at(4s)}, at(4s));
         CHECK(decision.action == Action::wait);
         CHECK(decision.at == at(10s));
@@ -548,7 +559,7 @@ TEST_CASE("A target that is gone fails, for every kind, and is told once") {
         CHECK(replaced.changed == (kind != ProbeKind::readiness));
         CHECK(replaced.origin == Verdict::Origin::target_replaced);
         CHECK(replaced.previous == Health::failing);
-        CHECK(replaced.held == 2s);
+        CHECK(replaced.previous_duration == 2s);
         CHECK(fsm.health() == WorkerFsm<>::initial_health(kind));
         CHECK_FALSE(fsm.judged());
         CHECK(fsm.since() == at(6s));
@@ -569,7 +580,8 @@ TEST_CASE("An adopted target has no health until a threshold is met") {
     CHECK(fsm.health() == Health::passing);
 }
 
-TEST_CASE("Stopping keeps the health; starting anew begins with the initial one and forgets the run") {
+TEST_CASE(
+    "Stopping keeps the health; starting anew begins with the initial one and forgets the run") {
     WorkerFsm fsm{spec_of(ProbeKind::liveness, 3)};
     (void)fsm.step(event::Started{}, at(0s));
     (void)fsm.step(event::Result{bad}, at(0s));
@@ -579,7 +591,7 @@ TEST_CASE("Stopping keeps the health; starting anew begins with the initial one 
     CHECK(fsm.state() == WorkerState::stopped);
     CHECK(fsm.run() == 1);
     const Decision decision = fsm.step(event::Started{at(3s)}, at(3s));
-    CHECK(decision.action == Action::look);
+    CHECK(decision.action == Action::attempt);
     CHECK_FALSE(decision.changed);
     CHECK(fsm.health() == Health::passing);
     CHECK_FALSE(fsm.judged());
@@ -588,12 +600,12 @@ TEST_CASE("Stopping keeps the health; starting anew begins with the initial one 
 }
 
 TEST_CASE("A start ends pause, hold, absence and end") {
-    const WorkerState state =
-        GENERATE(WorkerState::paused, WorkerState::held, WorkerState::no_target, WorkerState::ended);
+    const WorkerState state = GENERATE(WorkerState::paused, WorkerState::on_hold,
+                                       WorkerState::no_target, WorkerState::ended);
     WorkerFsm fsm = in_state(state);
     (void)fsm.step(event::Stopped{}, at(1s));
     CHECK(fsm.state() == WorkerState::stopped);
-    CHECK(fsm.step(event::Started{at(2s)}, at(2s)).action == Action::look);
+    CHECK(fsm.step(event::Started{at(2s)}, at(2s)).action == Action::attempt);
     CHECK(fsm.state() == WorkerState::probing);
 }
 
@@ -615,9 +627,9 @@ TEST_CASE("update: counters and verdict stay, thresholds apply from the next res
     }
     SECTION("the next result is judged by the new threshold") {
         CHECK(fsm.step(event::Result{bad}, at(20s)).changed);
-        CHECK(fsm.state() == WorkerState::held);
+        CHECK(fsm.state() == WorkerState::on_hold);
         CHECK(fsm.update(spec_of(ProbeKind::liveness, 9), at(21s)).action == Action::none);
-        CHECK(fsm.state() == WorkerState::held);
+        CHECK(fsm.state() == WorkerState::on_hold);
     }
 }
 
@@ -659,9 +671,12 @@ TEST_CASE("A policy without optional members judges alone") {
     static_assert(sizeof(WorkerFsm<Never>) < sizeof(WorkerFsm<>)); // an empty policy takes no bytes
 }
 
-TEST_CASE("A startup worker whose policy finds the target unknown has not decided, and goes on looking") {
+TEST_CASE(
+    "A startup worker whose policy finds the target unknown has not decided, and goes on looking") {
     struct Undecided {
-        std::optional<Health> judge(const ProbeResult&, const ProbeSpec&) noexcept { return Health::unknown; }
+        std::optional<Health> judge(const ProbeResult&, const ProbeSpec&) noexcept {
+            return Health::unknown;
+        }
     };
     WorkerFsm fsm{spec_of(ProbeKind::startup), Undecided{}};
     (void)fsm.step(event::Started{}, at(0s));
@@ -689,12 +704,14 @@ TEST_CASE("A policy hears of hold and of new targets, and of a new start if it c
 
 // ---- whatever comes ----
 
-TEST_CASE(
-    "Whatever comes in whatever order: attempts never overlap, waits are ahead, nothing looks where nothing may") {
+TEST_CASE("Whatever comes in whatever order: attempts never overlap, waits are ahead, nothing "
+          "looks where nothing may") {
     const ProbeKind kind = GENERATE(ProbeKind::startup, ProbeKind::liveness, ProbeKind::readiness);
     const Cadence cadence = GENERATE(Cadence::grid, Cadence::target_start);
     std::mt19937_64 random{20240817};
-    const auto below = [&](int limit) { return static_cast<int>(random() % static_cast<std::uint64_t>(limit)); };
+    const auto below = [&](int limit) {
+        return static_cast<int>(random() % static_cast<std::uint64_t>(limit));
+    };
     for (int story = 0; story != 150; ++story) {
         ProbeSpec spec{.kind = kind,
                        .initial_delay = std::chrono::seconds{below(3) * below(20)},
@@ -711,7 +728,8 @@ TEST_CASE(
         for (int step = 0; step != 400; ++step) {
             now += std::chrono::milliseconds{below(4) * below(3000)};
             const int number = below(events + 1); // the one beyond: update
-            // A caller that keeps its promises: the end of an attempt only if there is one, Due only from its timer.
+            // A caller that keeps its promises: the end of an attempt only if there is one, Due
+            // only from its timer.
             if (number == 7 && (!timer || *timer > at(now))) continue;
             if ((number == 8 || number == 9) && (!attempt || cancelled)) continue;
             if (number == 10 && !cancelled) continue;
@@ -719,11 +737,12 @@ TEST_CASE(
             if (number == 7) timer.reset();
             if (number >= 8 && number <= 10) attempt = cancelled = false;
 
-            const bool gate_shuts = number == 6;
+            const bool gate_closes = number == 6;
             const Health before = fsm.health();
-            const Decision decision = number == events ? fsm.update(spec, at(now))
-                                      : number == 8    ? fsm.step(event::Result{below(2) == 0 ? good : bad}, at(now))
-                                                       : fsm.step(event_number(number), at(now));
+            const Decision decision =
+                number == events ? fsm.update(spec, at(now))
+                : number == 8    ? fsm.step(event::Result{below(2) == 0 ? good : bad}, at(now))
+                                 : fsm.step(event_number(number), at(now));
             CAPTURE(story, step, number, now, to_string(fsm.state()));
             if (decision.cancel) {
                 REQUIRE(attempt);
@@ -732,14 +751,14 @@ TEST_CASE(
             }
             switch (decision.action) {
             case Action::none: break;
-            case Action::look:
+            case Action::attempt:
                 REQUIRE_FALSE(attempt);
                 REQUIRE(fsm.state() == WorkerState::probing);
                 REQUIRE(decision.try_number >= 1);
                 REQUIRE(decision.try_number <= 3);
                 REQUIRE(decision.skipped >= 0);
                 REQUIRE(fsm.due() <= at(now));
-                REQUIRE_FALSE(gate_shuts);
+                REQUIRE_FALSE(gate_closes);
                 attempt = true;
                 timer.reset();
                 break;
@@ -747,7 +766,7 @@ TEST_CASE(
                 REQUIRE_FALSE(attempt);
                 REQUIRE(fsm.state() == WorkerState::waiting);
                 REQUIRE(decision.at > at(now));
-                REQUIRE(decision.at == fsm.next_look());
+                REQUIRE(decision.at == fsm.next_check());
                 timer = decision.at;
                 break;
             case Action::hold:

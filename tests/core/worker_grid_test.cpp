@@ -13,8 +13,8 @@
 #include <probekit/core/restart.hpp>
 #include <probekit/core/worker_fsm.hpp>
 
-// When looks happen, on a clock that is a variable. The simulation does what a worker does: it keeps one timer, has at
-// most one attempt in flight and tells the FSM what happens.
+// When looks happen, on a clock that is a variable. The simulation does what a worker does: it
+// keeps one timer, has at most one attempt in flight and tells the FSM what happens.
 namespace {
 
 using namespace probekit;
@@ -33,8 +33,8 @@ struct Look {
 std::string shown(const std::vector<Look>& looks) {
     std::string text;
     for (const Look& look : looks)
-        text += detail::go_duration(look.begun) + "(late " + detail::go_duration(look.late) + ", skipped " +
-                std::to_string(look.skipped) + ") ";
+        text += detail::go_duration(look.begun) + "(late " + detail::go_duration(look.late) +
+                ", skipped " + std::to_string(look.skipped) + ") ";
     return text;
 }
 
@@ -78,8 +78,12 @@ public:
 
     WorkerFsm<> fsm;
     Duration now = 0s;
-    std::function<Duration(std::size_t)> takes = [](std::size_t) { return 0s; }; // how long the n-th look lasts
-    std::function<Duration(Duration)> wakes = [](Duration due) { return due; };  // how late the timer is
+    std::function<Duration(std::size_t)> takes = [](std::size_t) {
+        return 0s;
+    }; // how long the n-th look lasts
+    std::function<Duration(Duration)> wakes = [](Duration due) {
+        return due;
+    }; // how late the timer is
     Answer answer = [](Duration) { return ProbeResult::success(); };
     std::vector<Look> looks;
     std::vector<std::pair<Duration, Health>> verdicts;
@@ -90,11 +94,11 @@ private:
         if (decision.changed) verdicts.emplace_back(now, decision.health);
         if (decision.cancel) {
             end_.reset();
-            return carry_out(fsm.step(event::AttemptDropped{}, at(now)));
+            return carry_out(fsm.step(event::AttemptCancelled{}, at(now)));
         }
         switch (decision.action) {
         case Decision::Action::none: break;
-        case Decision::Action::look:
+        case Decision::Action::attempt:
             overlap = overlap || end_.has_value();
             timer_.reset();
             looks.push_back({now, at(now) - fsm.due(), decision.skipped});
@@ -125,7 +129,8 @@ TEST_CASE("Looks stay on the grid from the start, whatever they take") {
     s.tell(event::Started{});
     s.run(100s);
     REQUIRE(s.looks.size() == 101);
-    for (std::size_t i = 0; i != s.looks.size(); ++i) CHECK(s.looks[i] == Look{std::chrono::seconds{i}, 0s, 0});
+    for (std::size_t i = 0; i != s.looks.size(); ++i)
+        CHECK(s.looks[i] == Look{std::chrono::seconds{i}, 0s, 0});
 }
 
 TEST_CASE("A late timer does not shift the grid") {
@@ -133,7 +138,8 @@ TEST_CASE("A late timer does not shift the grid") {
     s.wakes = [](Duration due) { return due + 300ms; };
     s.tell(event::Started{});
     s.run(4s);
-    CHECK(s.looks == std::vector<Look>{{0s, 0s, 0}, {1300ms, 300ms, 0}, {2300ms, 300ms, 0}, {3300ms, 300ms, 0}});
+    CHECK(s.looks == std::vector<Look>{
+                         {0s, 0s, 0}, {1300ms, 300ms, 0}, {2300ms, 300ms, 0}, {3300ms, 300ms, 0}});
 }
 
 TEST_CASE("A timer later than a period loses the points that passed, as a ticker does") {
@@ -160,13 +166,15 @@ TEST_CASE("A point that passes during a look is made up at once, further ones ar
         s.takes = [](std::size_t look) { return look == 0 ? 1500ms : 0ms; };
         s.tell(event::Started{});
         s.run(3s);
-        CHECK(s.looks == std::vector<Look>{{0s, 0s, 0}, {1500ms, 500ms, 0}, {2s, 0s, 0}, {3s, 0s, 0}});
+        CHECK(s.looks ==
+              std::vector<Look>{{0s, 0s, 0}, {1500ms, 500ms, 0}, {2s, 0s, 0}, {3s, 0s, 0}});
     }
     SECTION("three points") {
         s.takes = [](std::size_t look) { return look == 0 ? 3500ms : 0ms; };
         s.tell(event::Started{});
         s.run(5s);
-        CHECK(s.looks == std::vector<Look>{{0s, 0s, 0}, {3500ms, 2500ms, 2}, {4s, 0s, 0}, {5s, 0s, 0}});
+        CHECK(s.looks ==
+              std::vector<Look>{{0s, 0s, 0}, {3500ms, 2500ms, 2}, {4s, 0s, 0}, {5s, 0s, 0}});
     }
     SECTION("exactly a period: the next point is in time") {
         s.takes = [](std::size_t) { return 1s; };
@@ -187,9 +195,10 @@ TEST_CASE("The first look is at the first grid point not before the initial dela
     struct Row {
         Duration period, delay, target_before_start, first;
     };
-    const Row row = GENERATE(Row{10s, 0s, 0s, 0s}, Row{10s, 1s, 0s, 10s}, Row{3s, 1s, 0s, 3s}, Row{5s, 15s, 0s, 15s},
-                             Row{5s, 15001ms, 0s, 20s}, Row{10s, 5s, 2s, 10s}, Row{10s, 5s, 5s, 0s},
-                             Row{10s, 5s, 60s, 0s}, Row{10s, 30s, -5s, 40s}, Row{300ms, 1s, 0s, 1200ms});
+    const Row row = GENERATE(Row{10s, 0s, 0s, 0s}, Row{10s, 1s, 0s, 10s}, Row{3s, 1s, 0s, 3s},
+                             Row{5s, 15s, 0s, 15s}, Row{5s, 15001ms, 0s, 20s},
+                             Row{10s, 5s, 2s, 10s}, Row{10s, 5s, 5s, 0s}, Row{10s, 5s, 60s, 0s},
+                             Row{10s, 30s, -5s, 40s}, Row{300ms, 1s, 0s, 1200ms});
     Simulation s{{.initial_delay = row.delay, .period = row.period}};
     s.tell(event::Started{at(-row.target_before_start)});
     s.run(100s);
@@ -205,7 +214,7 @@ TEST_CASE("Never: durations without end") {
         s.tell(event::Started{at(5s)});
         s.run(1h);
         CHECK(s.looks.empty());
-        CHECK(s.fsm.next_look() == TimePoint::max());
+        CHECK(s.fsm.next_check() == TimePoint::max());
         s.tell(event::Triggered{});
         CHECK(s.looks.empty());
     }
@@ -215,16 +224,17 @@ TEST_CASE("Never: durations without end") {
         s.tell(event::Started{at(5s)});
         s.run(1h);
         CHECK(s.times() == Times{5s});
-        CHECK(s.fsm.next_look() == TimePoint::max());
+        CHECK(s.fsm.next_check() == TimePoint::max());
         s.tell(event::Triggered{});
         CHECK(s.times() == Times{5s, 1h});
         (void)s.fsm.update({.period = 10s}, at(1h));
-        CHECK(s.fsm.next_look() == at(1h + 10s));
+        CHECK(s.fsm.next_check() == at(1h + 10s));
     }
     SECTION("both, with jitter and spread") {
-        Simulation s{{.initial_delay = Duration::max(),
-                      .period = Duration::max(),
-                      .pacing = {.spread = Duration::max(), .jitter = Duration::max() - 1ns, .seed = 3}}};
+        Simulation s{
+            {.initial_delay = Duration::max(),
+             .period = Duration::max(),
+             .pacing = {.spread = Duration::max(), .jitter = Duration::max() - 1ns, .seed = 3}}};
         s.tell(event::Started{});
         s.tell(event::Triggered{});
         s.run(1h);
@@ -238,7 +248,8 @@ TEST_CASE("A trigger looks at once and begins the grid anew") {
     s.run(13s);
     s.tell(event::Triggered{});
     s.run(40s);
-    CHECK(s.looks == std::vector<Look>{{0s, 0s, 0}, {10s, 0s, 0}, {13s, 0s, 0}, {23s, 0s, 0}, {33s, 0s, 0}});
+    CHECK(s.looks ==
+          std::vector<Look>{{0s, 0s, 0}, {10s, 0s, 0}, {13s, 0s, 0}, {23s, 0s, 0}, {33s, 0s, 0}});
 }
 
 TEST_CASE("A trigger during a look is one more look right after, from which the grid goes on") {
@@ -248,7 +259,7 @@ TEST_CASE("A trigger during a look is one more look right after, from which the 
     s.run(2s);
     s.tell(event::Triggered{});
     s.tell(event::Triggered{}); // one is remembered, not two
-    CHECK(s.fsm.look_pending());
+    CHECK(s.fsm.check_pending());
     s.run(30s);
     CHECK(s.looks == std::vector<Look>{{0s, 0s, 0}, {4s, 0s, 0}, {14s, 0s, 0}, {24s, 0s, 0}});
 }
@@ -266,7 +277,7 @@ TEST_CASE("A trigger inside the initial delay makes no look, but begins the grid
 
 TEST_CASE("A trigger behind a shut gate makes no look, but begins the grid anew") {
     Simulation s{{.kind = ProbeKind::liveness, .period = 10s}};
-    s.tell(event::GateShut{});
+    s.tell(event::GateClosed{});
     s.tell(event::Started{});
     s.run(3s);
     CHECK(s.tell(event::Triggered{}).action == Decision::Action::hold);
@@ -280,22 +291,23 @@ TEST_CASE("When its gate opens readiness looks at once, the others at their next
     const ProbeKind kind = GENERATE(ProbeKind::startup, ProbeKind::liveness, ProbeKind::readiness);
     Simulation s{{.kind = kind, .period = 10s, .failure_threshold = 100}};
     s.answer = [](Duration) { return ProbeResult::failure(std::string{}); };
-    s.tell(event::GateShut{});
+    s.tell(event::GateClosed{});
     s.tell(event::Started{});
     CHECK(s.fsm.state() == WorkerState::gated);
-    CHECK(s.fsm.next_look() == TimePoint::max());
+    CHECK(s.fsm.next_check() == TimePoint::max());
     s.run(24s);
     s.tell(event::GateOpened{});
     s.run(55s);
     // Points that passed behind the gate are neither made up nor counted.
-    const Times expected = kind == ProbeKind::readiness ? Times{24s, 34s, 44s, 54s} : Times{30s, 40s, 50s};
+    const Times expected =
+        kind == ProbeKind::readiness ? Times{24s, 34s, 44s, 54s} : Times{30s, 40s, 50s};
     CHECK(s.times() == expected);
     for (const Look& look : s.looks) CHECK(look.skipped == 0);
 }
 
 TEST_CASE("The initial delay counts from the start, not from the gate") {
     Simulation s{{.kind = ProbeKind::liveness, .initial_delay = 25s, .period = 10s}};
-    s.tell(event::GateShut{});
+    s.tell(event::GateClosed{});
     s.tell(event::Started{});
     SECTION("gate opens before") {
         s.run(12s);
@@ -312,8 +324,11 @@ TEST_CASE("The initial delay counts from the start, not from the gate") {
 }
 
 TEST_CASE("A new target does not move the grid; its delay counts from its own start") {
-    Simulation s{{.kind = ProbeKind::liveness, .initial_delay = 5s, .period = 10s, .failure_threshold = 1}};
-    s.answer = [](Duration now) { return now == 10s ? ProbeResult::failure(std::string{}) : ProbeResult::success(); };
+    Simulation s{
+        {.kind = ProbeKind::liveness, .initial_delay = 5s, .period = 10s, .failure_threshold = 1}};
+    s.answer = [](Duration now) {
+        return now == 10s ? ProbeResult::failure(std::string{}) : ProbeResult::success();
+    };
     s.tell(event::Started{});
     s.run(33s); // failed at 10 s, on hold since
     CHECK(s.times() == Times{10s});
@@ -328,7 +343,9 @@ TEST_CASE("A new target does not move the grid; its delay counts from its own st
 
 TEST_CASE("Points that passed on hold or without a target are not made up for the next target") {
     Simulation s{{.kind = ProbeKind::liveness, .period = 10s, .failure_threshold = 1}};
-    s.answer = [](Duration now) { return now == 10s ? ProbeResult::failure(std::string{}) : ProbeResult::success(); };
+    s.answer = [](Duration now) {
+        return now == 10s ? ProbeResult::failure(std::string{}) : ProbeResult::success();
+    };
     s.tell(event::Started{});
     s.run(33s); // on hold since 10 s
     s.tell(event::TargetStarted{at(33s)});
@@ -371,18 +388,19 @@ TEST_CASE("Another period counts from the last look") {
         Duration period;
         Duration next;
     };
-    const Row row = GENERATE(Row{10s, 20s}, Row{4s, 14s}, Row{2s, 14s}, Row{60s, 70s}, Row{3s, 13s});
+    const Row row =
+        GENERATE(Row{10s, 20s}, Row{4s, 14s}, Row{2s, 14s}, Row{60s, 70s}, Row{3s, 13s});
     ProbeSpec spec = s.fsm.spec();
     spec.period = row.period;
     const Decision decision = s.fsm.update(spec, at(13s));
     CAPTURE(row.period);
     CHECK(s.fsm.spec() == spec);
     if (row.next == 13s) {
-        CHECK(decision.action == Decision::Action::look);
+        CHECK(decision.action == Decision::Action::attempt);
     } else {
         CHECK(decision.action == Decision::Action::wait);
         CHECK(decision.at == at(row.next));
-        CHECK(s.fsm.next_look() == at(row.next));
+        CHECK(s.fsm.next_check() == at(row.next));
     }
 }
 
@@ -390,12 +408,13 @@ TEST_CASE("A shorter initial delay applies at once") {
     Simulation s{{.initial_delay = 60s, .period = 10s}};
     s.tell(event::Started{});
     s.run(13s);
-    CHECK(s.fsm.next_look() == at(60s));
+    CHECK(s.fsm.next_check() == at(60s));
     // The grid from the start stands: 10 s has passed, nobody was to look there.
     CHECK(s.fsm.update({.initial_delay = 5s, .period = 10s}, at(13s)).at == at(20s));
 }
 
-TEST_CASE("A target that has run for long takes over inside another's delay: the next grid point is its first") {
+TEST_CASE("A target that has run for long takes over inside another's delay: the next grid point "
+          "is its first") {
     Simulation s{{.initial_delay = 60s, .period = 10s}};
     s.tell(event::Started{});
     s.run(13s);
@@ -406,8 +425,10 @@ TEST_CASE("A target that has run for long takes over inside another's delay: the
 
 // ---- container-scoped probes ----
 
-TEST_CASE("Cadence::target_start: the first look comes exactly after the delay, the grid begins with it") {
-    Simulation s{{.initial_delay = 3s, .period = 10s, .pacing = {.cadence = Cadence::target_start}}};
+TEST_CASE("Cadence::target_start: the first look comes exactly after the delay, the grid begins "
+          "with it") {
+    Simulation s{
+        {.initial_delay = 3s, .period = 10s, .pacing = {.cadence = Cadence::target_start}}};
     s.tell(event::Started{at(0s)});
     s.run(25s);
     CHECK(s.times() == Times{3s, 13s, 23s});
@@ -427,11 +448,12 @@ TEST_CASE("One spec under both cadences, as docs/kubelet.md shows it") {
                       .pacing = {.cadence = cadence}}};
         Duration healthy_until = 24s;
         s.answer = [&](Duration now) {
-            return now < healthy_until ? ProbeResult::success() : ProbeResult::failure(Errc::timed_out);
+            return now < healthy_until ? ProbeResult::success()
+                                       : ProbeResult::failure(Errc::timed_out);
         };
         s.tell(event::Started{at(0s)});
-        s.run(s.fsm.next_look().time_since_epoch());
-        while (s.fsm.state() != WorkerState::held) s.run(s.fsm.next_look().time_since_epoch());
+        s.run(s.fsm.next_check().time_since_epoch());
+        while (s.fsm.state() != WorkerState::on_hold) s.run(s.fsm.next_check().time_since_epoch());
         healthy_until = Duration::max();
         s.now += 2s;
         s.tell(event::TargetStarted{at(s.now)});
@@ -439,21 +461,28 @@ TEST_CASE("One spec under both cadences, as docs/kubelet.md shows it") {
         return s.times();
     };
     CHECK(life(Cadence::grid) == Times{10s, 20s, 30s, 40s /* killed, up at 42 s */, 50s, 60s});
-    CHECK(life(Cadence::target_start) == Times{3s, 13s, 23s, 33s, 43s /* killed, up at 45 s */, 48s, 58s});
+    CHECK(life(Cadence::target_start) ==
+          Times{3s, 13s, 23s, 33s, 43s /* killed, up at 45 s */, 48s, 58s});
 }
 
-TEST_CASE("Cadence::target_start: a target that has run longer than the delay is looked at at once") {
-    Simulation s{{.initial_delay = 3s, .period = 10s, .pacing = {.cadence = Cadence::target_start}}};
+TEST_CASE(
+    "Cadence::target_start: a target that has run longer than the delay is looked at at once") {
+    Simulation s{
+        {.initial_delay = 3s, .period = 10s, .pacing = {.cadence = Cadence::target_start}}};
     s.now = 20s;
     s.tell(event::Started{at(0s)});
     s.run(35s);
     CHECK(s.times() == Times{20s, 30s});
 }
 
-TEST_CASE("Cadence::target_start: with a gate the first look waits for the later of delay and gate") {
+TEST_CASE(
+    "Cadence::target_start: with a gate the first look waits for the later of delay and gate") {
     const ProbeKind kind = GENERATE(ProbeKind::liveness, ProbeKind::readiness);
-    Simulation s{{.kind = kind, .initial_delay = 5s, .period = 10s, .pacing = {.cadence = Cadence::target_start}}};
-    s.tell(event::GateShut{});
+    Simulation s{{.kind = kind,
+                  .initial_delay = 5s,
+                  .period = 10s,
+                  .pacing = {.cadence = Cadence::target_start}}};
+    s.tell(event::GateClosed{});
     s.tell(event::Started{});
     SECTION("gate later") {
         s.run(7s);
@@ -480,10 +509,11 @@ TEST_CASE("Cadence::target_start: with a gate the first look waits for the later
 }
 
 TEST_CASE("Cadence::target_start: a gate that opens again is a new beginning, for every kind") {
-    Simulation s{{.kind = ProbeKind::liveness, .period = 10s, .pacing = {.cadence = Cadence::target_start}}};
+    Simulation s{
+        {.kind = ProbeKind::liveness, .period = 10s, .pacing = {.cadence = Cadence::target_start}}};
     s.tell(event::Started{});
     s.run(3s);
-    s.tell(event::GateShut{});
+    s.tell(event::GateClosed{});
     s.run(27s);
     s.tell(event::GateOpened{});
     s.run(40s);
@@ -492,7 +522,10 @@ TEST_CASE("Cadence::target_start: a gate that opens again is a new beginning, fo
 
 TEST_CASE("Cadence::target_start: counters begin anew with each target, on the grid they go on") {
     const Cadence cadence = GENERATE(Cadence::grid, Cadence::target_start);
-    Simulation s{{.kind = ProbeKind::liveness, .period = 10s, .failure_threshold = 3, .pacing = {.cadence = cadence}}};
+    Simulation s{{.kind = ProbeKind::liveness,
+                  .period = 10s,
+                  .failure_threshold = 3,
+                  .pacing = {.cadence = cadence}}};
     s.answer = [](Duration) { return ProbeResult::failure(std::string{}); };
     s.tell(event::Started{});
     s.run(15s); // looks at 0 s and 10 s
@@ -500,15 +533,19 @@ TEST_CASE("Cadence::target_start: counters begin anew with each target, on the g
     s.tell(event::TargetStarted{at(15s)});
     CHECK(s.fsm.run() == (cadence == Cadence::grid ? 2 : 0));
     s.run(60s);
-    const auto failed = std::find(s.verdicts.begin(), s.verdicts.end(),
-                                  std::pair<Duration, Health>{cadence == Cadence::grid ? 20s : 35s, Health::failing});
+    const auto failed = std::find(
+        s.verdicts.begin(), s.verdicts.end(),
+        std::pair<Duration, Health>{cadence == Cadence::grid ? 20s : 35s, Health::failing});
     CHECK(failed != s.verdicts.end());
 }
 
-TEST_CASE("Cadence::target_start: an adopted target is looked at within a period, not all at once") {
+TEST_CASE(
+    "Cadence::target_start: an adopted target is looked at within a period, not all at once") {
     std::vector<Duration> firsts;
     for (std::uint64_t seed = 1; seed != 101; ++seed) {
-        Simulation s{{.initial_delay = 5s, .period = 10s, .pacing = {.cadence = Cadence::target_start, .seed = seed}}};
+        Simulation s{{.initial_delay = 5s,
+                      .period = 10s,
+                      .pacing = {.cadence = Cadence::target_start, .seed = seed}}};
         s.now = 100s;
         s.tell(event::Started{at(100s)});
         s.tell(event::TargetStarted{at(0s), true});
@@ -532,7 +569,8 @@ TEST_CASE("Spread begins the grid somewhere in its span, and the grid stays a gr
         s.tell(event::Started{});
         s.run(45s);
         firsts.push_back(s.looks.at(0).begun);
-        for (std::size_t i = 1; i != s.looks.size(); ++i) CHECK(s.looks[i].begun - s.looks[i - 1].begun == 10s);
+        for (std::size_t i = 1; i != s.looks.size(); ++i)
+            CHECK(s.looks[i].begun - s.looks[i - 1].begun == 10s);
     }
     const auto [least, most] = std::minmax_element(firsts.begin(), firsts.end());
     CHECK(*least >= 0s);
@@ -576,25 +614,28 @@ TEST_CASE("The same seed gives the same looks, another seed others, no seed each
     Simulation other{{.pacing = {.spread = 10s}}};
     one.tell(event::Started{});
     other.tell(event::Started{});
-    CHECK(one.fsm.next_look() != other.fsm.next_look());
+    CHECK(one.fsm.next_check() != other.fsm.next_check());
 }
 
 // ---- whole stories ----
 
-TEST_CASE("A container whose file vanishes is restarted every 42 s, and backs off at the sixth kill") {
-    // liveness exec `test -e /tmp/healthy`, initial delay 1 s, period 3 s; the file is there for 3.5 s; the process ignores
-    // SIGTERM, so that killing it takes the grace period of 30 s. The next instance runs 1 s later.
+TEST_CASE(
+    "A container whose file vanishes is restarted every 42 s, and backs off at the sixth kill") {
+    // liveness exec `test -e /tmp/healthy`, initial delay 1 s, period 3 s; the file is there
+    // for 3.5 s; the process ignores SIGTERM, so that killing it takes the grace period of 30 s.
+    // The next instance runs 1 s later.
     Simulation s{{.kind = ProbeKind::liveness, .initial_delay = 1s, .period = 3s}};
     Duration born = 0s;
     s.answer = [&](Duration now) {
-        return now - born < 3500ms ? ProbeResult::success() : ProbeResult::failure(std::string{}, Errc::exit_status);
+        return now - born < 3500ms ? ProbeResult::success()
+                                   : ProbeResult::failure(std::string{}, Errc::exit_status);
     };
     RestartBackOff back_off;
     s.tell(event::Started{at(0s)});
     std::vector<Duration> restarts;
     std::optional<Duration> backs_off;
     while (!backs_off) {
-        while (s.fsm.state() != WorkerState::held) s.run(s.now + 1s);
+        while (s.fsm.state() != WorkerState::on_hold) s.run(s.now + 1s);
         const Duration killed = s.now + 30s;
         const TimePoint next = back_off.after_kill(at(killed));
         s.run(killed + 1s);
@@ -612,10 +653,12 @@ TEST_CASE("A container whose file vanishes is restarted every 42 s, and backs of
 }
 
 TEST_CASE("A server whose first answer takes 15 s is ready at 31 s") {
-    // readiness httpGet, initial delay 15, timeout 2, period 5: those at 15, 20, 25 time out, the one at 30 succeeds.
+    // readiness httpGet, initial delay 15, timeout 2, period 5: those at 15, 20, 25 time out, the
+    // one at 30 succeeds.
     Simulation s{{.initial_delay = 15s, .period = 5s, .timeout = 2s}};
     s.answer = [](Duration now) {
-        return now < 30s ? ProbeResult::failure(std::string{}, Errc::timed_out) : ProbeResult::success();
+        return now < 30s ? ProbeResult::failure(std::string{}, Errc::timed_out)
+                         : ProbeResult::success();
     };
     s.takes = [](std::size_t look) { return look < 3 ? 2s : 1ms; };
     s.tell(event::Started{});
@@ -628,7 +671,8 @@ TEST_CASE("A server whose first answer takes 15 s is ready at 31 s") {
 
 TEST_CASE("The worst case of detection is met and never exceeded") {
     const Duration takes = GENERATE(0ms, 400ms, 1000ms);
-    const ProbeSpec spec{.kind = ProbeKind::liveness, .period = 1s, .timeout = 1s, .failure_threshold = 3};
+    const ProbeSpec spec{
+        .kind = ProbeKind::liveness, .period = 1s, .timeout = 1s, .failure_threshold = 3};
     Duration worst = 0s;
     for (Duration dies = 5s; dies < 7s; dies += 10ms) {
         Simulation s{spec};

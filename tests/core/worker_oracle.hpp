@@ -1,5 +1,6 @@
-// The kubelet's doProbe, written down step by step as it reads container statuses: a second, naive statement of the rules
-// that WorkerFsm follows, and WorkerFsm told the same as events. Whoever drives both compares them after each tick.
+// The kubelet's doProbe, written down step by step as it reads container statuses: a second, naive
+// statement of the rules that WorkerFsm follows, and WorkerFsm told the same as events. Whoever
+// drives both compares them after each tick.
 #pragma once
 
 #include <array>
@@ -20,9 +21,19 @@ constexpr std::array answers{Answer::success, Answer::warning, Answer::failure,
                              Answer::unknown, Answer::error,   Answer::error_then_success};
 
 /// What happened since the last tick.
-enum class Change { none, restarted, stopped_running, running_again, started_flips, deleted, ended_for_good, pod_over };
-constexpr std::array changes{Change::none,          Change::restarted, Change::stopped_running, Change::running_again,
-                             Change::started_flips, Change::deleted,   Change::ended_for_good,  Change::pod_over};
+enum class Change {
+    none,
+    restarted,
+    stopped_running,
+    running_again,
+    started_flips,
+    deleted,
+    ended_for_good,
+    pod_over
+};
+constexpr std::array changes{Change::none,           Change::restarted,     Change::stopped_running,
+                             Change::running_again,  Change::started_flips, Change::deleted,
+                             Change::ended_for_good, Change::pod_over};
 
 /// What the kubelet's worker can read.
 struct Status {
@@ -98,7 +109,7 @@ struct Ours {
     template <class Event>
     Decision tell(Event happened, TimePoint now) {
         const Decision decision = fsm.step(happened, now);
-        if (decision.cancel) tell(event::AttemptDropped{}, now);
+        if (decision.cancel) tell(event::AttemptCancelled{}, now);
         if (decision.action == Decision::Action::end) keep_going = false;
         if (decision.action == Decision::Action::wait) {
             // Ticks come at whole periods, and that is when it wants to be woken.
@@ -120,7 +131,7 @@ struct Ours {
             tell(event::Stopped{}, now);
             return;
         }
-        if (status.started == startup) tell(event::GateShut{}, now);
+        if (status.started == startup) tell(event::GateClosed{}, now);
         if (status.id != before.id) replaced(status, now);
         if (status.running && !before.running) tell(event::TargetBack{}, now);
         if (!status.running) tell(event::TargetGone{}, now);
@@ -154,20 +165,22 @@ struct Ours {
 };
 
 struct Node {
-    /// Before the first tick nothing is known of the container; its worker begins with the first status, at `now`.
+    /// Before the first tick nothing is known of the container; its worker begins with the first
+    /// status, at `now`.
     static Node first(const ProbeSpec& spec, bool adopted, bool started, TimePoint now) {
         Node node{{}, Kubelet{.spec = spec}, Ours{.fsm = WorkerFsm{spec}}};
         node.status.adopted = adopted;
         node.status.started_at = adopted ? now - 1000s : now;
         node.status.started = started;
-        if (started == (spec.kind == ProbeKind::startup)) node.ours.tell(event::GateShut{}, now);
+        if (started == (spec.kind == ProbeKind::startup)) node.ours.tell(event::GateClosed{}, now);
         node.ours.tell(event::Started{node.status.started_at}, now);
         node.ours.seeded = true;
         if (adopted) node.ours.replaced(node.status, now);
         return node;
     }
 
-    /// The next tick, at which the container has the status `next`. False: do_probe() said it was the last one.
+    /// The next tick, at which the container has the status `next`. False: do_probe() said it was
+    /// the last one.
     bool tick(const Status& next, TimePoint now, Answer answer) {
         const Status before = std::exchange(status, next);
         const bool keep_going = kubelet.do_probe(next, now, answer);
@@ -177,10 +190,11 @@ struct Node {
 
     /// Whether both say the same after a tick. `keep_going`: what do_probe() returned.
     [[nodiscard]] bool agree(bool keep_going) const {
-        return keep_going == ours.keep_going && kubelet.calls == ours.calls && kubelet.cached == ours.cached() &&
-               (!keep_going || kubelet.on_hold == (ours.fsm.state() == WorkerState::held)) &&
-               kubelet.run == ours.fsm.run() && kubelet.last_passed == ours.fsm.policy().counter().last() &&
-               !ours.found_fault;
+        return keep_going == ours.keep_going && kubelet.calls == ours.calls &&
+               kubelet.cached == ours.cached() &&
+               (!keep_going || kubelet.on_hold == (ours.fsm.state() == WorkerState::on_hold)) &&
+               kubelet.run == ours.fsm.run() &&
+               kubelet.last_passed == ours.fsm.policy().counter().last() && !ours.found_fault;
     }
 
     Status status;
@@ -193,7 +207,10 @@ inline std::optional<Status> changed(Status status, Change change, TimePoint now
     switch (change) {
     case Change::none: return status;
     case Change::restarted:
-        return Status{.id = status.id + 1, .started = false, .deleted = status.deleted, .started_at = now - period / 2};
+        return Status{.id = status.id + 1,
+                      .started = false,
+                      .deleted = status.deleted,
+                      .started_at = now - period / 2};
     case Change::stopped_running:
         if (!status.running) return {};
         status.running = false;

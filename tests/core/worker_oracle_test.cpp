@@ -9,14 +9,15 @@
 
 #include "worker_oracle.hpp"
 
-// WorkerFsm against the oracle, a second, naive statement of the same rules. Every sequence of what may happen to a
-// container and of what a look may give is tried, for all kinds and small thresholds. Paths that lead to the same state of
-// both machines are followed once.
+// WorkerFsm against the oracle, a second, naive statement of the same rules. Every sequence of what
+// may happen to a container and of what a look may give is tried, for all kinds and small
+// thresholds. Paths that lead to the same state of both machines are followed once.
 namespace {
 
 using namespace oracle;
 
-/// All of both machines that the future depends on, as one number; times relative to `now`, in seconds.
+/// All of both machines that the future depends on, as one number; times relative to `now`, in
+/// seconds.
 std::uint64_t key(const Node& node, TimePoint now) {
     const Status& s = node.status;
     const Kubelet& k = node.kubelet;
@@ -25,9 +26,12 @@ std::uint64_t key(const Node& node, TimePoint now) {
     const auto add = [&number](auto value, std::uint64_t limit) {
         number = number * limit + std::min(static_cast<std::uint64_t>(value), limit - 1);
     };
-    const auto seconds = [](Duration span) { return std::max<Duration::rep>(span / 1s, -100) + 100; };
-    for (const bool fact : {s.running, s.may_restart, s.started, s.deleted, k.on_hold, k.last_passed, f.judged(),
-                            f.policy().counter().last(), f.look_pending()})
+    const auto seconds = [](Duration span) {
+        return std::max<Duration::rep>(span / 1s, -100) + 100;
+    };
+    for (const bool fact :
+         {s.running, s.may_restart, s.started, s.deleted, k.on_hold, k.last_passed, f.judged(),
+          f.policy().counter().last(), f.check_pending()})
         add(fact, 2);
     add(seconds(now - s.started_at), 256);
     add(seconds(f.due() - now), 256);
@@ -70,10 +74,11 @@ Count explore(const ProbeSpec& spec, bool adopted, int depth) {
                     const Kubelet& k = next.kubelet;
                     const Ours& o = next.ours;
                     if (!next.agree(keep_going)) {
-                        CAPTURE(to_string(spec.kind), spec.success_threshold, spec.failure_threshold, adopted, tick);
-                        CAPTURE(int(change), int(answer), keep_going, o.keep_going, k.calls, o.calls, int(k.cached),
-                                int(o.cached()), k.on_hold, to_string(o.fsm.state()), k.run, o.fsm.run(),
-                                o.found_fault);
+                        CAPTURE(to_string(spec.kind), spec.success_threshold,
+                                spec.failure_threshold, adopted, tick);
+                        CAPTURE(int(change), int(answer), keep_going, o.keep_going, k.calls,
+                                o.calls, int(k.cached), int(o.cached()), k.on_hold,
+                                to_string(o.fsm.state()), k.run, o.fsm.run(), o.found_fault);
                         FAIL("the two machines differ");
                     }
                     if (keep_going && seen.insert(key(next, now)).second) following.push_back(next);
@@ -87,7 +92,8 @@ Count explore(const ProbeSpec& spec, bool adopted, int depth) {
 
 } // namespace
 
-TEST_CASE("Every sequence of target events and outcomes is judged as the kubelet judges it", "[oracle]") {
+TEST_CASE("Every sequence of target events and outcomes is judged as the kubelet judges it",
+          "[oracle]") {
     constexpr int depth = 5;
     Count all;
     for (const ProbeKind kind : {ProbeKind::startup, ProbeKind::liveness, ProbeKind::readiness})

@@ -1,5 +1,5 @@
-// Runs the program itself and talks to it over a socket, as probes do. Waits are shortened by PROBEKIT_TIME_SCALE; times
-// are only compared with what must at least have passed.
+// Runs the program itself and talks to it over a socket, as probes do. Waits are shortened by
+// PROBEKIT_TIME_SCALE; times are only compared with what must at least have passed.
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -35,7 +35,8 @@ using namespace std::chrono_literals;
 struct Pipe {
     Pipe() {
         int ends[2];
-        if (::pipe2(ends, O_CLOEXEC) != 0) throw std::system_error{errno, std::system_category(), "pipe2"};
+        if (::pipe2(ends, O_CLOEXEC) != 0)
+            throw std::system_error{errno, std::system_category(), "pipe2"};
         read = ends[0];
         write = ends[1];
     }
@@ -68,8 +69,8 @@ public:
         posix_spawn_file_actions_init(&files);
         posix_spawn_file_actions_adddup2(&files, out_.write, STDOUT_FILENO);
         posix_spawn_file_actions_adddup2(&files, err_.write, STDERR_FILENO);
-        const int failed =
-            ::posix_spawn(&pid_, DEMO_APP, &files, nullptr, pointers(arguments).data(), pointers(environment).data());
+        const int failed = ::posix_spawn(&pid_, DEMO_APP, &files, nullptr,
+                                         pointers(arguments).data(), pointers(environment).data());
         posix_spawn_file_actions_destroy(&files);
         if (failed != 0) throw std::system_error{failed, std::system_category(), DEMO_APP};
         out_.close_write();
@@ -95,7 +96,8 @@ public:
         const std::string line = error_line();
         const std::string_view prefix = "listening on 127.0.0.1:";
         if (!line.starts_with(prefix)) throw std::runtime_error{line};
-        return {asio::ip::address_v4::loopback(), static_cast<std::uint16_t>(std::stoi(line.substr(prefix.size())))};
+        return {asio::ip::address_v4::loopback(),
+                static_cast<std::uint16_t>(std::stoi(line.substr(prefix.size())))};
     }
 
 private:
@@ -144,11 +146,13 @@ private:
 };
 
 std::string get(std::string_view path) {
-    return "GET " + std::string{path} + " HTTP/1.1\r\nHost: demo\r\nUser-Agent: kube-probe/1.35\r\n\r\n";
+    return "GET " + std::string{path} +
+           " HTTP/1.1\r\nHost: demo\r\nUser-Agent: kube-probe/1.35\r\n\r\n";
 }
 
 std::string post(std::string_view path, std::string_view body) {
-    return "POST " + std::string{path} + " HTTP/1.1\r\nHost: demo\r\ncontent-length:  " + std::to_string(body.size()) +
+    return "POST " + std::string{path} +
+           " HTTP/1.1\r\nHost: demo\r\ncontent-length:  " + std::to_string(body.size()) +
            "\r\n\r\n" + std::string{body};
 }
 
@@ -182,8 +186,8 @@ TEST_CASE("the pages answer with what they are asked for") {
 }
 
 TEST_CASE("health endpoints are told to fail and to recover") {
-    const auto [path, field, status_when_failing] =
-        GENERATE(table<std::string, std::string, int>({{"/livez", "livez", 506}, {"/readyz", "readyz", 507}}));
+    const auto [path, field, status_when_failing] = GENERATE(table<std::string, std::string, int>(
+        {{"/livez", "livez", 506}, {"/readyz", "readyz", 507}}));
     const DemoApp app{{"-p", "0"}, {"HOST=127.0.0.1", "PROBEKIT_TIME_SCALE=1000"}};
     const tcp::endpoint server = app.endpoint();
 
@@ -199,8 +203,8 @@ TEST_CASE("health endpoints are told to fail and to recover") {
 }
 
 TEST_CASE("every look at a health endpoint that comes before the first answer waits") {
-    const auto [path, wait] =
-        GENERATE(table<std::string, std::chrono::milliseconds>({{"/livez", 50ms}, {"/readyz", 150ms}}));
+    const auto [path, wait] = GENERATE(
+        table<std::string, std::chrono::milliseconds>({{"/livez", 50ms}, {"/readyz", 150ms}}));
     const DemoApp app{{}, {"HOST=127.0.0.1", "PORT=0", "PROBEKIT_TIME_SCALE=100"}};
     const tcp::endpoint server = app.endpoint();
 
@@ -264,13 +268,14 @@ TEST_CASE("a body that comes in pieces is read whole") {
 }
 
 TEST_CASE("wrong usage is said, and nothing is served") {
-    const auto [arguments, environment] = GENERATE(table<std::vector<std::string>, std::vector<std::string>>({
-        {{"-x"}, {}},
-        {{"-p"}, {}},
-        {{"extra"}, {}},
-        {{"-p", "0"}, {"PROBEKIT_TIME_SCALE=0"}},
-        {{"-p", "0"}, {"PROBEKIT_TIME_SCALE=fast"}},
-    }));
+    const auto [arguments, environment] =
+        GENERATE(table<std::vector<std::string>, std::vector<std::string>>({
+            {{"-x"}, {}},
+            {{"-p"}, {}},
+            {{"extra"}, {}},
+            {{"-p", "0"}, {"PROBEKIT_TIME_SCALE=0"}},
+            {{"-p", "0"}, {"PROBEKIT_TIME_SCALE=fast"}},
+        }));
     DemoApp app{arguments, environment};
     const int status = app.end(0);
     CHECK(WIFEXITED(status));

@@ -39,7 +39,8 @@ TEST_CASE("wait_for_port waits until the port is up") {
 
 TEST_CASE("wait_for_port gives up in time") {
     const BoundPort port;
-    Program program{{.command = {WAIT_FOR_PORT, "127.0.0.1", std::to_string(port.number()), "0.1"}}};
+    Program program{
+        {.command = {WAIT_FOR_PORT, "127.0.0.1", std::to_string(port.number()), "0.1"}}};
     CHECK(program.output().line() == address(port) + " is not up");
     CHECK(program.wait() == 1);
 }
@@ -70,12 +71,14 @@ TEST_CASE("backend_set keeps the backends that are ready") {
 }
 
 TEST_CASE("custom_probe runs a lambda and a class as probes") {
-    const auto file = std::filesystem::temp_directory_path() / ("custom_probe_test." + std::to_string(::getpid()));
+    const auto file = std::filesystem::temp_directory_path() /
+                      ("custom_probe_test." + std::to_string(::getpid()));
     std::ofstream{file} << "beat";
     Program program{{.command = {CUSTOM_PROBE, file.string()}}};
 
     line_with(program, "Liveness probe succeeded");
-    line_with(program, "Readiness probe failed: " + file.string() + " has not been touched for a second");
+    line_with(program,
+              "Readiness probe failed: " + file.string() + " has not been touched for a second");
     std::filesystem::remove(file);
     program.signal(SIGTERM);
     program.output().rest();

@@ -25,14 +25,16 @@ TEST_CASE("manifest time passes as many times faster as the scale says") {
 
 TEST_CASE("never less than a manifest's duration passes") {
     const double scale = GENERATE(1.0, 3.0, 7.0, 10.0, 33.3, 0.5, 1e6);
-    const Duration manifest = GENERATE(Duration{1ns}, Duration{999999937ns}, Duration{10s}, Duration{300s});
+    const Duration manifest =
+        GENERATE(Duration{1ns}, Duration{999999937ns}, Duration{10s}, Duration{300s});
     const TimePoint begin{};
     const ManifestClock clock{scale, at(0s), begin};
 
     const Duration real = clock.real(manifest);
     CHECK(clock.at(begin + real) - at(0s) >= manifest);
     // and one nanosecond less would not do
-    CHECK(static_cast<double>((real - 1ns).count()) * scale < static_cast<double>(manifest.count()));
+    CHECK(static_cast<double>((real - 1ns).count()) * scale <
+          static_cast<double>(manifest.count()));
 }
 
 TEST_CASE("a scale of one changes nothing, however long") {

@@ -20,7 +20,9 @@ std::vector<std::string> parsed(std::string_view text) {
     std::vector<std::string> documents;
     try {
         for (const Json& document : parse_documents(text)) documents.push_back(document.dump());
-    } catch (const DocumentError& error) { documents.push_back(std::string{"error: "} + error.what()); }
+    } catch (const DocumentError& error) {
+        documents.push_back(std::string{"error: "} + error.what());
+    }
     return documents;
 }
 
@@ -113,11 +115,13 @@ TEST_CASE("anchors and merge keys are resolved") {
     CHECK(parsed("p: &p {x: 1}\nq: &q {x: 2, w: 2}\nm: {<<: [*p, *q]}\n") ==
           Texts{R"({"p":{"x":1},"q":{"x":2,"w":2},"m":{"x":1,"w":2}})"});
     CHECK(parsed("m: {\"<<\": 1}") == Texts{R"({"m":{"<<":1}})"});
-    CHECK(parsed("m:\n  <<: 5") == Texts{"error: line 2: map merge requires map or sequence of maps as the value"});
+    CHECK(parsed("m:\n  <<: 5") ==
+          Texts{"error: line 2: map merge requires map or sequence of maps as the value"});
 }
 
 TEST_CASE("a text may hold several documents, in YAML and JSON; empty ones are left out") {
-    CHECK(parsed("a: 1\n---\nb: 2\n--- # three\nc: 3\n---\n---\n# nothing\n---\n{\"d\": 4}\n---\n\n  {\"e\": 5}\n") ==
+    CHECK(parsed("a: 1\n---\nb: 2\n--- # three\nc: 3\n---\n---\n# nothing\n---\n{\"d\": "
+                 "4}\n---\n\n  {\"e\": 5}\n") ==
           Texts{R"({"a":1})", R"({"b":2})", R"({"c":3})", R"({"d":4})", R"({"e":5})"});
     CHECK(parsed("---\na: 1\n...\n---\nb: 2\n") == Texts{R"({"a":1})", R"({"b":2})"});
     CHECK(parsed("") == Texts{});
@@ -128,11 +132,12 @@ TEST_CASE("a text may hold several documents, in YAML and JSON; empty ones are l
 }
 
 TEST_CASE("JSON keeps its own rules") {
-    CHECK(
-        parsed(R"({"a": "yes", "b": 010})") ==
-        Texts{"error: parse error at line 1, column 21: syntax error while parsing object - unexpected number literal; "
-              "expected '}'"});
-    CHECK(parsed(R"({"a": "\ud83d\ude00", "b": 1.0})") == Texts{"{\"a\":\"\U0001F600\",\"b\":1.0}"});
+    CHECK(parsed(R"({"a": "yes", "b": 010})") ==
+          Texts{"error: parse error at line 1, column 21: syntax error while parsing object - "
+                "unexpected number literal; "
+                "expected '}'"});
+    CHECK(parsed(R"({"a": "\ud83d\ude00", "b": 1.0})") ==
+          Texts{"{\"a\":\"\U0001F600\",\"b\":1.0}"});
     CHECK(parsed("{\"a\": 1} x").front() ==
           "error: parse error at line 1, column 2: syntax error while parsing value - "
           "invalid literal; last read: ' x'");
@@ -149,7 +154,8 @@ TEST_CASE("JSON objects may follow one another") {
 
 TEST_CASE("mistakes name the line of the whole text") {
     CHECK(parsed("a: 1\n---\nb: [1,\n").front().starts_with("error: line "));
-    CHECK(parsed("a: 1\n---\nb: 1\nb: 2\n") == Texts{"error: line 4: key \"b\" already set in map"});
+    CHECK(parsed("a: 1\n---\nb: 1\nb: 2\n") ==
+          Texts{"error: line 4: key \"b\" already set in map"});
     CHECK(parsed("a: 1\n---\n{\"b\":\n!}").front().starts_with("error: parse error at line 4"));
     CHECK(parsed("a: b: c").front() == "error: line 1: illegal map value");
     CHECK(parsed("a: *nowhere").front().starts_with("error: line 1"));
@@ -162,7 +168,8 @@ TEST_CASE("duplicate keys are refused in JSON too, wherever they stand") {
 }
 
 TEST_CASE("neither depth nor aliases can exhaust the machine") {
-    const std::string deep_json = "{\"a\":" + std::string(100000, '[') + std::string(100000, ']') + "}";
+    const std::string deep_json =
+        "{\"a\":" + std::string(100000, '[') + std::string(100000, ']') + "}";
     CHECK(parsed(deep_json) == Texts{"error: nested too deeply"});
     CHECK(parsed(std::string(100000, '[')).front().starts_with("error: "));
     std::string nested;

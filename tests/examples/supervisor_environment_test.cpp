@@ -45,5 +45,6 @@ TEST_CASE("each variable is there once, with its last value, in the order of the
     environment.set("A", "2");
     environment.set("B", "3");
     CHECK(environment.entries() == std::vector<std::string>{"B=3", "A=2"});
-    CHECK(environment.expand(std::vector<std::string>{"$(A)", "$(B)"}) == std::vector<std::string>{"2", "3"});
+    CHECK(environment.expand(std::vector<std::string>{"$(A)", "$(B)"}) ==
+          std::vector<std::string>{"2", "3"});
 }

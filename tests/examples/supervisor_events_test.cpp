@@ -16,7 +16,8 @@ namespace {
 struct Recording {
     std::vector<Event> events;
     EventRecorder recorder{[this](const Event& event) { events.push_back(event); }};
-    EventTarget web{.pod = "web", .name_space = "default", .uid = "u1", .field_path = "spec.containers{web}"};
+    EventTarget web{
+        .pod = "web", .name_space = "default", .uid = "u1", .field_path = "spec.containers{web}"};
 
     void warn(const std::string& message, Timestamp now) {
         recorder.record(web, EventType::warning, "Unhealthy", message, now);
@@ -47,11 +48,14 @@ TEST_CASE("events that differ in anything that names them are counted apart") {
     EventTarget other_pod = recording.web;
     other_pod.uid = "u2";
 
-    recording.recorder.record(recording.web, EventType::normal, "Started", "Container started", at(0s));
+    recording.recorder.record(recording.web, EventType::normal, "Started", "Container started",
+                              at(0s));
     recording.recorder.record(sidecar, EventType::normal, "Started", "Container started", at(0s));
     recording.recorder.record(other_pod, EventType::normal, "Started", "Container started", at(0s));
-    recording.recorder.record(recording.web, EventType::warning, "Started", "Container started", at(0s));
-    recording.recorder.record(recording.web, EventType::normal, "Created", "Container started", at(0s));
+    recording.recorder.record(recording.web, EventType::warning, "Started", "Container started",
+                              at(0s));
+    recording.recorder.record(recording.web, EventType::normal, "Created", "Container started",
+                              at(0s));
     recording.recorder.record(recording.web, EventType::normal, "Started", "another", at(0s));
 
     std::set<std::string> names;
@@ -107,7 +111,8 @@ TEST_CASE("after 25 events of a kind a pod may say one thing every five minutes"
     CHECK_FALSE(recording.events.back().told_before);
 
     // other pods, and events of the other type, have an allowance of their own
-    recording.recorder.record(recording.web, EventType::normal, "Started", "Container started", at(601s));
+    recording.recorder.record(recording.web, EventType::normal, "Started", "Container started",
+                              at(601s));
     CHECK(recording.events.size() == 28);
     recording.web.uid = "u2";
     recording.warn("down", at(601s));

@@ -43,9 +43,10 @@ TEST_CASE("a file alone gives the defaults") {
 
 TEST_CASE("all options are understood, before and after files") {
     const Options options =
-        parse({"a.yaml", "-o", "json", "--image", "nginx:1=bin/nginx -g 'daemon off;'", "--time-scale", "2.5", "-",
-               "--duration", "1h30m", "--pid-namespace", "--feature-gates", "ContainerScopedProbes=true", "--logs",
-               "out", "--image=demo=./demo --flag=x", "--", "-odd.yaml"});
+        parse({"a.yaml", "-o", "json", "--image", "nginx:1=bin/nginx -g 'daemon off;'",
+               "--time-scale", "2.5", "-", "--duration", "1h30m", "--pid-namespace",
+               "--feature-gates", "ContainerScopedProbes=true", "--logs", "out",
+               "--image=demo=./demo --flag=x", "--", "-odd.yaml"});
     CHECK(options.files == Texts{"a.yaml", "-", "-odd.yaml"});
     CHECK(options.output == OutputFormat::json);
     CHECK(options.images.at("nginx:1") == Texts{"bin/nginx", "-g", "daemon off;"});
@@ -72,8 +73,8 @@ TEST_CASE("logs have three targets") {
 
 TEST_CASE("a feature gate can be switched on and off") {
     CHECK(parse({"--feature-gates=ContainerScopedProbes=True", "f"}).container_scoped_probes);
-    CHECK_FALSE(
-        parse({"--feature-gates=ContainerScopedProbes=1,ContainerScopedProbes=false", "f"}).container_scoped_probes);
+    CHECK_FALSE(parse({"--feature-gates=ContainerScopedProbes=1,ContainerScopedProbes=false", "f"})
+                    .container_scoped_probes);
 }
 
 TEST_CASE("help needs no file") {
@@ -98,7 +99,8 @@ TEST_CASE("wrong usage is named") {
         {{"f", "--time-scale", "inf"}, "--time-scale: \"inf\" is not a number above zero"},
         {{"f", "--time-scale", "nan"}, "--time-scale: \"nan\" is not a number above zero"},
         {{"f", "--time-scale="}, "--time-scale: \"\" is not a number above zero"},
-        {{"f", "--duration", "soon"}, "--duration: \"soon\" is not a duration like 30s, 5m, 1h30m or 90"},
+        {{"f", "--duration", "soon"},
+         "--duration: \"soon\" is not a duration like 30s, 5m, 1h30m or 90"},
         {{"f", "--image", "nginx"}, "--image: \"nginx\" is not of the form NAME=COMMAND"},
         {{"f", "--image", "=x"}, "--image: \"=x\" is not of the form NAME=COMMAND"},
         {{"f", "--image", "nginx= "}, "--image: no command for image \"nginx\""},

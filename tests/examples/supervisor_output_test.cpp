@@ -68,19 +68,23 @@ struct OnePod {
 
     OnePod() {
         spec.name = "web";
-        spec.object =
-            Json::parse(R"({"kind":"Pod","metadata":{"name":"web","labels":{"app":"x"}},"spec":{"z":1,"a":[2]}})");
+        spec.object = Json::parse(
+            R"({"kind":"Pod","metadata":{"name":"web","labels":{"app":"x"}},"spec":{"z":1,"a":[2]}})");
     }
     [[nodiscard]] PodView view() {
         status.phase = phase_of(spec, status, PodEnd::no);
         status.conditions = conditions_of(status, at(0s));
-        return {.spec = spec, .uid = uid, .created = at(0s), .deletion = deletion, .status = status};
+        return {
+            .spec = spec, .uid = uid, .created = at(0s), .deletion = deletion, .status = status};
     }
 };
 
 Event unhealthy(int count) {
     return {.name = "web.1",
-            .target = {.pod = "web", .name_space = "default", .uid = "u1", .field_path = "spec.containers{web}"},
+            .target = {.pod = "web",
+                       .name_space = "default",
+                       .uid = "u1",
+                       .field_path = "spec.containers{web}"},
             .type = EventType::warning,
             .reason = "Unhealthy",
             .message = "Liveness probe failed: down",
@@ -113,7 +117,8 @@ TEST_CASE("text is the lines of kubectl, pods and events each under their header
               "liveness-exec-pod   0/1     ContainerCreating   0             0s",
               "liveness-exec-pod   1/1     Running             0             1s",
               "LAST SEEN          TYPE      REASON      OBJECT                  MESSAGE",
-              "0s (x3 over 40s)   Warning   Unhealthy   Pod/web                 Liveness probe failed: down",
+              "0s (x3 over 40s)   Warning   Unhealthy   Pod/web                 Liveness probe "
+              "failed: down",
               "NAME                READY   STATUS              RESTARTS      AGE",
               "liveness-exec-pod   1/1     Running             1 (0s ago)    43s",
           });
@@ -142,8 +147,9 @@ TEST_CASE("wide output has the IP column") {
     OnePod pod;
     pod.spec.pod_ip = "127.0.0.7";
     output.pod(Change::added, pod.view(), at(0s));
-    CHECK(pipe.lines() == std::vector<std::string>{"NAME   READY   STATUS              RESTARTS      AGE   IP",
-                                                   "web    0/1     ContainerCreating   0             0s    127.0.0.7"});
+    CHECK(pipe.lines() == std::vector<std::string>{
+                              "NAME   READY   STATUS              RESTARTS      AGE   IP",
+                              "web    0/1     ContainerCreating   0             0s    127.0.0.7"});
 }
 
 TEST_CASE("colors change neither the columns nor the text") {
@@ -179,7 +185,8 @@ TEST_CASE("a message stands without the white space around it") {
     LineWriter writer{pipe.writing()};
     TextOutput output{writer, {}};
     const std::string before = "0s                 Warning   Unhealthy   Pod/web   ";
-    for (const char* const message : {"Liveness probe failed: a\n b\n", "Liveness probe failed: ", "\t\r\n"}) {
+    for (const char* const message :
+         {"Liveness probe failed: a\n b\n", "Liveness probe failed: ", "\t\r\n"}) {
         Event event = unhealthy(1);
         event.message = message;
         output.event(event, at(40s));
@@ -248,7 +255,8 @@ TEST_CASE("an event in JSON is the API's object, and MODIFIED when it is repeate
     output->event(unhealthy(2), at(40s));
     const auto lines = pipe.lines();
     REQUIRE(lines.size() == 2);
-    CHECK(Json::parse(lines[0]) == Json::parse(R"({"type":"ADDED","object":{"apiVersion":"v1","kind":"Event",
+    CHECK(Json::parse(lines[0]) ==
+          Json::parse(R"({"type":"ADDED","object":{"apiVersion":"v1","kind":"Event",
       "metadata":{"name":"web.1","namespace":"default"},
       "involvedObject":{"kind":"Pod","namespace":"default","name":"web","uid":"u1","apiVersion":"v1",
         "fieldPath":"spec.containers{web}"},

@@ -15,7 +15,8 @@ using probekit::RestartPolicy;
 namespace {
 
 const Condition& condition(const std::vector<Condition>& conditions, const std::string& type) {
-    const auto found = std::find_if(conditions.begin(), conditions.end(), [&](auto& one) { return one.type == type; });
+    const auto found = std::find_if(conditions.begin(), conditions.end(),
+                                    [&](auto& one) { return one.type == type; });
     REQUIRE(found != conditions.end());
     return *found;
 }
@@ -38,12 +39,24 @@ TEST_CASE("the phase of a pod that lives follows from its containers") {
         {"waits to be started again", {}, {backing_off("a", 1)}, PodPhase::running},
         {"init at work", {running("i")}, {waiting("a", "PodInitializing")}, PodPhase::pending},
         {"init failed", {exited("i", 1)}, {waiting("a", "PodInitializing")}, PodPhase::pending},
-        {"init waits to be started again", {backing_off("i", 1)}, {waiting("a")}, PodPhase::pending},
+        {"init waits to be started again",
+         {backing_off("i", 1)},
+         {waiting("a")},
+         PodPhase::pending},
         {"init done", {completed_init("i")}, {running("a")}, PodPhase::running},
-        {"init done, next to come", {completed_init("i"), waiting("j")}, {waiting("a")}, PodPhase::pending},
+        {"init done, next to come",
+         {completed_init("i"), waiting("j")},
+         {waiting("a")},
+         PodPhase::pending},
         {"sidecar not started", {as_sidecar(waiting("s"))}, {waiting("a")}, PodPhase::pending},
-        {"sidecar restarts after initialization", {as_sidecar(exited("s", 1))}, {running("a")}, PodPhase::running},
-        {"sidecar anew after initialization", {as_sidecar(waiting("s"))}, {running("a")}, PodPhase::running},
+        {"sidecar restarts after initialization",
+         {as_sidecar(exited("s", 1))},
+         {running("a")},
+         PodPhase::running},
+        {"sidecar anew after initialization",
+         {as_sidecar(waiting("s"))},
+         {running("a")},
+         PodPhase::running},
         {"only the sidecar runs", {as_sidecar(running("s"))}, {exited("a", 0)}, PodPhase::running},
     }));
     CAPTURE(row.what);
@@ -67,7 +80,12 @@ TEST_CASE("the phase of a pod that has ended is its regular containers' verdict"
          {},
          {exited("a", 0), exited("b", 0)},
          PodPhase::succeeded},
-        {"one failed", RestartPolicy::never, PodEnd::by_itself, {}, {exited("a", 0), exited("b", 2)}, PodPhase::failed},
+        {"one failed",
+         RestartPolicy::never,
+         PodEnd::by_itself,
+         {},
+         {exited("a", 0), exited("b", 2)},
+         PodPhase::failed},
         {"stopped while restarting",
          RestartPolicy::always,
          PodEnd::removed,
@@ -101,8 +119,9 @@ TEST_CASE("the phase of a pod that has ended is its regular containers' verdict"
 }
 
 TEST_CASE("conditions say what is missing, in the kubelet's words") {
-    PodStatus status{.init_containers = {waiting("i1", "PodInitializing"), waiting("i2", "PodInitializing")},
-                     .containers = {waiting("a", "PodInitializing"), waiting("b", "PodInitializing")}};
+    PodStatus status{
+        .init_containers = {waiting("i1", "PodInitializing"), waiting("i2", "PodInitializing")},
+        .containers = {waiting("a", "PodInitializing"), waiting("b", "PodInitializing")}};
     status.conditions = conditions_of(status, at(0s));
 
     REQUIRE(status.conditions.size() == 4);
@@ -123,14 +142,16 @@ TEST_CASE("a pod is ready when all regular containers and all sidecars are") {
     PodStatus status{.phase = PodPhase::running,
                      .init_containers = {completed_init("i"), as_sidecar(running("s", false))},
                      .containers = {running("a")}};
-    CHECK(condition(conditions_of(status, at(0s)), "Ready").message == "containers with unready status: [s]");
+    CHECK(condition(conditions_of(status, at(0s)), "Ready").message ==
+          "containers with unready status: [s]");
     CHECK(condition(conditions_of(status, at(0s)), "Initialized").status);
     status.init_containers[1].ready = true;
     CHECK(condition(conditions_of(status, at(0s)), "Ready").status);
 }
 
 TEST_CASE("a pod that was initialized stays so while a sidecar restarts") {
-    const PodStatus status{.init_containers = {as_sidecar(exited("s", 1))}, .containers = {running("a")}};
+    const PodStatus status{.init_containers = {as_sidecar(exited("s", 1))},
+                           .containers = {running("a")}};
     CHECK(condition(conditions_of(status, at(0s)), "Initialized").status);
 }
 

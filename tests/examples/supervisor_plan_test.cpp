@@ -15,11 +15,13 @@ namespace {
 constexpr ContainerFacts none{};
 constexpr ContainerFacts runs{.life = ContainerFacts::Life::running, .started = true};
 constexpr ContainerFacts starting_up{.life = ContainerFacts::Life::running};
-constexpr ContainerFacts sick{.life = ContainerFacts::Life::running, .started = true, .probe_failed = true};
+constexpr ContainerFacts sick{
+    .life = ContainerFacts::Life::running, .started = true, .probe_failed = true};
 constexpr ContainerFacts never_came_up{.life = ContainerFacts::Life::running, .probe_failed = true};
 constexpr ContainerFacts done{.life = ContainerFacts::Life::exited, .exited_ok = true};
 constexpr ContainerFacts failed{.life = ContainerFacts::Life::exited};
-constexpr ContainerFacts killed{.life = ContainerFacts::Life::exited, .exited_ok = true, .restart_decided = true};
+constexpr ContainerFacts killed{
+    .life = ContainerFacts::Life::exited, .exited_ok = true, .restart_decided = true};
 
 /// "i" is an init container, "s" a sidecar, "c" a regular container.
 PodSpec pod_of(const std::string& kinds, RestartPolicy policy) {
@@ -31,7 +33,8 @@ PodSpec pod_of(const std::string& kinds, RestartPolicy policy) {
         container.sidecar = kind == 's';
         container.restart_policy = policy;
         if (kind == 's') container.restart_policy = RestartPolicy::always;
-        if (kind == 'i' && policy == RestartPolicy::always) container.restart_policy = RestartPolicy::on_failure;
+        if (kind == 'i' && policy == RestartPolicy::always)
+            container.restart_policy = RestartPolicy::on_failure;
         (container.init ? pod.init_containers : pod.containers).push_back(container);
     }
     return pod;
@@ -80,7 +83,8 @@ TEST_CASE("a pod ends when nothing is to be started any more") {
     })));
 }
 
-TEST_CASE("a container whose probe asks for its end is killed, and started again unless the policy is Never") {
+TEST_CASE("a container whose probe asks for its end is killed, and started again unless the policy "
+          "is Never") {
     check(GENERATE(values<Row>({
         {"cc", always, {sick, runs}, {.kill = {0}}},
         {"cc", always, {never_came_up, runs}, {.kill = {0}}},
@@ -111,7 +115,8 @@ TEST_CASE("an init container that fails is tried again, or ends the pod with pol
     })));
 }
 
-TEST_CASE("a sidecar holds up the next until it has started, and is started again whenever it ends") {
+TEST_CASE(
+    "a sidecar holds up the next until it has started, and is started again whenever it ends") {
     check(GENERATE(values<Row>({
         {"sic", always, {none, none, none}, {.start = {0}}},
         {"sic", always, {starting_up, none, none}, {}},
@@ -119,9 +124,9 @@ TEST_CASE("a sidecar holds up the next until it has started, and is started agai
         {"sic", always, {runs, done, none}, {.start = {2}}},
         {"isc", always, {done, starting_up, none}, {}},
         {"isc", always, {done, runs, none}, {.start = {2}}},
-        {"sic", always, {done, none, none}, {.start = {0}}},        // ended before it had started for good
-        {"sic", always, {failed, runs, none}, {.start = {0}}},      // while the next init container runs
-        {"sic", never, {failed, runs, none}, {.start = {0}}},       // also with policy Never
+        {"sic", always, {done, none, none}, {.start = {0}}}, // ended before it had started for good
+        {"sic", always, {failed, runs, none}, {.start = {0}}}, // while the next init container runs
+        {"sic", never, {failed, runs, none}, {.start = {0}}},  // also with policy Never
         {"ssc", always, {failed, failed, runs}, {.start = {0, 1}}}, // in their order
         {"ssc", always, {runs, starting_up, none}, {}},
     })));
@@ -131,7 +136,8 @@ TEST_CASE("a sick sidecar is killed, whether or not the pod has come up") {
     check(GENERATE(values<Row>({
         {"sc", always, {never_came_up, none}, {.kill = {0}}},
         {"sc", always, {sick, runs}, {.kill = {0}}},
-        {"sic", always, {sick, none, none}, {.kill = {0}, .start = {1}}}, // its liveness does not hold up the next
+        {"sic", always, {sick, none, none}, {.kill = {0}, .start = {1}}}, // its liveness does not
+                                                                          // hold up the next
     })));
 }
 
@@ -139,6 +145,7 @@ TEST_CASE("what has been initialized stays so") {
     check(GENERATE(values<Row>({
         {"iisc", always, {done, done, failed, runs}, {.start = {2}}},
         {"iisc", always, {done, done, failed, failed}, {.start = {2, 3}}},
-        {"sc", always, {starting_up, failed}, {.start = {1}}}, // a sidecar that starts anew holds up nothing
+        {"sc", always, {starting_up, failed}, {.start = {1}}}, // a sidecar that starts anew holds
+                                                               // up nothing
     })));
 }

@@ -35,7 +35,8 @@ Texts messages(const PodReading& reading) {
 
 /// A pod of one container with these further lines, which are indented by four.
 std::string one_container(const std::string& lines) {
-    return "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n  - name: main\n    image: "
+    return "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n  - name: "
+           "main\n    image: "
            "nginx\n" +
            lines;
 }
@@ -130,8 +131,9 @@ spec:
     REQUIRE(pod.containers.size() == 1);
     const ContainerSpec& main = pod.containers[0];
     CHECK(main.command == Texts{"sh", "-c", "echo hello world $(GREETING) $(UNKNOWN)"});
-    CHECK(main.environment == Texts{"PROBEKIT_TIME_SCALE=2.5", "WHO=127.0.0.7 again", "GREETING=hello world",
-                                    "POD=full.pod", "NS=prod", "IP=127.0.0.7"});
+    CHECK(main.environment == Texts{"PROBEKIT_TIME_SCALE=2.5", "WHO=127.0.0.7 again",
+                                    "GREETING=hello world", "POD=full.pod", "NS=prod",
+                                    "IP=127.0.0.7"});
     CHECK(main.working_directory == "/tmp");
     REQUIRE(main.ports.size() == 2);
     CHECK(main.ports[0].name == "http");
@@ -164,7 +166,8 @@ spec:
 }
 
 TEST_CASE("a command of the manifest goes before --image") {
-    CHECK(read(one_container("    command: [\"true\"]\n")).pod.containers[0].command == Texts{"true"});
+    CHECK(read(one_container("    command: [\"true\"]\n")).pod.containers[0].command ==
+          Texts{"true"});
     CHECK(read(one_container("    command: []\n    args: [a]\n")).pod.containers[0].command ==
           Texts{"bin/nginx", "-q", "a"});
     CHECK(
@@ -184,10 +187,14 @@ TEST_CASE("every restart policy is understood, a container's own before the pod'
             {"Never", "Always", RestartPolicy::always, RestartPolicy::always},
             {"Always", "Never", RestartPolicy::never, RestartPolicy::never},
         }));
-    const std::string container = "{name: NAME, image: nginx" + (own.empty() ? own : ", restartPolicy: " + own) + "}";
-    auto named = [&](const char* name) { return std::string{container}.replace(container.find("NAME"), 4, name); };
-    const PodReading reading = read("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  restartPolicy: " + pod +
-                                    "\n  initContainers: [" + named("i") + "]\n  containers: [" + named("c") + "]\n");
+    const std::string container =
+        "{name: NAME, image: nginx" + (own.empty() ? own : ", restartPolicy: " + own) + "}";
+    auto named = [&](const char* name) {
+        return std::string{container}.replace(container.find("NAME"), 4, name);
+    };
+    const PodReading reading =
+        read("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  restartPolicy: " + pod +
+             "\n  initContainers: [" + named("i") + "]\n  containers: [" + named("c") + "]\n");
     REQUIRE(messages(reading) == Texts{});
     CHECK(reading.pod.init_containers[0].restart_policy == expected_init);
     CHECK(reading.pod.init_containers[0].sidecar == (own == "Always"));
@@ -210,8 +217,8 @@ TEST_CASE("a port that is not declared is no error, but cannot be asked") {
 }
 
 TEST_CASE("hooks may sleep, and tcpSocket hooks fail as with a kubelet") {
-    const PodReading reading =
-        read(one_container("    lifecycle: {postStart: {tcpSocket: {port: 80}}, preStop: {sleep: {seconds: 30}}}\n"));
+    const PodReading reading = read(one_container(
+        "    lifecycle: {postStart: {tcpSocket: {port: 80}}, preStop: {sleep: {seconds: 30}}}\n"));
     REQUIRE(messages(reading) == Texts{});
     CHECK(std::get<SleepAction>(reading.pod.containers[0].pre_stop->action).length == 30s);
     CHECK(reading.pod.containers[0].post_start->cannot_ask == "invalid handler: tcpSocket");
@@ -221,10 +228,12 @@ TEST_CASE("mistakes in a container are named in the API server's words") {
     const auto [lines, expected] = GENERATE(table<std::string, Texts>({
         {"    ports: [{name: http, containerPort: 1}, {name: http, containerPort: 65536}, {}]\n",
          {R"(spec.containers[0].ports[1].name: Duplicate value: "http")",
-          "spec.containers[0].ports[1].containerPort: Invalid value: 65536: must be between 1 and 65535, inclusive",
+          "spec.containers[0].ports[1].containerPort: Invalid value: 65536: must be between 1 and "
+          "65535, inclusive",
           "spec.containers[0].ports[2].containerPort: Required value"}},
         {"    ports: [{containerPort: 1, protocol: tcp, hostPort: -1}]\n",
-         {"spec.containers[0].ports[0].hostPort: Invalid value: -1: must be between 1 and 65535, inclusive",
+         {"spec.containers[0].ports[0].hostPort: Invalid value: -1: must be between 1 and 65535, "
+          "inclusive",
           R"(spec.containers[0].ports[0].protocol: Unsupported value: "tcp": supported values: "SCTP", "TCP", "UDP")"}},
         {"    ports: [{containerPort: \"80\"}]\n",
          {R"(spec.containers[0].ports[0].containerPort: Invalid value: "80": must be an integer)"}},
@@ -232,46 +241,57 @@ TEST_CASE("mistakes in a container are named in the API server's words") {
          {"spec.containers[0].env[0].name: Required value",
           R"(spec.containers[0].env[1].name: Invalid value: "A=B": a valid environment variable name must consist only of printable ASCII characters other than '=')",
           "spec.containers[0].env[2].value: Invalid value: 5: must be a string"}},
-        {"    env: [{name: A, value: x, valueFrom: {fieldRef: {fieldPath: metadata.name}}}, {name: B, valueFrom: "
+        {"    env: [{name: A, value: x, valueFrom: {fieldRef: {fieldPath: metadata.name}}}, {name: "
+         "B, valueFrom: "
          "{}}]\n",
          {R"(spec.containers[0].env[0].valueFrom: Invalid value: "": may not be specified when `value` is not empty)",
           R"(spec.containers[0].env[1].valueFrom: Invalid value: "": must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`)"}},
-        {"    env: [{name: A, valueFrom: {fieldRef: {}, secretKeyRef: {}}}, {name: B, valueFrom: {fieldRef: {}}}]\n",
+        {"    env: [{name: A, valueFrom: {fieldRef: {}, secretKeyRef: {}}}, {name: B, valueFrom: "
+         "{fieldRef: {}}}]\n",
          {"spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Required value",
           R"(spec.containers[0].env[0].valueFrom: Invalid value: "": may not have more than one field specified at a time)",
           "spec.containers[0].env[1].valueFrom.fieldRef.fieldPath: Required value"}},
         {"    env: [{name: A, valueFrom: {fieldRef: {fieldPath: spec.x}}}]\n",
          {R"(spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Invalid value: "spec.x": error converting fieldPath: field label not supported: spec.x)"}},
-        {"    env: [{name: A, valueFrom: {fieldRef: {fieldPath: status.phase}}}, {name: B, value: x, valueFrom: {}}]\n",
+        {"    env: [{name: A, valueFrom: {fieldRef: {fieldPath: status.phase}}}, {name: B, value: "
+         "x, valueFrom: {}}]\n",
          {R"(spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Unsupported value: "status.phase": supported values: "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName", "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs")",
           R"(spec.containers[0].env[1].valueFrom: Invalid value: "": must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`)"}},
-        {"    env: [{name: A, valueFrom: {fieldRef: {apiVersion: v2, fieldPath: metadata.name}}}]\n",
+        {"    env: [{name: A, valueFrom: {fieldRef: {apiVersion: v2, fieldPath: "
+         "metadata.name}}}]\n",
          {R"(spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Invalid value: "metadata.name": error converting fieldPath: unsupported pod version: v2)"}},
         {"    args: [a, 5]\n    workingDir: 7\n",
          {"spec.containers[0].args[1]: Invalid value: 5: must be a string",
           "spec.containers[0].workingDir: Invalid value: 7: must be a string"}},
-        {"    command: [\"a\\0\"]\n", {"spec.containers[0].command: Forbidden: must not contain NUL"}},
+        {"    command: [\"a\\0\"]\n",
+         {"spec.containers[0].command: Forbidden: must not contain NUL"}},
         {"    restartPolicy: Sometimes\n",
          {R"(spec.containers[0].restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "Never", "OnFailure")"}},
-        {"    restartPolicy: \"\"\n    livenessProbe: {}\n  initContainers: [{restartPolicy: Sometimes, image: "
+        {"    restartPolicy: \"\"\n    livenessProbe: {}\n  initContainers: [{restartPolicy: "
+         "Sometimes, image: "
          "nginx}]\n",
          {"spec.containers[0].livenessProbe: Required value: must specify a handler type",
           R"(spec.containers[0].restartPolicy: Unsupported value: "": supported values: "Always", "Never", "OnFailure")",
           R"(spec.initContainers[0].restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "Never", "OnFailure")",
           "spec.initContainers[0].name: Required value"}},
-        {"    livenessProbe: {}\n    readinessProbe: {exec: {}}\n    startupProbe: {tcpSocket: {port: 0}, "
+        {"    livenessProbe: {}\n    readinessProbe: {exec: {}}\n    startupProbe: {tcpSocket: "
+         "{port: 0}, "
          "successThreshold: 2}\n",
          {"spec.containers[0].livenessProbe: Required value: must specify a handler type",
           "spec.containers[0].readinessProbe.exec.command: Required value",
-          "spec.containers[0].startupProbe.tcpSocket.port: Invalid value: 0: must be between 1 and 65535, inclusive",
+          "spec.containers[0].startupProbe.tcpSocket.port: Invalid value: 0: must be between 1 and "
+          "65535, inclusive",
           "spec.containers[0].startupProbe.successThreshold: Invalid value: 2: must be 1"}},
         {"    lifecycle: {postStart: {}, preStop: {exec: {command: [x]}, sleep: {seconds: 1}}}\n",
          {"spec.containers[0].lifecycle.postStart: Required value: must specify a handler type",
-          "spec.containers[0].lifecycle.preStop.sleep: Forbidden: may not specify more than 1 handler type"}},
+          "spec.containers[0].lifecycle.preStop.sleep: Forbidden: may not specify more than 1 "
+          "handler type"}},
         {"    lifecycle: {preStop: {sleep: {seconds: 31}}}\n",
-         {"spec.containers[0].lifecycle.preStop.sleep: Invalid value: 31: must be non-negative and less than "
+         {"spec.containers[0].lifecycle.preStop.sleep: Invalid value: 31: must be non-negative and "
+          "less than "
           "terminationGracePeriodSeconds (30)"}},
-        {"    lifecycle: [x]\n", {R"(spec.containers[0].lifecycle: Invalid value: ["x"]: must be an object)"}},
+        {"    lifecycle: [x]\n",
+         {R"(spec.containers[0].lifecycle: Invalid value: ["x"]: must be an object)"}},
         {"  - {}\n  - {name: UP, image: ' x', command: [x]}\n  - {name: main, image: nginx}\n",
          {"spec.containers[1].name: Required value", "spec.containers[1].image: Required value",
           R"(spec.containers[2].name: Invalid value: "UP": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?'))",
@@ -283,8 +303,10 @@ TEST_CASE("mistakes in a container are named in the API server's words") {
 }
 
 TEST_CASE("scheme HTTPS needs a supervisor that was built with TLS") {
-    const PodReading reading = read(one_container("    livenessProbe: {httpGet: {port: 443, scheme: HTTPS}}\n"));
-    const std::string error = "spec.containers[0].livenessProbe.httpGet.scheme: Forbidden: HTTPS is not built in";
+    const PodReading reading =
+        read(one_container("    livenessProbe: {httpGet: {port: 443, scheme: HTTPS}}\n"));
+    const std::string error =
+        "spec.containers[0].livenessProbe.httpGet.scheme: Forbidden: HTTPS is not built in";
     CHECK(messages(reading) == (speaks_https() ? Texts{} : Texts{error}));
 }
 
@@ -305,22 +327,29 @@ TEST_CASE("init containers have no probes and no hooks unless they are sidecars"
   - {name: i, image: nginx, livenessProbe: {}, readinessProbe: {}, startupProbe: {}, lifecycle: {}}
   - {name: main, image: nginx, restartPolicy: Always, livenessProbe: {}}
 )"));
-    CHECK(messages(reading) ==
-          Texts{"spec.initContainers[0].lifecycle: Forbidden: may not be set for init containers without "
-                "restartPolicy=Always",
-                "spec.initContainers[0].livenessProbe: Forbidden: may not be set for init containers without "
-                "restartPolicy=Always",
-                "spec.initContainers[0].readinessProbe: Forbidden: may not be set for init containers without "
-                "restartPolicy=Always",
-                "spec.initContainers[0].startupProbe: Forbidden: may not be set for init containers without "
-                "restartPolicy=Always",
-                R"(spec.initContainers[1].name: Duplicate value: "main")",
-                "spec.initContainers[1].livenessProbe: Required value: must specify a handler type"});
+    CHECK(
+        messages(reading) ==
+        Texts{"spec.initContainers[0].lifecycle: Forbidden: may not be set for init containers "
+              "without "
+              "restartPolicy=Always",
+              "spec.initContainers[0].livenessProbe: Forbidden: may not be set for init containers "
+              "without "
+              "restartPolicy=Always",
+              "spec.initContainers[0].readinessProbe: Forbidden: may not be set for init "
+              "containers without "
+              "restartPolicy=Always",
+              "spec.initContainers[0].startupProbe: Forbidden: may not be set for init containers "
+              "without "
+              "restartPolicy=Always",
+              R"(spec.initContainers[1].name: Duplicate value: "main")",
+              "spec.initContainers[1].livenessProbe: Required value: must specify a handler type"});
 }
 
 TEST_CASE("mistakes in the pod itself are named") {
     const auto [yaml, expected] = GENERATE(table<std::string, Texts>({
-        {"{}", {"metadata.name: Required value: name or generateName is required", "spec.containers: Required value"}},
+        {"{}",
+         {"metadata.name: Required value: name or generateName is required",
+          "spec.containers: Required value"}},
         {"metadata: x\nspec: []",
          {R"(metadata: Invalid value: "x": must be an object)",
           "metadata.name: Required value: name or generateName is required",
@@ -329,16 +358,19 @@ TEST_CASE("mistakes in the pod itself are named") {
         {"metadata: {name: a}\nspec: {containers: {name: a}}",
          {R"(spec.containers: Invalid value: {"name":"a"}: must be an array)"}},
         {"metadata: {name: a}\nspec: {containers: [x]}",
-         {R"(spec.containers[0]: Invalid value: "x": must be an object)", "spec.containers[0].name: Required value",
-          "spec.containers[0].image: Required value"}},
-        {"metadata: {name: 5, namespace: A, labels: [x], annotations: {probekit.dev/pod-ip: 10.0.0.1}}\n"
-         "spec: {containers: [{name: a, image: nginx}], restartPolicy: never, terminationGracePeriodSeconds: -1}",
+         {R"(spec.containers[0]: Invalid value: "x": must be an object)",
+          "spec.containers[0].name: Required value", "spec.containers[0].image: Required value"}},
+        {"metadata: {name: 5, namespace: A, labels: [x], annotations: {probekit.dev/pod-ip: "
+         "10.0.0.1}}\n"
+         "spec: {containers: [{name: a, image: nginx}], restartPolicy: never, "
+         "terminationGracePeriodSeconds: -1}",
          {"metadata.name: Invalid value: 5: must be a string",
           "metadata.name: Required value: name or generateName is required",
           R"(metadata.namespace: Invalid value: "A": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?'))",
           R"(metadata.labels: Invalid value: ["x"]: must be an object)",
           R"(metadata.annotations[probekit.dev/pod-ip]: Invalid value: "10.0.0.1": must be a loopback address)",
-          "spec.terminationGracePeriodSeconds: Invalid value: -1: must be greater than or equal to 0",
+          "spec.terminationGracePeriodSeconds: Invalid value: -1: must be greater than or equal to "
+          "0",
           R"(spec.restartPolicy: Unsupported value: "never": supported values: "Always", "OnFailure", "Never")"}},
     }));
     CAPTURE(yaml);
@@ -351,10 +383,9 @@ TEST_CASE("grace periods from nothing to the longest are taken") {
     };
     CHECK(grace("0").pod.termination_grace_period == 0s);
     CHECK(grace("9223372036").pod.termination_grace_period == 9223372036s);
-    CHECK(
-        messages(grace("9223372037")) ==
-        Texts{
-            "spec.terminationGracePeriodSeconds: Invalid value: 9223372037: must be less than or equal to 9223372036"});
+    CHECK(messages(grace("9223372037")) ==
+          Texts{"spec.terminationGracePeriodSeconds: Invalid value: 9223372037: must be less than "
+                "or equal to 9223372036"});
     CHECK(messages(grace("5.5")) ==
           Texts{"spec.terminationGracePeriodSeconds: Invalid value: 5.5: must be an integer"});
 }
@@ -379,10 +410,11 @@ status: {phase: Running}
 extra: 1
 )"));
     REQUIRE(messages(reading) == Texts{});
-    CHECK(reading.ignored == Texts{"spec.containers[0].ports[0].hostPort", "spec.containers[0].ports[0].hostIP",
-                                   "spec.containers[0].env[0].valueFrom.configMapKeyRef",
-                                   "spec.containers[0].env[1].valueFrom.fieldRef.fieldPath",
-                                   "spec.containers[0].lifecycle.stopSignal",
-                                   "spec.containers[0].livenessProbe.perodSeconds", "spec.containers[0].resources",
-                                   "spec.containers[0].stdin", "spec.volumes", "spec.hostNetwork", "extra"});
+    CHECK(reading.ignored ==
+          Texts{"spec.containers[0].ports[0].hostPort", "spec.containers[0].ports[0].hostIP",
+                "spec.containers[0].env[0].valueFrom.configMapKeyRef",
+                "spec.containers[0].env[1].valueFrom.fieldRef.fieldPath",
+                "spec.containers[0].lifecycle.stopSignal",
+                "spec.containers[0].livenessProbe.perodSeconds", "spec.containers[0].resources",
+                "spec.containers[0].stdin", "spec.volumes", "spec.hostNetwork", "extra"});
 }

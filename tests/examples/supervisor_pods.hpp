@@ -24,7 +24,10 @@ inline ContainerStatus waiting(std::string name, std::string reason = "Container
 }
 
 inline ContainerStatus running(std::string name, bool ready = true) {
-    return {.name = std::move(name), .ready = ready, .started = true, .state = Running{.started_at = at(1s)}};
+    return {.name = std::move(name),
+            .ready = ready,
+            .started = true,
+            .state = Running{.started_at = at(1s)}};
 }
 
 inline Terminated ended_with(int exit_code, Timestamp when = at(10s)) {

@@ -14,8 +14,8 @@ using namespace supervisor::test;
 
 namespace {
 
-PodRow row_for(std::vector<ContainerStatus> init, std::vector<ContainerStatus> regular, bool deleting = false,
-               std::optional<PodPhase> phase = std::nullopt) {
+PodRow row_for(std::vector<ContainerStatus> init, std::vector<ContainerStatus> regular,
+               bool deleting = false, std::optional<PodPhase> phase = std::nullopt) {
     PodSpec spec;
     spec.name = "web";
     const std::string uid = "u1";
@@ -24,7 +24,11 @@ PodRow row_for(std::vector<ContainerStatus> init, std::vector<ContainerStatus> r
     status.conditions = conditions_of(status, at(0s));
     std::optional<Deletion> deletion;
     if (deleting) deletion = Deletion{.timestamp = at(30s), .grace = 30s};
-    return row_of({.spec = spec, .uid = uid, .created = at(0s), .deletion = deletion, .status = std::move(status)});
+    return row_of({.spec = spec,
+                   .uid = uid,
+                   .created = at(0s),
+                   .deletion = deletion,
+                   .status = std::move(status)});
 }
 
 ContainerStatus restarted(ContainerStatus status, int times) {
@@ -58,8 +62,14 @@ TEST_CASE("STATUS and READY are those of kubectl") {
          {waiting("a", "PodInitializing")},
          "0/1",
          "Init:0/2"},
-        {{running("i", false), waiting("j", "PodInitializing")}, {waiting("a", "PodInitializing")}, "0/1", "Init:0/2"},
-        {{completed_init("i"), running("j", false)}, {waiting("a", "PodInitializing")}, "0/1", "Init:1/2"},
+        {{running("i", false), waiting("j", "PodInitializing")},
+         {waiting("a", "PodInitializing")},
+         "0/1",
+         "Init:0/2"},
+        {{completed_init("i"), running("j", false)},
+         {waiting("a", "PodInitializing")},
+         "0/1",
+         "Init:1/2"},
         {{exited("i", 1)}, {waiting("a", "PodInitializing")}, "0/1", "Init:Error"},
         {{backing_off("i", 1)}, {waiting("a", "PodInitializing")}, "0/1", "Init:CrashLoopBackOff"},
         {{completed_init("i")}, {waiting("a", "PodInitializing")}, "0/1", "PodInitializing"},
@@ -67,10 +77,17 @@ TEST_CASE("STATUS and READY are those of kubectl") {
         {{as_sidecar(running("s"))}, {running("a")}, "2/2", "Running"},
         {{as_sidecar(running("s", false))}, {running("a")}, "1/2", "Running"},
         {{as_sidecar(running("s"))}, {waiting("a", "PodInitializing")}, "1/2", "PodInitializing"},
-        // A sidecar that does not run speaks for the pod, and hides those behind it, though it is initialized for good.
+        // A sidecar that does not run speaks for the pod, and hides those behind it, though it is
+        // initialized for good.
         {{as_sidecar(exited("s", 1))}, {running("a")}, "1/2", "Init:Error"},
-        {{as_sidecar(backing_off("s", 1)), as_sidecar(running("t"))}, {running("a")}, "1/3", "Init:CrashLoopBackOff"},
-        {{as_sidecar(running("s")), as_sidecar(backing_off("t", 1))}, {running("a")}, "2/3", "Init:CrashLoopBackOff"},
+        {{as_sidecar(backing_off("s", 1)), as_sidecar(running("t"))},
+         {running("a")},
+         "1/3",
+         "Init:CrashLoopBackOff"},
+        {{as_sidecar(running("s")), as_sidecar(backing_off("t", 1))},
+         {running("a")},
+         "2/3",
+         "Init:CrashLoopBackOff"},
         {{as_sidecar(backing_off("s", 1))}, {exited("a", 1)}, "0/2", "Error"},
         {{as_sidecar(exited("s", 0)), as_sidecar(running("t"))}, {running("a")}, "2/3", "Running"},
         {{as_sidecar(running("s"))}, {exited("a", 0)}, "1/2", "Completed"},
@@ -89,8 +106,8 @@ TEST_CASE("a pod that is being deleted is Terminating until its phase is final")
 TEST_CASE("RESTARTS counts the containers that matter and says when the last was") {
     CHECK(row_for({}, {running("a")}).restarts_text(at(60s)) == "0");
     CHECK(row_for({}, {restarted(running("a"), 1)}).restarts_text(at(15s)) == "1 (5s ago)");
-    CHECK(row_for({}, {restarted(running("a"), 1), restarted(running("b"), 2)}).restarts_text(at(20s)) ==
-          "3 (10s ago)");
+    CHECK(row_for({}, {restarted(running("a"), 1), restarted(running("b"), 2)})
+              .restarts_text(at(20s)) == "3 (10s ago)");
     // a first exit that waits to be restarted is no restart yet
     CHECK(row_for({}, {backing_off("a", 1, 0)}).restarts_text(at(20s)) == "0");
     // init containers count while they are at work, sidecars always
@@ -102,4 +119,6 @@ TEST_CASE("RESTARTS counts the containers that matter and says when the last was
     CHECK(row_for({down, behind}, {restarted(running("a"), 2)}).restarts == 5);
 }
 
-TEST_CASE("AGE counts from the pod's creation") { CHECK(row_for({}, {running("a")}).age(at(127s)) == "2m7s"); }
+TEST_CASE("AGE counts from the pod's creation") {
+    CHECK(row_for({}, {running("a")}).age(at(127s)) == "2m7s");
+}

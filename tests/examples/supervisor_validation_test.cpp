@@ -29,7 +29,8 @@ std::string first_message(const probekit::ConfigErrors& errors) {
 } // namespace
 
 TEST_CASE("DNS labels") {
-    for (const char* name : {"a", "0", "web-1", "a--b"}) CHECK(mistakes(check_dns_label, name) == 0);
+    for (const char* name : {"a", "0", "web-1", "a--b"})
+        CHECK(mistakes(check_dns_label, name) == 0);
     for (const char* name : {"", "-a", "a-", "Web", "a.b", "a_b", "\u00fc"})
         CHECK(mistakes(check_dns_label, name) == 1);
     CHECK(mistakes(check_dns_label, std::string(63, 'a')) == 0);
@@ -39,13 +40,16 @@ TEST_CASE("DNS labels") {
     probekit::ConfigErrors errors;
     check_dns_label("My_Name", "spec.containers[0].name", errors);
     CHECK(first_message(errors) ==
-          "spec.containers[0].name: Invalid value: \"My_Name\": a lowercase RFC 1123 label must consist of lower case "
-          "alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or "
+          "spec.containers[0].name: Invalid value: \"My_Name\": a lowercase RFC 1123 label must "
+          "consist of lower case "
+          "alphanumeric characters or '-', and must start and end with an alphanumeric character "
+          "(e.g. 'my-name',  or "
           "'123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')");
 }
 
 TEST_CASE("DNS subdomains") {
-    for (const char* name : {"a", "a.b", "web-1.example.com"}) CHECK(mistakes(check_dns_subdomain, name) == 0);
+    for (const char* name : {"a", "a.b", "web-1.example.com"})
+        CHECK(mistakes(check_dns_subdomain, name) == 0);
     for (const char* name : {"", ".", "a.", ".a", "a..b", "-a.b", "a-.b", "A.b"})
         CHECK(mistakes(check_dns_subdomain, name) == 1);
     CHECK(mistakes(check_dns_subdomain, std::string(253, 'a')) == 0);
@@ -53,8 +57,10 @@ TEST_CASE("DNS subdomains") {
 }
 
 TEST_CASE("names of environment variables are printable ASCII without '='") {
-    for (const char* name : {"A", "a.b-c", "1", "with space", "~!"}) CHECK(mistakes(check_env_name, name) == 0);
-    for (const char* name : {"A=B", "=", "a\tb", "\u00fc", "\x7f"}) CHECK(mistakes(check_env_name, name) == 1);
+    for (const char* name : {"A", "a.b-c", "1", "with space", "~!"})
+        CHECK(mistakes(check_env_name, name) == 0);
+    for (const char* name : {"A=B", "=", "a\tb", "\u00fc", "\x7f"})
+        CHECK(mistakes(check_env_name, name) == 1);
 }
 
 TEST_CASE("labels have qualified names and short values") {
@@ -65,9 +71,12 @@ TEST_CASE("labels have qualified names and short values") {
         {R"({"": "x"})", "f: Invalid value: \"\": name part must be non-empty"},
         {R"({"a/": "x"})", "f: Invalid value: \"a/\": name part must be non-empty"},
         {R"({"/a": "x"})", "f: Invalid value: \"/a\": prefix part must be non-empty"},
-        {R"({"a/b/c": "x"})", "f: Invalid value: \"a/b/c\": a qualified name must consist of alphanumeric characters"},
-        {R"({"a b": "x"})", "f: Invalid value: \"a b\": name part must consist of alphanumeric characters"},
-        {R"({"a": "-x"})", "f: Invalid value: \"-x\": a valid label must be an empty string or consist of"},
+        {R"({"a/b/c": "x"})",
+         "f: Invalid value: \"a/b/c\": a qualified name must consist of alphanumeric characters"},
+        {R"({"a b": "x"})",
+         "f: Invalid value: \"a b\": name part must consist of alphanumeric characters"},
+        {R"({"a": "-x"})",
+         "f: Invalid value: \"-x\": a valid label must be an empty string or consist of"},
         {R"({"a": 1})", "f[a]: Invalid value: 1: must be a string"},
         {R"({"a": true})", "f[a]: Invalid value: true: must be a string"},
     }));

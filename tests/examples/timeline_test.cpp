@@ -26,7 +26,7 @@ using namespace timeline;
 using probekit::Duration;
 using probekit::Outcome;
 using probekit::ProbeKind;
-using probekit::simulation::Look;
+using probekit::simulation::Check;
 using probekit::simulation::simulate;
 using tools::TemporaryFolder;
 using What = probekit::simulation::Event::What;
@@ -48,23 +48,30 @@ Subjects read(std::string_view manifest) {
     return read_subjects({folder.file("manifest", manifest)});
 }
 
-bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool contains(std::string_view text, std::string_view part) {
+    return text.find(part) != std::string_view::npos;
+}
 
 std::size_t count(std::string_view text, std::string_view part) {
     std::size_t found = 0;
-    for (std::size_t at = text.find(part); at != std::string_view::npos; at = text.find(part, at + 1)) ++found;
+    for (std::size_t at = text.find(part); at != std::string_view::npos;
+         at = text.find(part, at + 1))
+        ++found;
     return found;
 }
 
-/// What is wrong with it as XML, as far as our pictures go: elements that close, quoted attributes, entities.
+/// What is wrong with it as XML, as far as our pictures go: elements that close, quoted attributes,
+/// entities.
 std::string xml_mistake(std::string_view text) {
     Texts open;
     while (!text.empty()) {
         const std::size_t less = text.find('<');
         const std::string_view words = text.substr(0, less);
-        for (std::size_t at = words.find('&'); at != std::string_view::npos; at = words.find('&', at + 1)) {
+        for (std::size_t at = words.find('&'); at != std::string_view::npos;
+             at = words.find('&', at + 1)) {
             const std::string_view entity = words.substr(at, words.find(';', at) - at);
-            if (entity != "&amp" && entity != "&lt" && entity != "&gt" && entity != "&quot") return "a bare &";
+            if (entity != "&amp" && entity != "&lt" && entity != "&gt" && entity != "&quot")
+                return "a bare &";
         }
         if (less == std::string_view::npos) return open.empty() ? "" : "not closed: " + open.back();
         text.remove_prefix(less + 1);
@@ -163,9 +170,11 @@ TEST_CASE("timeline: mistakes on the command line") {
     CHECK(mistake({"a", "--svg"}) == "--svg needs a value");
     CHECK(mistake({"a", "--svg="}) == "--svg needs a value");
     CHECK(mistake({"a", "--hangs=yes"}) == "--hangs takes no value");
-    CHECK(mistake({"a", "--exit-code", "256"}) == "--exit-code: \"256\" is not a number from 0 to 255");
+    CHECK(mistake({"a", "--exit-code", "256"}) ==
+          "--exit-code: \"256\" is not a number from 0 to 255");
     CHECK(mistake({"a", "--duration", "0"}) == "--duration: must be greater than zero");
-    CHECK(mistake({"a", "--feature-gates", "X=true"}) == "--feature-gates: unrecognized feature gate: X");
+    CHECK(mistake({"a", "--feature-gates", "X=true"}) ==
+          "--feature-gates: unrecognized feature gate: X");
     CHECK(mistake({"--replay", "log", "--fails-after", "3s"}) ==
           "--fails-after: what the target does is in the recording of --replay");
 }
@@ -181,9 +190,10 @@ TEST_CASE("timeline: times") {
     const auto noon = std::chrono::sys_days{std::chrono::year{2026} / 1 / 31} + 12h;
     CHECK(parse_timestamp("2026-01-31T12:00:00Z") == noon);
     CHECK(parse_timestamp("2026-01-31T12:01:02.500000Z") == noon + 62500ms);
-    for (const char* wrong : {"", "2026-01-31", "2026-02-30T00:00:00Z", "2026-01-31T24:00:00Z", "2026-01-31T12:00:00",
-                              "2026-01-31T12:00:61Z", "2026-01-31T12:00:5m3Z", "2026-01-31T12:00:-1Z",
-                              "9999-01-01T00:00:00Z", "20x6-01-31T12:00:00Z", "2026-01-31T12:00:Z"})
+    for (const char* wrong :
+         {"", "2026-01-31", "2026-02-30T00:00:00Z", "2026-01-31T24:00:00Z", "2026-01-31T12:00:00",
+          "2026-01-31T12:00:61Z", "2026-01-31T12:00:5m3Z", "2026-01-31T12:00:-1Z",
+          "9999-01-01T00:00:00Z", "20x6-01-31T12:00:00Z", "2026-01-31T12:00:Z"})
         CHECK_FALSE(parse_timestamp(wrong));
 }
 
@@ -199,9 +209,11 @@ TEST_CASE("timeline: containers of a pod, with their probes as kubectl describes
     CHECK(second.settings.restart_policy == probekit::RestartPolicy::on_failure);
     CHECK(second.settings.termination_grace_period == 7s);
     REQUIRE(second.probes.size() == 3);
-    CHECK(second.probes[0] == "startup    tcp-socket 127.0.0.1:80 delay=0s timeout=1s period=2s #success=1 #failure=3");
-    CHECK(second.probes[1] ==
-          "liveness   http-get https://h:80/x delay=1s timeout=1s period=10s #success=1 #failure=3");
+    CHECK(second.probes[0] ==
+          "startup    tcp-socket 127.0.0.1:80 delay=0s timeout=1s period=2s #success=1 #failure=3");
+    CHECK(
+        second.probes[1] ==
+        "liveness   http-get https://h:80/x delay=1s timeout=1s period=10s #success=1 #failure=3");
     CHECK(contains(second.probes[2], "(port \"nope\" not found)"));
     CHECK_FALSE(second.cannot_ask[static_cast<std::size_t>(ProbeKind::readiness)].empty());
 }
@@ -213,17 +225,19 @@ TEST_CASE("timeline: a probe that cannot be made never changes anything") {
     const auto timeline = simulate(subject.settings, script);
     CHECK_FALSE(timeline.first(What::ready));
     CHECK_FALSE(timeline.first(What::kill));
-    for (const auto& look : timeline.looks(ProbeKind::readiness)) CHECK(look.error);
+    for (const auto& look : timeline.checks(ProbeKind::readiness)) CHECK(look.error);
 }
 
 TEST_CASE("timeline: pods of templates and of lists") {
     constexpr std::string_view containers = "spec: {containers: [{name: c, image: x}]}";
-    const auto deployment = read("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {template: {" +
-                                 std::string{containers} + "}}\n");
+    const auto deployment =
+        read("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {template: {" +
+             std::string{containers} + "}}\n");
     REQUIRE(deployment.errors == Texts{});
     CHECK(deployment.all.at(0).name() == "d/c");
-    const auto list = read("apiVersion: v1\nkind: PodList\nitems:\n- {metadata: {name: a}, " + std::string{containers} +
-                           "}\n- {metadata: {name: b}, " + std::string{containers} + "}\n");
+    const auto list = read("apiVersion: v1\nkind: PodList\nitems:\n- {metadata: {name: a}, " +
+                           std::string{containers} + "}\n- {metadata: {name: b}, " +
+                           std::string{containers} + "}\n");
     REQUIRE(list.errors == Texts{});
     CHECK(list.all.size() == 2);
 }
@@ -234,29 +248,34 @@ TEST_CASE("timeline: mistakes in manifests") {
         REQUIRE_FALSE(found.empty());
         return found.size() == 1 ? found[0].substr(found[0].find(": ") + 2) : found[1];
     };
-    CHECK(
-        errors("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: x, livenessProbe: "
-               "{exec: {command: [a]}, periodSeconds: -1}}]}\n") ==
-        "spec.containers[0].livenessProbe.periodSeconds: Invalid value: -1: must be greater than or equal to 0");
+    CHECK(errors("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, "
+                 "image: x, livenessProbe: "
+                 "{exec: {command: [a]}, periodSeconds: -1}}]}\n") ==
+          "spec.containers[0].livenessProbe.periodSeconds: Invalid value: -1: must be greater than "
+          "or equal to 0");
     CHECK(errors("kind: Service\n") == "a Service has no containers");
     CHECK(errors("a: 1\n") == "Object 'Kind' is missing");
     CHECK(errors("[1]\n") == "not an object");
     CHECK(errors("kind: List\nitems: [{items: []}]\n") == "a List within a List");
     CHECK(contains(errors("a: [\n"), "line"));
     CHECK(read("").errors == Texts{"no containers in the manifests given"});
-    CHECK(read_subjects({"/does/not/exist"}).errors == Texts{"/does/not/exist: cannot be read, or is too long"});
+    CHECK(read_subjects({"/does/not/exist"}).errors ==
+          Texts{"/does/not/exist: cannot be read, or is too long"});
 }
 
 TEST_CASE("timeline: a target as the options describe it") {
     const auto answers = script_of({.starts_after = 10s, .fails_after = 20s}).answers;
-    CHECK_FALSE(answers(Look{.age = 9s}).outcome == Outcome::success);
-    CHECK(answers(Look{.age = 10s}).outcome == Outcome::success);
-    CHECK(answers(Look{.age = 20s}).outcome == Outcome::failure);
+    CHECK_FALSE(answers(Check{.age = 9s}).outcome == Outcome::success);
+    CHECK(answers(Check{.age = 10s}).outcome == Outcome::success);
+    CHECK(answers(Check{.age = 20s}).outcome == Outcome::failure);
     const auto slow = script_of({.fails_after = 20s, .hangs = true, .look_takes = 3s}).answers;
-    CHECK(slow(Look{.age = 19s}).takes == 3s);
-    CHECK(slow(Look{.age = 20s}).takes == Duration::max());
+    CHECK(slow(Check{.age = 19s}).takes == 3s);
+    CHECK(slow(Check{.age = 20s}).takes == Duration::max());
     CHECK(described(TargetOptions{}) == "answers");
-    CHECK(described({.starts_after = 40s, .exits_after = 1min, .exit_code = 2, .ends_in = Duration::max()}) ==
+    CHECK(described({.starts_after = 40s,
+                     .exits_after = 1min,
+                     .exit_code = 2,
+                     .ends_in = Duration::max()}) ==
           "answers from 40s on, ends at 1m with exit code 2, ignores SIGTERM");
 }
 
@@ -265,7 +284,8 @@ namespace {
 /// Would these settings have killed my slow starter?
 Scene slow_starter(Duration starts_after, int failure_threshold) {
     Scene scene{.subject = {.pod = "p", .container = "c"}, .target = "<slow> & \"late\""};
-    scene.subject.settings.liveness = {.kind = ProbeKind::liveness, .failure_threshold = failure_threshold};
+    scene.subject.settings.liveness = {.kind = ProbeKind::liveness,
+                                       .failure_threshold = failure_threshold};
     scene.subject.settings.readiness = {.kind = ProbeKind::readiness};
     scene.timeline = simulate(scene.subject.settings, script_of({.starts_after = starts_after}));
     return scene;
@@ -278,8 +298,8 @@ TEST_CASE("timeline: a story is told to its end") {
     CHECK_FALSE(slow_starter(35s, 6).killed());
     const std::string text = story(slow_starter(35s, 6), false);
     CHECK(contains(text, "p/c: <slow> & \"late\"\n"));
-    CHECK(contains(
-        text, "  A start of up to 50s is always allowed; what has not answered 1m1s after its start is killed.\n"));
+    CHECK(contains(text, "  A start of up to 50s is always allowed; what has not answered 1m1s "
+                         "after its start is killed.\n"));
     CHECK(contains(text, "    0.5s  runs\n"));
     CHECK(contains(text, "     30s  liveness fails, 3 of 6\n"));
     CHECK(contains(text, "     40s  liveness passes\n"));
@@ -296,7 +316,8 @@ TEST_CASE("timeline: a story is told to its end") {
 
 TEST_CASE("timeline: pictures are well-formed, whatever they show") {
     Scene scene = slow_starter(35s, 3);
-    scene.subject.probes = {"liveness   exec [" + std::string(300, '<') + "]", "readiness  \x01 \u00e4\u00e4"};
+    scene.subject.probes = {"liveness   exec [" + std::string(300, '<') + "]",
+                            "readiness  \x01 \u00e4\u00e4"};
     const std::string svg = picture(std::vector{scene, slow_starter(0s, 3)});
     CHECK(xml_mistake(svg) == "");
     CHECK(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 960 "));
@@ -318,8 +339,8 @@ TEST_CASE("timeline: pictures are well-formed, whatever they show") {
 
 TEST_CASE("timeline: the check for well-formedness finds what is not") {
     CHECK(xml_mistake("<a><b/></a>") == "");
-    for (const char* wrong :
-         {"<a>", "<a></b>", "<a b=\"></a>", "<a>&</a>", "<a/><a></a><b></b>", "<a", "<a><b></a></b>"})
+    for (const char* wrong : {"<a>", "<a></b>", "<a b=\"></a>", "<a>&</a>", "<a/><a></a><b></b>",
+                              "<a", "<a><b></a></b>"})
         CHECK(xml_mistake(wrong) != "");
     CHECK(escaped("a\tb\nc") == "a b\nc");
 }
@@ -329,8 +350,8 @@ namespace {
 /// The lines that a supervisor writes.
 class Log {
 public:
-    Log& pod(const std::string& state, bool ready = false, const std::string& ready_since = "12:00:00",
-             const std::string& metadata = "") {
+    Log& pod(const std::string& state, bool ready = false,
+             const std::string& ready_since = "12:00:00", const std::string& metadata = "") {
         text_ +=
             R"({"type":"MODIFIED","object":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","namespace":"default",)"
             R"("creationTimestamp":"2026-01-31T12:00:00.000000Z")" +
@@ -338,22 +359,24 @@ public:
             R"(},"spec":{"containers":[{"name":"c","image":"x","livenessProbe":{"exec":{"command":["a"]},)"
             R"("periodSeconds":10},"readinessProbe":{"exec":{"command":["a"]},"periodSeconds":5}}]},)"
             R"("status":{"conditions":[{"type":"ContainersReady","lastTransitionTime":"2026-01-31T)" +
-            ready_since + R"(Z"}],"containerStatuses":[{"name":"c","ready":)" + (ready ? "true" : "false") +
-            R"(,"state":{)" + state + "}}]}}}\n";
+            ready_since + R"(Z"}],"containerStatuses":[{"name":"c","ready":)" +
+            (ready ? "true" : "false") + R"(,"state":{)" + state + "}}]}}}\n";
         return *this;
     }
-    Log& runs(const std::string& since, bool ready = false, const std::string& ready_since = "12:00:00") {
+    Log& runs(const std::string& since, bool ready = false,
+              const std::string& ready_since = "12:00:00") {
         return pod(R"("running":{"startedAt":"2026-01-31T)" + since + R"(Z"})", ready, ready_since);
     }
     Log& ended(const std::string& since, const std::string& at, const std::string& how) {
-        return pod(R"("terminated":{"startedAt":"2026-01-31T)" + since + R"(Z","finishedAt":"2026-01-31T)" + at +
-                   "Z\"," + how + "}");
+        return pod(R"("terminated":{"startedAt":"2026-01-31T)" + since +
+                   R"(Z","finishedAt":"2026-01-31T)" + at + "Z\"," + how + "}");
     }
     Log& event(const std::string& reason, const std::string& message, const std::string& at) {
         text_ +=
             R"({"type":"ADDED","object":{"apiVersion":"v1","kind":"Event","involvedObject":{"kind":"Pod","name":"p",)"
             R"("fieldPath":"spec.containers{c}"},"reason":")" +
-            reason + R"(","message":")" + message + R"(","lastTimestamp":"2026-01-31T)" + at + "Z\"}}\n";
+            reason + R"(","message":")" + message + R"(","lastTimestamp":"2026-01-31T)" + at +
+            "Z\"}}\n";
         return *this;
     }
     Log& failed(const std::string& probe, const std::string& at, const std::string& why = "x") {
@@ -376,13 +399,14 @@ private:
 };
 
 Outcome answer(const Recording& recording, ProbeKind kind, int life, Duration age) {
-    return recording.script().answers(Look{.kind = kind, .life = life, .age = age}).outcome;
+    return recording.script().answers(Check{.kind = kind, .life = life, .age = age}).outcome;
 }
 
 } // namespace
 
 TEST_CASE("timeline: a recording is replayed as it was") {
-    // Found ill at 20 s, killed at 40 s, ended after its grace period; a second life that ends by itself.
+    // Found ill at 20 s, killed at 40 s, ended after its grace period; a second life that ends by
+    // itself.
     const Recording recording =
         Log{}
             .runs("12:00:01")
@@ -423,7 +447,8 @@ TEST_CASE("timeline: what a recording tells of times between looks") {
             .failed("Readiness", "12:00:20")
             .failed("Readiness", "12:00:25.100000")
             .failed("Readiness", "12:01:00", R"(command timed out: \"a\" timed out after 1s)")
-            .event("Unhealthy", "Readiness probe errored and resulted in unknown state: x", "12:02:00")
+            .event("Unhealthy", "Readiness probe errored and resulted in unknown state: x",
+                   "12:02:00")
             .runs("12:00:00", true, "12:05:00")
             .recording();
     const auto seen = [&](Duration age) { return answer(recording, ProbeKind::readiness, 1, age); };
@@ -432,12 +457,14 @@ TEST_CASE("timeline: what a recording tells of times between looks") {
     CHECK(seen(22550ms) == Outcome::failure);
     CHECK(seen(61s) == Outcome::unknown);
     const auto answers = recording.script().answers;
-    CHECK(answers(Look{.life = 1, .age = 58s}).takes == Duration::max()); // began a timeout earlier
-    CHECK(answers(Look{.life = 1, .age = 120s}).error);
+    CHECK(answers(Check{.life = 1, .age = 58s}).takes ==
+          Duration::max()); // began a timeout earlier
+    CHECK(answers(Check{.life = 1, .age = 120s}).error);
     // Never ready until 5 min: it was as ill as it had been seen, though nobody said so any more.
-    CHECK(answers(Look{.life = 1, .age = 250s}).error);
+    CHECK(answers(Check{.life = 1, .age = 250s}).error);
     CHECK(seen(299s) == Outcome::success);
-    // Liveness has no trace at all: it passed. Startup, which was not looked at, answers as liveness.
+    // Liveness has no trace at all: it passed. Startup, which was not looked at, answers as
+    // liveness.
     CHECK(answer(recording, ProbeKind::liveness, 1, 20s) == Outcome::success);
     CHECK(answer(recording, ProbeKind::startup, 1, 20s) == Outcome::success);
     // Another life than those recorded is like the last.
@@ -454,7 +481,8 @@ TEST_CASE("timeline: a recording ends with the deletion of its pod") {
     const Recording recording =
         Log{}
             .runs("12:00:01", true)
-            .pod("", true, "12:00:00", R"(,"deletionTimestamp":"2026-01-31T12:01:30Z","deletionGracePeriodSeconds":30)")
+            .pod("", true, "12:00:00",
+                 R"(,"deletionTimestamp":"2026-01-31T12:01:30Z","deletionGracePeriodSeconds":30)")
             .event("Killing", "Stopping container c", "12:01:00")
             .ended("12:00:01", "12:01:30", R"("exitCode":137)")
             .recording();
@@ -481,14 +509,17 @@ TEST_CASE("timeline: recordings are found by name, and what is none is an error"
         return errors.empty() ? "" : errors[0].substr(path.size());
     };
     CHECK(error("") == ": no pods in this recording");
-    CHECK(error("1\n[]\n{\"object\":3}\n{\"object\":{\"kind\":\"Event\"}}\n") == ": no pods in this recording");
+    CHECK(error("1\n[]\n{\"object\":3}\n{\"object\":{\"kind\":\"Event\"}}\n") ==
+          ": no pods in this recording");
     CHECK(error("{\"object\":{}}\n{\n").starts_with(":2: "));
-    CHECK(
-        contains(error(R"({"object":{"kind":"Pod","metadata":{"name":"p"},"spec":{"containers":[]}}})"), "is invalid"));
+    CHECK(contains(
+        error(R"({"object":{"kind":"Pod","metadata":{"name":"p"},"spec":{"containers":[]}}})"),
+        "is invalid"));
     CHECK(contains(error(R"({"object":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},)"
                          R"("spec":{"containers":[{"name":"c","image":"x"}]}}})"),
                    ":1: metadata.creationTimestamp is missing"));
-    CHECK(read_recordings("/does/not/exist").errors == Texts{"/does/not/exist: cannot be read, or is too long"});
+    CHECK(read_recordings("/does/not/exist").errors ==
+          Texts{"/does/not/exist: cannot be read, or is too long"});
     // Broken parts of a recording are passed over.
     CHECK(Log{}
               .failed("Liveness", "12:00:00")

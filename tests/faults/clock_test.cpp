@@ -1,5 +1,6 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
-// A wall clock that is set, under libfaketime, while a worker looks: no look comes earlier, later or twice.
+// A wall clock that is set, under libfaketime, while a worker looks: no look comes earlier, later
+// or twice.
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -25,7 +26,8 @@ using namespace std::chrono_literals;
 namespace {
 
 std::string faketime_library() {
-    for (const char* const folder : {"/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64"})
+    for (const char* const folder :
+         {"/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64"})
         if (const std::string file = std::string{folder} + "/faketime/libfaketimeMT.so.1";
             std::filesystem::exists(file))
             return file;
@@ -37,7 +39,8 @@ std::string faketime_library() {
 // What the case below runs as a program of its own: the jump is given in the environment.
 TEST_CASE("looks go on while the wall clock is set", "[.]") {
     const char* const file = std::getenv("FAKETIME_TIMESTAMP_FILE");
-    if (file == nullptr) SKIP("the case below runs it"); // a file's name as a tag finds hidden cases, too
+    if (file == nullptr)
+        SKIP("the case below runs it"); // a file's name as a tag finds hidden cases, too
     const std::string jump = std::getenv("PROBEKIT_TEST_JUMP");
     asio::io_context io;
     const auto wall_before = std::chrono::system_clock::now();
@@ -79,8 +82,9 @@ TEST_CASE("a wall clock that is set forwards or backwards changes nothing") {
     tools::Program again{
         {.command = {std::filesystem::read_symlink("/proc/self/exe").string(),
                      "looks go on while the wall clock is set"},
-         .environment = {"LD_PRELOAD=" + library, "FAKETIME_TIMESTAMP_FILE=" + file, "FAKETIME_NO_CACHE=1",
-                         "FAKETIME_DONT_FAKE_MONOTONIC=1", "PROBEKIT_TEST_JUMP=" + jump}}};
+         .environment = {"LD_PRELOAD=" + library, "FAKETIME_TIMESTAMP_FILE=" + file,
+                         "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1",
+                         "PROBEKIT_TEST_JUMP=" + jump}}};
     const std::string said = again.output().rest();
     CAPTURE(said);
     CHECK(again.wait() == 0);

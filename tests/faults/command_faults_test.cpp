@@ -1,5 +1,6 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
-// Commands that cannot be executed, do not end, end badly, or leave something behind. Each with what a worker makes of it.
+// Commands that cannot be executed, do not end, end badly, or leave something behind. Each with
+// what a worker makes of it.
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -28,11 +29,13 @@ using namespace std::chrono_literals;
 
 namespace {
 
-Watched run(std::vector<std::string> command, Duration timeout = 20s, const ExecOptions& options = {}) {
+Watched run(std::vector<std::string> command, Duration timeout = 20s,
+            const ExecOptions& options = {}) {
     asio::io_context io;
     return watch(io, ExecProbe{io, {.command = std::move(command)}, options}, timeout);
 }
-Watched run_shell(const std::string& script, Duration timeout = 20s, const ExecOptions& options = {}) {
+Watched run_shell(const std::string& script, Duration timeout = 20s,
+                  const ExecOptions& options = {}) {
     return run({"/bin/sh", "-c", script}, timeout, options);
 }
 
@@ -64,14 +67,20 @@ TEST_CASE("a command that cannot be executed is an error and blames nobody") {
     SECTION("a program that is not there") {
         check_error(run({"/no/such/program"}), std::errc::no_such_file_or_directory);
     }
-    SECTION("a folder") { check_error(run({folder.path().string()}), std::errc::permission_denied); }
+    SECTION("a folder") {
+        check_error(run({folder.path().string()}), std::errc::permission_denied);
+    }
     SECTION("a file without the right to be executed") {
-        check_error(run({folder.file("plain", "#!/bin/sh\nexit 0\n", 0644)}), std::errc::permission_denied);
+        check_error(run({folder.file("plain", "#!/bin/sh\nexit 0\n", 0644)}),
+                    std::errc::permission_denied);
     }
     SECTION("a script without #!") {
-        check_error(run({folder.file("script", "exit 0\n", 0755)}), std::errc::executable_format_error);
+        check_error(run({folder.file("script", "exit 0\n", 0755)}),
+                    std::errc::executable_format_error);
     }
-    SECTION("an empty file") { check_error(run({folder.file("empty", "", 0755)}), std::errc::executable_format_error); }
+    SECTION("an empty file") {
+        check_error(run({folder.file("empty", "", 0755)}), std::errc::executable_format_error);
+    }
     SECTION("a script whose interpreter is not there") {
         check_error(run({folder.file("script", "#!/no/such/interpreter\n", 0755)}),
                     std::errc::no_such_file_or_directory);
@@ -93,15 +102,19 @@ TEST_CASE("a command that cannot be executed is an error and blames nobody") {
         check_error(run({"/" + std::string(5000, 'x')}), std::errc::filename_too_long);
     }
     SECTION("an argument that is too long") {
-        check_error(run({"/bin/true", std::string(1 << 20, 'x')}), std::errc::argument_list_too_long);
+        check_error(run({"/bin/true", std::string(1 << 20, 'x')}),
+                    std::errc::argument_list_too_long);
     }
     SECTION("a path that goes through a file") {
-        check_error(run({folder.file("plain", "x", 0755) + "/program"}), std::errc::not_a_directory);
+        check_error(run({folder.file("plain", "x", 0755) + "/program"}),
+                    std::errc::not_a_directory);
     }
 }
 
 TEST_CASE("a command that ends badly has failed") {
-    SECTION("another exit status than 0") { check_failure(run_shell("exit 7"), Errc::exit_status, 7); }
+    SECTION("another exit status than 0") {
+        check_failure(run_shell("exit 7"), Errc::exit_status, 7);
+    }
     SECTION("killed by a signal of its own") {
         check_failure(run_shell("kill -SEGV $$"), Errc::killed_by_signal, 128 + SIGSEGV);
     }
@@ -130,8 +143,8 @@ TEST_CASE("a command that runs into a limit of its own has failed") {
     }
     SECTION("of a file's size") {
         const tools::TemporaryFolder folder;
-        const Watched seen =
-            run_shell("ulimit -f 0; exec dd if=/dev/zero of=" + folder.path().string() + "/x bs=1k count=1");
+        const Watched seen = run_shell(
+            "ulimit -f 0; exec dd if=/dev/zero of=" + folder.path().string() + "/x bs=1k count=1");
         CHECK(seen.counted);
         CHECK(seen.result.outcome == Outcome::failure);
     }
@@ -150,12 +163,17 @@ TEST_CASE("a command that does not end is ended at the timeout") {
     };
     SECTION("it sleeps") { check_timeout(run_shell("exec sleep 100", 60ms)); }
     SECTION("it ignores SIGTERM") {
-        check_timeout(run_shell("trap '' TERM; while :; do sleep 100; done", 60ms, {.kill_grace = 20ms}));
+        check_timeout(
+            run_shell("trap '' TERM; while :; do sleep 100; done", 60ms, {.kill_grace = 20ms}));
     }
     SECTION("it has been stopped") { check_timeout(run_shell("kill -STOP $$", 60ms)); }
-    SECTION("it has closed its output") { check_timeout(run_shell("exec >&- 2>&-; sleep 100", 60ms)); }
+    SECTION("it has closed its output") {
+        check_timeout(run_shell("exec >&- 2>&-; sleep 100", 60ms));
+    }
     SECTION("it floods its output") { check_timeout(run_shell("exec yes", 60ms)); }
-    SECTION("it waits for its children") { check_timeout(run_shell("sleep 100 & sleep 100 & wait", 60ms)); }
+    SECTION("it waits for its children") {
+        check_timeout(run_shell("sleep 100 & sleep 100 & wait", 60ms));
+    }
     SECTION("it reads its input, which has ended") { CHECK(run_shell("cat").result.passed()); }
 }
 

@@ -30,7 +30,8 @@ struct Fault {
     std::string says = {};
     Then then = Then::waits;
     std::string again = {};
-    bool before_request = false; ///< says it when the client has connected; else when it has sent something
+    bool before_request =
+        false; ///< says it when the client has connected; else when it has sent something
 };
 
 /// A server on 127.0.0.1, on the test's own loop, that has one fault.
@@ -45,7 +46,8 @@ public:
 
 private:
     struct Session {
-        explicit Session(asio::ip::tcp::socket from) : socket(std::move(from)), timer(socket.get_executor()) {}
+        explicit Session(asio::ip::tcp::socket from)
+            : socket(std::move(from)), timer(socket.get_executor()) {}
         asio::ip::tcp::socket socket;
         asio::steady_timer timer;
         char request[4096] = {};
@@ -60,10 +62,11 @@ private:
             if (fault_.before_request)
                 speak(session);
             else
-                session->socket.async_read_some(asio::buffer(session->request),
-                                                [this, session](std::error_code failed, std::size_t) {
-                                                    if (!failed) speak(session);
-                                                });
+                session->socket.async_read_some(
+                    asio::buffer(session->request),
+                    [this, session](std::error_code failed, std::size_t) {
+                        if (!failed) speak(session);
+                    });
             accept();
         });
     }
@@ -78,7 +81,9 @@ private:
     void go_on(const Kept& session) {
         std::error_code ignored;
         switch (fault_.then) {
-        case Fault::Then::closes: session->socket.shutdown(asio::socket_base::shutdown_send, ignored); break;
+        case Fault::Then::closes:
+            session->socket.shutdown(asio::socket_base::shutdown_send, ignored);
+            break;
         case Fault::Then::waits: break;
         case Fault::Then::resets:
             session->socket.set_option(asio::socket_base::linger{true, 0}, ignored);
@@ -92,8 +97,9 @@ private:
             return;
         case Fault::Then::drips: drip(session); return;
         }
-        session->socket.async_read_some(asio::buffer(session->request),
-                                        [session](std::error_code, std::size_t) {}); // until the client goes
+        session->socket.async_read_some(
+            asio::buffer(session->request),
+            [session](std::error_code, std::size_t) {}); // until the client goes
     }
 
     void drip(const Kept& session) {

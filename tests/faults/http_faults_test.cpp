@@ -1,5 +1,6 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
-// Servers that answer wrongly, too much, too slowly, or not at all. Each with what a worker makes of it.
+// Servers that answer wrongly, too much, too slowly, or not at all. Each with what a worker makes
+// of it.
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -74,7 +75,8 @@ const std::string ok = "HTTP/1.1 200 OK\r\n";
 const std::error_code malformed = Errc::malformed_response;
 const std::error_code timed_out = Errc::timed_out;
 const std::error_code reset{ECONNRESET, std::system_category()};
-constexpr std::string_view no_answer = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
+constexpr std::string_view no_answer =
+    "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
 constexpr std::string_view no_body =
     "context deadline exceeded (Client.Timeout or context cancellation while reading body)";
 
@@ -82,7 +84,11 @@ constexpr std::string_view no_body =
 
 TEST_CASE("a head that is none fails the target") {
     const Case one = GENERATE(values<Case>({
-        {"garbage", {"SSH-2.0-OpenSSH_9.2\r\n", closes}, Phase::response, malformed, "\"SSH-2.0-OpenSSH_9.2\""},
+        {"garbage",
+         {"SSH-2.0-OpenSSH_9.2\r\n", closes},
+         Phase::response,
+         malformed,
+         "\"SSH-2.0-OpenSSH_9.2\""},
         {"garbage before the status line",
          {"\r\nnoise\r\n" + ok + "\r\n", closes},
          Phase::response,
@@ -141,7 +147,11 @@ TEST_CASE("a connection that ends before the head is whole fails the target") {
          Phase::response,
          malformed,
          "malformed MIME header: missing colon: \"Content-Le\""},
-        {"reset without an answer", {"", resets}, Phase::response, reset, "read: connection reset by peer"},
+        {"reset without an answer",
+         {"", resets},
+         Phase::response,
+         reset,
+         "read: connection reset by peer"},
         {"reset in the status line",
          {"HTTP/1.1 20", resets},
          Phase::response,
@@ -158,7 +168,11 @@ TEST_CASE("a connection that ends before the head is whole fails the target") {
 
 TEST_CASE("a body that is cut off, or wrong, is no answer") {
     const Case one = GENERATE(values<Case>({
-        {"shorter than announced", {ok + "Content-Length: 10\r\n\r\nshort", closes}, Phase::body, {}, "unexpected EOF"},
+        {"shorter than announced",
+         {ok + "Content-Length: 10\r\n\r\nshort", closes},
+         Phase::body,
+         {},
+         "unexpected EOF"},
         {"reset in the body",
          {ok + "Content-Length: 10\r\n\r\nshort", resets},
          Phase::body,
@@ -192,7 +206,11 @@ TEST_CASE("a server that never comes to an end is left at the timeout") {
     const Case one = GENERATE(values<Case>({
         {"accepts and says nothing", {"", waits}, Phase::response, timed_out, no_answer},
         {"half a status line", {"HTTP/1.1 2", waits}, Phase::response, timed_out, no_answer},
-        {"headers without an end, dripping", {ok, drips, "X-A: b\r\n"}, Phase::response, timed_out, no_answer},
+        {"headers without an end, dripping",
+         {ok, drips, "X-A: b\r\n"},
+         Phase::response,
+         timed_out,
+         no_answer},
         {"interim responses without an end",
          {"", drips, "HTTP/1.1 100 Continue\r\n\r\n"},
          Phase::response,
@@ -204,8 +222,16 @@ TEST_CASE("a server that never comes to an end is left at the timeout") {
 
 TEST_CASE("a body that never comes to an end is no answer") {
     const Case one = GENERATE(values<Case>({
-        {"a body that does not come", {ok + "Content-Length: 10\r\n\r\n", waits}, Phase::body, timed_out, no_body},
-        {"a body that drips", {ok + "Content-Length: 10000000\r\n\r\n", drips, "x"}, Phase::body, timed_out, no_body},
+        {"a body that does not come",
+         {ok + "Content-Length: 10\r\n\r\n", waits},
+         Phase::body,
+         timed_out,
+         no_body},
+        {"a body that drips",
+         {ok + "Content-Length: 10000000\r\n\r\n", drips, "x"},
+         Phase::body,
+         timed_out,
+         no_body},
         {"chunks that drip",
          {ok + "Transfer-Encoding: chunked\r\n\r\n", drips, "1\r\nx\r\n"},
          Phase::body,
@@ -235,22 +261,26 @@ TEST_CASE("a flood is taken up to its bound") {
     }
     SECTION("a body without end is read to its limit, and the status counts") {
         const FaultyServer server{io, {ok + "\r\n", repeats, std::string(60'000, 'b')}};
-        const Watched seen =
-            watch(io, HttpGetProbe{io, {.port = server.port()}, {.body_limit = 100, .keep_output = true}});
+        const Watched seen = watch(
+            io,
+            HttpGetProbe{io, {.port = server.port()}, {.body_limit = 100, .keep_output = true}});
         CHECK_FALSE(seen.error);
         CHECK(seen.counted);
         CHECK(seen.result.passed());
         CHECK(seen.result.output == std::string(100, 'b'));
     }
     SECTION("more than was announced is not read") {
-        const FaultyServer server{io, {ok + "Content-Length: 2\r\n\r\nokHTTP/1.1 500 No\r\n\r\n", waits}};
-        const Watched seen = watch(io, HttpGetProbe{io, {.port = server.port()}, {.keep_output = true}});
+        const FaultyServer server{
+            io, {ok + "Content-Length: 2\r\n\r\nokHTTP/1.1 500 No\r\n\r\n", waits}};
+        const Watched seen =
+            watch(io, HttpGetProbe{io, {.port = server.port()}, {.keep_output = true}});
         CHECK(seen.result.passed());
         CHECK(seen.result.output == "ok");
     }
 }
 
-TEST_CASE("a connection that is reset as soon as it is there fails the target, but not a TCP look") {
+TEST_CASE(
+    "a connection that is reset as soon as it is there fails the target, but not a TCP look") {
     asio::io_context io;
     const FaultyServer server{io, {"", resets, "", true}};
     SECTION("http") {

@@ -1,5 +1,6 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
-// An event loop that is late, or a program that was stopped as a whole: the target has been given no time, and is not blamed.
+// An event loop that is late, or a program that was stopped as a whole: the target has been given
+// no time, and is not blamed.
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -30,7 +31,8 @@ namespace {
 
 constexpr Duration timeout = 150ms;
 
-/// Keeps the loop from everything else until the deadline of a look that has just begun is long past.
+/// Keeps the loop from everything else until the deadline of a look that has just begun is long
+/// past.
 void block() {
     const auto until = std::chrono::steady_clock::now() + 3 * timeout;
     while (std::chrono::steady_clock::now() < until) {}
@@ -59,7 +61,8 @@ TEST_CASE("an answer that lay there while the loop was busy counts") {
 
 TEST_CASE("a command that ended in time while the loop was busy has passed") {
     asio::io_context io;
-    const Watched seen = watch(io, ExecProbe{io, {.command = {"/bin/sh", "-c", "exit 0"}}}, timeout, &block);
+    const Watched seen =
+        watch(io, ExecProbe{io, {.command = {"/bin/sh", "-c", "exit 0"}}}, timeout, &block);
     CHECK_FALSE(seen.error);
     CHECK(seen.counted);
     CHECK(seen.result.passed());
@@ -91,7 +94,8 @@ TEST_CASE("a target that does not answer is found out after a busy loop all the 
 
 TEST_CASE("a command that hangs is found out after a busy loop all the same") {
     asio::io_context io;
-    const Watched seen = watch(io, ExecProbe{io, {.command = {"/bin/sleep", "100"}}}, timeout, &block);
+    const Watched seen =
+        watch(io, ExecProbe{io, {.command = {"/bin/sleep", "100"}}}, timeout, &block);
     CHECK_FALSE(seen.error);
     CHECK(seen.counted);
     CHECK(seen.result.cause == Errc::timed_out);

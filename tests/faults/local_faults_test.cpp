@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
-// What this machine, or our program, lacks for a look: system calls that fail, one kind at a time. The definitions here are
-// taken before those of libc, and do what libc's do until a test says otherwise.
+// What this machine, or our program, lacks for a look: system calls that fail, one kind at a time.
+// The definitions here are taken before those of libc, and do what libc's do until a test says
+// otherwise.
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -56,7 +57,8 @@ enum Call : std::size_t {
     call_count
 };
 
-/// The error that a call gives instead of doing anything; 0: none. getaddrinfo: EMFILE and ENOMEM mean what it makes of them.
+/// The error that a call gives instead of doing anything; 0: none. getaddrinfo: EMFILE and ENOMEM
+/// mean what it makes of them.
 std::array<std::atomic<int>, call_count> errors{};
 /// Those of a socket do not fail for the server of this port: it is on the same thread.
 std::atomic<int> server_port = 0;
@@ -134,7 +136,8 @@ int __clone(int (*task)(void*), void* stack, int flags, void* argument, ...) noe
 }
 
 int getaddrinfo(const char* node, const char* service, const addrinfo* hints, addrinfo** found) {
-    static const auto real = next<int(const char*, const char*, const addrinfo*, addrinfo**)>("getaddrinfo");
+    static const auto real =
+        next<int(const char*, const char*, const addrinfo*, addrinfo**)>("getaddrinfo");
     if (!fails(call_getaddrinfo)) return real(node, service, hints, found);
     return errno == ENOMEM ? EAI_MEMORY : EAI_SYSTEM;
 }
@@ -146,7 +149,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// A worker that a single failure is enough for looks while a call fails, and goes on until the call works again.
+/// A worker that a single failure is enough for looks while a call fails, and goes on until the
+/// call works again.
 struct Seen {
     int errors = 0;
     bool all_right = true; ///< none of them moved a counter
@@ -170,7 +174,8 @@ struct Watcher {
         ++seen->errors;
         seen->error = ended.error;
         seen->message = ended.result.message();
-        seen->all_right = seen->all_right && !ended.counted && ended.result.outcome == Outcome::unknown;
+        seen->all_right =
+            seen->all_right && !ended.counted && ended.result.outcome == Outcome::unknown;
         // An attempt is tried three times in a row: by now there has been another one.
         if (seen->errors == 4) *fault = 0;
     }
@@ -179,9 +184,11 @@ struct Watcher {
 template <class P>
 Seen look_without(asio::io_context& io, P probe, Call call, int error) {
     Seen seen;
-    ProbeWorker worker{std::move(probe),
-                       ProbeSpec{.kind = ProbeKind::liveness, .period = 1ms, .timeout = 20s, .failure_threshold = 1},
-                       Watcher{&seen, &errors[call]}};
+    ProbeWorker worker{
+        std::move(probe),
+        ProbeSpec{
+            .kind = ProbeKind::liveness, .period = 1ms, .timeout = 20s, .failure_threshold = 1},
+        Watcher{&seen, &errors[call]}};
     worker.on_verdict([&](const Verdict&) { seen.was_told = !seen.has_passed; });
     worker.start();
     io.restart();
@@ -208,16 +215,20 @@ const Fault good{"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", Fault::Then::cl
 
 } // namespace
 
-TEST_CASE("what is lacking for a connection is an error that moves no counter, and passes by itself") {
+TEST_CASE(
+    "what is lacking for a connection is an error that moves no counter, and passes by itself") {
     const auto [what, call, error, message] = GENERATE(table<std::string, Call, int, std::string>({
         {"no descriptor in this program", call_socket, EMFILE, "socket: too many open files"},
-        {"no file in the whole system", call_socket, ENFILE, "socket: too many open files in system"},
+        {"no file in the whole system", call_socket, ENFILE,
+         "socket: too many open files in system"},
         {"no buffer for a socket", call_socket, ENOBUFS, "socket: no buffer space available"},
         {"no memory for a socket", call_socket, ENOMEM, "socket: cannot allocate memory"},
-        {"no port for a connection", call_connect, EADDRNOTAVAIL, "connect: cannot assign requested address"},
+        {"no port for a connection", call_connect, EADDRNOTAVAIL,
+         "connect: cannot assign requested address"},
         {"no buffer for a connection", call_connect, ENOBUFS, "no buffer space available"},
         {"no memory for a connection", call_connect, ENOMEM, "cannot allocate memory"},
-        {"no route to be had for a connection", call_connect, EAGAIN, "connect: resource temporarily unavailable"},
+        {"no route to be had for a connection", call_connect, EAGAIN,
+         "connect: resource temporarily unavailable"},
     }));
     INFO(what);
     asio::io_context io;
@@ -232,14 +243,17 @@ TEST_CASE("without a port at the source address that is asked for nobody is blam
     const int told = error == EADDRINUSE ? EADDRNOTAVAIL : error;
     asio::io_context io;
     const FaultyServer server{io, good};
-    check(look_without(io, TcpProbe{io, {.port = server.port()}, {.source_address = "127.0.0.1"}}, call_bind, error),
+    check(look_without(io, TcpProbe{io, {.port = server.port()}, {.source_address = "127.0.0.1"}},
+                       call_bind, error),
           told);
-    check(
-        look_without(io, HttpGetProbe{io, {.port = server.port()}, {.source_address = "127.0.0.1"}}, call_bind, error),
-        told);
+    check(look_without(io,
+                       HttpGetProbe{io, {.port = server.port()}, {.source_address = "127.0.0.1"}},
+                       call_bind, error),
+          told);
 }
 
-TEST_CASE("what is lacking on a connection that is there is an error that moves no counter, and passes by itself") {
+TEST_CASE("what is lacking on a connection that is there is an error that moves no counter, and "
+          "passes by itself") {
     const auto [what, call, error, message] = GENERATE(table<std::string, Call, int, std::string>({
         {"no buffer to send from", call_send, ENOBUFS, "write: no buffer space available"},
         {"no memory to send from", call_send, ENOMEM, "write: cannot allocate memory"},
@@ -261,17 +275,20 @@ TEST_CASE("an event loop that cannot begin is an exception of the constructor th
     CHECK_THROWS_AS((StartupGate{io}), std::system_error);
     errors[call_epoll_create] = 0;
     TcpProbe probe{io, {.port = 1}};
-    ProbeWorker worker{std::move(probe), ProbeSpec{.period = 1ms, .timeout = 20s, .failure_threshold = 1}};
+    ProbeWorker worker{std::move(probe),
+                       ProbeSpec{.period = 1ms, .timeout = 20s, .failure_threshold = 1}};
     worker.start();
     while (!worker.snapshot().judged) io.run_one_for(60s);
     CHECK(worker.health() == Health::failing);
 }
 
-TEST_CASE("an event loop that takes no more descriptors is an error that moves no counter, and passes by itself") {
+TEST_CASE("an event loop that takes no more descriptors is an error that moves no counter, and "
+          "passes by itself") {
     asio::io_context io;
     const FaultyServer server{io, good};
     server_port = server.port();
-    const Seen seen = look_without(io, HttpGetProbe{io, {.port = server.port()}}, call_epoll_ctl, ENOSPC);
+    const Seen seen =
+        look_without(io, HttpGetProbe{io, {.port = server.port()}}, call_epoll_ctl, ENOSPC);
     CHECK(seen.errors == 4);
     CHECK(seen.all_right);
     CHECK(seen.error == std::errc::no_space_on_device);
@@ -292,10 +309,12 @@ TEST_CASE("what is lacking for a command is an error that moves no counter, and 
     check(look_without(io, ExecProbe{io, {.command = {"/bin/true"}}}, call, error), error);
 }
 
-TEST_CASE("what is lacking to resolve a name is an error that moves no counter, and passes by itself") {
+TEST_CASE(
+    "what is lacking to resolve a name is an error that moves no counter, and passes by itself") {
     const auto [what, error, message] = GENERATE(table<std::string, int, std::string>({
         {"no descriptor to resolve with", EMFILE, "lookup localhost: too many open files"},
-        {"no file in the system to resolve with", ENFILE, "lookup localhost: too many open files in system"},
+        {"no file in the system to resolve with", ENFILE,
+         "lookup localhost: too many open files in system"},
         {"no memory to resolve with", ENOMEM, "lookup localhost: cannot allocate memory"},
     }));
     INFO(what);
@@ -311,7 +330,9 @@ TEST_CASE("without a thread to resolve a name on nobody is blamed, and it passes
     const pid_t tester = ::fork();
     if (tester == 0) {
         rlimit threads = {};
-        if (::getrlimit(RLIMIT_NPROC, &threads) != 0 || ::setgid(65534) != 0 || ::setuid(65534) != 0) ::_exit(2);
+        if (::getrlimit(RLIMIT_NPROC, &threads) != 0 || ::setgid(65534) != 0 ||
+            ::setuid(65534) != 0)
+            ::_exit(2);
         const rlim_t before = std::exchange(threads.rlim_cur, 0);
         asio::io_context io;
         const FaultyServer server{io, good};

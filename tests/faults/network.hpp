@@ -14,8 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/// Runs `test` in a network of its own, with nothing but a loopback: what is dropped there is dropped for nobody else.
-/// False: this system does not let us. What `test` throws goes on. No assertion may be made in there: it is another thread.
+/// Runs `test` in a network of its own, with nothing but a loopback: what is dropped there is
+/// dropped for nobody else. False: this system does not let us. What `test` throws goes on. No
+/// assertion may be made in there: it is another thread.
 inline bool in_own_network(const std::function<void()>& test, int more_namespaces = 0) {
     bool could = false;
     std::exception_ptr thrown;
@@ -38,8 +39,9 @@ inline bool in_own_network(const std::function<void()>& test, int more_namespace
 
 /// What happens to packets that come in: a rule of nftables. False: there are none here.
 inline bool filter(const std::string& rule) {
-    const std::string command = "nft 'add table inet f; add chain inet f i { type filter hook input priority 0; }; "
-                                "add rule inet f i " +
-                                rule + "' 2>/dev/null";
+    const std::string command =
+        "nft 'add table inet f; add chain inet f i { type filter hook input priority 0; }; "
+        "add rule inet f i " +
+        rule + "' 2>/dev/null";
     return std::system(command.c_str()) == 0;
 }

@@ -1,5 +1,6 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
-// Networks that lose, refuse or cut connections, and names that nobody resolves: in namespaces of their own.
+// Networks that lose, refuse or cut connections, and names that nobody resolves: in namespaces of
+// their own.
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
@@ -33,7 +34,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const std::string no_answer = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
+const std::string no_answer =
+    "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
 
 struct Seen {
     Watched tcp;
@@ -131,7 +133,8 @@ TEST_CASE("without a port of our own to connect from nobody is blamed, and it pa
             first.connect(server);
             second.connect(server);
             without = watch(io, TcpProbe{io, {.port = server.port()}});
-            without_at_source = watch(io, TcpProbe{io, {.port = server.port()}, {.source_address = "127.0.0.1"}});
+            without_at_source =
+                watch(io, TcpProbe{io, {.port = server.port()}, {.source_address = "127.0.0.1"}});
             for (asio::ip::tcp::socket* const socket : {&first, &second}) {
                 socket->set_option(asio::socket_base::linger{true, 0});
                 socket->close();
@@ -150,7 +153,8 @@ TEST_CASE("without a port of our own to connect from nobody is blamed, and it pa
     CHECK(with->result.passed());
 }
 
-TEST_CASE("a name server that does not answer costs no more than the timeout, and a literal address nothing") {
+TEST_CASE("a name server that does not answer costs no more than the timeout, and a literal "
+          "address nothing") {
     std::optional<Watched> name;
     std::optional<Watched> literal;
     std::string text;
@@ -160,22 +164,25 @@ TEST_CASE("a name server that does not answer costs no more than the timeout, an
             char file[] = "/tmp/probekit-resolv-XXXXXX";
             const int fd = ::mkstemp(file);
             const std::string contents = "nameserver 127.0.0.53\noptions timeout:1 attempts:1\n";
-            const bool is_written =
-                ::write(fd, contents.data(), contents.size()) == static_cast<ssize_t>(contents.size());
+            const bool is_written = ::write(fd, contents.data(), contents.size()) ==
+                                    static_cast<ssize_t>(contents.size());
             ::close(fd);
-            const bool is_ours = is_written && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-                                 ::mount(file, "/etc/resolv.conf", nullptr, MS_BIND, nullptr) == 0;
+            const bool is_ours =
+                is_written && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                ::mount(file, "/etc/resolv.conf", nullptr, MS_BIND, nullptr) == 0;
             ::unlink(file);
             if (!is_ours) return;
             asio::io_context io;
             asio::ip::udp::socket deaf{io, {asio::ip::make_address("127.0.0.53"), 53}};
             const FaultyServer server{io, {"", Fault::Then::waits}};
             const auto look_at_literal = [&] {
-                TcpProbe{io, {.port = server.port()}}.async_probe(20s, [&](std::error_code error, ProbeResult result) {
-                    literal = Watched{error, std::move(result)};
-                });
+                TcpProbe{io, {.port = server.port()}}.async_probe(
+                    20s, [&](std::error_code error, ProbeResult result) {
+                        literal = Watched{error, std::move(result)};
+                    });
             };
-            name = watch(io, TcpProbe{io, {.host = "name.example.org", .port = 80}}, 100ms, look_at_literal);
+            name = watch(io, TcpProbe{io, {.host = "name.example.org", .port = 80}}, 100ms,
+                         look_at_literal);
             text = name->result.message();
         },
         CLONE_NEWNS);

@@ -25,8 +25,8 @@ struct Watched {
     probekit::Health health = probekit::Health::unknown;
 };
 
-/// Lets a worker look once, whose verdict a single failure is enough to change. `meanwhile` is called in the event loop once
-/// the probe has been asked, before anything else happens.
+/// Lets a worker look once, whose verdict a single failure is enough to change. `meanwhile` is
+/// called in the event loop once the probe has been asked, before anything else happens.
 template <class P>
 Watched watch(asio::io_context& io, P probe, probekit::Duration timeout = std::chrono::seconds{20},
               const std::function<void()>& meanwhile = {}) {
@@ -45,11 +45,12 @@ Watched watch(asio::io_context& io, P probe, probekit::Duration timeout = std::c
         }
     };
     std::optional<Watched> first;
-    ProbeWorker worker{
-        std::move(probe),
-        ProbeSpec{
-            .kind = ProbeKind::liveness, .period = std::chrono::hours{1}, .timeout = timeout, .failure_threshold = 1},
-        Watcher{&io, &meanwhile, &first}};
+    ProbeWorker worker{std::move(probe),
+                       ProbeSpec{.kind = ProbeKind::liveness,
+                                 .period = std::chrono::hours{1},
+                                 .timeout = timeout,
+                                 .failure_threshold = 1},
+                       Watcher{&io, &meanwhile, &first}};
     worker.start();
     io.restart();
     while (!first) io.run_one_for(std::chrono::seconds{60});

@@ -1,5 +1,6 @@
-// ResponseParser: the same whatever the pieces, and where other parsers accept a response as well, the same as theirs.
-// Ours follows Go's net/http, theirs Node's: what is a response at all may differ, its status and body may not.
+// ResponseParser: the same whatever the pieces, and where other parsers accept a response as well,
+// the same as theirs. Ours follows Go's net/http, theirs Node's: what is a response at all may
+// differ, its status and body may not.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -28,7 +29,8 @@ struct Response {
     friend bool operator==(const Response&, const Response&) = default;
 };
 
-/// Hands the bytes over in pieces of 1 to `longest`, whose sizes come from `seed`; as one piece if `longest` is 0.
+/// Hands the bytes over in pieces of 1 to `longest`, whose sizes come from `seed`; as one piece if
+/// `longest` is 0.
 Response read(std::string_view bytes, std::size_t longest, std::uint32_t seed) {
     Response response;
     ResponseParser parser;
@@ -40,9 +42,11 @@ Response read(std::string_view bytes, std::size_t longest, std::uint32_t seed) {
         seed = seed * 1664525 + 1013904223;
         std::string_view piece = longest == 0 ? bytes : bytes.substr(0, 1 + (seed >> 8) % longest);
         bytes.remove_prefix(piece.size());
-        while ((event = parser.next(piece, see)) == ResponseParser::Event::body || event == ResponseParser::Event::head)
+        while ((event = parser.next(piece, see)) == ResponseParser::Event::body ||
+               event == ResponseParser::Event::head)
             if (event == ResponseParser::Event::body) response.body.append(parser.body());
-        fuzz::check(event != ResponseParser::Event::more || piece.empty(), "a piece is used up before more is wanted");
+        fuzz::check(event != ResponseParser::Event::more || piece.empty(),
+                    "a piece is used up before more is wanted");
     }
     if (event == ResponseParser::Event::more) event = parser.finish();
     response.complete = event == ResponseParser::Event::complete;
@@ -53,38 +57,48 @@ Response read(std::string_view bytes, std::size_t longest, std::uint32_t seed) {
 }
 
 bool mentions(const Response& response, std::string_view name) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-    return std::any_of(response.headers.begin(), response.headers.end(), [&](std::string_view header) {
-        header = header.substr(0, header.find(':'));
-        return std::equal(header.begin(), header.end(), name.begin(), name.end(),
-                          [&](char a, char b) { return lower(a) == b; });
-    });
+    const auto lower = [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    };
+    return std::any_of(response.headers.begin(), response.headers.end(),
+                       [&](std::string_view header) {
+                           header = header.substr(0, header.find(':'));
+                           return std::equal(header.begin(), header.end(), name.begin(), name.end(),
+                                             [&](char a, char b) { return lower(a) == b; });
+                       });
 }
 
 /// In the body as well: nobody knows where that begins.
 std::size_t find_lone_cr(std::string_view bytes) {
     std::size_t cr = bytes.find('\r');
-    while (cr != std::string_view::npos && bytes.substr(cr, 2) == "\r\n") cr = bytes.find('\r', cr + 2);
+    while (cr != std::string_view::npos && bytes.substr(cr, 2) == "\r\n")
+        cr = bytes.find('\r', cr + 2);
     return cr;
 }
 
-/// Whatever may be a status line is one of HTTP/1.1; also in the body, as nobody knows where that begins.
+/// Whatever may be a status line is one of HTTP/1.1; also in the body, as nobody knows where that
+/// begins.
 bool speaks_only_http_11(std::string_view bytes) {
     constexpr std::string_view name = "HTTP/";
-    for (std::size_t at = bytes.find(name); at != std::string_view::npos; at = bytes.find(name, at + 1))
+    for (std::size_t at = bytes.find(name); at != std::string_view::npos;
+         at = bytes.find(name, at + 1))
         if (!bytes.substr(at + name.size()).starts_with("1.1")) return false;
     return true;
 }
 
 /// Where the parsers are known to frame differently, each in its own right.
 bool framing_is_a_matter_of_taste(std::string_view bytes, const Response& ours) {
-    // Of 204 and 304 Node reads what is announced, though there is none; what follows 101 is another protocol's to Go.
+    // Of 204 and 304 Node reads what is announced, though there is none; what follows 101 is
+    // another protocol's to Go.
     if (ours.status == 101 || ours.status == 204 || ours.status == 304) return true;
     // Only HTTP/1.1 has a Transfer-Encoding, as Go sees it. To Node a CR alone ends a line.
-    // And "chunked" with a tab behind it is another word, while a space before the colon does not make another name.
-    const bool encoding_is_clear = speaks_only_http_11(bytes) && bytes.find('\t') == std::string_view::npos;
+    // And "chunked" with a tab behind it is another word, while a space before the colon does not
+    // make another name.
+    const bool encoding_is_clear =
+        speaks_only_http_11(bytes) && bytes.find('\t') == std::string_view::npos;
     return (mentions(ours, "transfer-encoding") && !encoding_is_clear) ||
-           find_lone_cr(bytes) != std::string_view::npos || bytes.find(" :") != std::string_view::npos;
+           find_lone_cr(bytes) != std::string_view::npos ||
+           bytes.find(" :") != std::string_view::npos;
 }
 
 void compare(std::string_view bytes, const Response& ours, const fuzz::Reading& theirs) {

@@ -1,4 +1,5 @@
-// parse_probe() on any text: it never throws, says what is wrong, and what it has read is written and read again the same.
+// parse_probe() on any text: it never throws, says what is wrong, and what it has read is written
+// and read again the same.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -20,7 +21,8 @@ namespace {
 using namespace probekit;
 
 void check_round_trip(const kubernetes::ReadResult& read, kubernetes::ReadOptions options) {
-    fuzz::check(is_valid(read.spec) && validate(read.spec).empty(), "a spec without errors is valid");
+    fuzz::check(is_valid(read.spec) && validate(read.spec).empty(),
+                "a spec without errors is valid");
     const auto mistakes = [&](const auto& action) {
         if constexpr (std::is_same_v<decltype(action), const ExecAction&>)
             return validate(action);
@@ -29,13 +31,17 @@ void check_round_trip(const kubernetes::ReadResult& read, kubernetes::ReadOption
     };
     fuzz::check(std::visit(mistakes, read.action).empty(), "so is an action");
     options.strict = false; // what is written may need our own fields
-    const std::string written = kubernetes::write_probe(read.action, read.spec, read.expect, read.unix_socket).dump();
+    const std::string written =
+        kubernetes::write_probe(read.action, read.spec, read.expect, read.unix_socket).dump();
     const kubernetes::ReadResult again = kubernetes::parse_probe(written, options);
     fuzz::check(static_cast<bool>(again), "what is written can be read");
-    fuzz::check(again.spec == read.spec && again.action == read.action && again.unix_socket == read.unix_socket,
+    fuzz::check(again.spec == read.spec && again.action == read.action &&
+                    again.unix_socket == read.unix_socket,
                 "it is the same");
-    fuzz::check(kubernetes::write_probe(again.action, again.spec, again.expect, again.unix_socket).dump() == written,
-                "and written the same");
+    fuzz::check(
+        kubernetes::write_probe(again.action, again.spec, again.expect, again.unix_socket).dump() ==
+            written,
+        "and written the same");
 }
 
 } // namespace
@@ -50,7 +56,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     options.strict = (choice & 64) != 0;
     const kubernetes::ReadResult read = kubernetes::parse_probe(input.rest(), options);
     for (const ConfigError& error : read.errors)
-        fuzz::check(error.field.starts_with(options.field) && !error.detail.empty(), "errors say where and what");
+        fuzz::check(error.field.starts_with(options.field) && !error.detail.empty(),
+                    "errors say where and what");
     if (read) check_round_trip(read, options);
     return 0;
 }

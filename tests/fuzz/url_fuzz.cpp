@@ -1,4 +1,5 @@
-// URLs: what has been taken apart and put together again means the same, as does what a reference leads to.
+// URLs: what has been taken apart and put together again means the same, as does what a reference
+// leads to.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -12,7 +13,8 @@ namespace {
 
 using namespace probekit;
 
-/// Of URLs with a host: no other is ever asked for. Go itself cannot read every zone of an address that it writes.
+/// Of URLs with a host: no other is ever asked for. Go itself cannot read every zone of an address
+/// that it writes.
 void check_round_trip(const http::Url& url) {
     if (url.host.empty() || url.host.find('%') != std::string::npos) return;
     const std::string text = url.text();

@@ -1,4 +1,5 @@
-// WorkerFsm: over long lives of containers the same as the oracle, and under any events at any times what it promises.
+// WorkerFsm: over long lives of containers the same as the oracle, and under any events at any
+// times what it promises.
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +22,8 @@ ProbeSpec some_spec(fuzz::Bytes& input) {
     spec.period = oracle::period;
     spec.initial_delay = input.below(30) * 1s;
     spec.failure_threshold = 1 + static_cast<int>(input.below(5));
-    if (spec.kind == ProbeKind::readiness) spec.success_threshold = 1 + static_cast<int>(input.below(5));
+    if (spec.kind == ProbeKind::readiness)
+        spec.success_threshold = 1 + static_cast<int>(input.below(5));
     return spec;
 }
 
@@ -52,18 +54,23 @@ public:
         const bool was_in_flight = fsm_.in_flight();
         const Health before = fsm_.health();
         const Decision decision = fsm_.step(event, now);
-        if (decision.action == Decision::Action::look) {
-            fuzz::check(decision.try_number >= 1 && decision.try_number <= 3, "there are three tries");
-            fuzz::check(fsm_.in_flight() && fsm_.state() == WorkerState::probing, "who looks is probing");
+        if (decision.action == Decision::Action::attempt) {
+            fuzz::check(decision.try_number >= 1 && decision.try_number <= 3,
+                        "there are three tries");
+            fuzz::check(fsm_.in_flight() && fsm_.state() == WorkerState::probing,
+                        "who looks is probing");
             fuzz::check(!timer_ || decision.try_number > 0, "a look needs no timer");
             timer_.reset();
         }
         if (decision.action == Decision::Action::wait) timer_ = decision.at;
-        if (decision.action == Decision::Action::hold || decision.action == Decision::Action::end) timer_.reset();
+        if (decision.action == Decision::Action::hold || decision.action == Decision::Action::end)
+            timer_.reset();
         if (decision.cancel) fuzz::check(was_in_flight, "only what is in flight is cancelled");
-        if (decision.changed) fuzz::check(decision.health == fsm_.health(), "what is told is what is so");
+        if (decision.changed)
+            fuzz::check(decision.health == fsm_.health(), "what is told is what is so");
         if (fsm_.health() != before)
-            fuzz::check(decision.changed || decision.origin != Verdict::Origin::result || started_anew_,
+            fuzz::check(decision.changed || decision.origin != Verdict::Origin::result ||
+                            started_anew_,
                         "no verdict changes unheard");
         fuzz::check(fsm_.run() >= 0, "a run is no debt");
         if (fsm_.state() == WorkerState::stopped || fsm_.state() == WorkerState::ended)
@@ -96,25 +103,30 @@ void tell_anything(fuzz::Bytes& input) {
         result.outcome = static_cast<Outcome>(input.below(4));
         switch (what) {
         case 0: caller.tell(event::Started{now}, now); break;
-        case 1: caller.tell(event::TargetStarted{now - input.byte() * 1ms, input.flag()}, now); break;
+        case 1:
+            caller.tell(event::TargetStarted{now - input.byte() * 1ms, input.flag()}, now);
+            break;
         case 2: caller.tell(event::TargetBack{}, now); break;
         case 3: caller.tell(event::TargetGone{}, now); break;
         case 4: caller.tell(event::Terminating{}, now); break;
         case 5: caller.tell(event::GateOpened{}, now); break;
-        case 6: caller.tell(event::GateShut{}, now); break;
+        case 6: caller.tell(event::GateClosed{}, now); break;
         case 7:
         case 8:
         case 9:
-            if (caller.timer() && *caller.timer() != TimePoint::max()) now = std::max(now, *caller.timer());
+            if (caller.timer() && *caller.timer() != TimePoint::max())
+                now = std::max(now, *caller.timer());
             caller.tell(event::Due{}, now);
             break;
         case 10:
         case 11: caller.tell(event::Result{result}, now); break;
         case 12: caller.tell(event::Error{}, now); break;
-        case 13: caller.tell(event::AttemptDropped{}, now); break;
+        case 13: caller.tell(event::AttemptCancelled{}, now); break;
         case 14: caller.tell(event::Triggered{}, now); break;
         case 15: caller.tell(event::Paused{}, now); break;
-        default: input.flag() ? caller.tell(event::Resumed{}, now) : caller.tell(event::Stopped{}, now); break;
+        default:
+            input.flag() ? caller.tell(event::Resumed{}, now) : caller.tell(event::Stopped{}, now);
+            break;
         }
     }
 }

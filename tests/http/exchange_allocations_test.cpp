@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 //
-// The exchange allocates nothing as long as there is nothing to tell: every allocation of this program is counted.
+// The exchange allocates nothing as long as there is nothing to tell: every allocation of this
+// program is counted.
 #include <cstddef>
 #include <cstdlib>
 #include <new>
@@ -58,8 +59,8 @@ TEST_CASE("an ordinary answer is read without allocation") {
 
 TEST_CASE("that nobody is there is told without allocation") {
     const ExchangePlan plan{{.host = "h", .port = 80}};
-    const std::error_code code =
-        GENERATE(std::make_error_code(std::errc::connection_refused), make_error_code(Errc::timed_out));
+    const std::error_code code = GENERATE(std::make_error_code(std::errc::connection_refused),
+                                          make_error_code(Errc::timed_out));
     ProbeResult result;
     const std::size_t before = allocations;
     ExchangeFsm fsm{plan, result};

@@ -20,8 +20,10 @@ namespace {
 
 /// One look, its first request sent.
 struct Exchange {
-    explicit Exchange(HttpGetAction action = {.port = 80}, const HttpOptions& options = {}, bool has_tls = false)
-        : plan(std::make_shared<const ExchangePlan>(action, options, "", has_tls)), fsm(*plan, result) {
+    explicit Exchange(HttpGetAction action = {.port = 80}, const HttpOptions& options = {},
+                      bool has_tls = false)
+        : plan(std::make_shared<const ExchangePlan>(action, options, "", has_tls)),
+          fsm(*plan, result) {
         result.target = plan;
         REQUIRE(fsm.start() == Step::connect);
         send();
@@ -72,7 +74,8 @@ TEST_CASE("an answer is judged by its status") {
     }));
     Exchange look{{.port = 80}, {.keep_output = true}};
     const std::string code = std::to_string(1000 + row.status).substr(1);
-    CHECK(look.fsm.received("HTTP/1.1 " + code + " X\r\nContent-Length: 4\r\n\r\nbody") == Step::done);
+    CHECK(look.fsm.received("HTTP/1.1 " + code + " X\r\nContent-Length: 4\r\n\r\nbody") ==
+          Step::done);
     CHECK(look.result.outcome == row.outcome);
     CHECK(look.result.status == row.status);
     CHECK(look.result.phase == Phase::finish);
@@ -117,8 +120,10 @@ TEST_CASE("the address that a name gave is named") {
     result.target = plan;
     ExchangeFsm fsm{*plan, result};
     CHECK(fsm.start() == Step::connect);
-    CHECK(fsm.no_connection(Phase::connect, system_error(std::errc::connection_refused), "[::1]:80") == Step::done);
-    CHECK(result.message() == R"(Get "http://h:80/": dial tcp [::1]:80: connect: connection refused)");
+    CHECK(fsm.no_connection(Phase::connect, system_error(std::errc::connection_refused),
+                            "[::1]:80") == Step::done);
+    CHECK(result.message() ==
+          R"(Get "http://h:80/": dial tcp [::1]:80: connect: connection refused)");
 }
 
 TEST_CASE("the prober's own trouble is an error") {
@@ -131,7 +136,8 @@ TEST_CASE("the prober's own trouble is an error") {
     ProbeResult result;
     ExchangeFsm fsm{plan, result};
     CHECK(fsm.start() == Step::connect);
-    CHECK(fsm.no_connection(Phase::connect, system_error(std::errc::too_many_files_open)) == Step::done);
+    CHECK(fsm.no_connection(Phase::connect, system_error(std::errc::too_many_files_open)) ==
+          Step::done);
     CHECK(fsm.error() == std::errc::too_many_files_open);
     CHECK(result.outcome == Outcome::unknown);
     CHECK(plan.message(result, {}) ==
@@ -170,7 +176,8 @@ TEST_CASE("a connection that breaks before the head is whole is a failure") {
     SECTION("reset, nothing came") {
         CHECK(look.fsm.broken(reset, ends) == Step::done);
         CHECK(look.result.cause == std::errc::connection_reset);
-        CHECK(look.result.message() == get + "read tcp 127.0.0.1:5->127.0.0.1:80: read: connection reset by peer");
+        CHECK(look.result.message() ==
+              get + "read tcp 127.0.0.1:5->127.0.0.1:80: read: connection reset by peer");
     }
     SECTION("ended inside") {
         CHECK(look.fsm.received("HTTP/1.1 200 OK\r\n") == Step::receive);
@@ -182,7 +189,8 @@ TEST_CASE("a connection that breaks before the head is whole is a failure") {
         CHECK(look.fsm.received("HTTP/1.1 200 OK\r\nConte") == Step::receive);
         CHECK(look.fsm.broken(reset, ends) == Step::done);
         CHECK(look.result.cause == Errc::malformed_response);
-        CHECK(look.result.message() == decorated + R"(malformed MIME header: missing colon: "Conte")");
+        CHECK(look.result.message() ==
+              decorated + R"(malformed MIME header: missing colon: "Conte")");
     }
     SECTION("reset between heads") {
         CHECK(look.fsm.received("HTTP/1.1 100 Continue\r\n\r\n") == Step::receive);
@@ -218,13 +226,15 @@ TEST_CASE("a request that cannot be sent is a failure") {
     CHECK(fsm.connected() == Step::send);
     CHECK(fsm.broken(system_error(std::errc::broken_pipe), ends) == Step::done);
     CHECK(result.phase == Phase::request);
-    CHECK(result.message() == R"(Get "http://127.0.0.1:80/": write tcp 127.0.0.1:5->127.0.0.1:80: write: broken pipe)");
+    CHECK(result.message() ==
+          R"(Get "http://127.0.0.1:80/": write tcp 127.0.0.1:5->127.0.0.1:80: write: broken pipe)");
 }
 
 TEST_CASE("a body that breaks off is no answer, whatever the status") {
     const std::string_view status = GENERATE("200", "302", "500");
     Exchange look;
-    CHECK(look.fsm.received("HTTP/1.1 " + std::string{status} + " X\r\nContent-Length: 9\r\n\r\nab") == Step::receive);
+    CHECK(look.fsm.received("HTTP/1.1 " + std::string{status} +
+                            " X\r\nContent-Length: 9\r\n\r\nab") == Step::receive);
     CHECK(look.result.phase == Phase::body);
     std::string message;
     SECTION("ended") {
@@ -237,7 +247,8 @@ TEST_CASE("a body that breaks off is no answer, whatever the status") {
     }
     SECTION("timed out") {
         CHECK(look.fsm.timed_out() == Step::done);
-        message = "context deadline exceeded (Client.Timeout or context cancellation while reading body)";
+        message =
+            "context deadline exceeded (Client.Timeout or context cancellation while reading body)";
     }
     CHECK(look.fsm.error() == Errc::incomplete_body);
     CHECK(look.result.outcome == Outcome::failure);
@@ -248,7 +259,8 @@ TEST_CASE("a body that breaks off is no answer, whatever the status") {
 
 TEST_CASE("wrong chunks are no answer") {
     Exchange look;
-    CHECK(look.fsm.received("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n") == Step::done);
+    CHECK(look.fsm.received("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n") ==
+          Step::done);
     CHECK(look.fsm.error() == Errc::incomplete_body);
     CHECK(look.result.message() == "invalid byte in chunk length");
 }
@@ -284,7 +296,8 @@ TEST_CASE("a body is kept if it says why, or if it was asked for") {
 
 TEST_CASE("an announced length is no reason to take memory for it") {
     Exchange look;
-    CHECK(look.fsm.received("HTTP/1.1 500 X\r\nContent-Length: 9000000000000000000\r\n\r\nx") == Step::receive);
+    CHECK(look.fsm.received("HTTP/1.1 500 X\r\nContent-Length: 9000000000000000000\r\n\r\nx") ==
+          Step::receive);
     CHECK(look.result.output.capacity() <= 10'240);
 }
 
@@ -309,14 +322,16 @@ TEST_CASE("a redirect within the host is followed") {
     const int status = GENERATE(301, 302, 303, 307, 308);
     CAPTURE(row.location);
     Exchange look{{.port = 80, .path = "/d/a?q"}, {.user_agent = "ua"}};
-    const std::string head = "HTTP/1.1 " + std::to_string(status) + " X\r\nlocation:" + std::string{row.location};
+    const std::string head =
+        "HTTP/1.1 " + std::to_string(status) + " X\r\nlocation:" + std::string{row.location};
     CHECK(look.fsm.received(head + "\r\nContent-Length: 3\r\n\r\nby") == Step::receive);
     CHECK(look.fsm.received("e") == Step::connect);
     CHECK(look.fsm.port() == row.port);
     CHECK(look.fsm.scheme() == HttpScheme::http);
-    CHECK(look.fsm.request() == "GET " + std::string{row.target} + " HTTP/1.1\r\nHost: " + std::string{row.host} +
-                                    "\r\nUser-Agent: ua\r\nAccept: */*\r\nReferer: http://127.0.0.1:80/d/a?q\r\n"
-                                    "Connection: close\r\n\r\n");
+    CHECK(look.fsm.request() ==
+          "GET " + std::string{row.target} + " HTTP/1.1\r\nHost: " + std::string{row.host} +
+              "\r\nUser-Agent: ua\r\nAccept: */*\r\nReferer: http://127.0.0.1:80/d/a?q\r\n"
+              "Connection: close\r\n\r\n");
     look.send();
     CHECK(look.fsm.received("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") == Step::done);
     CHECK(look.result.outcome == Outcome::success);
@@ -343,17 +358,20 @@ TEST_CASE("other redirects are the answer") {
     }));
     CAPTURE(row.status, row.headers);
     Exchange look;
-    CHECK(look.fsm.received("HTTP/1.1 " + std::to_string(row.status) + " X\r\n" + std::string{row.headers} +
-                            "Content-Length: 3\r\n\r\nbye") == Step::done);
+    CHECK(look.fsm.received("HTTP/1.1 " + std::to_string(row.status) + " X\r\n" +
+                            std::string{row.headers} + "Content-Length: 3\r\n\r\nbye") ==
+          Step::done);
     CHECK(look.result.outcome == Outcome::warning);
     CHECK(look.result.status == row.status);
-    CHECK(look.result.message() == (row.status == 304 ? "Probe terminated redirects, Response body: "
-                                                      : "Probe terminated redirects, Response body: bye"));
+    CHECK(look.result.message() == (row.status == 304
+                                        ? "Probe terminated redirects, Response body: "
+                                        : "Probe terminated redirects, Response body: bye"));
 }
 
 TEST_CASE("redirects are not followed if that is not wanted") {
     Exchange look{{.port = 80}, {.redirects = Redirects::none}};
-    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n") == Step::done);
+    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n") ==
+          Step::done);
     CHECK(look.result.outcome == Outcome::warning);
 }
 
@@ -362,13 +380,15 @@ TEST_CASE("a redirect that cannot be followed is a failure") {
         std::string_view location, message;
     };
     const Row row = GENERATE(values<Row>({
-        {"http://[::1", R"(Get "http://127.0.0.1:80/": failed to parse Location header "http://[::1": )"
-                        R"(parse "http://[::1": missing ']' in host)"},
+        {"http://[::1",
+         R"(Get "http://127.0.0.1:80/": failed to parse Location header "http://[::1": )"
+         R"(parse "http://[::1": missing ']' in host)"},
         {"/%zz", R"(Get "http://127.0.0.1:80/": failed to parse Location header "/%zz": )"
                  R"(parse "/%zz": invalid URL escape "%zz")"},
         {"ftp://127.0.0.1/", R"(Get "ftp://127.0.0.1/": unsupported protocol scheme "ftp")"},
         {"https://127.0.0.1/", R"(Get "https://127.0.0.1/": unsupported protocol scheme "https")"},
-        {"http://127.0.0.1:65536/", R"(Get "http://127.0.0.1:65536/": dial tcp: address 65536: invalid port)"},
+        {"http://127.0.0.1:65536/",
+         R"(Get "http://127.0.0.1:65536/": dial tcp: address 65536: invalid port)"},
         {"http://127.0.0.1:99999999999999999999/",
          R"(Get "http://127.0.0.1:99999999999999999999/": dial tcp: address 99999999999999999999: invalid port)"},
     }));
@@ -383,23 +403,27 @@ TEST_CASE("a redirect that cannot be followed is a failure") {
 
 TEST_CASE("a redirect to https is followed by who can") {
     Exchange look{{.port = 80}, {}, true};
-    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: https://127.0.0.1/\r\nContent-Length: 0\r\n\r\n") ==
+    CHECK(look.fsm.received(
+              "HTTP/1.1 302 X\r\nLocation: https://127.0.0.1/\r\nContent-Length: 0\r\n\r\n") ==
           Step::connect);
     CHECK(look.fsm.scheme() == HttpScheme::https);
     CHECK(look.fsm.port() == 443);
 
     SECTION("and from there no referer goes to http") {
         look.send();
-        CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: http://127.0.0.1/\r\nContent-Length: 0\r\n\r\n") ==
+        CHECK(look.fsm.received(
+                  "HTTP/1.1 302 X\r\nLocation: http://127.0.0.1/\r\nContent-Length: 0\r\n\r\n") ==
               Step::connect);
         CHECK(look.fsm.request().find("Referer") == std::string_view::npos);
     }
     SECTION("who may find that nobody speaks it there") {
         CHECK(look.fsm.connected() == Step::handshake);
-        CHECK(look.fsm.lost(Errc::malformed_response, "tls: first record does not look like one") == Step::done);
+        CHECK(look.fsm.lost(Errc::malformed_response, "tls: first record does not look like one") ==
+              Step::done);
         CHECK(look.result.phase == Phase::handshake);
         CHECK(look.result.outcome == Outcome::failure);
-        CHECK(look.result.message() == R"(Get "https://127.0.0.1/": tls: first record does not look like one)");
+        CHECK(look.result.message() ==
+              R"(Get "https://127.0.0.1/": tls: first record does not look like one)");
     }
 }
 
@@ -413,20 +437,23 @@ TEST_CASE("a handshake can go wrong in every way") {
     const std::string_view url = R"(Get "https://127.0.0.1:443/": )";
 
     SECTION("in TLS") {
-        CHECK(fsm.lost(Errc::malformed_response, "remote error: tls: internal error") == Step::done);
+        CHECK(fsm.lost(Errc::malformed_response, "remote error: tls: internal error") ==
+              Step::done);
         CHECK(result.cause == Errc::malformed_response);
         CHECK(result.detail == std::string{url} + "remote error: tls: internal error");
     }
     SECTION("in the socket") {
         CHECK(fsm.broken(system_error(std::errc::connection_reset), ends) == Step::done);
         CHECK(result.cause == std::errc::connection_reset);
-        CHECK(result.detail == std::string{url} + "read tcp " + std::string{ends} + ": read: connection reset by peer");
+        CHECK(result.detail == std::string{url} + "read tcp " + std::string{ends} +
+                                   ": read: connection reset by peer");
     }
     SECTION("by the clock") {
         CHECK(fsm.timed_out() == Step::done);
         CHECK(result.cause == Errc::timed_out);
         CHECK(plan.message(result, std::nullopt) ==
-              std::string{url} + "context deadline exceeded (Client.Timeout exceeded while awaiting headers)");
+              std::string{url} +
+                  "context deadline exceeded (Client.Timeout exceeded while awaiting headers)");
     }
     CHECK(result.phase == Phase::handshake);
     CHECK(result.outcome == Outcome::failure);
@@ -436,8 +463,11 @@ TEST_CASE("a handshake can go wrong in every way") {
 TEST_CASE("lack of memory in the layer below is no fault of the target") {
     Exchange look{{.port = 443, .scheme = HttpScheme::https}, {}, true};
     const bool in_body = GENERATE(false, true);
-    if (in_body) { CHECK(look.fsm.received("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab") == Step::receive); }
-    CHECK(look.fsm.lost(system_error(std::errc::not_enough_memory), "tls: malloc failure") == Step::done);
+    if (in_body) {
+        CHECK(look.fsm.received("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab") == Step::receive);
+    }
+    CHECK(look.fsm.lost(system_error(std::errc::not_enough_memory), "tls: malloc failure") ==
+          Step::done);
     CHECK(look.result.outcome == Outcome::unknown);
     CHECK(look.fsm.error() == std::errc::not_enough_memory);
 }
@@ -454,8 +484,8 @@ TEST_CASE("redirects have an end") {
     const int most = GENERATE(1, 3, 10);
     Exchange look{{.port = 80}, {.max_requests = most}};
     for (int i = 1;; ++i) {
-        const Step step =
-            look.fsm.received("HTTP/1.1 302 X\r\nLocation: /\"r" + std::to_string(i) + "\r\nContent-Length: 0\r\n\r\n");
+        const Step step = look.fsm.received("HTTP/1.1 302 X\r\nLocation: /\"r" + std::to_string(i) +
+                                            "\r\nContent-Length: 0\r\n\r\n");
         if (step == Step::done) {
             CHECK(i == most);
             break;
@@ -464,8 +494,8 @@ TEST_CASE("redirects have an end") {
         look.send();
     }
     CHECK(look.result.cause == Errc::too_many_redirects);
-    CHECK(look.result.message() ==
-          "Get \"/\\\"r" + std::to_string(most) + "\": stopped after " + std::to_string(most) + " redirects");
+    CHECK(look.result.message() == "Get \"/\\\"r" + std::to_string(most) + "\": stopped after " +
+                                       std::to_string(most) + " redirects");
 }
 
 TEST_CASE("of a redirect that is followed no more is read than needed") {
@@ -486,11 +516,13 @@ TEST_CASE("of a redirect that is followed no more is read than needed") {
     SECTION("its breaking off does not matter") {
         CHECK(look.fsm.received(head + "Content-Length: 9\r\n\r\nx") == Step::receive);
         const auto how = GENERATE(0, 1);
-        CHECK((how == 0 ? look.fsm.ended() : look.fsm.broken(system_error(std::errc::connection_reset), ends)) ==
+        CHECK((how == 0 ? look.fsm.ended()
+                        : look.fsm.broken(system_error(std::errc::connection_reset), ends)) ==
               Step::connect);
     }
     SECTION("nor does wrong framing") {
-        CHECK(look.fsm.received(head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n") == Step::connect);
+        CHECK(look.fsm.received(head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n") ==
+              Step::connect);
     }
     SECTION("the timeout is blamed on the next request") {
         CHECK(look.fsm.received(head + "Content-Length: 9\r\n\r\nx") == Step::receive);
@@ -506,11 +538,13 @@ TEST_CASE("of a redirect that is followed no more is read than needed") {
 
 TEST_CASE("messages name the request that failed") {
     Exchange look;
-    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: http://u:p@127.0.0.1:81/b?x#f\r\nContent-Length: 0\r\n\r\n") ==
+    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: "
+                            "http://u:p@127.0.0.1:81/b?x#f\r\nContent-Length: 0\r\n\r\n") ==
           Step::connect);
     const std::string get = R"(Get "http://u:***@127.0.0.1:81/b?x#f": )";
     SECTION("refused") {
-        CHECK(look.fsm.no_connection(Phase::connect, system_error(std::errc::connection_refused)) == Step::done);
+        CHECK(look.fsm.no_connection(Phase::connect, system_error(std::errc::connection_refused)) ==
+              Step::done);
         CHECK(look.result.message() == get + "dial tcp 127.0.0.1:81: connect: connection refused");
     }
     SECTION("closed") {
@@ -522,48 +556,60 @@ TEST_CASE("messages name the request that failed") {
         look.send();
         CHECK(look.fsm.received("x\r\n") == Step::done);
         CHECK(look.result.message() ==
-              get + R"(net/http: HTTP/1.x transport connection broken: malformed HTTP response "x")");
+              get +
+                  R"(net/http: HTTP/1.x transport connection broken: malformed HTTP response "x")");
     }
     CHECK(look.result.status == -1);
 }
 
 TEST_CASE("the user's headers go along with redirects, the Host only with relative ones") {
-    const HttpGetAction action{.port = 80, .headers = {{"Host", "h.example"}, {"X", "1"}, {"Authorization", "t"}}};
+    const HttpGetAction action{
+        .port = 80, .headers = {{"Host", "h.example"}, {"X", "1"}, {"Authorization", "t"}}};
     Exchange look{action, {.user_agent = "ua"}};
-    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n") == Step::connect);
+    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n") ==
+          Step::connect);
     CHECK(look.fsm.request() ==
-          "GET /b HTTP/1.1\r\nHost: h.example\r\nUser-Agent: ua\r\nAccept: */*\r\nAuthorization: t\r\n"
+          "GET /b HTTP/1.1\r\nHost: h.example\r\nUser-Agent: ua\r\nAccept: */*\r\nAuthorization: "
+          "t\r\n"
           "Referer: http://127.0.0.1:80/\r\nX: 1\r\nConnection: close\r\n\r\n");
     look.send();
-    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: http://127.0.0.1:80/c\r\nContent-Length: 0\r\n\r\n") ==
+    CHECK(look.fsm.received(
+              "HTTP/1.1 302 X\r\nLocation: http://127.0.0.1:80/c\r\nContent-Length: 0\r\n\r\n") ==
           Step::connect);
     CHECK(look.fsm.request().starts_with("GET /c HTTP/1.1\r\nHost: 127.0.0.1:80\r\n"));
     look.send();
-    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: /d\r\nContent-Length: 0\r\n\r\n") == Step::connect);
-    CHECK(look.fsm.request().starts_with("GET /d HTTP/1.1\r\nHost: 127.0.0.1:80\r\n")); // once gone, it stays away
+    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: /d\r\nContent-Length: 0\r\n\r\n") ==
+          Step::connect);
+    CHECK(look.fsm.request().starts_with(
+        "GET /d HTTP/1.1\r\nHost: 127.0.0.1:80\r\n")); // once gone, it stays away
 }
 
 TEST_CASE("a user's referer stays what it is") {
     Exchange look{{.port = 80, .headers = {{"Referer", "http://mine/"}}}};
-    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n") == Step::connect);
+    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n") ==
+          Step::connect);
     CHECK(look.fsm.request().find("\r\nReferer: http://mine/\r\n") != std::string_view::npos);
 }
 
 TEST_CASE("user and password of a URL go along with relative redirects, but not into the referer") {
     Exchange look{{.port = 80, .path = "//u:p@x/a"}};
     CHECK(look.plan->request().find("\r\nAuthorization: Basic dTpw\r\n") != std::string::npos);
-    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n") == Step::connect);
-    CHECK(look.fsm.request().find("\r\nAuthorization: Basic dTpw\r\nReferer: http://127.0.0.1:80/a\r\n") !=
+    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n") ==
+          Step::connect);
+    CHECK(look.fsm.request().find(
+              "\r\nAuthorization: Basic dTpw\r\nReferer: http://127.0.0.1:80/a\r\n") !=
           std::string_view::npos);
     look.send();
-    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: http://127.0.0.1:80/c\r\nContent-Length: 0\r\n\r\n") ==
+    CHECK(look.fsm.received(
+              "HTTP/1.1 302 X\r\nLocation: http://127.0.0.1:80/c\r\nContent-Length: 0\r\n\r\n") ==
           Step::connect);
     CHECK(look.fsm.request().find("Authorization") == std::string_view::npos);
 }
 
 TEST_CASE("the Location of an interim response means nothing") {
     Exchange look;
-    CHECK(look.fsm.received("HTTP/1.1 103 X\r\nLocation: /no\r\n\r\nHTTP/1.1 302 X\r\nLocation: /b\r\n"
-                            "Location: /c\r\nContent-Length: 0\r\n\r\n") == Step::connect);
+    CHECK(look.fsm.received(
+              "HTTP/1.1 103 X\r\nLocation: /no\r\n\r\nHTTP/1.1 302 X\r\nLocation: /b\r\n"
+              "Location: /c\r\nContent-Length: 0\r\n\r\n") == Step::connect);
     CHECK(look.fsm.request().starts_with("GET /b "));
 }

@@ -46,7 +46,8 @@ TEST_CASE("paths are taken for what the kubelet takes them for") {
     }));
     CAPTURE(row.path);
     const ExchangePlan plan{{.host = "h", .port = 1, .path = std::string{row.path}}};
-    CHECK(plan.request().starts_with("GET " + std::string{row.target} + " HTTP/1.1\r\nHost: h:1\r\n"));
+    CHECK(plan.request().starts_with("GET " + std::string{row.target} +
+                                     " HTTP/1.1\r\nHost: h:1\r\n"));
     CHECK(plan.refusal() == "");
 }
 
@@ -56,11 +57,13 @@ TEST_CASE("what cannot be asked is said without asking") {
     CHECK(no_host.refusal_is_failure());
 
     const ExchangePlan control{{.port = 1, .headers = {{"x-a", "\x01"}}}};
-    CHECK(control.refusal() == R"(Get "http://127.0.0.1:1/": net/http: invalid header field value for "X-A")");
+    CHECK(control.refusal() ==
+          R"(Get "http://127.0.0.1:1/": net/http: invalid header field value for "X-A")");
     CHECK(control.refusal_is_failure());
 
     const ExchangePlan agent{{.port = 1}, {.user_agent = "a\r\nb"}};
-    CHECK(agent.refusal() == R"(Get "http://127.0.0.1:1/": net/http: invalid header field value for "User-Agent")");
+    CHECK(agent.refusal() ==
+          R"(Get "http://127.0.0.1:1/": net/http: invalid header field value for "User-Agent")");
 
     const ExchangePlan bad_host{{.host = "bad host", .port = 1}};
     CHECK(bad_host.refusal() == R"(parse "http://bad%20host:1/": invalid URL escape "%20")");
@@ -85,17 +88,20 @@ TEST_CASE("an address is connected to as it is, a name in ASCII form") {
     }));
     const ExchangePlan plan{{.host = std::string{row.given}, .port = 80}};
     CHECK(plan.host() == row.host);
-    CHECK(plan.request().find("\r\nHost: " + std::string{row.header} + "\r\n") != std::string::npos);
+    CHECK(plan.request().find("\r\nHost: " + std::string{row.header} + "\r\n") !=
+          std::string::npos);
 }
 
 TEST_CASE("messages of the first request need nothing but the plan") {
-    const ExchangePlan plan{{.host = "0:0:0:0:0:0:0:1", .port = 80, .path = "//u:p@h/a?\"x\""}, {}, "::1"};
+    const ExchangePlan plan{
+        {.host = "0:0:0:0:0:0:0:1", .port = 80, .path = "//u:p@h/a?\"x\""}, {}, "::1"};
     ProbeResult result;
     result.outcome = Outcome::failure;
     result.phase = Phase::connect;
     result.cause = std::make_error_code(std::errc::connection_refused);
-    CHECK(plan.message(result, {}) ==
-          R"(Get "http://u:***@[0:0:0:0:0:0:0:1]:80/a?\"x\"": dial tcp [::1]:80: connect: connection refused)");
+    CHECK(
+        plan.message(result, {}) ==
+        R"(Get "http://u:***@[0:0:0:0:0:0:0:1]:80/a?\"x\"": dial tcp [::1]:80: connect: connection refused)");
     result.cause = Errc::timed_out;
     CHECK(
         plan.message(result, {}) ==

@@ -46,7 +46,8 @@ public:
 
 /// One exchange by the machine: the answer comes in pieces of one byte, then the stream ends.
 struct Looked {
-    Looked(HttpOptions options, const std::string& bytes, HttpGetAction action = {.port = 80}) : plan(action, options) {
+    Looked(HttpOptions options, const std::string& bytes, HttpGetAction action = {.port = 80})
+        : plan(action, options) {
         http::ExchangeFsm fsm{plan, result};
         REQUIRE(fsm.start() == Step::connect);
         REQUIRE(fsm.connected() == Step::send);
@@ -66,7 +67,8 @@ struct Looked {
 };
 
 std::string ok(const std::string& text, const std::string& more = {}) {
-    return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(text.size()) + "\r\n" + more + "\r\n" + text;
+    return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(text.size()) + "\r\n" + more +
+           "\r\n" + text;
 }
 
 } // namespace
@@ -116,7 +118,8 @@ TEST_CASE("an expectation holds, or says what was seen") {
 }
 
 TEST_CASE("the first that does not hold is told") {
-    const std::vector<Expectation> list = {status_in({204}), body().contains("x"), header("Y").is_present()};
+    const std::vector<Expectation> list = {status_in({204}), body().contains("x"),
+                                           header("Y").is_present()};
     CHECK(http::unmet(list, answer()).starts_with("expected body "));
     CHECK(http::unmet({}, answer()).empty());
 }
@@ -138,7 +141,9 @@ TEST_CASE("a body that is not whole is not judged as if it were") {
 TEST_CASE("an expression does not end the program on a long body") {
     const std::string text(1'000'000, 'a');
     CHECK(why_not(body(http::whole_body).satisfies(http::regex("^(a|b)*$")), answer(text)).empty());
-    CHECK(!why_not(body(http::whole_body).satisfies(http::regex("(a*)*c")), answer(text.substr(0, 2000))).empty());
+    CHECK(!why_not(body(http::whole_body).satisfies(http::regex("(a*)*c")),
+                   answer(text.substr(0, 2000)))
+               .empty());
 }
 
 TEST_CASE("mistakes in expectations are named by their place") {
@@ -159,7 +164,8 @@ TEST_CASE("mistakes in expectations are named by their place") {
         {body(http::most_body + 1).contains("x"), "expect[1].body_bytes"},
         {http::latency_at_most(0ms), "expect[1].at_most"},
         {http::any_of({}), "expect[1].alternatives"},
-        {http::any_of({status_in({200}), header("\r").is_present()}), "expect[1].alternatives[1].header"},
+        {http::any_of({status_in({200}), header("\r").is_present()}),
+         "expect[1].alternatives[1].header"},
     }));
     const std::vector<Expectation> list = {status_in({200}), row.expectation};
     const ConfigErrors errors = http::validate(list);
@@ -181,9 +187,18 @@ TEST_CASE("an exchange is judged by what is expected of it") {
         {{status_in({404})}, missing, Outcome::success, ""},
         {{!status_in({{500, 599}})}, missing, Outcome::success, ""},
         {{status_in({{200, 399}})}, moved, Outcome::success, ""},
-        {{status_in({200})}, missing, Outcome::failure, "HTTP probe failed: expected status in 200, got 404"},
-        {{body().contains("hi")}, moved, Outcome::warning, "Probe terminated redirects, Response body: hi"},
-        {{body().contains("no")}, missing, Outcome::failure, "HTTP probe failed with statuscode: 404"},
+        {{status_in({200})},
+         missing,
+         Outcome::failure,
+         "HTTP probe failed: expected status in 200, got 404"},
+        {{body().contains("hi")},
+         moved,
+         Outcome::warning,
+         "Probe terminated redirects, Response body: hi"},
+        {{body().contains("no")},
+         missing,
+         Outcome::failure,
+         "HTTP probe failed with statuscode: 404"},
         {{body().contains("up")}, ok("it is up"), Outcome::success, ""},
         {{body().contains("up")},
          ok("it is down"),
@@ -212,7 +227,8 @@ TEST_CASE("an exchange is judged by what is expected of it") {
         CHECK(look.result.phase == Phase::finish);
         if (row.outcome == Outcome::success) CHECK(look.result.output.empty());
         if (row.outcome == Outcome::success) CHECK_FALSE(look.result.cause);
-        if (row.message.starts_with("HTTP probe failed:")) CHECK(look.result.cause == Errc::unexpected_response);
+        if (row.message.starts_with("HTTP probe failed:"))
+            CHECK(look.result.cause == Errc::unexpected_response);
     }
 }
 
@@ -240,7 +256,8 @@ TEST_CASE("of the body is read what somebody wants") {
         CHECK(look.result.output_bytes == row.read);
     }
     // What is kept is as long as it may be, whatever was read.
-    const Looked kept{{.body_limit = 10, .keep_output = true, .expect = {body(200).contains("x")}}, bytes};
+    const Looked kept{{.body_limit = 10, .keep_output = true, .expect = {body(200).contains("x")}},
+                      bytes};
     CHECK(kept.result.output == std::string(10, 'x'));
     const Looked failed{{.body_limit = 10, .expect = {body(200).contains("y")}}, bytes};
     CHECK(failed.result.output == std::string(10, 'x'));
@@ -254,7 +271,8 @@ TEST_CASE("a body that breaks off before its end cannot be judged") {
 
 TEST_CASE("a whole body may be as long as is kept, and no longer") {
     const std::size_t more = GENERATE(0u, 1u);
-    const Looked look{{.expect = {body(http::whole_body).contains("x")}}, ok(std::string(http::most_body + more, 'x'))};
+    const Looked look{{.expect = {body(http::whole_body).contains("x")}},
+                      ok(std::string(http::most_body + more, 'x'))};
     CHECK((look.result.outcome == Outcome::success) == (more == 0));
 }
 
@@ -266,7 +284,8 @@ TEST_CASE("of redirects that are followed only the last answer is judged") {
     REQUIRE(fsm.start() == Step::connect);
     REQUIRE(fsm.connected() == Step::send);
     REQUIRE(fsm.sent() == Step::receive);
-    REQUIRE(fsm.received("HTTP/1.1 302 X\r\nX-A: 1\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n") == Step::connect);
+    REQUIRE(fsm.received("HTTP/1.1 302 X\r\nX-A: 1\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n") ==
+            Step::connect);
     REQUIRE(fsm.connected() == Step::send);
     REQUIRE(fsm.sent() == Step::receive);
     REQUIRE(fsm.received(ok("")) == Step::done);

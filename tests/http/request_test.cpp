@@ -22,7 +22,8 @@ std::string lines_for(const std::vector<HttpHeader>& given, const char* url = "h
     CHECK(text.ends_with("\r\n\r\n"));
     text = text.substr(text.find("\r\n") + 2);
     text.resize(text.size() - 4);
-    for (std::size_t at = 0; (at = text.find("\r\n")) != std::string::npos;) text.replace(at, 2, "|");
+    for (std::size_t at = 0; (at = text.find("\r\n")) != std::string::npos;)
+        text.replace(at, 2, "|");
     return text;
 }
 
@@ -35,48 +36,62 @@ TEST_CASE("headers are put in Go's order and the kubelet's way") {
     };
     const Row row = GENERATE(values<Row>({
         {{}, "Host: h:1|User-Agent: ua|Accept: */*|Connection: close"},
-        {{{"host", "example.com:81"}}, "Host: example.com:81|User-Agent: ua|Accept: */*|Connection: close"},
+        {{{"host", "example.com:81"}},
+         "Host: example.com:81|User-Agent: ua|Accept: */*|Connection: close"},
         {{{"Host", "a"}, {"Host", "b"}}, "Host: a|User-Agent: ua|Accept: */*|Connection: close"},
         {{{"Host", ""}}, "Host: h:1|User-Agent: ua|Accept: */*|Connection: close"},
         {{{"Host", "a b/c"}}, "Host: |User-Agent: ua|Accept: */*|Connection: close"},
         {{{"Host", " a"}}, "Host: |User-Agent: ua|Accept: */*|Connection: close"},
-        {{{"Host", "[fe80::1%en0]:80"}}, "Host: [fe80::1]:80|User-Agent: ua|Accept: */*|Connection: close"},
+        {{{"Host", "[fe80::1%en0]:80"}},
+         "Host: [fe80::1]:80|User-Agent: ua|Accept: */*|Connection: close"},
         {{{"Host", "b\xc3\xbc"
                    "cher.example:81"}},
          "Host: xn--bcher-kva.example:81|User-Agent: ua|Accept: */*|Connection: close"},
         {{{"Host", "\xff"}}, "Host: |User-Agent: ua|Accept: */*|Connection: close"},
         {{{"User-Agent", " me "}}, "Host: h:1|User-Agent: me|Accept: */*|Connection: close"},
-        {{{"User-Agent", "\t"}}, "Host: h:1|User-Agent: |Accept: */*|Connection: close"}, // given, but trimmed
+        {{{"User-Agent", "\t"}},
+         "Host: h:1|User-Agent: |Accept: */*|Connection: close"}, // given, but trimmed
         {{{"User-Agent", ""}}, "Host: h:1|Accept: */*|Connection: close"},
-        {{{"User-Agent", "a"}, {"user-agent", "b"}}, "Host: h:1|User-Agent: a|Accept: */*|Connection: close"},
-        {{{"Accept", "a"}, {"accept", "b"}}, "Host: h:1|User-Agent: ua|Accept: a|Accept: b|Connection: close"},
+        {{{"User-Agent", "a"}, {"user-agent", "b"}},
+         "Host: h:1|User-Agent: a|Accept: */*|Connection: close"},
+        {{{"Accept", "a"}, {"accept", "b"}},
+         "Host: h:1|User-Agent: ua|Accept: a|Accept: b|Connection: close"},
         {{{"Accept", ""}, {"Accept", "b"}}, "Host: h:1|User-Agent: ua|Connection: close"},
-        {{{"Accept", "a"}, {"Accept", ""}}, "Host: h:1|User-Agent: ua|Accept: a|Accept: |Connection: close"},
+        {{{"Accept", "a"}, {"Accept", ""}},
+         "Host: h:1|User-Agent: ua|Accept: a|Accept: |Connection: close"},
         {{{"x-zeta", "1"}, {"X-Alpha", "2"}, {"x-zeta", "3"}, {"x-MiXed-case", " padded\t"}},
-         "Host: h:1|User-Agent: ua|Accept: */*|X-Alpha: 2|X-Mixed-Case: padded|X-Zeta: 1|X-Zeta: 3|Connection: close"},
-        {{{"x_foo!bar", "1"}}, "Host: h:1|User-Agent: ua|Accept: */*|X_foo!bar: 1|Connection: close"},
+         "Host: h:1|User-Agent: ua|Accept: */*|X-Alpha: 2|X-Mixed-Case: padded|X-Zeta: 1|X-Zeta: "
+         "3|Connection: close"},
+        {{{"x_foo!bar", "1"}},
+         "Host: h:1|User-Agent: ua|Accept: */*|X_foo!bar: 1|Connection: close"},
         {{{"X-Empty", ""}}, "Host: h:1|User-Agent: ua|Accept: */*|X-Empty: |Connection: close"},
         {{{"Content-Length", "5"}, {"transfer-encoding", "x"}, {"Trailer", "y"}},
          "Host: h:1|User-Agent: ua|Accept: */*|Connection: close"},
         {{{"Connection", "keep-alive"}},
          "Host: h:1|User-Agent: ua|Accept: */*|Connection: keep-alive|Connection: close"},
-        {{{"Connection", "close"}, {"X", "1"}}, "Host: h:1|User-Agent: ua|Accept: */*|Connection: close|X: 1"},
-        {{{"Connection", "keep-alive, CLOSE"}}, "Host: h:1|User-Agent: ua|Accept: */*|Connection: keep-alive, CLOSE"},
+        {{{"Connection", "close"}, {"X", "1"}},
+         "Host: h:1|User-Agent: ua|Accept: */*|Connection: close|X: 1"},
+        {{{"Connection", "keep-alive, CLOSE"}},
+         "Host: h:1|User-Agent: ua|Accept: */*|Connection: keep-alive, CLOSE"},
         {{{"Connection", "keep-alive"}, {"Connection", "close"}}, // only the first one is looked at
-         "Host: h:1|User-Agent: ua|Accept: */*|Connection: keep-alive|Connection: close|Connection: close"},
+         "Host: h:1|User-Agent: ua|Accept: */*|Connection: keep-alive|Connection: "
+         "close|Connection: close"},
         {{{"Connection", "Upgrade"}, {"Upgrade", "websocket"}},
          "Host: h:1|User-Agent: ua|Accept: */*|Connection: Upgrade|Upgrade: websocket"},
-        {{{"Upgrade", "websocket"}}, "Host: h:1|User-Agent: ua|Accept: */*|Upgrade: websocket|Connection: close"},
+        {{{"Upgrade", "websocket"}},
+         "Host: h:1|User-Agent: ua|Accept: */*|Upgrade: websocket|Connection: close"},
     }));
     CHECK(lines_for(row.given) == row.lines);
 }
 
 TEST_CASE("what Go would not send is told") {
-    CHECK(make_request_headers({{"x-a", "a\x01"}}).error == "net/http: invalid header field value for \"X-A\"");
+    CHECK(make_request_headers({{"x-a", "a\x01"}}).error ==
+          "net/http: invalid header field value for \"X-A\"");
     CHECK(make_request_headers({{"X", "a\x7f"}, {"Y", "\n"}}).error ==
           "net/http: invalid header field value for \"X\"");
     CHECK(make_request_headers({{"X", "a\tb\xff"}}).error == "");
-    CHECK(make_request_headers({}, "a\r\nX: y").error == "net/http: invalid header field value for \"User-Agent\"");
+    CHECK(make_request_headers({}, "a\r\nX: y").error ==
+          "net/http: invalid header field value for \"User-Agent\"");
 }
 
 TEST_CASE("our name is sent unless another is given") {
@@ -130,9 +145,11 @@ TEST_CASE("names of hosts are put in ASCII form") {
          "CHER.DE",
          "xn--bcher-kva.de"},
         {"\xc3\x9c.\xc3\x97", "xn--tda.xn--rca"}, // capital U umlaut; the sign x stays
-        {"\xce\x91\xce\xa9.\xd0\x90\xd0\xaf.\xd0\x81", "xn--mxa2c.xn--80a6d.xn--61a"}, // Greek, Cyrillic
-        {"\xef\xbc\xa1\xef\xbd\x82\xef\xbc\x91.x", "ab1.x"},                           // full width
-        {"\xe6\x97\xa5\xe3\x80\x82x\xef\xbc\x8ey\xef\xbd\xa1z", "xn--wgv.x.y.z"},      // dots of East Asia
+        {"\xce\x91\xce\xa9.\xd0\x90\xd0\xaf.\xd0\x81",
+         "xn--mxa2c.xn--80a6d.xn--61a"},                     // Greek, Cyrillic
+        {"\xef\xbc\xa1\xef\xbd\x82\xef\xbc\x91.x", "ab1.x"}, // full width
+        {"\xe6\x97\xa5\xe3\x80\x82x\xef\xbc\x8ey\xef\xbd\xa1z",
+         "xn--wgv.x.y.z"}, // dots of East Asia
     }));
     CHECK(probekit::detail::ascii_host(row.host) == row.ascii);
 }

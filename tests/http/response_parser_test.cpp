@@ -119,8 +119,9 @@ TEST_CASE("bodies are framed as the head says") {
         {"HTTP/1.1 101 X\r\n\r\nhello", 101, "", ""},
         {"HTTP/1.1 101 X\r\nUpgrade: a\r\nConnection: x, Upgrade\r\n\r\nhello", 101, "hello", ""},
         {"HTTP/1.1 100 C\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 200, "ok", ""},
-        {"HTTP/1.1 103 E\r\nLink: x\r\n\r\nHTTP/1.1 199 X\r\nContent-Length: 9\r\n\r\nHTTP/1.1 500 X\r\n\r\n", 500, "",
-         ""},
+        {"HTTP/1.1 103 E\r\nLink: x\r\n\r\nHTTP/1.1 199 X\r\nContent-Length: 9\r\n\r\nHTTP/1.1 500 "
+         "X\r\n\r\n",
+         500, "", ""},
         {"HTTP/1.1 099 X\r\n\r\nok", 99, "ok", ""},
     })));
 }
@@ -145,7 +146,8 @@ TEST_CASE("status lines are taken as leniently as Go takes them, and no more") {
         {"HTTP/1.1\r\n\r\n", -1, "", R"(malformed HTTP response "HTTP/1.1")"},
         {"\r\nHTTP/1.1 200 OK\r\n\r\n", -1, "", R"(malformed HTTP response "")"},
         {"SSH-2.0-OpenSSH_9.2\r\n", -1, "", R"(malformed HTTP response "SSH-2.0-OpenSSH_9.2")"},
-        {"\x15\x03\x01\x00\x02\x02"sv, -1, "", R"(malformed HTTP response "\x15\x03\x01\x00\x02\x02")"},
+        {"\x15\x03\x01\x00\x02\x02"sv, -1, "",
+         R"(malformed HTTP response "\x15\x03\x01\x00\x02\x02")"},
         {"HTTP/1 200 OK\r\n\r\n", 200, "", R"(malformed HTTP version "HTTP/1")"},
         {"HTTP/1.11 200 OK\r\n\r\n", 200, "", R"(malformed HTTP version "HTTP/1.11")"},
         {"http/1.1 200 OK\r\n\r\n", 200, "", R"(malformed HTTP version "http/1.1")"},
@@ -161,14 +163,17 @@ TEST_CASE("a head that is cut off is judged by what there is of it") {
         {"HTTP/1.1 200", 200, "", "unexpected EOF"},
         {"HTTP/1.1 200\r", -1, "", R"(malformed HTTP status code "200\r")"},
         {"HTTP/1.1 200 OK\r\n", 200, "", "unexpected EOF"},
-        {"HTTP/1.1 200 OK\r\nContent-Le", 200, "", R"(malformed MIME header: missing colon: "Content-Le")"},
+        {"HTTP/1.1 200 OK\r\nContent-Le", 200, "",
+         R"(malformed MIME header: missing colon: "Content-Le")"},
         {"HTTP/1.1 200 OK\r\nFoo: b", 200, "", "unexpected EOF"},
         {"HTTP/1.1 200 OK\r\nFoo: b\r", 200, "", R"(malformed MIME header line: "Foo: b\r")"},
         {"HTTP/1.1 200 OK\r\nFoo: b\r\n", 200, "", "unexpected EOF"},
-        {"HTTP/1.1 200 OK\r\nFoo: b\r\n\r", 200, "", R"(malformed MIME header: missing colon: "\r")"},
+        {"HTTP/1.1 200 OK\r\nFoo: b\r\n\r", 200, "",
+         R"(malformed MIME header: missing colon: "\r")"},
         {"HTTP/1.1 200 OK\r\nFoo: b\r\n ", 200, "", "unexpected EOF"},
         {"HTTP/1.1 200 OK\r\nFoo: b\r\n c", 200, "", "unexpected EOF"},
-        {"HTTP/1.1 200 OK\r\nFoo: b\r\n c\x01", 200, "", R"(malformed MIME header line: "Foo: b c\x01")"},
+        {"HTTP/1.1 200 OK\r\nFoo: b\r\n c\x01", 200, "",
+         R"(malformed MIME header line: "Foo: b c\x01")"},
         {"HTTP/1.1 200 OK\r\n Foo", 200, "", R"(malformed MIME header initial line: " Foo")"},
         {"HTTP/1.1 100 C\r\n\r\n", 100, "", "unexpected EOF"},
         {"HTTP/1.1 100 C\r\n\r\ngarbage", 100, "", R"(malformed HTTP response "garbage")"},
@@ -180,8 +185,10 @@ TEST_CASE("a status line that is cut off where Go's buffer is full is lost") {
         const std::string text(size, 'x');
         CHECK(read_whole(text).error == "unexpected EOF");
         CHECK(read_whole(text + "x").error == "malformed HTTP response \"" + text + "x\"");
-        CHECK(read_whole(text.substr(1)).error == "malformed HTTP response \"" + text.substr(1) + "\"");
-        CHECK(read_whole(text.substr(1) + "\r").error == "malformed HTTP response \"" + text.substr(1) + "\\r\"");
+        CHECK(read_whole(text.substr(1)).error ==
+              "malformed HTTP response \"" + text.substr(1) + "\"");
+        CHECK(read_whole(text.substr(1) + "\r").error ==
+              "malformed HTTP response \"" + text.substr(1) + "\\r\"");
         CHECK(read_whole(text + "\n").error == "malformed HTTP response \"" + text + "\"");
         CHECK(read_in_pieces(text, 7).error == "unexpected EOF");
     }
@@ -195,21 +202,33 @@ TEST_CASE("header lines are taken as leniently as Go takes them, and no more") {
         {"HTTP/1.1 200 OK\r\nFoo: a\r\n\tb\r\n  c\r\nContent-Length: 2\r\n\r\nok", 200, "ok", ""},
         {"HTTP/1.1 200 OK\r\nContent-Length :1\r\n\r\nok", 200, "ok", ""},
         {"HTTP/1.1 200 OK\r\ncontent-LENGTH:\r\n 2\r\n\r\nok", 200, "ok", ""},
-        {"HTTP/1.1 200 OK\r\nFoo\r\n\r\nok", 200, "", R"(malformed MIME header: missing colon: "Foo")"},
-        {"HTTP/1.1 200 OK\r\nFoo\r\n: bar\r\n\r\nok", 200, "", R"(malformed MIME header: missing colon: "Foo")"},
-        {"HTTP/1.1 200 OK\r\n Foo: bar\r\n\r\nok", 200, "", R"(malformed MIME header initial line: " Foo: bar")"},
+        {"HTTP/1.1 200 OK\r\nFoo\r\n\r\nok", 200, "",
+         R"(malformed MIME header: missing colon: "Foo")"},
+        {"HTTP/1.1 200 OK\r\nFoo\r\n: bar\r\n\r\nok", 200, "",
+         R"(malformed MIME header: missing colon: "Foo")"},
+        {"HTTP/1.1 200 OK\r\n Foo: bar\r\n\r\nok", 200, "",
+         R"(malformed MIME header initial line: " Foo: bar")"},
         {"HTTP/1.1 200 OK\r\n "
-         "234567890123456789012345678901234567890123456789012345678901234567890123456789012\r\n\r\n",
+         "234567890123456789012345678901234567890123456789012345678901234567890123456789012\r\n\r"
+         "\n",
          200, "", "message too large"},
         {"HTTP/1.1 200 OK\r\n: a\r\n\r\nok", 200, "", R"(malformed MIME header line: ": a")"},
-        {"HTTP/1.1 200 OK\r\nFoo\t: a\r\n\r\nok", 200, "", R"(malformed MIME header line: "Foo\t: a")"},
-        {"HTTP/1.1 200 OK\r\nF\xe9: a\r\n\r\nok", 200, "", R"(malformed MIME header line: "F\xe9: a")"},
-        {"HTTP/1.1 200 OK\r\nFoo(: a\r\n\r\nok", 200, "", R"(malformed MIME header line: "Foo(: a")"},
-        {"HTTP/1.1 200 OK\r\nFoo: a\0b\r\n\r\nok"sv, 200, "", R"(malformed MIME header line: "Foo: a\x00b")"},
-        {"HTTP/1.1 200 OK\r\nFoo: a\rb\r\n\r\nok", 200, "", R"(malformed MIME header line: "Foo: a\rb")"},
-        {"HTTP/1.1 200 OK\r\nFoo: a\x7f\r\n b\r\n\r\nok", 200, "", R"(malformed MIME header line: "Foo: a\x7f b")"},
-        {"HTTP/1.1 200 OK\r\nx-foo: a\x01\r\n\r\nok", 200, "", R"(malformed MIME header line: "X-Foo: a\x01")"},
-        {"HTTP/1.1 200 OK\r\nx foo: a\x01\r\n\r\nok", 200, "", R"(malformed MIME header line: "x foo: a\x01")"},
+        {"HTTP/1.1 200 OK\r\nFoo\t: a\r\n\r\nok", 200, "",
+         R"(malformed MIME header line: "Foo\t: a")"},
+        {"HTTP/1.1 200 OK\r\nF\xe9: a\r\n\r\nok", 200, "",
+         R"(malformed MIME header line: "F\xe9: a")"},
+        {"HTTP/1.1 200 OK\r\nFoo(: a\r\n\r\nok", 200, "",
+         R"(malformed MIME header line: "Foo(: a")"},
+        {"HTTP/1.1 200 OK\r\nFoo: a\0b\r\n\r\nok"sv, 200, "",
+         R"(malformed MIME header line: "Foo: a\x00b")"},
+        {"HTTP/1.1 200 OK\r\nFoo: a\rb\r\n\r\nok", 200, "",
+         R"(malformed MIME header line: "Foo: a\rb")"},
+        {"HTTP/1.1 200 OK\r\nFoo: a\x7f\r\n b\r\n\r\nok", 200, "",
+         R"(malformed MIME header line: "Foo: a\x7f b")"},
+        {"HTTP/1.1 200 OK\r\nx-foo: a\x01\r\n\r\nok", 200, "",
+         R"(malformed MIME header line: "X-Foo: a\x01")"},
+        {"HTTP/1.1 200 OK\r\nx foo: a\x01\r\n\r\nok", 200, "",
+         R"(malformed MIME header line: "x foo: a\x01")"},
     })));
 }
 
@@ -219,36 +238,48 @@ TEST_CASE("contradictory framing is refused, in Go's order") {
         {"HTTP/1.1 200 OK\r\nContent-Length: 02\r\n\r\nok", 200, "ok", ""},
         {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 02\r\n\r\nok", 200, "",
          R"(http: message cannot contain multiple Content-Length headers; got ["2" "02"])"},
-        {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok", 200, "",
+        {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
+         200, "",
          R"(http: message cannot contain multiple Content-Length headers; got ["2" "2" "3"])"},
         {"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nok", 200, "", R"(bad Content-Length "-1")"},
         {"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok", 200, "", R"(bad Content-Length "+2")"},
-        {"HTTP/1.1 200 OK\r\nContent-Length: 0x2\r\n\r\nok", 200, "", R"(bad Content-Length "0x2")"},
-        {"HTTP/1.1 200 OK\r\nContent-Length: 2 2\r\n\r\nok", 200, "", R"(bad Content-Length "2 2")"},
-        {"HTTP/1.1 200 OK\r\nContent-Length: \r\n\r\nok", 200, "", R"(invalid empty Content-Length "")"},
-        {"HTTP/1.1 200 OK\r\nContent-Length: x\r\nContent-Length: x\r\n\r\nok", 200, "", R"(bad Content-Length "x")"},
-        {"HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775807\r\n\r\nok", 200, "ok", "unexpected EOF"},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 0x2\r\n\r\nok", 200, "",
+         R"(bad Content-Length "0x2")"},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 2 2\r\n\r\nok", 200, "",
+         R"(bad Content-Length "2 2")"},
+        {"HTTP/1.1 200 OK\r\nContent-Length: \r\n\r\nok", 200, "",
+         R"(invalid empty Content-Length "")"},
+        {"HTTP/1.1 200 OK\r\nContent-Length: x\r\nContent-Length: x\r\n\r\nok", 200, "",
+         R"(bad Content-Length "x")"},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775807\r\n\r\nok", 200, "ok",
+         "unexpected EOF"},
         {"HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775808\r\n\r\nok", 200, "",
          R"(bad Content-Length "9223372036854775808")"},
         {"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nok", 200, "",
          R"(bad Content-Length "99999999999999999999")"},
         {"HTTP/1.1 204 X\r\nContent-Length: x\r\n\r\n", 204, "", R"(bad Content-Length "x")"},
-        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nok", 200, "", R"(unsupported transfer encoding: "gzip")"},
-        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: \r\n\r\nok", 200, "", R"(unsupported transfer encoding: "")"},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nok", 200, "",
+         R"(unsupported transfer encoding: "gzip")"},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: \r\n\r\nok", 200, "",
+         R"(unsupported transfer encoding: "")"},
         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\nok", 200, "",
          R"(unsupported transfer encoding: "gzip, chunked")"},
-        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\nok", 200, "",
-         R"(too many transfer encodings: ["chunked" "chunked"])"},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\nok",
+         200, "", R"(too many transfer encodings: ["chunked" "chunked"])"},
         {"HTTP/1.1 200 OK\r\nContent-Length: x\r\nTransfer-Encoding: gzip\r\n\r\nok", 200, "",
          R"(unsupported transfer encoding: "gzip")"},
         {"HTTP/1.1 200 OK\r\nContent-Length: x\r\nTransfer-Encoding: chunked\r\n\r\nok", 200, "",
          R"(bad Content-Length "x")"},
-        {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: CHUNKED\r\n\r\n2\r\nok\r\n0\r\n\r\n", 200, "ok",
+        {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: "
+         "CHUNKED\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+         200, "ok", ""},
+        {"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", 200,
+         "2\r\nok\r\n0\r\n\r\n", ""},
+        {"HTTP/0.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", 200, "ok",
          ""},
-        {"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", 200, "2\r\nok\r\n0\r\n\r\n", ""},
-        {"HTTP/0.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", 200, "ok", ""},
-        {"HTTP/1.1 200 OK\r\nTrailer: a, content-length\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 200, "",
-         R"(bad trailer key "Content-Length")"},
+        {"HTTP/1.1 200 OK\r\nTrailer: a, content-length\r\nTransfer-Encoding: "
+         "chunked\r\n\r\n0\r\n\r\n",
+         200, "", R"(bad trailer key "Content-Length")"},
         {"HTTP/1.1 200 OK\r\nTrailer: Content-Length\r\n\r\nok", 200, "ok", ""},
         {"HTTP/1.1 100 C\r\nTransfer-Encoding: gzip\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", 100, "",
          R"(unsupported transfer encoding: "gzip")"},
@@ -293,7 +324,8 @@ TEST_CASE("chunks are taken apart as strictly as Go does") {
         {"2\r\nok\r\n0\r\n X: 1\r\n\r\n", "ok", R"(malformed MIME header initial line: " X: 1")"},
         {"2\r\nok\r\n0\r\nX: \x01\r\n\r\n", "ok", R"(malformed MIME header line: "X: \x01")"},
     }));
-    const std::string text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + std::string{row.chunks};
+    const std::string text =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + std::string{row.chunks};
     check({text, 200, row.body, row.error});
 }
 
@@ -325,38 +357,46 @@ TEST_CASE("heads are bounded as Go's are") {
     const std::string start = "HTTP/1.1 200 OK\r\nX: ";
     const std::string end = "\r\n\r\n";
     const std::size_t most = ResponseParser::max_head - start.size() - end.size();
-    const std::string too_long = "net/http: server response headers exceeded 10485760 bytes; aborted";
-    for (const std::size_t piece : {std::size_t{100'000'000}, std::size_t{16'384}, std::size_t{4'099}}) {
+    const std::string too_long =
+        "net/http: server response headers exceeded 10485760 bytes; aborted";
+    for (const std::size_t piece :
+         {std::size_t{100'000'000}, std::size_t{16'384}, std::size_t{4'099}}) {
         CAPTURE(piece);
         const Read fits = read_in_pieces(start + std::string(most, 'y') + end + "ok", piece);
         CHECK(fits.error == "");
         CHECK(fits.body == "ok");
-        CHECK(read_in_pieces(start + std::string(most + 1, 'y') + end + "ok", piece).error == too_long);
+        CHECK(read_in_pieces(start + std::string(most + 1, 'y') + end + "ok", piece).error ==
+              too_long);
     }
 
     SECTION("interim responses count too") {
         std::string text;
-        while (text.size() <= ResponseParser::max_head) text += "HTTP/1.1 103 E\r\nLink: </a>\r\n\r\n";
+        while (text.size() <= ResponseParser::max_head)
+            text += "HTTP/1.1 103 E\r\nLink: </a>\r\n\r\n";
         CHECK(read_whole(text).error == too_long);
     }
 }
 
 TEST_CASE("a long line is passed over, whatever its pieces") {
-    const auto at_most = GENERATE(std::size_t{10}, ResponseParser::max_line - 4, ResponseParser::max_line - 3,
-                                  ResponseParser::max_line, std::size_t{100'000});
-    const std::string text = "HTTP/1.1 200 OK\r\nLong:" + std::string(at_most, 'y') + "\r\nA: b\r\n\r\nok";
+    const auto at_most =
+        GENERATE(std::size_t{10}, ResponseParser::max_line - 4, ResponseParser::max_line - 3,
+                 ResponseParser::max_line, std::size_t{100'000});
+    const std::string text =
+        "HTTP/1.1 200 OK\r\nLong:" + std::string(at_most, 'y') + "\r\nA: b\r\n\r\nok";
     CAPTURE(at_most);
     const Read read = read_whole(text);
     CHECK(read.body == "ok");
     CHECK(read.headers.size() == (at_most + 5 <= ResponseParser::max_line ? 2u : 1u));
     CHECK(read.headers.back() == "A=b");
-    for (const std::size_t piece : {std::size_t{1}, std::size_t{4'096}, std::size_t{16'384}, std::size_t{16'400}})
+    for (const std::size_t piece :
+         {std::size_t{1}, std::size_t{4'096}, std::size_t{16'384}, std::size_t{16'400}})
         CHECK(read_in_pieces(text, piece) == read);
 }
 
 TEST_CASE("headers are shown once, trimmed and unfolded") {
-    const Read read = read_whole("HTTP/1.1 103 E\r\nLink: </a>\r\n\r\n"
-                                 "HTTP/1.1 200 OK\r\nA:b\r\nC: \t d e \r\nF: g\r\n   h \r\n\ti\r\nJ :k\r\nL:\r\n\r\n");
+    const Read read = read_whole(
+        "HTTP/1.1 103 E\r\nLink: </a>\r\n\r\n"
+        "HTTP/1.1 200 OK\r\nA:b\r\nC: \t d e \r\nF: g\r\n   h \r\n\ti\r\nJ :k\r\nL:\r\n\r\n");
     CHECK(read.headers == std::vector<std::string>{"Link=</a>", "A=b", "C=d e", "F=g h i", "L="});
 }
 
@@ -393,7 +433,8 @@ TEST_CASE("the length of a body is known with its head") {
     CHECK(length("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\nabc") == 20'000);
     CHECK(length("HTTP/1.1 204 OK\r\nContent-Length: 20000\r\n\r\n") == 0);
     CHECK(length("HTTP/1.1 200 OK\r\n\r\n") == ResponseParser::unknown_length);
-    CHECK(length("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n") == ResponseParser::unknown_length);
+    CHECK(length("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n") ==
+          ResponseParser::unknown_length);
 }
 
 TEST_CASE("the parser knows whether anything has come") {

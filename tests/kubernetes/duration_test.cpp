@@ -46,8 +46,8 @@ TEST_CASE("what is no duration, negative or too long gives nothing") {
 }
 
 TEST_CASE("what the library writes as Go would is read back") {
-    const Duration span =
-        GENERATE(1ns, 999ns, 1us, 1500us, 1ms, 1s, 80s, 3661s, 1234567890123456789ns, Duration::max());
+    const Duration span = GENERATE(1ns, 999ns, 1us, 1500us, 1ms, 1s, 80s, 3661s,
+                                   1234567890123456789ns, Duration::max());
     CHECK(parse_duration(probekit::detail::go_duration(span)) == std::optional{span});
 }
 

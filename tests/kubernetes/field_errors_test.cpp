@@ -11,7 +11,8 @@ TEST_CASE("errors are worded as the API server words them") {
     CHECK(required("a.b", "say which").message() == "a.b: Required value: say which");
     CHECK(invalid("a", go_quoted("x"), "bad").message() == R"(a: Invalid value: "x": bad)");
     CHECK(invalid("a", -1, "bad").message() == "a: Invalid value: -1: bad");
-    CHECK(not_supported("a", "x", {"B", "A"}).message() == R"(a: Unsupported value: "x": supported values: "B", "A")");
+    CHECK(not_supported("a", "x", {"B", "A"}).message() ==
+          R"(a: Unsupported value: "x": supported values: "B", "A")");
     CHECK(forbidden("a", "not here").message() == "a: Forbidden: not here");
     CHECK(duplicate("a", "x").message() == R"(a: Duplicate value: "x")");
 }

@@ -13,7 +13,8 @@ using Json = nlohmann::ordered_json;
 using Texts = std::vector<std::string>;
 
 TEST_CASE("fields of the right type are given, null counts as not given") {
-    const Json json = Json::parse(R"({"s": "x", "n": 7, "b": true, "o": {}, "a": ["p", null], "z": null})");
+    const Json json =
+        Json::parse(R"({"s": "x", "n": 7, "b": true, "o": {}, "a": ["p", null], "z": null})");
     probekit::ConfigErrors errors;
     FieldReader reader{json, "at", errors};
     CHECK(reader.text("s") == "x");
@@ -30,8 +31,8 @@ TEST_CASE("fields of the right type are given, null counts as not given") {
 }
 
 TEST_CASE("fields of the wrong type are named with path and value") {
-    const Json json =
-        Json::parse(R"({"s": 1, "n": "7", "b": 0, "o": [1,{"k":null}], "a": {}, "e": ["x", 2], "f": 1.0})");
+    const Json json = Json::parse(
+        R"({"s": 1, "n": "7", "b": 0, "o": [1,{"k":null}], "a": {}, "e": ["x", 2], "f": 1.0})");
     probekit::ConfigErrors errors;
     FieldReader reader{json, "at", errors};
     CHECK_FALSE(reader.text("s"));
@@ -55,7 +56,8 @@ TEST_CASE("fields of the wrong type are named with path and value") {
 }
 
 TEST_CASE("integers that do not fit are named, at the edges exactly") {
-    const Json json = Json::parse(R"({"most": 2147483647, "more": 2147483648, "least": -2147483648, "less": -2147483649,
+    const Json json = Json::parse(
+        R"({"most": 2147483647, "more": 2147483648, "least": -2147483648, "less": -2147483649,
                                       "big": 9223372036854775807, "bigger": 9223372036854775808, "huge": 1e99})");
     probekit::ConfigErrors errors;
     FieldReader reader{json, "", errors};
@@ -70,7 +72,8 @@ TEST_CASE("integers that do not fit are named, at the edges exactly") {
     REQUIRE(errors.size() == 4);
     CHECK(errors[0].message() == ".more: Invalid value: 2147483648: must fit in 32 bits");
     CHECK(errors[1].message() == ".less: Invalid value: -2147483649: must fit in 32 bits");
-    CHECK(errors[2].message() == ".bigger: Invalid value: 9223372036854775808: must fit in 64 bits");
+    CHECK(errors[2].message() ==
+          ".bigger: Invalid value: 9223372036854775808: must fit in 64 bits");
     CHECK(errors[3].message() == ".huge: Invalid value: 1e+99: must be an integer");
 }
 

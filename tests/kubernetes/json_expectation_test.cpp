@@ -30,7 +30,8 @@ std::string why_not(const http::Expectation& one, std::string_view text) {
 
 kubernetes::ReadResult read(const std::string& expect, kubernetes::ReadOptions options = {}) {
     options.field = "p";
-    return kubernetes::parse_probe(R"({"httpGet": {"port": 80}, "expect": )" + expect + "}", options);
+    return kubernetes::parse_probe(R"({"httpGet": {"port": 80}, "expect": )" + expect + "}",
+                                   options);
 }
 
 } // namespace
@@ -43,14 +44,18 @@ TEST_CASE("a value is found in JSON by its pointer") {
     };
     const Row row = GENERATE(values<Row>({
         {json_at("/status", "UP"), R"({"status": "UP"})", ""},
-        {json_at("/status", "UP"), R"({"status": "DOWN"})", R"(to have "UP" at "/status", got "DOWN")"},
-        {json_at("/status", "UP"), R"({"status": {"a": 1}})", R"(to have "UP" at "/status", got {"a":1})"},
+        {json_at("/status", "UP"), R"({"status": "DOWN"})",
+         R"(to have "UP" at "/status", got "DOWN")"},
+        {json_at("/status", "UP"), R"({"status": {"a": 1}})",
+         R"(to have "UP" at "/status", got {"a":1})"},
         {json_at("/status", "UP"), R"({})", R"(to have "UP" at "/status", got no such value)"},
         {json_at("/status", "UP"), R"(<html>)", R"(to have "UP" at "/status", got "<html>")"},
         {json_at("/status", "UP"), "", R"(to have "UP" at "/status", got "")"},
         {json_at("/checks/1/ok", true), R"({"checks": [{"ok": false}, {"ok": true}]})", ""},
-        {json_at("/checks/2/ok", true), R"({"checks": []})", R"(to have true at "/checks/2/ok", got no such value)"},
-        {json_at("/checks/x", true), R"({"checks": []})", R"(to have true at "/checks/x", got no such value)"},
+        {json_at("/checks/2/ok", true), R"({"checks": []})",
+         R"(to have true at "/checks/2/ok", got no such value)"},
+        {json_at("/checks/x", true), R"({"checks": []})",
+         R"(to have true at "/checks/x", got no such value)"},
         {json_at("/a~1b/~0", 1), R"({"a/b": {"~": 1}})", ""},
         {json_at("/n", 1), R"({"n": 1.0})", ""},
         {json_at("", json::array()), "[]", ""},
@@ -106,7 +111,8 @@ TEST_CASE("mistakes in the JSON of expectations are named by their place") {
     const auto [text, message] = GENERATE(table<std::string, std::string>({
         {"7", R"(p.expect: Invalid value: 7: must be an array)"},
         {"[7]", R"(p.expect[0]: Invalid value: 7: must be an object)"},
-        {"[{}]", "p.expect[0]: Forbidden: must have exactly one of status, header, body, latency, anyOf"},
+        {"[{}]",
+         "p.expect[0]: Forbidden: must have exactly one of status, header, body, latency, anyOf"},
         {R"([{"status": [200], "body": 1}])",
          "p.expect[0]: Forbidden: must have exactly one of status, header, body, latency, anyOf"},
         {R"([{"status": []}])", "p.expect[0].status: Forbidden: must not be empty"},
@@ -114,18 +120,23 @@ TEST_CASE("mistakes in the JSON of expectations are named by their place") {
          R"(p.expect[0].status[0]: Invalid value: "2xx": must be a status like 200, or a range like "200-299")"},
         {R"([{"status": [200, "200-"]}])",
          R"(p.expect[0].status[1]: Invalid value: "200-": must be a status like 200, or a range like "200-299")"},
-        {R"([{"status": [200, "300-200"]}])",
-         "p.expect[0].status[1]: Forbidden: must lie within 100 to 999, the first not above the last"},
-        {R"([{"header": "X Y"}])", "p.expect[0].header: Forbidden: must be a valid HTTP header name"},
-        {R"([{"header": "X", "equals": 1}])", "p.expect[0].equals: Invalid value: 1: must be a string"},
+        {R"([{"status": [200, "300-200"]}])", "p.expect[0].status[1]: Forbidden: must lie within "
+                                              "100 to 999, the first not above the last"},
+        {R"([{"header": "X Y"}])",
+         "p.expect[0].header: Forbidden: must be a valid HTTP header name"},
+        {R"([{"header": "X", "equals": 1}])",
+         "p.expect[0].equals: Invalid value: 1: must be a string"},
         {R"([{"header": "X", "matches": "("}])",
          R"x(p.expect[0].match: Forbidden: is no valid regular expression: "(")x"},
-        {R"([{"body": "all"}])", R"(p.expect[0].body: Invalid value: "all": must be a number of bytes or "whole")"},
+        {R"([{"body": "all"}])",
+         R"(p.expect[0].body: Invalid value: "all": must be a number of bytes or "whole")"},
         {R"([{"body": 0}])", "p.expect[0].body: Forbidden: must be greater than zero"},
-        {R"([{"body": 1, "jsonPointer": "x"}])", R"(p.expect[0].match: Forbidden: is no valid JSON pointer: "x")"},
+        {R"([{"body": 1, "jsonPointer": "x"}])",
+         R"(p.expect[0].match: Forbidden: is no valid JSON pointer: "x")"},
         {R"([{"latency": "0s"}])", "p.expect[0].latency: Forbidden: must be greater than zero"},
         {R"([{"latency": 1}])", "p.expect[0].latency: Invalid value: 1: must be a string"},
-        {R"([{"anyOf": [{"latency": "0s"}]}])", "p.expect[0].anyOf[0].latency: Forbidden: must be greater than zero"},
+        {R"([{"anyOf": [{"latency": "0s"}]}])",
+         "p.expect[0].anyOf[0].latency: Forbidden: must be greater than zero"},
     }));
     const auto result = read(text);
     INFO(text);
@@ -134,11 +145,13 @@ TEST_CASE("mistakes in the JSON of expectations are named by their place") {
 }
 
 TEST_CASE("other fields are named, and strict readers know of no expectations") {
-    CHECK(read(R"([{"header": "X", "is": "y"}])").ignored == std::vector<std::string>{"p.expect[0].is"});
+    CHECK(read(R"([{"header": "X", "is": "y"}])").ignored ==
+          std::vector<std::string>{"p.expect[0].is"});
     const auto strict = read(R"([{"status": [200]}])", {.strict = true});
     REQUIRE(strict.errors.size() == 1);
     CHECK(strict.errors[0].message() == "p.expect: unknown field");
-    const auto tcp = kubernetes::parse_probe(R"({"tcpSocket": {"port": 80}, "expect": [{"status": [200]}]})");
+    const auto tcp =
+        kubernetes::parse_probe(R"({"tcpSocket": {"port": 80}, "expect": [{"status": [200]}]})");
     REQUIRE(tcp.errors.size() == 1);
     CHECK(tcp.errors[0].detail == "Forbidden: may only be set with httpGet");
 }

@@ -17,7 +17,8 @@ namespace {
 
 Texts messages(std::string_view text, const kubernetes::ReadOptions& options = {.field = "p"}) {
     Texts result;
-    for (const ConfigError& error : parse_probe(text, options).errors) result.push_back(error.message());
+    for (const ConfigError& error : parse_probe(text, options).errors)
+        result.push_back(error.message());
     return result;
 }
 
@@ -30,8 +31,8 @@ std::string repeated(std::string_view text, int times) {
 } // namespace
 
 TEST_CASE("a probe is read from JSON text") {
-    const auto probe =
-        parse_probe(R"({"tcpSocket": {"port": 1}, "periodSeconds": 3, "x": [1.5, -1, true, null, "s"]})");
+    const auto probe = parse_probe(
+        R"({"tcpSocket": {"port": 1}, "periodSeconds": 3, "x": [1.5, -1, true, null, "s"]})");
     REQUIRE(probe);
     CHECK(std::get<TcpSocketAction>(probe.action) == TcpSocketAction{.port = 1});
     CHECK(probe.spec.period == std::chrono::seconds{3});
@@ -64,21 +65,26 @@ TEST_CASE("the error for a long piece of nonsense is short") {
 }
 
 TEST_CASE("a name given twice is an error wherever it stands, and the last one counts") {
-    CHECK(messages(R"({"tcpSocket": {"port": 1, "port": 2}, "periodSeconds": 1, "periodSeconds": -1})") ==
-          Texts{"p.tcpSocket.port: duplicate field", "p.periodSeconds: duplicate field",
-                "p.periodSeconds: Invalid value: -1: must be greater than or equal to 0"});
-    CHECK(messages(R"({"httpGet": {"port": 1, "httpHeaders": [{"name": "A"}, {"name": "B", "name": "C"}]}})") ==
-          Texts{"p.httpGet.httpHeaders[1].name: duplicate field"});
-    CHECK(messages(R"({"exec": {"command": ["x"]}, "exec": {"command": ["y"]}})") == Texts{"p.exec: duplicate field"});
+    CHECK(
+        messages(
+            R"({"tcpSocket": {"port": 1, "port": 2}, "periodSeconds": 1, "periodSeconds": -1})") ==
+        Texts{"p.tcpSocket.port: duplicate field", "p.periodSeconds: duplicate field",
+              "p.periodSeconds: Invalid value: -1: must be greater than or equal to 0"});
+    CHECK(
+        messages(
+            R"({"httpGet": {"port": 1, "httpHeaders": [{"name": "A"}, {"name": "B", "name": "C"}]}})") ==
+        Texts{"p.httpGet.httpHeaders[1].name: duplicate field"});
+    CHECK(messages(R"({"exec": {"command": ["x"]}, "exec": {"command": ["y"]}})") ==
+          Texts{"p.exec: duplicate field"});
     CHECK(messages(R"({"tcpSocket": {"port": 1}, "x": [[{"a": 1, "a": null}]]})") ==
           Texts{"p.x[0][0].a: duplicate field"});
 }
 
 TEST_CASE("nesting beyond any use is an error, and exhausts no stack") {
     constexpr int allowed = 64;
-    CHECK(
-        messages(R"({"tcpSocket": {"port": 1}, "x": )" + repeated("[", allowed - 1) + repeated("]", allowed - 1) + "}")
-            .empty());
+    CHECK(messages(R"({"tcpSocket": {"port": 1}, "x": )" + repeated("[", allowed - 1) +
+                   repeated("]", allowed - 1) + "}")
+              .empty());
     const Texts got = messages(R"({"tcpSocket": {"port": 1}, "x": )" + repeated("[", 1'000'000));
     REQUIRE(got.size() == 1);
     CHECK(got[0] == "p.x" + repeated("[0]", allowed - 1) + ": is nested too deeply");
@@ -99,7 +105,8 @@ TEST_CASE("a value of the wrong type may be nested as it likes, and is shown sho
 }
 
 TEST_CASE("numbers of any size are told from those that fit") {
-    CHECK(messages(R"({"tcpSocket": {"port": 1}, "periodSeconds": 123456789012345678901234567890})") ==
+    CHECK(messages(
+              R"({"tcpSocket": {"port": 1}, "periodSeconds": 123456789012345678901234567890})") ==
           Texts{"p.periodSeconds: Invalid value: 1.2345678901234568e+29: must be an integer"});
     CHECK(messages(R"({"tcpSocket": {"port": 1e2}})") ==
           Texts{"p.tcpSocket.port: Invalid value: 100.0: must be an integer or a string"});

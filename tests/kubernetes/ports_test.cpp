@@ -12,8 +12,13 @@
 using namespace probekit::kubernetes;
 
 TEST_CASE("port numbers are from 1 to 65535") {
-    const auto [port, good] = GENERATE(table<std::int64_t, bool>(
-        {{-1, false}, {0, false}, {1, true}, {80, true}, {65535, true}, {65536, false}, {4294967376, false}}));
+    const auto [port, good] = GENERATE(table<std::int64_t, bool>({{-1, false},
+                                                                  {0, false},
+                                                                  {1, true},
+                                                                  {80, true},
+                                                                  {65535, true},
+                                                                  {65536, false},
+                                                                  {4294967376, false}}));
     CAPTURE(port);
     probekit::ConfigErrors errors;
     CHECK(check_port_number(port, "p", errors) == good);
@@ -29,7 +34,8 @@ TEST_CASE("a port number that is wrong is named with its value") {
 
 TEST_CASE("each broken rule of port names is an error of its own, in the API server's order") {
     const std::string long_one = "must be no more than 15 characters";
-    const std::string characters = "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)";
+    const std::string characters =
+        "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)";
     const std::string letter = "must contain at least one letter (a-z)";
     const std::string hyphens = "must not contain consecutive hyphens";
     const std::string edges = "must not begin or end with a hyphen";
@@ -53,6 +59,7 @@ TEST_CASE("each broken rule of port names is an error of its own, in the API ser
     probekit::ConfigErrors errors;
     CHECK(check_port_name(name, "p", errors) == details.empty());
     probekit::ConfigErrors expected;
-    for (const std::string& detail : details) expected.push_back({"p", "Invalid value: \"" + name + "\": " + detail});
+    for (const std::string& detail : details)
+        expected.push_back({"p", "Invalid value: \"" + name + "\": " + detail});
     CHECK(errors == expected);
 }

@@ -25,18 +25,22 @@ namespace {
 
 Texts messages(std::string_view text, const ReadOptions& options = {}) {
     Texts result;
-    for (const ConfigError& error : read_probe(json::parse(text), options).errors) result.push_back(error.message());
+    for (const ConfigError& error : read_probe(json::parse(text), options).errors)
+        result.push_back(error.message());
     return result;
 }
 
 ReadOptions liveness(std::string field = "spec.containers[0].livenessProbe") {
-    return {.kind = ProbeKind::liveness, .field = std::move(field), .ports = {{"http", std::uint16_t{8080}}}};
+    return {.kind = ProbeKind::liveness,
+            .field = std::move(field),
+            .ports = {{"http", std::uint16_t{8080}}}};
 }
 
 } // namespace
 
 TEST_CASE("an exec probe is read with Kubernetes' defaults") {
-    const auto probe = read_probe(json::parse(R"({"exec": {"command": ["test", "-e", "/tmp/healthy"]}})"), liveness());
+    const auto probe = read_probe(
+        json::parse(R"({"exec": {"command": ["test", "-e", "/tmp/healthy"]}})"), liveness());
     REQUIRE(probe);
     CHECK(std::get<ExecAction>(probe.action).command == Texts{"test", "-e", "/tmp/healthy"});
     CHECK(std::get<ExecAction>(probe.action).inherit_environment);
@@ -44,11 +48,12 @@ TEST_CASE("an exec probe is read with Kubernetes' defaults") {
 }
 
 TEST_CASE("an httpGet probe is read with all its fields") {
-    const auto probe = read_probe(json::parse(R"({
+    const auto probe =
+        read_probe(json::parse(R"({
         "httpGet": {"path": "/ready?x=1", "port": "http", "host": "127.0.0.9", "scheme": "HTTPS",
                     "httpHeaders": [{"name": "X-A", "value": "1"}, {"name": "X-A", "value": ""}, {"name": "X-B"}]},
         "initialDelaySeconds": 5, "timeoutSeconds": 2, "periodSeconds": 3, "successThreshold": 4, "failureThreshold": 6})"),
-                                  {.ports = {{"http", std::uint16_t{8080}}}, .default_host = "127.0.0.2"});
+                   {.ports = {{"http", std::uint16_t{8080}}}, .default_host = "127.0.0.2"});
     REQUIRE(probe);
     const auto& get = std::get<HttpGetAction>(probe.action);
     CHECK(get.path == "/ready?x=1");
@@ -65,8 +70,9 @@ TEST_CASE("an httpGet probe is read with all its fields") {
 }
 
 TEST_CASE("what is left out of httpGet and tcpSocket is filled in") {
-    const auto http = read_probe(json::parse(R"({"httpGet": {"port": 80, "path": "", "scheme": "", "host": ""}})"),
-                                 {.default_host = "127.0.0.2"});
+    const auto http = read_probe(
+        json::parse(R"({"httpGet": {"port": 80, "path": "", "scheme": "", "host": ""}})"),
+        {.default_host = "127.0.0.2"});
     REQUIRE(http);
     CHECK(std::get<HttpGetAction>(http.action).path == "/");
     CHECK(std::get<HttpGetAction>(http.action).scheme == HttpScheme::http);
@@ -87,17 +93,18 @@ TEST_CASE("0 and null mean the default") {
 }
 
 TEST_CASE("a timeout may be longer than the period") {
-    const auto probe =
-        read_probe(json::parse(R"({"tcpSocket": {"port": 1}, "timeoutSeconds": 20, "periodSeconds": 1})"));
+    const auto probe = read_probe(
+        json::parse(R"({"tcpSocket": {"port": 1}, "timeoutSeconds": 20, "periodSeconds": 1})"));
     REQUIRE(probe);
     CHECK(probe.spec.timeout == 20s);
     CHECK(probe.spec.period == 1s);
 }
 
 TEST_CASE("the largest numbers that Kubernetes takes are taken") {
-    const auto probe = read_probe(json::parse(R"({"tcpSocket": {"port": 1}, "periodSeconds": 2147483647,
+    const auto probe =
+        read_probe(json::parse(R"({"tcpSocket": {"port": 1}, "periodSeconds": 2147483647,
         "initialDelaySeconds": 2147483647, "terminationGracePeriodSeconds": 9223372036})"),
-                                  liveness());
+                   liveness());
     REQUIRE(probe);
     CHECK(probe.spec.period == 2147483647s);
     CHECK(probe.spec.initial_delay == 2147483647s);
@@ -116,8 +123,10 @@ TEST_CASE("mistakes are named in the API server's words") {
          {".httpGet: Forbidden: may not specify more than 1 handler type",
           ".tcpSocket: Forbidden: may not specify more than 1 handler type",
           ".grpc: Forbidden: may not specify more than 1 handler type"}},
-        {R"({"httpGet": {"port": 0}})", {".httpGet.port: Invalid value: 0: must be between 1 and 65535, inclusive"}},
-        {R"({"httpGet": {}})", {".httpGet.port: Invalid value: 0: must be between 1 and 65535, inclusive"}},
+        {R"({"httpGet": {"port": 0}})",
+         {".httpGet.port: Invalid value: 0: must be between 1 and 65535, inclusive"}},
+        {R"({"httpGet": {}})",
+         {".httpGet.port: Invalid value: 0: must be between 1 and 65535, inclusive"}},
         {R"({"tcpSocket": {"port": 65536}})",
          {".tcpSocket.port: Invalid value: 65536: must be between 1 and 65535, inclusive"}},
         {R"({"tcpSocket": {"port": -1}})",
@@ -134,7 +143,8 @@ TEST_CASE("mistakes are named in the API server's words") {
           R"(.httpGet.httpHeaders: Invalid value: "": a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+'))"}},
         {R"({"tcpSocket": {"port": 1}, "terminationGracePeriodSeconds": 0})",
          {".terminationGracePeriodSeconds: Invalid value: 0: must be greater than 0"}},
-        {R"({"tcpSocket": {"port": 1}, "successThreshold": 2})", {".successThreshold: Invalid value: 2: must be 1"}},
+        {R"({"tcpSocket": {"port": 1}, "successThreshold": 2})",
+         {".successThreshold: Invalid value: 2: must be 1"}},
         {R"({"tcpSocket": {"port": 1}, "successThreshold": -1})",
          {".successThreshold: Invalid value: -1: must be greater than or equal to 0",
           ".successThreshold: Invalid value: -1: must be 1"}},
@@ -160,24 +170,34 @@ TEST_CASE("only readiness may have a success threshold, only the others a grace 
     const std::string text =
         R"({"tcpSocket": {"port": 1}, "successThreshold": 2, "terminationGracePeriodSeconds": 10})";
     CHECK(messages(text, {.kind = ProbeKind::readiness, .field = "r"}) ==
-          Texts{"r.terminationGracePeriodSeconds: Invalid value: 10: must not be set for readinessProbes"});
+          Texts{"r.terminationGracePeriodSeconds: Invalid value: 10: must not be set for "
+                "readinessProbes"});
     CHECK(messages(text, {.kind = ProbeKind::startup, .field = "s"}) ==
           Texts{"s.successThreshold: Invalid value: 2: must be 1"});
-    CHECK(messages(R"({"tcpSocket": {"port": 1}, "terminationGracePeriodSeconds": 0})", {.field = "r"}) ==
+    CHECK(messages(R"({"tcpSocket": {"port": 1}, "terminationGracePeriodSeconds": 0})",
+                   {.field = "r"}) ==
           Texts{"r.terminationGracePeriodSeconds: Invalid value: 0: must be greater than 0",
-                "r.terminationGracePeriodSeconds: Invalid value: 0: must not be set for readinessProbes"});
+                "r.terminationGracePeriodSeconds: Invalid value: 0: must not be set for "
+                "readinessProbes"});
 }
 
 TEST_CASE("wrong types and numbers that do not fit are named, and nothing is thrown") {
     const auto [text, expected] = GENERATE(table<std::string, Texts>({
-        {R"("probe")", {R"(Invalid value: "probe": must be an object)", "Required value: must specify a handler type"}},
+        {R"("probe")",
+         {R"(Invalid value: "probe": must be an object)",
+          "Required value: must specify a handler type"}},
         {R"({"exec": ["true"]})", {R"(.exec: Invalid value: ["true"]: must be an object)"}},
         {R"({"exec": {"command": "true"}})",
-         {R"(.exec.command: Invalid value: "true": must be an array)", ".exec.command: Required value"}},
-        {R"({"exec": {"command": ["sleep", 5]}})", {".exec.command[1]: Invalid value: 5: must be a string"}},
-        {R"({"httpGet": {"port": 80.5}})", {".httpGet.port: Invalid value: 80.5: must be an integer or a string"}},
-        {R"({"httpGet": {"port": true}})", {".httpGet.port: Invalid value: true: must be an integer or a string"}},
-        {R"({"httpGet": {"port": 99999999999}})", {".httpGet.port: Invalid value: 99999999999: must fit in 32 bits"}},
+         {R"(.exec.command: Invalid value: "true": must be an array)",
+          ".exec.command: Required value"}},
+        {R"({"exec": {"command": ["sleep", 5]}})",
+         {".exec.command[1]: Invalid value: 5: must be a string"}},
+        {R"({"httpGet": {"port": 80.5}})",
+         {".httpGet.port: Invalid value: 80.5: must be an integer or a string"}},
+        {R"({"httpGet": {"port": true}})",
+         {".httpGet.port: Invalid value: true: must be an integer or a string"}},
+        {R"({"httpGet": {"port": 99999999999}})",
+         {".httpGet.port: Invalid value: 99999999999: must fit in 32 bits"}},
         {R"({"httpGet": {"port": 1, "path": 5, "host": [], "httpHeaders": {}}})",
          {".httpGet.path: Invalid value: 5: must be a string",
           ".httpGet.httpHeaders: Invalid value: {}: must be an array",
@@ -198,16 +218,18 @@ TEST_CASE("wrong types and numbers that do not fit are named, and nothing is thr
 }
 
 TEST_CASE("an int64 of seconds that no Duration can hold is an error, not an overflow") {
-    CHECK(
-        messages(R"({"tcpSocket": {"port": 1}, "terminationGracePeriodSeconds": 9223372037})", liveness("l")) ==
-        Texts{"l.terminationGracePeriodSeconds: Invalid value: 9223372037: must be less than or equal to 9223372036"});
-    CHECK(messages(R"({"tcpSocket": {"port": 1}, "terminationGracePeriodSeconds": 9223372036854775808})",
-                   liveness("l")) ==
-          Texts{"l.terminationGracePeriodSeconds: Invalid value: 9223372036854775808: must fit in 64 bits"});
+    CHECK(messages(R"({"tcpSocket": {"port": 1}, "terminationGracePeriodSeconds": 9223372037})",
+                   liveness("l")) == Texts{"l.terminationGracePeriodSeconds: Invalid value: "
+                                           "9223372037: must be less than or equal to 9223372036"});
+    CHECK(messages(
+              R"({"tcpSocket": {"port": 1}, "terminationGracePeriodSeconds": 9223372036854775808})",
+              liveness("l")) == Texts{"l.terminationGracePeriodSeconds: Invalid value: "
+                                      "9223372036854775808: must fit in 64 bits"});
 }
 
 TEST_CASE("port names are looked up among the container's ports") {
-    const ReadOptions options{.ports = {{"http", std::uint16_t{8080}}, {"admin", std::uint16_t{9090}}}};
+    const ReadOptions options{
+        .ports = {{"http", std::uint16_t{8080}}, {"admin", std::uint16_t{9090}}}};
     const auto probe = read_probe(json::parse(R"({"tcpSocket": {"port": "admin"}})"), options);
     REQUIRE(probe);
     CHECK(std::get<TcpSocketAction>(probe.action).port == 9090);
@@ -226,7 +248,8 @@ TEST_CASE("an exec command's variables are replaced if they are given") {
 }
 
 TEST_CASE("grpc is known, checked and kept, and reported as not built in") {
-    const auto kept = read_probe(json::parse(R"({"grpc": {"port": 9000, "service": "x"}, "periodSeconds": 5})"));
+    const auto kept =
+        read_probe(json::parse(R"({"grpc": {"port": 9000, "service": "x"}, "periodSeconds": 5})"));
     CHECK(kept.errors == ConfigErrors{{".grpc", "Forbidden: gRPC probes are not built in"}});
     REQUIRE(kept.grpc == kubernetes::GrpcAction{.port = 9000, .service = "x"});
     CHECK(
@@ -234,13 +257,16 @@ TEST_CASE("grpc is known, checked and kept, and reported as not built in") {
         R"({"grpc":{"port":9000,"service":"x"},"timeoutSeconds":1,"periodSeconds":5,"successThreshold":1,"failureThreshold":3})");
     CHECK(messages(R"({"grpc": {"service": 5}})") ==
           Texts{".grpc.port: Invalid value: 0: must be between 1 and 65535, inclusive",
-                ".grpc.service: Invalid value: 5: must be a string", ".grpc: Forbidden: gRPC probes are not built in"});
-    CHECK(messages(R"({"grpc": {"port": "web"}})") == Texts{R"(.grpc.port: Invalid value: "web": must be an integer)",
-                                                            ".grpc: Forbidden: gRPC probes are not built in"});
+                ".grpc.service: Invalid value: 5: must be a string",
+                ".grpc: Forbidden: gRPC probes are not built in"});
+    CHECK(messages(R"({"grpc": {"port": "web"}})") ==
+          Texts{R"(.grpc.port: Invalid value: "web": must be an integer)",
+                ".grpc: Forbidden: gRPC probes are not built in"});
     CHECK_FALSE(read_probe(json::parse(R"({"tcpSocket": {"port": 1}, "grpc": {"port": 1}})")).grpc);
 }
 
-TEST_CASE("what would break a request or a command is refused although the API server lets it pass") {
+TEST_CASE(
+    "what would break a request or a command is refused although the API server lets it pass") {
     CHECK(
         messages(
             R"({"httpGet": {"port": 1, "httpHeaders": [{"name": "A", "value": "1"}, {"name": "B", "value": "x\r\nC: y"}]}})") ==
@@ -250,10 +276,12 @@ TEST_CASE("what would break a request or a command is refused although the API s
     CHECK(messages(R"({"tcpSocket": {"port": 1, "host": "a\u0000"}})") ==
           Texts{".tcpSocket.host: Forbidden: must not contain CR, LF or NUL"});
     CHECK(messages(R"({"exec": {"command": ["", "a\u0000b"]}})") ==
-          Texts{".exec.command[0]: Forbidden: must not be empty", ".exec.command[1]: Forbidden: must not contain NUL"});
+          Texts{".exec.command[0]: Forbidden: must not be empty",
+                ".exec.command[1]: Forbidden: must not contain NUL"});
 }
 
-TEST_CASE("fields beyond Kubernetes are read unless strict, which names them and every other unknown one") {
+TEST_CASE("fields beyond Kubernetes are read unless strict, which names them and every other "
+          "unknown one") {
     const std::string text = R"({
         "exec": {"command": ["x"], "environment": ["A=1"], "inheritEnvironment": false, "workingDirectory": "/tmp"},
         "initialDelay": "250ms", "timeout": "0.5s", "period": "1m30s", "terminationGracePeriod": "1ns",
@@ -265,14 +293,15 @@ TEST_CASE("fields beyond Kubernetes are read unless strict, which names them and
     CHECK(exec.environment == Texts{"A=1"});
     CHECK_FALSE(exec.inherit_environment);
     CHECK(exec.working_directory == "/tmp");
-    CHECK(probe.spec ==
-          ProbeSpec{
-              .kind = ProbeKind::liveness,
-              .initial_delay = 250ms,
-              .period = 90s,
-              .timeout = 500ms,
-              .termination_grace_period = 1ns,
-              .pacing = {.cadence = Cadence::target_start, .spread = 1s, .jitter = 2s, .seed = 18446744073709551615u}});
+    CHECK(probe.spec == ProbeSpec{.kind = ProbeKind::liveness,
+                                  .initial_delay = 250ms,
+                                  .period = 90s,
+                                  .timeout = 500ms,
+                                  .termination_grace_period = 1ns,
+                                  .pacing = {.cadence = Cadence::target_start,
+                                             .spread = 1s,
+                                             .jitter = 2s,
+                                             .seed = 18446744073709551615u}});
 
     ReadOptions strict = liveness("l");
     strict.strict = true;
@@ -283,11 +312,13 @@ TEST_CASE("fields beyond Kubernetes are read unless strict, which names them and
         CHECK(error.detail == "unknown field");
         fields.push_back(error.field);
     }
-    CHECK(fields == Texts{"l.exec.environment", "l.exec.inheritEnvironment", "l.exec.workingDirectory", "l.bogus",
-                          "l.initialDelay", "l.pacing", "l.period", "l.terminationGracePeriod", "l.timeout"});
+    CHECK(fields == Texts{"l.exec.environment", "l.exec.inheritEnvironment",
+                          "l.exec.workingDirectory", "l.bogus", "l.initialDelay", "l.pacing",
+                          "l.period", "l.terminationGracePeriod", "l.timeout"});
 }
 
-TEST_CASE("a Unix-domain socket may stand instead of a port, unless strict, and is written the same") {
+TEST_CASE(
+    "a Unix-domain socket may stand instead of a port, unless strict, and is written the same") {
     const auto read = [](const std::string& text, bool strict = false) {
         return read_probe(json::parse(text), {.strict = strict});
     };
@@ -304,18 +335,21 @@ TEST_CASE("a Unix-domain socket may stand instead of a port, unless strict, and 
     CHECK(with_port.unix_socket == "@name");
     CHECK(std::get<TcpSocketAction>(with_port.action).port == 80);
 
-    CHECK(read(http, true).errors ==
-          ConfigErrors{{".httpGet.port", "Invalid value: 0: must be between 1 and 65535, inclusive"},
-                       {".httpGet.unixSocket", "unknown field"}});
+    CHECK(
+        read(http, true).errors ==
+        ConfigErrors{{".httpGet.port", "Invalid value: 0: must be between 1 and 65535, inclusive"},
+                     {".httpGet.unixSocket", "unknown field"}});
     CHECK(messages(R"({"tcpSocket": {"unixSocket": ""}})") ==
           Texts{".tcpSocket.port: Invalid value: 0: must be between 1 and 65535, inclusive"});
     CHECK(messages(R"({"tcpSocket": {"port": 0, "unixSocket": "/x"}})") ==
           Texts{".tcpSocket.port: Invalid value: 0: must be between 1 and 65535, inclusive"});
-    CHECK(messages(R"({"tcpSocket": {"port": 1, "unixSocket": ")" + std::string(108, 'p') + R"("}})") ==
+    CHECK(messages(R"({"tcpSocket": {"port": 1, "unixSocket": ")" + std::string(108, 'p') +
+                   R"("}})") ==
           Texts{".tcpSocket.unixSocket: Forbidden: must not be longer than 107 bytes"});
     CHECK(messages(R"({"httpGet": {"port": 1, "unixSocket": 5}})") ==
           Texts{".httpGet.unixSocket: Invalid value: 5: must be a string"});
-    CHECK(read(R"({"exec": {"command": ["x"], "unixSocket": "/x"}})").ignored == Texts{".exec.unixSocket"});
+    CHECK(read(R"({"exec": {"command": ["x"], "unixSocket": "/x"}})").ignored ==
+          Texts{".exec.unixSocket"});
 }
 
 TEST_CASE("strict lets pass all that Kubernetes has") {
@@ -326,8 +360,8 @@ TEST_CASE("strict lets pass all that Kubernetes has") {
         "terminationGracePeriodSeconds": 1})",
             {.kind = ProbeKind::startup, .strict = true})
             .empty());
-    CHECK(messages(R"({"httpGet": {"port": 1, "httpHeaders": [{"name": "A", "valeu": "b"}]}})", {.strict = true}) ==
-          Texts{".httpGet.httpHeaders[0].valeu: unknown field"});
+    CHECK(messages(R"({"httpGet": {"port": 1, "httpHeaders": [{"name": "A", "valeu": "b"}]}})",
+                   {.strict = true}) == Texts{".httpGet.httpHeaders[0].valeu: unknown field"});
 }
 
 TEST_CASE("mistakes in the fields beyond Kubernetes are named too") {
@@ -347,9 +381,12 @@ TEST_CASE("mistakes in the fields beyond Kubernetes are named too") {
 }
 
 TEST_CASE("a probe is written as the API server shows it") {
-    const ProbeAction action =
-        HttpGetAction{.host = "127.0.0.2", .port = 8080, .path = "/h", .headers = {{.name = "X-A", .value = "1"}}};
-    const ProbeSpec spec{.kind = ProbeKind::liveness, .initial_delay = 5s, .termination_grace_period = 60s};
+    const ProbeAction action = HttpGetAction{.host = "127.0.0.2",
+                                             .port = 8080,
+                                             .path = "/h",
+                                             .headers = {{.name = "X-A", .value = "1"}}};
+    const ProbeSpec spec{
+        .kind = ProbeKind::liveness, .initial_delay = 5s, .termination_grace_period = 60s};
     CHECK(
         write_probe(action, spec).dump() ==
         R"({"httpGet":{"path":"/h","port":8080,"host":"127.0.0.2","scheme":"HTTP","httpHeaders":[{"name":"X-A","value":"1"}]},)"
@@ -365,27 +402,34 @@ TEST_CASE("an empty path is written as what it stands for") {
 }
 
 TEST_CASE("what was written is read back the same") {
-    const ProbeAction action = GENERATE(
-        ProbeAction{ExecAction{.command = {"a", "", "ü"}}},
-        ProbeAction{ExecAction{
-            .command = {"a"}, .environment = {"A=1", "B="}, .inherit_environment = false, .working_directory = "/"}},
-        ProbeAction{TcpSocketAction{.port = 1}}, ProbeAction{TcpSocketAction{.host = "::1", .port = 65535}},
-        ProbeAction{HttpGetAction{.port = 80}},
-        ProbeAction{HttpGetAction{.host = "h",
-                                  .port = 443,
-                                  .path = "no/slash?q#f",
-                                  .scheme = HttpScheme::https,
-                                  .headers = {{"A", "1"}, {"B", ""}, {"A", "2"}}}});
+    const ProbeAction action =
+        GENERATE(ProbeAction{ExecAction{.command = {"a", "", "ü"}}},
+                 ProbeAction{ExecAction{.command = {"a"},
+                                        .environment = {"A=1", "B="},
+                                        .inherit_environment = false,
+                                        .working_directory = "/"}},
+                 ProbeAction{TcpSocketAction{.port = 1}},
+                 ProbeAction{TcpSocketAction{.host = "::1", .port = 65535}},
+                 ProbeAction{HttpGetAction{.port = 80}},
+                 ProbeAction{HttpGetAction{.host = "h",
+                                           .port = 443,
+                                           .path = "no/slash?q#f",
+                                           .scheme = HttpScheme::https,
+                                           .headers = {{"A", "1"}, {"B", ""}, {"A", "2"}}}});
     const ProbeSpec spec = GENERATE(
         ProbeSpec{}, ProbeSpec{.kind = ProbeKind::readiness, .success_threshold = 7},
-        ProbeSpec{.kind = ProbeKind::startup, .period = 2147483647s, .failure_threshold = 2147483647},
+        ProbeSpec{
+            .kind = ProbeKind::startup, .period = 2147483647s, .failure_threshold = 2147483647},
         ProbeSpec{.kind = ProbeKind::liveness,
                   .initial_delay = 2147483648s,
                   .period = 1ns,
                   .timeout = 1001ms,
                   .termination_grace_period = Duration::max()},
         ProbeSpec{.kind = ProbeKind::liveness, .termination_grace_period = 2147483648s},
-        ProbeSpec{.pacing = {.cadence = Cadence::target_start, .spread = 1ms, .jitter = 9999999999ns, .seed = 1}});
+        ProbeSpec{.pacing = {.cadence = Cadence::target_start,
+                             .spread = 1ms,
+                             .jitter = 9999999999ns,
+                             .seed = 1}});
     const auto written = write_probe(action, spec);
     CAPTURE(written.dump());
     const auto read = read_probe(json::parse(written.dump()), {.kind = spec.kind});
@@ -400,6 +444,6 @@ TEST_CASE("unknown fields are passed over at every level, and listed") {
         "pacing": {"jiter": "1s"}, "perodSeconds": 1, "exex": null})"),
                                   {.field = "p"});
     REQUIRE(probe);
-    CHECK(probe.ignored ==
-          Texts{"p.httpGet.httpHeaders[0].valeu", "p.httpGet.prot", "p.pacing.jiter", "p.perodSeconds"});
+    CHECK(probe.ignored == Texts{"p.httpGet.httpHeaders[0].valeu", "p.httpGet.prot",
+                                 "p.pacing.jiter", "p.perodSeconds"});
 }

@@ -11,8 +11,8 @@
 
 #include <probekit/kubernetes/probe_json.hpp>
 
-// Whatever probe can be written is read back the same, from text; and what Kubernetes can say is written so that a strict
-// reader takes it.
+// Whatever probe can be written is read back the same, from text; and what Kubernetes can say is
+// written so that a strict reader takes it.
 namespace {
 
 using namespace probekit;
@@ -22,7 +22,9 @@ class Chooser {
 public:
     explicit Chooser(std::uint32_t seed) : random_(seed) {}
 
-    std::size_t below(std::size_t limit) { return std::uniform_int_distribution<std::size_t>{0, limit - 1}(random_); }
+    std::size_t below(std::size_t limit) {
+        return std::uniform_int_distribution<std::size_t>{0, limit - 1}(random_);
+    }
     bool one_in(std::size_t times) { return below(times) == 0; }
     template <class T>
     T one_of(std::initializer_list<T> values) {
@@ -33,8 +35,9 @@ public:
     std::string text(std::size_t longest) {
         std::string result;
         for (std::size_t left = below(longest + 1); left != 0; --left)
-            result += one_of<const char*>({"a", "Z",  "0",  " ",    "\"", "\\",  "/", "\t", "\x01", "\x7f",
-                                           "ü", "日", "😀", "$(A)", "{",  "%zz", "?", "#",  "'",    "<"});
+            result += one_of<const char*>({"a",  "Z",    "0",    " ", "\"", "\\", "/",
+                                           "\t", "\x01", "\x7f", "ü", "日", "😀", "$(A)",
+                                           "{",  "%zz",  "?",    "#", "'",  "<"});
         return result;
     }
 
@@ -45,14 +48,15 @@ public:
     }
 
     int count() {
-        return one_of<int>({1, 2, 3, 7, 1000, std::numeric_limits<int>::max(), 1 + static_cast<int>(below(100'000))});
+        return one_of<int>({1, 2, 3, 7, 1000, std::numeric_limits<int>::max(),
+                            1 + static_cast<int>(below(100'000))});
     }
 
     Duration span() {
         const auto whole = std::chrono::seconds{below(100'000)};
         const auto odd = Duration{static_cast<Duration::rep>(below(10'000'000'000))};
-        return one_of<Duration>({1ns, 1us, 999us, 1ms, 1s, 1500ms, 90s, 2147483647s, 2147483648s, whole, odd,
-                                 whole + odd, Duration::max(), Duration::max() - 1ns}) +
+        return one_of<Duration>({1ns, 1us, 999us, 1ms, 1s, 1500ms, 90s, 2147483647s, 2147483648s,
+                                 whole, odd, whole + odd, Duration::max(), Duration::max() - 1ns}) +
                0ns;
     }
 
@@ -66,7 +70,8 @@ ProbeAction any_action(Chooser& choose) {
     case 0: {
         ExecAction action{.command = choose.texts(4)};
         action.command.insert(action.command.begin(), "x" + choose.text(4));
-        if (choose.one_in(2)) action.environment = {"A=" + choose.text(5), "B_" + std::to_string(port) + "="};
+        if (choose.one_in(2))
+            action.environment = {"A=" + choose.text(5), "B_" + std::to_string(port) + "="};
         action.inherit_environment = choose.one_in(2);
         if (choose.one_in(2)) action.working_directory = "/" + choose.text(5);
         return action;
@@ -79,7 +84,8 @@ ProbeAction any_action(Chooser& choose) {
     if (choose.one_in(8)) action.path = choose.text(5) + "x";
     for (std::size_t left = choose.below(4); left != 0; --left)
         action.headers.push_back(
-            {choose.one_of<const char*>({"Host", "X-A", "x-a", "-", "User-Agent"}), choose.text(5)});
+            {choose.one_of<const char*>({"Host", "X-A", "x-a", "-", "User-Agent"}),
+             choose.text(5)});
     return action;
 }
 
@@ -96,33 +102,39 @@ std::string any_unix_socket(Chooser& choose, ProbeAction& action) {
 }
 
 ProbeSpec any_spec(Chooser& choose) {
-    ProbeSpec spec{.kind = choose.one_of({ProbeKind::startup, ProbeKind::liveness, ProbeKind::readiness})};
+    ProbeSpec spec{
+        .kind = choose.one_of({ProbeKind::startup, ProbeKind::liveness, ProbeKind::readiness})};
     if (choose.one_in(2)) spec.initial_delay = choose.span();
     if (choose.one_in(2)) spec.period = choose.span();
     if (choose.one_in(2)) spec.timeout = choose.span();
     if (spec.kind == ProbeKind::readiness) spec.success_threshold = choose.count();
     spec.failure_threshold = choose.count();
-    if (spec.kind != ProbeKind::readiness && choose.one_in(2)) spec.termination_grace_period = choose.span();
+    if (spec.kind != ProbeKind::readiness && choose.one_in(2))
+        spec.termination_grace_period = choose.span();
     if (choose.one_in(3)) {
         spec.pacing.cadence = choose.one_of({Cadence::grid, Cadence::target_start});
         spec.pacing.spread = choose.one_of<Duration>({0s, 1ns, choose.span()});
         spec.pacing.jitter = choose.one_of<Duration>({0s, spec.period / 2});
-        spec.pacing.seed = choose.one_of<std::uint64_t>({0, 1, std::numeric_limits<std::uint64_t>::max()});
+        spec.pacing.seed =
+            choose.one_of<std::uint64_t>({0, 1, std::numeric_limits<std::uint64_t>::max()});
     }
     return spec;
 }
 
 /// Without what only this library can say.
 void make_kubernetes_own(ProbeAction& action, ProbeSpec& spec) {
-    if (auto* exec = std::get_if<ExecAction>(&action)) *exec = {.command = std::move(exec->command)};
+    if (auto* exec = std::get_if<ExecAction>(&action))
+        *exec = {.command = std::move(exec->command)};
     const auto whole = [](Duration span) {
-        return std::min<Duration>(std::chrono::ceil<std::chrono::seconds>(std::min<Duration>(span, 2147483646s)),
-                                  2147483647s);
+        return std::min<Duration>(
+            std::chrono::ceil<std::chrono::seconds>(std::min<Duration>(span, 2147483646s)),
+            2147483647s);
     };
     spec.initial_delay = whole(spec.initial_delay);
     spec.period = whole(spec.period);
     spec.timeout = whole(spec.timeout);
-    if (spec.termination_grace_period) spec.termination_grace_period = whole(*spec.termination_grace_period);
+    if (spec.termination_grace_period)
+        spec.termination_grace_period = whole(*spec.termination_grace_period);
     spec.pacing = {};
 }
 
@@ -148,7 +160,8 @@ TEST_CASE("what is written is read back the same, for any probe") {
             REQUIRE(read.action == action);
             REQUIRE(read.spec == spec);
             REQUIRE(read.unix_socket == unix_socket);
-            REQUIRE(kubernetes::write_probe(read.action, read.spec, {}, read.unix_socket).dump() == text);
+            REQUIRE(kubernetes::write_probe(read.action, read.spec, {}, read.unix_socket).dump() ==
+                    text);
         };
         check(false, {});
         make_kubernetes_own(action, spec);

@@ -33,8 +33,8 @@
 #include <probekit/testing/manual_clock.hpp>
 #include <probekit/testing/scripted_probe.hpp>
 
-#include "look.hpp"
 #include "loopback.hpp"
+#include "probe_once.hpp"
 
 using namespace probekit;
 using namespace std::chrono_literals;
@@ -75,9 +75,10 @@ struct EndsWhenCancelled {
     template <class Handler>
     void async_probe(Duration, Handler handler) {
         auto slot = asio::get_associated_cancellation_slot(handler);
-        slot.assign([handler = std::make_shared<Handler>(std::move(handler))](asio::cancellation_type) {
-            std::move (*handler)(asio::error::operation_aborted, ProbeResult{});
-        });
+        slot.assign(
+            [handler = std::make_shared<Handler>(std::move(handler))](asio::cancellation_type) {
+                std::move (*handler)(asio::error::operation_aborted, ProbeResult{});
+            });
     }
     executor_type where;
 };
@@ -89,8 +90,8 @@ struct Small {
     template <class Handler>
     void async_probe(Duration, Handler handler) {
         asio::post(where, [self = this, handler = std::move(handler)]() mutable {
-            std::move(handler)(std::error_code{},
-                               ProbeResult::success(std::to_string(reinterpret_cast<std::uintptr_t>(self))));
+            std::move(handler)(std::error_code{}, ProbeResult::success(std::to_string(
+                                                      reinterpret_cast<std::uintptr_t>(self))));
         });
     }
     executor_type where;
@@ -139,9 +140,10 @@ TEST_CASE("a look through AnyProbe is cancelled as any other") {
     asio::cancellation_signal signal;
     std::optional<Answer> answer;
     const auto handler = [&] {
-        return asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error, ProbeResult result) {
-            answer.emplace(error, std::move(result));
-        });
+        return asio::bind_cancellation_slot(signal.slot(),
+                                            [&](std::error_code error, ProbeResult result) {
+                                                answer.emplace(error, std::move(result));
+                                            });
     };
     SECTION("one of ours") {
         AnyProbe probe = TcpProbe{io, {.port = full.port()}};
@@ -168,7 +170,8 @@ TEST_CASE("the handler's executor is used, and threads are no trouble") {
     AnyProbe probe = FunctionProbe{io, [] { return true; }};
     bool told = false;
     probe.async_probe(
-        5s, asio::bind_executor(other.get_executor(), [&](std::error_code, const ProbeResult&) { told = true; }));
+        5s, asio::bind_executor(other.get_executor(),
+                                [&](std::error_code, const ProbeResult&) { told = true; }));
     io.run();
     CHECK_FALSE(told);
     other.run();
@@ -189,8 +192,8 @@ TEST_CASE("the context may go with a look through AnyProbe pending") {
 TEST_CASE("make_probe makes the probe of the settings") {
     asio::io_context io;
     LoopbackServer server{io, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"};
-    AnyProbe http =
-        make_probe(io.get_executor(), HttpGetAction{.port = server.port()}, {.http = {.keep_output = true}});
+    AnyProbe http = make_probe(io.get_executor(), HttpGetAction{.port = server.port()},
+                               {.http = {.keep_output = true}});
     CHECK(look(io, http).result.output == "ok");
     AnyProbe tcp = make_probe(io.get_executor(), TcpSocketAction{.port = server.port()});
     CHECK(look(io, tcp).result.passed());
@@ -199,7 +202,8 @@ TEST_CASE("make_probe makes the probe of the settings") {
     CHECK_THROWS_AS(make_probe(io.get_executor(), ExecAction{}), ConfigException);
 }
 
-TEST_CASE("a user's function is called from the event loop, on its executor, behind AnyProbe as before it") {
+TEST_CASE("a user's function is called from the event loop, on its executor, behind AnyProbe as "
+          "before it") {
     asio::io_context io, other;
     int calls = 0;
     bool on_executor = false;
@@ -209,9 +213,10 @@ TEST_CASE("a user's function is called from the event loop, on its executor, beh
                                    }};
     std::optional<Answer> answer;
     const auto handler = [&] {
-        return asio::bind_executor(other.get_executor(), [&](std::error_code error, ProbeResult result) {
-            answer.emplace(error, std::move(result));
-        });
+        return asio::bind_executor(other.get_executor(),
+                                   [&](std::error_code error, ProbeResult result) {
+                                       answer.emplace(error, std::move(result));
+                                   });
     };
     SECTION("asked from outside") { probe.async_probe(5s, handler()); }
     SECTION("asked from the loop") {
@@ -239,8 +244,9 @@ TEST_CASE("the handler's memory has been given back before it is called") {
     testing::ManualClock clock{io};
     int blocks = 0, when_told = -1;
     const auto handler = [&] {
-        return asio::bind_allocator(CountingAllocator<void>{blocks},
-                                    [&](std::error_code, const ProbeResult&) { when_told = blocks; });
+        return asio::bind_allocator(
+            CountingAllocator<void>{blocks},
+            [&](std::error_code, const ProbeResult&) { when_told = blocks; });
     };
     SECTION("asked from outside") {
         AnyProbe probe = TcpProbe{io, {.port = 1}};
@@ -256,7 +262,7 @@ TEST_CASE("the handler's memory has been given back before it is called") {
     SECTION("a user's probe") {
         AnyProbe probe = testing::ScriptedProbe{clock, {Outcome::success}};
         probe.async_probe(5s, handler());
-        clock.settle();
+        clock.run_ready();
     }
     SECTION("cancelled, by a probe that ends inside the cancelling call") {
         asio::cancellation_signal signal;
@@ -274,10 +280,13 @@ TEST_CASE("the handler's memory has been given back before it is called") {
 TEST_CASE("looks through AnyProbe overlap") {
     asio::io_context io;
     testing::ManualClock clock{io};
-    AnyProbe probe = testing::ScriptedProbe{clock, {{Outcome::success, 2s}, {Outcome::failure, 1s}}};
+    AnyProbe probe =
+        testing::ScriptedProbe{clock, {{Outcome::success, 2s}, {Outcome::failure, 1s}}};
     std::vector<Outcome> told;
     for (int i = 0; i != 2; ++i)
-        probe.async_probe(5s, [&](std::error_code, const ProbeResult& result) { told.push_back(result.outcome); });
+        probe.async_probe(5s, [&](std::error_code, const ProbeResult& result) {
+            told.push_back(result.outcome);
+        });
     clock.advance(2s);
     CHECK(told == std::vector{Outcome::failure, Outcome::success});
 }

@@ -36,7 +36,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
-#include "../system/process_tools.hpp"
+#include "../process/process_tools.hpp"
 
 namespace {
 
@@ -68,7 +68,7 @@ void run_dry(asio::io_context& io) {
     REQUIRE(io.stopped());
 }
 
-Look look_once(const ExecAction& action, const ExecOptions& options = {}, Duration timeout = 20s) {
+Look probe_once(const ExecAction& action, const ExecOptions& options = {}, Duration timeout = 20s) {
     asio::io_context io;
     Look look;
     ExecProbe{io, action, options}.async_probe(timeout, look.handler());
@@ -81,12 +81,13 @@ Look look_once(const ExecAction& action, const ExecOptions& options = {}, Durati
 
 std::size_t open_descriptors() {
     std::size_t count = 0;
-    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator{"/proc/self/fd"}) ++count;
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator{"/proc/self/fd"})
+        ++count;
     return count;
 }
 
-/// The path of a FIFO. A command that opens it for writing, and leaves it to its children, shows with its end of file that
-/// they have all gone.
+/// The path of a FIFO. A command that opens it for writing, and leaves it to its children, shows
+/// with its end of file that they have all gone.
 struct Fifo {
     TemporaryFolder folder;
     std::string path = (folder.path() / "fifo").string();
@@ -129,21 +130,23 @@ struct Fifo {
 /// All that a program has and a look could change.
 std::string state_of_program(int terminal) {
     std::ostringstream text;
-    text << std::filesystem::current_path() << " group " << ::getpgrp() << " session " << ::getsid(0) << " foreground "
-         << ::tcgetpgrp(terminal);
+    text << std::filesystem::current_path() << " group " << ::getpgrp() << " session "
+         << ::getsid(0) << " foreground " << ::tcgetpgrp(terminal);
     termios modes = {};
     ::tcgetattr(terminal, &modes);
-    text << " modes " << modes.c_iflag << ' ' << modes.c_oflag << ' ' << modes.c_cflag << ' ' << modes.c_lflag;
+    text << " modes " << modes.c_iflag << ' ' << modes.c_oflag << ' ' << modes.c_cflag << ' '
+         << modes.c_lflag;
     const mode_t mask = ::umask(0);
     ::umask(mask);
-    text << " umask " << mask << " users " << ::getuid() << ' ' << ::geteuid() << ' ' << ::getgid() << " signals";
+    text << " umask " << mask << " users " << ::getuid() << ' ' << ::geteuid() << ' ' << ::getgid()
+         << " signals";
     sigset_t blocked;
     ::pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
     for (int signal = 1; signal != NSIG; ++signal) {
         struct sigaction action = {};
         if (::sigaction(signal, nullptr, &action) != 0) continue;
-        text << ' ' << ::sigismember(&blocked, signal) << ',' << reinterpret_cast<std::uintptr_t>(action.sa_handler)
-             << ',' << action.sa_flags;
+        text << ' ' << ::sigismember(&blocked, signal) << ','
+             << reinterpret_cast<std::uintptr_t>(action.sa_handler) << ',' << action.sa_flags;
     }
     for (const auto resource : {RLIMIT_NOFILE, RLIMIT_CORE, RLIMIT_STACK}) {
         rlimit limit = {};
@@ -157,7 +160,8 @@ std::string state_of_program(int terminal) {
 int looks_change_nothing() {
     const int master = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (::setsid() < 0 || master < 0 || ::grantpt(master) != 0 || ::unlockpt(master) != 0) return 2;
-    const int terminal = ::open(::ptsname(master), O_RDWR | O_CLOEXEC); // the first a session opens becomes its own
+    const int terminal =
+        ::open(::ptsname(master), O_RDWR | O_CLOEXEC); // the first a session opens becomes its own
     if (terminal < 0 || ::tcgetpgrp(terminal) != ::getpgrp()) return 2;
     struct sigaction handler = {};
     handler.sa_handler = count_signal;
@@ -166,14 +170,17 @@ int looks_change_nothing() {
     ::sigemptyset(&blocked);
     ::sigaddset(&blocked, SIGUSR2);
     ::sigaddset(&blocked, SIGCHLD);
-    if (::sigaction(SIGCHLD, &handler, nullptr) != 0 || ::pthread_sigmask(SIG_BLOCK, &blocked, nullptr) != 0) return 2;
+    if (::sigaction(SIGCHLD, &handler, nullptr) != 0 ||
+        ::pthread_sigmask(SIG_BLOCK, &blocked, nullptr) != 0)
+        return 2;
 
     const std::string before = state_of_program(terminal);
     asio::io_context io;
     asio::cancellation_signal cancel;
     ExecAction elsewhere = command("umask 0; cd /tmp; exit 3");
     elsewhere.working_directory = "/";
-    // A command that reads from the terminal is stopped, as it is not in the foreground; and killed at the timeout.
+    // A command that reads from the terminal is stopped, as it is not in the foreground; and killed
+    // at the timeout.
     Look looks[4];
     ExecProbe{io, elsewhere}.async_probe(20s, looks[0].handler());
     ExecProbe{io, command("cat /dev/tty")}.async_probe(50ms, looks[1].handler());
@@ -185,14 +192,15 @@ int looks_change_nothing() {
     cancel.emit(asio::cancellation_type::terminal);
     io.run();
     const bool all_seen = looks[0].result.status == 3 && looks[1].result.cause == Errc::timed_out &&
-                          looks[2].error == std::errc::no_such_file_or_directory && looks[3].was_aborted();
+                          looks[2].error == std::errc::no_such_file_or_directory &&
+                          looks[3].was_aborted();
     return same_meanwhile && all_seen && state_of_program(terminal) == before ? 0 : 1;
 }
 
 } // namespace
 
 TEST_CASE("exit status 0 is success, any other failure") {
-    const Look good = look_once(command("exit 0"));
+    const Look good = probe_once(command("exit 0"));
     CHECK(!good.error);
     CHECK(good.result.outcome == Outcome::success);
     CHECK(good.result.phase == Phase::finish);
@@ -203,7 +211,7 @@ TEST_CASE("exit status 0 is success, any other failure") {
     CHECK(good.result.time_in(Phase::connect) == 0ns);
 
     for (const int status : {1, 2, 127, 255}) {
-        const Look bad = look_once(command("exit " + std::to_string(status)));
+        const Look bad = probe_once(command("exit " + std::to_string(status)));
         CHECK(!bad.error);
         CHECK(bad.result.outcome == Outcome::failure);
         CHECK(bad.result.phase == Phase::finish);
@@ -212,7 +220,7 @@ TEST_CASE("exit status 0 is success, any other failure") {
         CHECK(bad.result.message().empty());
     }
 
-    const Look killed = look_once(command("kill -KILL $$"));
+    const Look killed = probe_once(command("kill -KILL $$"));
     CHECK(killed.result.outcome == Outcome::failure);
     CHECK(killed.result.status == 128 + SIGKILL);
     CHECK(killed.result.cause == Errc::killed_by_signal);
@@ -220,47 +228,49 @@ TEST_CASE("exit status 0 is success, any other failure") {
 
 TEST_CASE("the output is stdout followed by stderr") {
     const std::string talk = "echo err1 >&2; echo out1; echo err2 >&2; echo out2; ";
-    const Look bad = look_once(command(talk + "exit 1"));
+    const Look bad = probe_once(command(talk + "exit 1"));
     CHECK(bad.result.output == "out1\nout2\nerr1\nerr2\n");
     CHECK(bad.result.output_bytes == 20);
     CHECK(bad.result.message() == "out1\nout2\nerr1\nerr2\n");
 
-    const Look good = look_once(command(talk));
+    const Look good = probe_once(command(talk));
     CHECK(good.result.output.empty());
     CHECK(good.result.output_bytes == 20);
-    CHECK(look_once(command(talk), {.keep_output = true}).result.output == "out1\nout2\nerr1\nerr2\n");
+    CHECK(probe_once(command(talk), {.keep_output = true}).result.output ==
+          "out1\nout2\nerr1\nerr2\n");
 }
 
 TEST_CASE("output is kept up to its limit, and the rest drained and counted") {
     const auto talk = [](int out, int err) {
-        return command("head -c " + std::to_string(out) + " /dev/zero | tr '\\0' o; head -c " + std::to_string(err) +
-                       " /dev/zero | tr '\\0' e >&2; exit 1");
+        return command("head -c " + std::to_string(out) + " /dev/zero | tr '\\0' o; head -c " +
+                       std::to_string(err) + " /dev/zero | tr '\\0' e >&2; exit 1");
     };
-    const ProbeResult big_out = look_once(talk(1'000'000, 1'000'000)).result;
+    const ProbeResult big_out = probe_once(talk(1'000'000, 1'000'000)).result;
     CHECK(big_out.status == 1);
     CHECK(big_out.output == std::string(10240, 'o'));
     CHECK(big_out.output_bytes == 2'000'000);
 
-    const ProbeResult big_err = look_once(talk(240, 1'000'000)).result;
+    const ProbeResult big_err = probe_once(talk(240, 1'000'000)).result;
     CHECK(big_err.output == std::string(240, 'o') + std::string(10000, 'e'));
     CHECK(big_err.output_bytes == 1'000'240);
 
-    const ProbeResult small = look_once(talk(3, 3), {.output_limit = 5}).result;
+    const ProbeResult small = probe_once(talk(3, 3), {.output_limit = 5}).result;
     CHECK(small.output == "oooee");
     CHECK(small.output_bytes == 6);
 
-    const ProbeResult nothing = look_once(talk(3, 3), {.output_limit = 0}).result;
+    const ProbeResult nothing = probe_once(talk(3, 3), {.output_limit = 0}).result;
     CHECK(nothing.output.empty());
     CHECK(nothing.output_bytes == 6);
 
-    const ProbeResult everything = look_once(talk(200'000, 100'000), {.output_limit = 1'000'000}).result;
+    const ProbeResult everything =
+        probe_once(talk(200'000, 100'000), {.output_limit = 1'000'000}).result;
     CHECK(everything.output == std::string(200'000, 'o') + std::string(100'000, 'e'));
 }
 
 TEST_CASE("a command that cannot be executed is an error, and moves no counter") {
     const TemporaryFolder folder;
     const auto error_of = [](const std::string& program) {
-        const Look look = look_once({.command = {program, "an argument"}});
+        const Look look = probe_once({.command = {program, "an argument"}});
         CHECK(look.result.outcome == Outcome::unknown);
         CHECK(look.result.phase == Phase::spawn);
         CHECK(look.result.status == -1);
@@ -272,12 +282,13 @@ TEST_CASE("a command that cannot be executed is an error, and moves no counter")
     CHECK(error_of("/no/such/program") == std::errc::no_such_file_or_directory);
     CHECK(error_of(folder.file("text", "hello", 0644)) == std::errc::permission_denied);
     CHECK(error_of(folder.file("script", "exit 0\n", 0755)) == std::errc::executable_format_error);
-    CHECK(look_once({.command = {"/no/such/program"}}).result.message() ==
-          "rpc error: code = Unknown desc = failed to exec in container: fork/exec /no/such/program: no such file or "
+    CHECK(probe_once({.command = {"/no/such/program"}}).result.message() ==
+          "rpc error: code = Unknown desc = failed to exec in container: fork/exec "
+          "/no/such/program: no such file or "
           "directory");
     ExecAction nowhere = command("exit 0");
     nowhere.working_directory = "/no/such/folder";
-    CHECK(look_once(nowhere).error == std::errc::no_such_file_or_directory);
+    CHECK(probe_once(nowhere).error == std::errc::no_such_file_or_directory);
 }
 
 TEST_CASE("mistakes in the settings are found by the constructor") {
@@ -293,9 +304,11 @@ TEST_CASE("mistakes in the settings are found by the constructor") {
     };
     CHECK(fields({}) == std::vector<std::string>{"command"});
     CHECK(fields({.command = {""}}) == std::vector<std::string>{"command[0]"});
-    CHECK(fields({.command = {"a", std::string("b\0c", 3)}, .environment = {"x"}}, {.kill_grace = -1s}) ==
+    CHECK(fields({.command = {"a", std::string("b\0c", 3)}, .environment = {"x"}},
+                 {.kill_grace = -1s}) ==
           std::vector<std::string>{"command[1]", "environment[0]", "kill_grace"});
-    CHECK(fields(command("exit 0"), {.kill_grace = -1s, .limits = {{RLIMIT_NOFILE, 5, 5}, {RLIMIT_CORE, 6, 5}}}) ==
+    CHECK(fields(command("exit 0"),
+                 {.kill_grace = -1s, .limits = {{RLIMIT_NOFILE, 5, 5}, {RLIMIT_CORE, 6, 5}}}) ==
           std::vector<std::string>{"kill_grace", "limits[1].soft"});
     CHECK(fields(command("exit 0")).empty());
 }
@@ -313,23 +326,26 @@ TEST_CASE("a command gets its environment, its working directory and an empty st
     probe.async_probe(20s, look.handler());
     run_dry(io);
     ::unsetenv("PROBEKIT_TEST_VARIABLE");
-    CHECK(look.result.output == "inherited given\n" + std::filesystem::canonical(folder.path()).string() + "\n");
+    CHECK(look.result.output ==
+          "inherited given\n" + std::filesystem::canonical(folder.path()).string() + "\n");
     CHECK(probe.action().command == action.command);
 }
 
 TEST_CASE("a command runs within the limits and as the user that are given") {
     ExecAction action = command("ulimit -S -n; ulimit -H -n; ulimit -c; id -u; id -g; id -G");
-    ExecOptions options{.keep_output = true, .limits = {{RLIMIT_NOFILE, 40, 50}, {RLIMIT_CORE, 0, RLIM_INFINITY}}};
+    ExecOptions options{.keep_output = true,
+                        .limits = {{RLIMIT_NOFILE, 40, 50}, {RLIMIT_CORE, 0, RLIM_INFINITY}}};
     if (!has_clone()) {
-        CHECK(look_once(action, options).error == std::errc::function_not_supported);
+        CHECK(probe_once(action, options).error == std::errc::function_not_supported);
         return;
     }
-    const std::string before = look_once(command("ulimit -n; id"), {.keep_output = true}).result.output;
+    const std::string before =
+        probe_once(command("ulimit -n; id"), {.keep_output = true}).result.output;
     const std::string limits = "40\n50\n0\n";
-    CHECK(look_once(action, options).result.output.starts_with(limits));
+    CHECK(probe_once(action, options).result.output.starts_with(limits));
     options.user = 65534;
     options.group = 65533;
-    const Look changed = look_once(action, options);
+    const Look changed = probe_once(action, options);
     if (is_root())
         CHECK(changed.result.output == limits + "65534\n65533\n65533\n");
     else {
@@ -338,23 +354,23 @@ TEST_CASE("a command runs within the limits and as the user that are given") {
         CHECK(changed.result.phase == Phase::spawn);
     }
     // The program has stayed as it was.
-    CHECK(look_once(command("ulimit -n; id"), {.keep_output = true}).result.output == before);
+    CHECK(probe_once(command("ulimit -n; id"), {.keep_output = true}).result.output == before);
 }
 
 TEST_CASE("a command that runs into a limit it was given has failed") {
     if (!has_clone()) SKIP("limits need clone");
     const TemporaryFolder folder;
-    const Look look =
-        look_once(command("echo much >" + folder.path().string() + "/file"), {.limits = {{RLIMIT_FSIZE, 0, 0}}});
+    const Look look = probe_once(command("echo much >" + folder.path().string() + "/file"),
+                                 {.limits = {{RLIMIT_FSIZE, 0, 0}}});
     CHECK(look.result.cause == Errc::killed_by_signal);
     CHECK(look.result.status == 128 + SIGXFSZ);
 }
 
 TEST_CASE("at the timeout the group is killed, and that is a failure") {
     const Fifo fifo;
-    const ExecAction action =
-        command("exec 9>" + fifo.path + "; trap '' TERM; echo lost; sleep 1000 & echo >&9; sleep 1000");
-    const Look look = look_once(action, {}, 50ms);
+    const ExecAction action = command(
+        "exec 9>" + fifo.path + "; trap '' TERM; echo lost; sleep 1000 & echo >&9; sleep 1000");
+    const Look look = probe_once(action, {}, 50ms);
     CHECK(!look.error);
     CHECK(look.result.outcome == Outcome::failure);
     CHECK(look.result.phase == Phase::run);
@@ -364,15 +380,19 @@ TEST_CASE("at the timeout the group is killed, and that is a failure") {
     CHECK(look.result.detail == "50ms");
     CHECK(look.result.output.empty()); // as the kubelet's
     CHECK(look.result.elapsed() >= 50ms);
-    CHECK(look.result.message() == "command timed out: \"/bin/sh -c " + action.command[2] + "\" timed out after 50ms");
-    CHECK(look.result.message(1s) == "command timed out: \"/bin/sh -c " + action.command[2] + "\" timed out after 1s");
+    CHECK(look.result.message() ==
+          "command timed out: \"/bin/sh -c " + action.command[2] + "\" timed out after 50ms");
+    CHECK(look.result.message(1s) ==
+          "command timed out: \"/bin/sh -c " + action.command[2] + "\" timed out after 1s");
     CHECK(fifo.nobody_is_left());
 }
 
-TEST_CASE("the timeout counts from the execution of the command, however long that takes to come about") {
+TEST_CASE(
+    "the timeout counts from the execution of the command, however long that takes to come about") {
     const TemporaryFolder folder;
     const std::string program = folder.file("program", "#!/bin/sh\nexec sleep 1000\n", 0755);
-    // As long as somebody has a write lease on the program, its execution waits: until the lease is given back.
+    // As long as somebody has a write lease on the program, its execution waits: until the lease is
+    // given back.
     const SignalAction asked{SIGIO, count_signal};
     const int lease = ::open(program.c_str(), O_RDONLY | O_CLOEXEC);
     REQUIRE(lease >= 0);
@@ -386,7 +406,7 @@ TEST_CASE("the timeout counts from the execution of the command, however long th
         while (std::chrono::steady_clock::now() < end) std::this_thread::yield();
         ::fcntl(lease, F_SETLEASE, F_UNLCK);
     }};
-    const Look look = look_once({.command = {program}}, {}, timeout);
+    const Look look = probe_once({.command = {program}}, {}, timeout);
     is_over = true;
     holder.join();
     ::close(lease);
@@ -401,8 +421,8 @@ TEST_CASE("with a grace period SIGTERM comes first") {
     Look look;
     asio::cancellation_signal cancel;
     const auto begin_and_cancel = [&](const std::string& trap, Duration grace) {
-        const std::string script =
-            "exec 9>" + fifo.path + "; trap '" + trap + "' TERM; sleep 1000 & echo >&9; wait; sleep 1000";
+        const std::string script = "exec 9>" + fifo.path + "; trap '" + trap +
+                                   "' TERM; sleep 1000 & echo >&9; wait; sleep 1000";
         ExecProbe probe{io, command(script), {.kill_grace = grace}};
         probe.async_probe(1h, asio::bind_cancellation_slot(cancel.slot(), look.handler()));
         fifo.wait_until_ready(io);
@@ -417,7 +437,9 @@ TEST_CASE("with a grace period SIGTERM comes first") {
         begin_and_cancel("head -c 300000 /dev/zero; exit 0", 1h);
         CHECK(look.result.output_bytes == 300000);
     }
-    SECTION("what it leaves behind goes with it") { begin_and_cancel("(trap \"\" TERM; sleep 1000) & exit 0", 1h); }
+    SECTION("what it leaves behind goes with it") {
+        begin_and_cancel("(trap \"\" TERM; sleep 1000) & exit 0", 1h);
+    }
     SECTION("one that does not end is killed") { begin_and_cancel("", 10ms); }
     CHECK(look.was_aborted());
     CHECK(has_no_children());
@@ -425,7 +447,8 @@ TEST_CASE("with a grace period SIGTERM comes first") {
 }
 
 TEST_CASE("a command that ends within the grace period after its timeout has failed all the same") {
-    const Look look = look_once(command("trap 'exit 0' TERM; sleep 1000 & wait"), {.kill_grace = 20s}, 50ms);
+    const Look look =
+        probe_once(command("trap 'exit 0' TERM; sleep 1000 & wait"), {.kill_grace = 20s}, 50ms);
     CHECK(!look.error);
     CHECK(look.result.outcome == Outcome::failure);
     CHECK(look.result.cause == Errc::timed_out);
@@ -438,8 +461,10 @@ TEST_CASE("a result that is there beats the deadline and the cancellation") {
     asio::cancellation_signal cancel;
     const bool timeout = GENERATE(true, false);
     ExecProbe probe{io, command("exec 9>" + fifo.path + "; echo >&9; exit 0")};
-    probe.async_probe(timeout ? 1ns : Duration{1h}, asio::bind_cancellation_slot(cancel.slot(), look.handler()));
-    // The event loop is late: the command has ended, and the deadline has passed, before it comes to look.
+    probe.async_probe(timeout ? 1ns : Duration{1h},
+                      asio::bind_cancellation_slot(cancel.slot(), look.handler()));
+    // The event loop is late: the command has ended, and the deadline has passed, before it comes
+    // to look.
     CHECK(fifo.next() == "\n");
     CHECK(fifo.nobody_is_left());
     siginfo_t info = {};
@@ -453,21 +478,23 @@ TEST_CASE("a result that is there beats the deadline and the cancellation") {
 
 TEST_CASE("a cancelled look is over when its handler runs") {
     const asio::cancellation_type type =
-        GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
+        GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial,
+                 asio::cancellation_type::total);
     asio::io_context io;
     const Fifo fifo;
     asio::cancellation_signal cancel;
     const std::size_t before = open_descriptors();
     bool called = false;
     ExecProbe probe{io, command("exec 9>" + fifo.path + "; sleep 1000 & echo >&9; sleep 1000")};
-    probe.async_probe(1h, asio::bind_cancellation_slot(cancel.slot(), [&](std::error_code error, ProbeResult result) {
-                          called = true;
-                          CHECK(error == asio::error::operation_aborted);
-                          CHECK(result.outcome == Outcome::unknown);
-                          CHECK(fifo.nobody_is_left());
-                          CHECK(has_no_children());
-                          CHECK(open_descriptors() <= before + 3); // epoll's own
-                      }));
+    probe.async_probe(1h, asio::bind_cancellation_slot(
+                              cancel.slot(), [&](std::error_code error, ProbeResult result) {
+                                  called = true;
+                                  CHECK(error == asio::error::operation_aborted);
+                                  CHECK(result.outcome == Outcome::unknown);
+                                  CHECK(fifo.nobody_is_left());
+                                  CHECK(has_no_children());
+                                  CHECK(open_descriptors() <= before + 3); // epoll's own
+                              }));
     fifo.wait_until_ready(io);
     cancel.emit(type);
     CHECK(!called);
@@ -534,9 +561,10 @@ TEST_CASE("a process the command leaves behind delays nothing and is left alone"
     const Fifo fifo;
     const bool own_session = GENERATE(true, false);
     // It holds stdout and stderr for ever.
-    const Look look = look_once(command(std::string(own_session ? "setsid " : "") + "/bin/sh -c 'echo $$ >" +
-                                        fifo.path + "; exec sleep 1000' & echo said; exit 1"),
-                                {}, 20s);
+    const Look look =
+        probe_once(command(std::string(own_session ? "setsid " : "") + "/bin/sh -c 'echo $$ >" +
+                           fifo.path + "; exec sleep 1000' & echo said; exit 1"),
+                   {}, 20s);
     CHECK(look.result.status == 1);
     CHECK(look.result.output == "said\n");
     const int left_behind = std::stoi(fifo.next());
@@ -544,10 +572,10 @@ TEST_CASE("a process the command leaves behind delays nothing and is left alone"
 }
 
 TEST_CASE("a command that closes its output runs on, and one that floods it ends") {
-    CHECK(look_once(command("echo early; exec >&- 2>&-; sleep 0.03; exit 7")).result.status == 7);
-    CHECK(look_once(command("echo early; exec >&-; sleep 0.03; echo late >&2; exit 7")).result.output ==
-          "early\nlate\n");
-    const Look flood = look_once(command("exec yes"), {}, 100ms);
+    CHECK(probe_once(command("echo early; exec >&- 2>&-; sleep 0.03; exit 7")).result.status == 7);
+    CHECK(probe_once(command("echo early; exec >&-; sleep 0.03; echo late >&2; exit 7"))
+              .result.output == "early\nlate\n");
+    const Look flood = probe_once(command("exec yes"), {}, 100ms);
     CHECK(flood.result.cause == Errc::timed_out);
     CHECK(flood.result.output_bytes > 65536);
 }
@@ -646,7 +674,8 @@ TEST_CASE("no room for another process is a local fault") {
     const pid_t tester = ::fork();
     if (tester == 0) {
         const rlimit none = {0, 0};
-        if (::setgid(65534) != 0 || ::setuid(65534) != 0 || ::setrlimit(RLIMIT_NPROC, &none) != 0) ::_exit(2);
+        if (::setgid(65534) != 0 || ::setuid(65534) != 0 || ::setrlimit(RLIMIT_NPROC, &none) != 0)
+            ::_exit(2);
         asio::io_context io;
         ExecProbe probe{io, command("exit 0")};
         bool right = false;
@@ -680,7 +709,8 @@ TEST_CASE("a program that ignores SIGCHLD, or reaps everybody's children, costs 
     }
 }
 
-TEST_CASE("a look leaves terminal, working directory, signals and limits of the program as they are") {
+TEST_CASE(
+    "a look leaves terminal, working directory, signals and limits of the program as they are") {
     // In a process of its own, which has a terminal.
     const pid_t tester = ::fork();
     if (tester == 0) ::_exit(looks_change_nothing());
@@ -707,20 +737,23 @@ TEST_CASE("looks on the strands of a pool, some of them cancelled") {
     std::vector<std::unique_ptr<Job>> jobs;
     for (int i = 0; i != count; ++i) {
         jobs.push_back(std::make_unique<Job>(
-            pool, command(i % 4 == 0 ? "exit 0" : "head -c 100000 /dev/zero >&2; sleep 1000 & wait")));
+            pool,
+            command(i % 4 == 0 ? "exit 0" : "head -c 100000 /dev/zero >&2; sleep 1000 & wait")));
         Job& job = *jobs.back();
         asio::post(job.strand, [&, i] {
             job.probe.async_probe(
                 i % 4 == 1 ? 20ms : Duration{1h},
-                asio::bind_cancellation_slot(job.cancel.slot(), [&, i](std::error_code error, ProbeResult result) {
-                    ++done;
-                    if (!job.strand.running_in_this_thread()) ++wrong;
-                    if (i % 4 == 0 && (error || !result.passed())) ++wrong;
-                    if (i % 4 == 1 && (error || result.cause != Errc::timed_out)) ++wrong;
-                    if (i % 4 > 1 && error != asio::error::operation_aborted) ++wrong;
-                }));
+                asio::bind_cancellation_slot(
+                    job.cancel.slot(), [&, i](std::error_code error, ProbeResult result) {
+                        ++done;
+                        if (!job.strand.running_in_this_thread()) ++wrong;
+                        if (i % 4 == 0 && (error || !result.passed())) ++wrong;
+                        if (i % 4 == 1 && (error || result.cause != Errc::timed_out)) ++wrong;
+                        if (i % 4 > 1 && error != asio::error::operation_aborted) ++wrong;
+                    }));
             if (i % 4 == 2) job.cancel.emit(asio::cancellation_type::terminal);
-            if (i % 4 == 3) asio::post(job.strand, [&] { job.cancel.emit(asio::cancellation_type::terminal); });
+            if (i % 4 == 3)
+                asio::post(job.strand, [&] { job.cancel.emit(asio::cancellation_type::terminal); });
         });
     }
     pool.join();

@@ -34,7 +34,7 @@
 
 #include <probekit/probes/probe.hpp>
 
-#include "look.hpp"
+#include "probe_once.hpp"
 
 using namespace probekit;
 using namespace std::chrono_literals;
@@ -57,11 +57,13 @@ TEST_CASE("what a function returns is what the look gave") {
     asio::io_context io;
     CHECK(look(io, FunctionProbe{io, [] { return true; }}).result.outcome == Outcome::success);
     CHECK(look(io, FunctionProbe{io, [] { return false; }}).result.outcome == Outcome::failure);
-    CHECK(look(io, FunctionProbe{io, [] { return Outcome::warning; }}).result.outcome == Outcome::warning);
+    CHECK(look(io, FunctionProbe{io, [] { return Outcome::warning; }}).result.outcome ==
+          Outcome::warning);
     const auto [error, unknown] = look(io, FunctionProbe{io, [] { return Outcome::unknown; }});
     CHECK_FALSE(error); // a user's probe may say so
     CHECK(unknown.outcome == Outcome::unknown);
-    const ProbeResult told = look(io, FunctionProbe{io, [] { return ProbeResult::failure("disk 97 % full"); }}).result;
+    const ProbeResult told =
+        look(io, FunctionProbe{io, [] { return ProbeResult::failure("disk 97 % full"); }}).result;
     CHECK(told.outcome == Outcome::failure);
     CHECK(told.message() == "disk 97 % full");
     Duration given{};
@@ -81,7 +83,8 @@ TEST_CASE("what a function throws is a look that failed, but for our own trouble
     const auto throwing = [&](auto thrown) {
         return look(io, FunctionProbe{io, [thrown]() -> bool { throw thrown; }});
     };
-    const Answer code = throwing(std::system_error{std::make_error_code(std::errc::connection_refused)});
+    const Answer code =
+        throwing(std::system_error{std::make_error_code(std::errc::connection_refused)});
     CHECK_FALSE(code.error);
     CHECK(code.result.outcome == Outcome::failure);
     CHECK(code.result.cause == std::errc::connection_refused);
@@ -96,14 +99,15 @@ TEST_CASE("what a function throws is a look that failed, but for our own trouble
 
 TEST_CASE("a plain function's timeout is looked at afterwards") {
     asio::io_context io;
-    const auto [error, result] = look(io,
-                                      FunctionProbe{io,
-                                                    [] {
-                                                        const auto until = std::chrono::steady_clock::now() + 3ms;
-                                                        while (std::chrono::steady_clock::now() < until) {}
-                                                        return true;
-                                                    }},
-                                      1ms);
+    const auto [error, result] =
+        look(io,
+             FunctionProbe{io,
+                           [] {
+                               const auto until = std::chrono::steady_clock::now() + 3ms;
+                               while (std::chrono::steady_clock::now() < until) {}
+                               return true;
+                           }},
+             1ms);
     CHECK_FALSE(error);
     CHECK(result.outcome == Outcome::failure);
     CHECK(result.cause == Errc::timed_out);
@@ -121,7 +125,8 @@ TEST_CASE("the callable outlives its probe for as long as a look needs it") {
     bool gone = false, told = false;
     {
         FunctionProbe probe{io, [alive = Alive{gone}] { return true; }};
-        probe.async_probe(5s, [&](std::error_code, const ProbeResult& result) { told = result.passed(); });
+        probe.async_probe(
+            5s, [&](std::error_code, const ProbeResult& result) { told = result.passed(); });
     }
     CHECK_FALSE(gone);
     io.run();
@@ -135,8 +140,9 @@ TEST_CASE("a look that has not begun can be cancelled") {
     int calls = 0;
     std::error_code told;
     FunctionProbe probe{io, [&] { return ++calls > 0; }};
-    probe.async_probe(5s, asio::bind_cancellation_slot(
-                              signal.slot(), [&](std::error_code error, const ProbeResult&) { told = error; }));
+    probe.async_probe(
+        5s, asio::bind_cancellation_slot(
+                signal.slot(), [&](std::error_code error, const ProbeResult&) { told = error; }));
     signal.emit(asio::cancellation_type::total);
     io.run();
     CHECK(told == asio::error::operation_aborted);
@@ -155,12 +161,13 @@ TEST_CASE("a busy loop is not held against the target") {
     };
     CHECK(asked_while_busy(FunctionProbe{io, [] { return true; }}).result.passed());
 #if defined(ASIO_HAS_CO_AWAIT)
-    CHECK(asked_while_busy(FunctionProbe{io,
-                                         []() -> asio::awaitable<bool> {
-                                             asio::steady_timer timer{co_await asio::this_coro::executor, 1us};
-                                             co_await timer.async_wait(asio::use_awaitable);
-                                             co_return true;
-                                         }})
+    CHECK(asked_while_busy(
+              FunctionProbe{io,
+                            []() -> asio::awaitable<bool> {
+                                asio::steady_timer timer{co_await asio::this_coro::executor, 1us};
+                                co_await timer.async_wait(asio::use_awaitable);
+                                co_return true;
+                            }})
               .result.passed());
 #endif
 }
@@ -170,7 +177,8 @@ TEST_CASE("a user's own times stand, without them the call's is told") {
     CHECK(look(io, FunctionProbe{io, [] { return true; }}).result.elapsed() > 0ns);
     const ProbeResult timed = look(io, FunctionProbe{io,
                                                      [] {
-                                                         ProbeResult result = ProbeResult::success();
+                                                         ProbeResult result =
+                                                             ProbeResult::success();
                                                          result.times[0] = 7h;
                                                          return result;
                                                      }})
@@ -193,14 +201,15 @@ TEST_CASE("a copy of a probe has a callable of its own") {
     FunctionProbe copy = probe;
     CHECK(look(io, std::move(probe)).result.passed());
     CHECK(look(io, std::move(copy)).result.passed());
-    static_assert(
-        !std::is_copy_constructible_v<decltype(FunctionProbe{io, [own = std::unique_ptr<int>{}] { return !own; }})>);
+    static_assert(!std::is_copy_constructible_v<decltype(FunctionProbe{
+                      io, [own = std::unique_ptr<int>{}] { return !own; }})>);
 }
 
 TEST_CASE("the handler may begin the next look, destroy the probe, or throw") {
     asio::io_context io;
     int calls = 0, told = 0;
-    auto probe = std::make_unique<FunctionProbe<std::function<bool()>>>(io, [&] { return ++calls > 0; });
+    auto probe =
+        std::make_unique<FunctionProbe<std::function<bool()>>>(io, [&] { return ++calls > 0; });
     probe->async_probe(5s, [&](std::error_code, const ProbeResult&) {
         probe->async_probe(5s, [&](std::error_code, const ProbeResult&) {
             ++told;
@@ -228,21 +237,23 @@ TEST_CASE("the context may go before a function has been called") {
 
 TEST_CASE("a coroutine answers, now or later") {
     asio::io_context io;
-    CHECK(look(io, FunctionProbe{io, []() -> asio::awaitable<bool> { co_return true; }}).result.passed());
-    CHECK(look(io, FunctionProbe{io,
-                                 []() -> asio::awaitable<Outcome> {
-                                     asio::steady_timer timer{co_await asio::this_coro::executor, 1ms};
-                                     co_await timer.async_wait(asio::use_awaitable);
-                                     co_return Outcome::warning;
-                                 }})
+    CHECK(look(io, FunctionProbe{io, []() -> asio::awaitable<bool> { co_return true; }})
+              .result.passed());
+    CHECK(look(io,
+               FunctionProbe{io,
+                             []() -> asio::awaitable<Outcome> {
+                                 asio::steady_timer timer{co_await asio::this_coro::executor, 1ms};
+                                 co_await timer.async_wait(asio::use_awaitable);
+                                 co_return Outcome::warning;
+                             }})
               .result.outcome == Outcome::warning);
     const Answer refused = look(
-        io,
-        FunctionProbe{io, []() -> asio::awaitable<ProbeResult> {
-                          asio::ip::tcp::socket socket{co_await asio::this_coro::executor};
-                          co_await socket.async_connect({asio::ip::make_address("127.0.0.1"), 1}, asio::use_awaitable);
-                          co_return ProbeResult::success();
-                      }});
+        io, FunctionProbe{io, []() -> asio::awaitable<ProbeResult> {
+                              asio::ip::tcp::socket socket{co_await asio::this_coro::executor};
+                              co_await socket.async_connect(
+                                  {asio::ip::make_address("127.0.0.1"), 1}, asio::use_awaitable);
+                              co_return ProbeResult::success();
+                          }});
     CHECK_FALSE(refused.error);
     CHECK(refused.result.cause == std::errc::connection_refused);
 }
@@ -267,11 +278,11 @@ TEST_CASE("a coroutine is cancelled at its timeout, and has left its frame befor
         asio::cancellation_signal signal;
         std::error_code told;
         FunctionProbe probe{io, hang};
-        probe.async_probe(1h,
-                          asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error, const ProbeResult&) {
-                              CHECK(left);
-                              told = error;
-                          }));
+        probe.async_probe(1h, asio::bind_cancellation_slot(
+                                  signal.slot(), [&](std::error_code error, const ProbeResult&) {
+                                      CHECK(left);
+                                      told = error;
+                                  }));
         io.poll();
         CHECK_FALSE(left);
         signal.emit(asio::cancellation_type::partial);
@@ -280,7 +291,8 @@ TEST_CASE("a coroutine is cancelled at its timeout, and has left its frame befor
     }
     SECTION("the context goes") {
         std::optional<asio::io_context> other{std::in_place};
-        FunctionProbe{*other, hang}.async_probe(1h, [](std::error_code, const ProbeResult&) { FAIL("told"); });
+        FunctionProbe{*other, hang}.async_probe(
+            1h, [](std::error_code, const ProbeResult&) { FAIL("told"); });
         other->poll();
         other.reset();
         CHECK(left);
@@ -318,9 +330,10 @@ TEST_CASE("whoever cancels a coroutine gets no answer of it, whatever it makes o
                         }};
     asio::cancellation_signal signal;
     std::optional<Answer> answer;
-    probe.async_probe(1h, asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error, ProbeResult result) {
-                          answer.emplace(error, std::move(result));
-                      }));
+    probe.async_probe(1h, asio::bind_cancellation_slot(
+                              signal.slot(), [&](std::error_code error, ProbeResult result) {
+                                  answer.emplace(error, std::move(result));
+                              }));
     io.poll();
     signal.emit(asio::cancellation_type::terminal);
     CHECK_FALSE(answer);
@@ -342,12 +355,13 @@ TEST_CASE("a coroutine that leaves in the same turn as it is cancelled has made 
                         }};
     int blocks = 0, when_told = -1;
     std::optional<Answer> answer;
-    probe.async_probe(1h, asio::bind_allocator(CountingAllocator<void>{blocks},
-                                               asio::bind_cancellation_slot(
-                                                   signal.slot(), [&](std::error_code error, ProbeResult result) {
-                                                       when_told = blocks;
-                                                       answer.emplace(error, std::move(result));
-                                                   })));
+    probe.async_probe(
+        1h, asio::bind_allocator(CountingAllocator<void>{blocks},
+                                 asio::bind_cancellation_slot(
+                                     signal.slot(), [&](std::error_code error, ProbeResult result) {
+                                         when_told = blocks;
+                                         answer.emplace(error, std::move(result));
+                                     })));
     io.run();
     REQUIRE(answer);
     CHECK_FALSE(answer->error);
@@ -357,19 +371,20 @@ TEST_CASE("a coroutine that leaves in the same turn as it is cancelled has made 
 
 TEST_CASE("at its timeout a coroutine may still tell another failure") {
     asio::io_context io;
-    const ProbeResult result = look(io,
-                                    FunctionProbe{io,
-                                                  []() -> asio::awaitable<bool> {
-                                                      asio::steady_timer timer{co_await asio::this_coro::executor, 1h};
-                                                      try {
-                                                          co_await timer.async_wait(asio::use_awaitable);
-                                                      } catch (const std::system_error&) {
-                                                          throw std::runtime_error{"stuck on shard 3"};
-                                                      }
-                                                      co_return true;
-                                                  }},
-                                    5ms)
-                                   .result;
+    const ProbeResult result =
+        look(io,
+             FunctionProbe{io,
+                           []() -> asio::awaitable<bool> {
+                               asio::steady_timer timer{co_await asio::this_coro::executor, 1h};
+                               try {
+                                   co_await timer.async_wait(asio::use_awaitable);
+                               } catch (const std::system_error&) {
+                                   throw std::runtime_error{"stuck on shard 3"};
+                               }
+                               co_return true;
+                           }},
+             5ms)
+            .result;
     CHECK(result.outcome == Outcome::failure);
     CHECK(result.message() == "stuck on shard 3");
 }
@@ -390,8 +405,9 @@ TEST_CASE("what a coroutine throws is mapped as a function's, before its first s
     CHECK(code_of(42) == Errc::probe_threw);
     CHECK_FALSE(code_of(std::runtime_error{"no"}));
     // Not a coroutine itself, but what makes one.
-    const Answer made =
-        look(io, FunctionProbe{io, [](Duration) -> asio::awaitable<bool> { throw std::runtime_error{"not today"}; }});
+    const Answer made = look(io, FunctionProbe{io, [](Duration) -> asio::awaitable<bool> {
+                                                   throw std::runtime_error{"not today"};
+                                               }});
     CHECK_FALSE(made.error);
     CHECK(made.result.output == "not today");
 }
@@ -410,13 +426,15 @@ TEST_CASE("coroutines, their timeouts and cancellations on a strand of several t
             });
         auto signal = std::make_shared<asio::cancellation_signal>();
         asio::post(strand, [&answers, strand, probe, signal, i] {
-            probe->async_probe(i % 2 == 0 ? 1ms : 1h,
-                               asio::bind_executor(
-                                   strand, asio::bind_cancellation_slot(
-                                               signal->slot(), [&answers, signal](std::error_code, const ProbeResult&) {
-                                                   ++answers;
-                                               })));
-            if (i % 3 == 0) asio::post(strand, [signal] { signal->emit(asio::cancellation_type::terminal); });
+            probe->async_probe(
+                i % 2 == 0 ? 1ms : 1h,
+                asio::bind_executor(
+                    strand,
+                    asio::bind_cancellation_slot(
+                        signal->slot(),
+                        [&answers, signal](std::error_code, const ProbeResult&) { ++answers; })));
+            if (i % 3 == 0)
+                asio::post(strand, [signal] { signal->emit(asio::cancellation_type::terminal); });
         });
     }
     pool.join();

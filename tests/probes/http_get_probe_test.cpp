@@ -39,8 +39,8 @@
 #include <probekit/probes/probe.hpp>
 #include <probekit/version.hpp>
 
-#include "look.hpp"
 #include "loopback.hpp"
+#include "probe_once.hpp"
 
 using namespace probekit;
 using namespace std::chrono_literals;
@@ -50,8 +50,8 @@ static_assert(Probe<HttpGetProbe>);
 namespace {
 
 std::string response(int status, const std::string& body, const std::string& more = {}) {
-    return "HTTP/1.1 " + std::to_string(status) + " Any\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
-           more + "\r\n" + body;
+    return "HTTP/1.1 " + std::to_string(status) +
+           " Any\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + more + "\r\n" + body;
 }
 
 } // namespace
@@ -68,7 +68,8 @@ TEST_CASE("statuses from 200 to 399 pass, others fail") {
                                                                  {503, Outcome::failure}}));
     asio::io_context io;
     LoopbackServer server{io, response(status, status == 204 || status == 304 ? "" : "some body")};
-    HttpGetProbe probe{io, {.port = server.port(), .path = "/healthz?deep=1", .headers = {{"X-Who", "test"}}}};
+    HttpGetProbe probe{
+        io, {.port = server.port(), .path = "/healthz?deep=1", .headers = {{"X-Who", "test"}}}};
     const auto [error, result] = look(io, probe);
     CHECK_FALSE(error);
     CHECK(result.outcome == outcome);
@@ -78,9 +79,10 @@ TEST_CASE("statuses from 200 to 399 pass, others fail") {
         CHECK(result.cause == Errc::http_status);
         CHECK(result.message() == "HTTP probe failed with statuscode: " + std::to_string(status));
     }
-    CHECK(server.request == "GET /healthz?deep=1 HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(server.port()) +
-                                "\r\nUser-Agent: probekit/" PROBEKIT_VERSION
-                                "\r\nAccept: */*\r\nX-Who: test\r\nConnection: close\r\n\r\n");
+    CHECK(server.request ==
+          "GET /healthz?deep=1 HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(server.port()) +
+              "\r\nUser-Agent: probekit/" PROBEKIT_VERSION
+              "\r\nAccept: */*\r\nX-Who: test\r\nConnection: close\r\n\r\n");
 }
 
 TEST_CASE("the body is kept if it is asked for, up to the limit") {
@@ -119,7 +121,8 @@ TEST_CASE("the verdict does not wait for the close, and a server that closes see
     }
 }
 
-TEST_CASE("no socket stays behind in TIME_WAIT, and only a server that does not close sees resets") {
+TEST_CASE(
+    "no socket stays behind in TIME_WAIT, and only a server that does not close sees resets") {
     asio::io_context io;
     constexpr int looks = 20;
     const auto [closes, hangs_up, sees_resets] = GENERATE(table<bool, bool, bool>({
@@ -145,7 +148,8 @@ TEST_CASE("redirects within the host are followed, others are warnings") {
     LoopbackServer target{io, response(200, "there")};
     const std::string port = std::to_string(target.port());
     SECTION("same host, another port") {
-        LoopbackServer server{io, response(302, "", "Location: http://127.0.0.1:" + port + "/x\r\n")};
+        LoopbackServer server{io,
+                              response(302, "", "Location: http://127.0.0.1:" + port + "/x\r\n")};
         HttpGetProbe probe{io, {.port = server.port()}, {.keep_output = true}};
         const ProbeResult result = look(io, probe).result;
         CHECK(result.outcome == Outcome::success);
@@ -153,7 +157,8 @@ TEST_CASE("redirects within the host are followed, others are warnings") {
         CHECK(target.request.starts_with("GET /x HTTP/1.1\r\n"));
     }
     SECTION("another host") {
-        LoopbackServer server{io, response(302, "gone", "Location: http://127.0.0.2:" + port + "/x\r\n")};
+        LoopbackServer server{
+            io, response(302, "gone", "Location: http://127.0.0.2:" + port + "/x\r\n")};
         HttpGetProbe probe{io, {.port = server.port()}};
         const ProbeResult result = look(io, probe).result;
         CHECK(result.outcome == Outcome::warning);
@@ -161,7 +166,8 @@ TEST_CASE("redirects within the host are followed, others are warnings") {
         CHECK(target.connections == 0);
     }
     SECTION("none at all, if so asked") {
-        LoopbackServer server{io, response(302, "", "Location: http://127.0.0.1:" + port + "/x\r\n")};
+        LoopbackServer server{io,
+                              response(302, "", "Location: http://127.0.0.1:" + port + "/x\r\n")};
         HttpGetProbe probe{io, {.port = server.port()}, {.redirects = Redirects::none}};
         CHECK(look(io, probe).result.outcome == Outcome::warning);
         CHECK(target.connections == 0);
@@ -185,9 +191,10 @@ TEST_CASE("what is not HTTP, or not there, fails in the kubelet's words") {
         CHECK_FALSE(error);
         CHECK(result.outcome == Outcome::failure);
         CHECK(result.cause == Errc::malformed_response);
-        CHECK(result.message() == "Get \"http://127.0.0.1:" + std::to_string(server.port()) +
-                                      "/\": net/http: HTTP/1.x transport connection broken: malformed HTTP response "
-                                      "\"SSH-2.0-OpenSSH_9.2\"");
+        CHECK(result.message() ==
+              "Get \"http://127.0.0.1:" + std::to_string(server.port()) +
+                  "/\": net/http: HTTP/1.x transport connection broken: malformed HTTP response "
+                  "\"SSH-2.0-OpenSSH_9.2\"");
     }
     SECTION("refused") {
         const ClosedPort closed{io};
@@ -214,7 +221,8 @@ TEST_CASE("timeouts in every phase") {
         const auto [error, result] = look(io, probe, 50ms);
         CHECK_FALSE(error);
         CHECK(result.cause == Errc::timed_out);
-        CHECK(result.message().ends_with("context deadline exceeded (Client.Timeout exceeded while awaiting headers)"));
+        CHECK(result.message().ends_with(
+            "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"));
     }
     SECTION("waiting for the answer") {
         LoopbackServer server{io};
@@ -230,8 +238,8 @@ TEST_CASE("timeouts in every phase") {
         HttpGetProbe probe{io, {.port = server.port()}};
         const auto [error, result] = look(io, probe, 250ms);
         CHECK(error == Errc::incomplete_body);
-        CHECK(result.message() ==
-              "context deadline exceeded (Client.Timeout or context cancellation while reading body)");
+        CHECK(result.message() == "context deadline exceeded (Client.Timeout or context "
+                                  "cancellation while reading body)");
     }
 }
 
@@ -242,9 +250,10 @@ TEST_CASE("a look can be cancelled while it waits for an answer") {
     asio::cancellation_signal signal;
     std::optional<Answer> answer;
     server.asked = [&] { signal.emit(asio::cancellation_type::terminal); };
-    probe.async_probe(1min, asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error, ProbeResult result) {
-                          answer.emplace(error, std::move(result));
-                      }));
+    probe.async_probe(1min, asio::bind_cancellation_slot(
+                                signal.slot(), [&](std::error_code error, ProbeResult result) {
+                                    answer.emplace(error, std::move(result));
+                                }));
     while (!answer) io.run_one_for(20s);
     CHECK(answer->error == asio::error::operation_aborted);
     CHECK(answer->result.outcome == Outcome::unknown);
@@ -253,9 +262,10 @@ TEST_CASE("a look can be cancelled while it waits for an answer") {
 TEST_CASE("settings that would be sent are checked") {
     asio::io_context io;
     try {
-        HttpGetProbe probe{io,
-                           {.scheme = HttpScheme::https, .headers = {{"X A", "1"}, {"Good", "a\r\nEvil: 1"}}},
-                           {.max_requests = 0, .user_agent = "a\nb"}};
+        HttpGetProbe probe{
+            io,
+            {.scheme = HttpScheme::https, .headers = {{"X A", "1"}, {"Good", "a\r\nEvil: 1"}}},
+            {.max_requests = 0, .user_agent = "a\nb"}};
         FAIL("accepted");
     } catch (const ConfigException& exception) {
         std::string fields;
@@ -268,18 +278,21 @@ TEST_CASE("an answer may have to be more than its status") {
     asio::io_context io;
     LoopbackServer server{io, response(200, R"({"status": "starting"})", "X-Version: 7\r\n")};
     const auto ask = [&](std::vector<http::Expectation> expect) {
-        HttpGetProbe probe{io, {.port = server.port()}, {.body_limit = 0, .expect = std::move(expect)}};
+        HttpGetProbe probe{
+            io, {.port = server.port()}, {.body_limit = 0, .expect = std::move(expect)}};
         const auto [error, result] = look(io, probe);
         CHECK_FALSE(error);
         CHECK((result.outcome == Outcome::failure) == (result.cause == Errc::unexpected_response));
         return result.message();
     };
-    CHECK(ask({http::status_in({200}), http::header("x-version").equals("7"), http::latency_at_most(60s)}) == "");
+    CHECK(ask({http::status_in({200}), http::header("x-version").equals("7"),
+               http::latency_at_most(60s)}) == "");
     CHECK(ask({http::header("X-Version").equals("8")}) ==
           R"(HTTP probe failed: expected header X-Version to equal "8", got "7")");
     CHECK(ask({http::body(http::whole_body).contains("up")}) ==
           R"(HTTP probe failed: expected body to contain "up", got "{\"status\": \"starting\"}")");
-    CHECK(ask({http::latency_at_most(1ns)}).starts_with("HTTP probe failed: expected latency at most 1ns, got "));
+    CHECK(ask({http::latency_at_most(1ns)})
+              .starts_with("HTTP probe failed: expected latency at most 1ns, got "));
 }
 
 TEST_CASE("a matcher that throws makes the look an error, which names what was thrown") {
@@ -296,13 +309,14 @@ TEST_CASE("a matcher that throws makes the look an error, which names what was t
     const int kind = GENERATE(0, 1, 2, 3);
     asio::io_context io;
     LoopbackServer server{io, response(200, "body")};
-    HttpGetProbe probe{
-        io,
-        {.port = server.port()},
-        {.expect = {http::body().satisfies(http::matching("to be well", std::make_shared<const Throwing>(kind)))}}};
+    HttpGetProbe probe{io,
+                       {.port = server.port()},
+                       {.expect = {http::body().satisfies(http::matching(
+                            "to be well", std::make_shared<const Throwing>(kind)))}}};
     const auto [error, result] = look(io, probe);
-    const std::error_code expected[] = {std::make_error_code(std::errc::io_error), Errc::probe_threw,
-                                        std::make_error_code(std::errc::not_enough_memory), Errc::probe_threw};
+    const std::error_code expected[] = {
+        std::make_error_code(std::errc::io_error), Errc::probe_threw,
+        std::make_error_code(std::errc::not_enough_memory), Errc::probe_threw};
     CHECK(error == expected[kind]);
     CHECK(result.outcome == Outcome::unknown);
     if (kind == 1) CHECK(result.message() == "no such part");
@@ -311,8 +325,10 @@ TEST_CASE("a matcher that throws makes the look an error, which names what was t
 
 TEST_CASE("a length that is only announced takes no memory") {
     asio::io_context io;
-    LoopbackServer server{io, "HTTP/1.1 503 Busy\r\nContent-Length: 999999999999999999\r\n\r\nshort"};
-    HttpGetProbe probe{io, {.port = server.port()}, {.body_limit = std::numeric_limits<std::size_t>::max()}};
+    LoopbackServer server{io,
+                          "HTTP/1.1 503 Busy\r\nContent-Length: 999999999999999999\r\n\r\nshort"};
+    HttpGetProbe probe{
+        io, {.port = server.port()}, {.body_limit = std::numeric_limits<std::size_t>::max()}};
     const auto [error, result] = look(io, probe);
     CHECK(error == Errc::incomplete_body);
     CHECK(result.output == "short");
@@ -322,7 +338,8 @@ TEST_CASE("a length that is only announced takes no memory") {
 TEST_CASE("mistakes in expectations are mistakes in the settings") {
     asio::io_context io;
     try {
-        HttpGetProbe probe{io, {.port = 1}, {.max_requests = 0, .expect = {http::body(0).contains("x")}}};
+        HttpGetProbe probe{
+            io, {.port = 1}, {.max_requests = 0, .expect = {http::body(0).contains("x")}}};
         FAIL("taken");
     } catch (const ConfigException& exception) {
         REQUIRE(exception.errors().size() == 2);
@@ -336,8 +353,8 @@ TEST_CASE("a cancelled look leaves no descriptor behind, wherever it was") {
     LoopbackServer slow{io, "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nshort"};
     slow.closes = false;
     const bool connecting = GENERATE(true, false);
-    const auto type =
-        GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
+    const auto type = GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial,
+                               asio::cancellation_type::total);
     const auto open_descriptors = [] {
         return std::distance(std::filesystem::directory_iterator{"/proc/self/fd"}, {});
     };
@@ -345,8 +362,9 @@ TEST_CASE("a cancelled look leaves no descriptor behind, wherever it was") {
     HttpGetProbe probe{io, {.port = connecting ? full.port() : slow.port()}};
     asio::cancellation_signal signal;
     std::optional<std::error_code> told;
-    probe.async_probe(1min, asio::bind_cancellation_slot(
-                                signal.slot(), [&](std::error_code error, const ProbeResult&) { told = error; }));
+    probe.async_probe(
+        1min, asio::bind_cancellation_slot(
+                  signal.slot(), [&](std::error_code error, const ProbeResult&) { told = error; }));
     while (!connecting && slow.connections == 0) io.run_one_for(20s);
     io.poll();
     REQUIRE_FALSE(told);
@@ -375,7 +393,9 @@ TEST_CASE("a look outlives its probe, and looks may overlap") {
     int passed = 0;
     {
         HttpGetProbe probe{io, {.port = server.port()}};
-        const auto count = [&](std::error_code, const ProbeResult& result) { passed += result.passed() ? 1 : 0; };
+        const auto count = [&](std::error_code, const ProbeResult& result) {
+            passed += result.passed() ? 1 : 0;
+        };
         probe.async_probe(1min, count);
         HttpGetProbe moved{std::move(probe)};
         moved.async_probe(1min, count);
@@ -427,7 +447,8 @@ TEST_CASE("an address is told as the system writes it") {
     const std::string number = std::to_string(closed.number());
     HttpGetProbe probe{io, {.host = "0:0:0:0:0:0:0:1", .port = closed.number()}};
     CHECK(look(io, probe).result.message() == "Get \"http://[0:0:0:0:0:0:0:1]:" + number +
-                                                  "/\": dial tcp [::1]:" + number + ": connect: connection refused");
+                                                  "/\": dial tcp [::1]:" + number +
+                                                  ": connect: connection refused");
 }
 
 TEST_CASE("what cannot even be asked is an error") {
@@ -453,7 +474,8 @@ TEST_CASE("without descriptors it could not ask") {
     REQUIRE(::setrlimit(RLIMIT_NOFILE, &saved) == 0);
     CHECK(error == std::errc::too_many_files_open);
     CHECK(result.outcome == Outcome::unknown);
-    CHECK(result.message() == "Get \"http://" + at + "/\": dial tcp " + at + ": socket: too many open files");
+    CHECK(result.message() ==
+          "Get \"http://" + at + "/\": dial tcp " + at + ": socket: too many open files");
 }
 
 TEST_CASE("a redirect to https is a failure without the tls room") {
@@ -469,7 +491,8 @@ TEST_CASE("a redirect to https is a failure without the tls room") {
 TEST_CASE("the connection comes from the address that was asked for") {
     asio::io_context io;
     asio::ip::tcp::acceptor acceptor{io, {asio::ip::make_address("127.0.0.1"), 0}};
-    HttpGetProbe probe{io, {.port = acceptor.local_endpoint().port()}, {.source_address = "127.0.0.3"}};
+    HttpGetProbe probe{
+        io, {.port = acceptor.local_endpoint().port()}, {.source_address = "127.0.0.3"}};
     std::string from;
     acceptor.async_accept([&](std::error_code error, asio::ip::tcp::socket peer) {
         if (!error) from = peer.remote_endpoint().address().to_string();

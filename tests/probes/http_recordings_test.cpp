@@ -23,8 +23,8 @@
 #include "../vectors/script_server.hpp"
 #include "loopback.hpp"
 
-// The recordings of the kubelet's HTTP prober once more, over real sockets: a server follows the script, HttpGetProbe
-// asks it. Many at once, so that it takes no longer than the longest.
+// The recordings of the kubelet's HTTP prober once more, over real sockets: a server follows the
+// script, HttpGetProbe asks it. Many at once, so that it takes no longer than the longest.
 namespace {
 
 using namespace probekit;
@@ -36,15 +36,18 @@ tcp::acceptor listen_on(asio::io_context& io, const std::string& address) {
     return tcp::acceptor{io, tcp::endpoint{asio::ip::make_address(address), 0}};
 }
 
-std::string port_text(const tcp::acceptor& acceptor) { return std::to_string(acceptor.local_endpoint().port()); }
+std::string port_text(const tcp::acceptor& acceptor) {
+    return std::to_string(acceptor.local_endpoint().port());
+}
 
 /// One case: its server, its probe, what was seen.
 class Replay : public std::enable_shared_from_this<Replay> {
 public:
     Replay(asio::io_context& io, const json& recorded) : io_(io), recorded_(recorded) {
         const json& request = recorded.at("request");
-        const std::string host =
-            request.at("host").get<std::string>().empty() ? request.at("pod_ip") : request.at("host");
+        const std::string host = request.at("host").get<std::string>().empty()
+                                     ? request.at("pod_ip")
+                                     : request.at("host");
         std::error_code no_literal;
         static_cast<void>(asio::ip::make_address(host, no_literal));
         acceptors_.push_back(listen_on(io, no_literal ? "127.0.0.1" : host));
@@ -68,11 +71,13 @@ public:
         }
         // What does not end by its timeout must not, however slow the machine.
         const auto timeout =
-            times_out() ? std::chrono::milliseconds{recorded_.at("request").at("timeout_ms")} : 60'000ms;
+            times_out() ? std::chrono::milliseconds{recorded_.at("request").at("timeout_ms")}
+                        : 60'000ms;
         HttpGetProbe probe{io_, action, {.keep_output = true, .user_agent = "kube-probe/1.35"}};
-        probe.async_probe(timeout, [self = shared_from_this()](std::error_code error, const ProbeResult& result) {
-            self->answered(error, result);
-        });
+        probe.async_probe(
+            timeout, [self = shared_from_this()](std::error_code error, const ProbeResult& result) {
+                self->answered(error, result);
+            });
     }
 
     [[nodiscard]] std::string name() const { return recorded_.at("name"); }
@@ -97,17 +102,19 @@ private:
     };
 
     void accept(tcp::acceptor& acceptor) {
-        acceptor.async_accept([self = shared_from_this(), &acceptor](std::error_code error, tcp::socket socket) {
+        acceptor.async_accept([self = shared_from_this(), &acceptor](std::error_code error,
+                                                                     tcp::socket socket) {
             if (error) return;
             self->connections_.push_back(std::make_shared<Connection>(std::move(socket)));
-            asio::co_spawn(self->io_, follow(self, self->connections_.back(), self->connections_.size() - 1),
+            asio::co_spawn(self->io_,
+                           follow(self, self->connections_.back(), self->connections_.size() - 1),
                            asio::detached);
             self->accept(acceptor);
         });
     }
 
-    static asio::awaitable<void> follow(std::shared_ptr<Replay> self, std::shared_ptr<Connection> connection,
-                                        std::size_t index) {
+    static asio::awaitable<void> follow(std::shared_ptr<Replay> self,
+                                        std::shared_ptr<Connection> connection, std::size_t index) {
         const json& scripts = self->recorded_.at("server").at("conns");
         const json& script = scripts.at(std::min(index, scripts.size() - 1));
         std::string request;
@@ -141,7 +148,8 @@ TEST_CASE("over sockets, too, HttpGetProbe does what the kubelet was recorded do
     std::vector<std::shared_ptr<Replay>> replays;
     for (const json& recorded : document.at("cases")) {
         if (recorded.at("request").at("scheme") == "HTTPS") continue; // the tls room's
-        if (recorded.at("name") == "redir-no-port") continue;         // asks port 80 of this machine, whatever is there
+        if (recorded.at("name") == "redir-no-port")
+            continue; // asks port 80 of this machine, whatever is there
         replays.push_back(std::make_shared<Replay>(io, recorded));
     }
     // Those that are about time have the machine for themselves.

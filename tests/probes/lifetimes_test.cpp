@@ -1,7 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 //
-// Every kind of look is called off at each of its steps in turn, by each of the ways there are: nothing of it may be left,
-// and nobody may hear of it twice.
+// Every kind of look is called off at each of its steps in turn, by each of the ways there are:
+// nothing of it may be left, and nobody may hear of it twice.
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -42,7 +42,7 @@
 #include <probekit/probes/http_get_probe.hpp>
 #include <probekit/probes/tcp_probe.hpp>
 
-#include "../system/process_tools.hpp"
+#include "../process/process_tools.hpp"
 
 namespace {
 
@@ -50,11 +50,12 @@ using namespace probekit;
 using namespace probekit::tests;
 using namespace std::chrono_literals;
 
-/// A server on a thread of its own, so that all steps of the test's loop are the look's. First a redirect, then an answer
-/// in two parts.
+/// A server on a thread of its own, so that all steps of the test's loop are the look's. First a
+/// redirect, then an answer in two parts.
 class Server {
 public:
-    Server() : acceptor_(io_, {asio::ip::address_v4::loopback(), 0}), thread_([this] { serve(); }) {}
+    Server()
+        : acceptor_(io_, {asio::ip::address_v4::loopback(), 0}), thread_([this] { serve(); }) {}
     ~Server() {
         io_.stop();
         thread_.join();
@@ -76,11 +77,14 @@ private:
                     if (failed) return;
                     std::error_code ignored;
                     const bool first = connection->request.starts_with("GET /first ");
-                    asio::write(connection->socket,
-                                asio::buffer(first ? std::string{"HTTP/1.1 302 Found\r\nLocation: /then\r\n\r\n"}
-                                                   : std::string{"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nin"}),
-                                ignored);
-                    if (!first) asio::write(connection->socket, asio::buffer(std::string{" 2"}), ignored);
+                    asio::write(
+                        connection->socket,
+                        asio::buffer(
+                            first ? std::string{"HTTP/1.1 302 Found\r\nLocation: /then\r\n\r\n"}
+                                  : std::string{"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nin"}),
+                        ignored);
+                    if (!first)
+                        asio::write(connection->socket, asio::buffer(std::string{" 2"}), ignored);
                 });
             accept();
         });
@@ -102,8 +106,10 @@ std::size_t open_descriptors(std::uint16_t server_port) {
     for (const auto& entry : std::filesystem::directory_iterator{"/proc/self/fd"}) {
         sockaddr_in own{};
         socklen_t size = sizeof own;
-        const int failed = ::getsockname(std::stoi(entry.path().filename()), reinterpret_cast<sockaddr*>(&own), &size);
-        if (failed && errno == EBADF) continue; // closed since it was listed: only the server does that meanwhile
+        const int failed = ::getsockname(std::stoi(entry.path().filename()),
+                                         reinterpret_cast<sockaddr*>(&own), &size);
+        if (failed && errno == EBADF)
+            continue; // closed since it was listed: only the server does that meanwhile
         if (own.sin_family != AF_INET || ntohs(own.sin_port) != server_port) ++count;
     }
     return count;
@@ -128,17 +134,19 @@ struct Ending {
 template <class MakeProbe>
 void end_at_each_step(MakeProbe make_probe, std::uint16_t server_port = 0) {
     constexpr Duration timeout = 20s;
-    const End how = GENERATE(End::cancel, End::cancel_from_a_post, End::destroy_probe, End::destroy_context);
+    const End how =
+        GENERATE(End::cancel, End::cancel_from_a_post, End::destroy_probe, End::destroy_context);
     const Told token = GENERATE(Told::by_callback, Told::by_coroutine);
     const bool on_strand = GENERATE(false, true);
     const std::size_t before = open_descriptors(server_port);
     bool was_running = true;
     for (int step = 0; was_running && step != 1000; ++step) {
-        INFO("step " << step << ", end " << static_cast<int>(how) << ", token " << static_cast<int>(token)
-                     << ", on a strand " << on_strand);
+        INFO("step " << step << ", end " << static_cast<int>(how) << ", token "
+                     << static_cast<int>(token) << ", on a strand " << on_strand);
         const auto ending = std::make_shared<Ending>();
         {
-            asio::cancellation_signal cancel; // may go before the context or after, it makes no difference
+            asio::cancellation_signal
+                cancel; // may go before the context or after, it makes no difference
             auto io = std::make_unique<asio::io_context>(1);
             asio::any_io_executor executor = io->get_executor();
             if (on_strand) executor = asio::make_strand(*io);
@@ -161,7 +169,8 @@ void end_at_each_step(MakeProbe make_probe, std::uint16_t server_port = 0) {
                     } catch (const std::system_error& why) { error = why.code(); }
                     tell(error, std::move(result));
                 };
-                asio::co_spawn(executor, look(*probe, timeout), asio::bind_cancellation_slot(cancel.slot(), looked));
+                asio::co_spawn(executor, look(*probe, timeout),
+                               asio::bind_cancellation_slot(cancel.slot(), looked));
             }
             for (int i = 0; i != step && ending->told == 0; ++i) io->run_one_for(20s);
             was_running = ending->told == 0;
@@ -171,7 +180,8 @@ void end_at_each_step(MakeProbe make_probe, std::uint16_t server_port = 0) {
                 asio::post(executor, [&] { cancel.emit(asio::cancellation_type::total); });
                 break;
             case End::destroy_probe:
-                if (token == Told::by_callback) probe.reset(); // the coroutine may still have to ask
+                if (token == Told::by_callback)
+                    probe.reset(); // the coroutine may still have to ask
                 break;
             case End::destroy_context:
                 probe.reset();
@@ -196,7 +206,8 @@ void end_at_each_step(MakeProbe make_probe, std::uint16_t server_port = 0) {
             probe.reset();
             executor = {};
             io.reset();
-            if (how == End::destroy_context) cancel.emit(asio::cancellation_type::terminal); // nobody is there
+            if (how == End::destroy_context)
+                cancel.emit(asio::cancellation_type::terminal); // nobody is there
         }
         CHECK(ending.use_count() == 1);
         CHECK(open_descriptors(server_port) == before);
@@ -227,23 +238,27 @@ TEST_CASE("an HTTP look may end at each of its steps") {
 
 TEST_CASE("an exec look may end at each of its steps") {
     end_at_each_step([](const auto& executor) {
-        return ExecProbe{executor, {.command = {"/bin/sh", "-c", "echo one; echo two >&2; sleep 0.02"}}};
+        return ExecProbe{executor,
+                         {.command = {"/bin/sh", "-c", "echo one; echo two >&2; sleep 0.02"}}};
     });
 }
 
 TEST_CASE("a look at a function may end at each of its steps") {
     SECTION("plain") {
-        end_at_each_step([](const auto& executor) { return FunctionProbe{executor, [] { return true; }}; });
+        end_at_each_step([](const auto& executor) {
+            return FunctionProbe{executor, [] { return true; }};
+        });
     }
     SECTION("coroutine") {
         end_at_each_step([](const auto& executor) {
-            return FunctionProbe{executor, [held = std::make_shared<int>()]() -> asio::awaitable<bool> {
-                                     for (int i = 0; i != 3; ++i) {
-                                         asio::steady_timer timer{co_await asio::this_coro::executor, 1ms};
-                                         co_await timer.async_wait(asio::use_awaitable);
-                                     }
-                                     co_return held != nullptr;
-                                 }};
+            return FunctionProbe{
+                executor, [held = std::make_shared<int>()]() -> asio::awaitable<bool> {
+                    for (int i = 0; i != 3; ++i) {
+                        asio::steady_timer timer{co_await asio::this_coro::executor, 1ms};
+                        co_await timer.async_wait(asio::use_awaitable);
+                    }
+                    co_return held != nullptr;
+                }};
         });
     }
 }
@@ -259,11 +274,12 @@ TEST_CASE("a look through AnyProbe may end at each of its steps") {
     }
     SECTION("coroutine") {
         end_at_each_step([](const auto& executor) {
-            return AnyProbe{FunctionProbe{executor, []() -> asio::awaitable<bool> {
-                                              asio::steady_timer timer{co_await asio::this_coro::executor, 1ms};
-                                              co_await timer.async_wait(asio::use_awaitable);
-                                              co_return true;
-                                          }}};
+            return AnyProbe{
+                FunctionProbe{executor, []() -> asio::awaitable<bool> {
+                                  asio::steady_timer timer{co_await asio::this_coro::executor, 1ms};
+                                  co_await timer.async_wait(asio::use_awaitable);
+                                  co_return true;
+                              }}};
         });
     }
 }

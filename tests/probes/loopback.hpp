@@ -17,11 +17,12 @@
 #include <asio/ip/tcp.hpp>
 #include <asio/write.hpp>
 
-/// A server on a port that the system picks, on the test's own loop. It answers each request with the same bytes, and
-/// says how each connection ended for it.
+/// A server on a port that the system picks, on the test's own loop. It answers each request with
+/// the same bytes, and says how each connection ended for it.
 class LoopbackServer {
 public:
-    explicit LoopbackServer(asio::io_context& io, std::string answer = {}, const char* address = "127.0.0.1")
+    explicit LoopbackServer(asio::io_context& io, std::string answer = {},
+                            const char* address = "127.0.0.1")
         : acceptor_(io, {asio::ip::make_address(address), 0}), answer_(std::move(answer)) {
         accept();
     }
@@ -33,8 +34,9 @@ public:
     std::string request = {};    ///< the last one
     std::error_code ending = {}; ///< what reading gave at the end of the last connection
     int resets = 0;              ///< how many connections were reset, as far as it has seen
-    bool closes = true;          ///< after the answer, as it is asked to; else it waits for the client
-    bool hangs_up = false;       ///< when it closes it is gone; else it reads on, and sees what comes then
+    bool closes = true; ///< after the answer, as it is asked to; else it waits for the client
+    bool hangs_up =
+        false; ///< when it closes it is gone; else it reads on, and sees what comes then
     std::function<void()> asked = [] {};
 
 private:
@@ -54,18 +56,18 @@ private:
     }
 
     void read(const std::shared_ptr<Session>& session) {
-        session->socket.async_read_some(asio::buffer(session->bytes),
-                                        [this, session](std::error_code error, std::size_t size) {
-                                            if (error) return end(error);
-                                            request.assign(session->bytes, size);
-                                            asked();
-                                            std::error_code broken;
-                                            asio::write(session->socket, asio::buffer(answer_), broken);
-                                            if (closes && !answer_.empty())
-                                                session->socket.shutdown(asio::socket_base::shutdown_send, broken);
-                                            if (closes && hangs_up) return end(broken);
-                                            read(session);
-                                        });
+        session->socket.async_read_some(
+            asio::buffer(session->bytes), [this, session](std::error_code error, std::size_t size) {
+                if (error) return end(error);
+                request.assign(session->bytes, size);
+                asked();
+                std::error_code broken;
+                asio::write(session->socket, asio::buffer(answer_), broken);
+                if (closes && !answer_.empty())
+                    session->socket.shutdown(asio::socket_base::shutdown_send, broken);
+                if (closes && hangs_up) return end(broken);
+                read(session);
+            });
     }
 
     void end(std::error_code error) {
@@ -84,14 +86,16 @@ inline int in_time_wait(std::uint16_t port) {
     std::ifstream table{"/proc/net/tcp"};
     int waiting = 0;
     for (std::string line; std::getline(table, line);)
-        if (line.find(wanted) != std::string::npos && line.find(" 06 ") != std::string::npos) ++waiting;
+        if (line.find(wanted) != std::string::npos && line.find(" 06 ") != std::string::npos)
+            ++waiting;
     return waiting;
 }
 
 /// A port on which nothing listens, and nothing will while this lives.
 class ClosedPort {
 public:
-    explicit ClosedPort(asio::io_context& io) : socket_(io, {asio::ip::make_address("127.0.0.1"), 0}) {}
+    explicit ClosedPort(asio::io_context& io)
+        : socket_(io, {asio::ip::make_address("127.0.0.1"), 0}) {}
     [[nodiscard]] std::uint16_t number() const { return socket_.local_endpoint().port(); }
 
 private:

@@ -32,8 +32,8 @@
 #include <probekit/probes/http_get_probe.hpp>
 #include <probekit/probes/probe.hpp>
 
-#include "look.hpp"
 #include "loopback.hpp"
+#include "probe_once.hpp"
 
 using namespace probekit;
 using namespace std::chrono_literals;
@@ -85,8 +85,8 @@ TEST_CASE("a refusal is a failure in the kubelet's words") {
     CHECK(result.outcome == Outcome::failure);
     CHECK(result.phase == Phase::connect);
     CHECK(result.cause == std::errc::connection_refused);
-    CHECK(result.message() ==
-          "dial tcp 127.0.0.1:" + std::to_string(closed.number()) + ": connect: connection refused");
+    CHECK(result.message() == "dial tcp 127.0.0.1:" + std::to_string(closed.number()) +
+                                  ": connect: connection refused");
 }
 
 TEST_CASE("names that do not resolve, and hosts in brackets") {
@@ -106,7 +106,8 @@ TEST_CASE("names that do not resolve, and hosts in brackets") {
     CHECK(says("[::1") == "dial tcp: address [[::1]:80: unexpected '[' in address");
     CHECK(says("::1]") == "dial tcp: address [::1]]:80: missing port in address");
     CHECK(says("a[b") == "dial tcp: address a[b:80: unexpected '[' in address");
-    CHECK(says("*") == "dial tcp: lookup *: no such host"); // which getaddrinfo takes for any address
+    CHECK(says("*") ==
+          "dial tcp: lookup *: no such host"); // which getaddrinfo takes for any address
     CHECK(says("[nonexistent.invalid]") == "dial tcp: lookup nonexistent.invalid: no such host");
 }
 
@@ -138,25 +139,27 @@ TEST_CASE("a connection that does not come about in time is a failure") {
     CHECK(result.cause == Errc::timed_out);
     CHECK(result.cause == std::errc::timed_out);
     CHECK(result.elapsed() >= 50ms);
-    CHECK(result.message() == "dial tcp 127.0.0.1:" + std::to_string(full.port()) + ": i/o timeout");
+    CHECK(result.message() ==
+          "dial tcp 127.0.0.1:" + std::to_string(full.port()) + ": i/o timeout");
 }
 
 TEST_CASE("a cancelled look leaves nothing behind") {
     asio::io_context io;
     const FullBacklog full{io};
-    const auto type =
-        GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
+    const auto type = GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial,
+                               asio::cancellation_type::total);
     const bool at_once = GENERATE(true, false);
     const std::size_t before = open_descriptors();
     asio::cancellation_signal signal;
     std::optional<Answer> answer;
     {
         TcpProbe probe{io, {.port = full.port()}}; // may go as soon as it has been asked
-        probe.async_probe(1min,
-                          asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error, ProbeResult result) {
-                              answer.emplace(error, std::move(result));
-                              CHECK(open_descriptors() <= before + 2); // the loop's own: epoll, eventfd, timerfd
-                          }));
+        probe.async_probe(
+            1min, asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error,
+                                                                  ProbeResult result) {
+                answer.emplace(error, std::move(result));
+                CHECK(open_descriptors() <= before + 2); // the loop's own: epoll, eventfd, timerfd
+            }));
     }
     if (!at_once) io.poll();
     signal.emit(type);
@@ -175,9 +178,10 @@ TEST_CASE("the context may go with a look pending") {
         asio::cancellation_signal signal;
         const FullBacklog full{*io};
         TcpProbe probe{*io, {.port = full.port()}};
-        probe.async_probe(1min, asio::bind_cancellation_slot(signal.slot(), [](std::error_code, const ProbeResult&) {
-                              FAIL("told, though its context has gone");
-                          }));
+        probe.async_probe(1min, asio::bind_cancellation_slot(
+                                    signal.slot(), [](std::error_code, const ProbeResult&) {
+                                        FAIL("told, though its context has gone");
+                                    }));
         io->poll();
     }
     io.reset();
@@ -189,13 +193,16 @@ TEST_CASE("looks may overlap, and each handler has its own executor and allocato
     LoopbackServer server{io};
     TcpProbe probe{io, {.port = server.port()}};
     int told = 0;
-    for (int i = 0; i != 5; ++i) probe.async_probe(5s, [&](std::error_code, const ProbeResult&) { ++told; });
+    for (int i = 0; i != 5; ++i)
+        probe.async_probe(5s, [&](std::error_code, const ProbeResult&) { ++told; });
     bool elsewhere = false;
     detail::BlockPool pool;
     probe.async_probe(
         5s, asio::bind_executor(other.get_executor(),
                                 asio::bind_allocator(detail::PoolAllocator<void>{pool},
-                                                     [&](std::error_code, const ProbeResult&) { elsewhere = true; })));
+                                                     [&](std::error_code, const ProbeResult&) {
+                                                         elsewhere = true;
+                                                     })));
     while (told != 5) io.run_one_for(20s);
     io.poll();
     CHECK_FALSE(elsewhere);
@@ -209,8 +216,8 @@ TEST_CASE("on a strand, on a pool, with a future") {
     const ClosedPort closed{io};
     TcpProbe on_pool{pool, {.port = closed.number()}};
     CHECK(on_pool.async_probe(5s, asio::use_future).get().outcome == Outcome::failure);
-    BasicTcpProbe<asio::strand<asio::thread_pool::executor_type>> on_strand{asio::make_strand(pool),
-                                                                            {.port = closed.number()}};
+    BasicTcpProbe<asio::strand<asio::thread_pool::executor_type>> on_strand{
+        asio::make_strand(pool), {.port = closed.number()}};
     CHECK(on_strand.async_probe(5s, asio::use_future).get().outcome == Outcome::failure);
 }
 
@@ -239,16 +246,21 @@ TEST_CASE("a source address, and one that is not ours") {
     CHECK(look(io, from).result.passed());
     TcpProbe foreign{io, {.port = server.port()}, {.source_address = "192.0.2.1"}};
     CHECK(look(io, foreign).error == std::errc::address_not_available);
-    for (const auto& [host, source] : {std::pair{"", "::1"}, {"127.0.0.1", "::1"}, {"::1", "127.0.0.1"}}) {
+    for (const auto& [host, source] :
+         {std::pair{"", "::1"}, {"127.0.0.1", "::1"}, {"::1", "127.0.0.1"}}) {
         const ConfigErrors wrong{{"source_address", "must be of the same family as the host"}};
-        CHECK_THROWS_MATCHES(TcpProbe(io, {.host = host, .port = 1}, {.source_address = source}), ConfigException,
-                             Catch::Matchers::Predicate<ConfigException>(
-                                 [&](const ConfigException& thrown) { return thrown.errors() == wrong; }));
-        CHECK_THROWS_MATCHES(HttpGetProbe(io, {.host = host, .port = 1}, {.source_address = source}), ConfigException,
-                             Catch::Matchers::Predicate<ConfigException>(
-                                 [&](const ConfigException& thrown) { return thrown.errors() == wrong; }));
+        CHECK_THROWS_MATCHES(
+            TcpProbe(io, {.host = host, .port = 1}, {.source_address = source}), ConfigException,
+            Catch::Matchers::Predicate<ConfigException>(
+                [&](const ConfigException& thrown) { return thrown.errors() == wrong; }));
+        CHECK_THROWS_MATCHES(
+            HttpGetProbe(io, {.host = host, .port = 1}, {.source_address = source}),
+            ConfigException,
+            Catch::Matchers::Predicate<ConfigException>(
+                [&](const ConfigException& thrown) { return thrown.errors() == wrong; }));
     }
-    TcpProbe name{io, {.host = "localhost", .port = server.port()}, {.source_address = "127.0.0.1"}};
+    TcpProbe name{
+        io, {.host = "localhost", .port = server.port()}, {.source_address = "127.0.0.1"}};
     CHECK(look(io, name).result.passed());
 }
 
@@ -299,9 +311,10 @@ TEST_CASE("mistakes are told by name") {
         TcpProbe probe{io, {.host = "a\nb"}, {.source_address = "here"}};
         FAIL("accepted");
     } catch (const ConfigException& exception) {
-        CHECK(exception.errors() == ConfigErrors{{"host", "must not contain CR, LF or NUL"},
-                                                 {"port", "must be between 1 and 65535"},
-                                                 {"source_address", "must be a literal IP address"}});
+        CHECK(exception.errors() ==
+              ConfigErrors{{"host", "must not contain CR, LF or NUL"},
+                           {"port", "must be between 1 and 65535"},
+                           {"source_address", "must be a literal IP address"}});
     }
     TcpProbe probe{io, {.host = "x", .port = 5}};
     CHECK(probe.action().host == "x");

@@ -29,8 +29,8 @@
 #include <probekit/probes/http_get_probe.hpp>
 #include <probekit/probes/tcp_probe.hpp>
 
-#include "../system/process_tools.hpp"
-#include "look.hpp"
+#include "../process/process_tools.hpp"
+#include "probe_once.hpp"
 
 using namespace probekit;
 using namespace std::chrono_literals;
@@ -52,8 +52,9 @@ struct Place {
     }
 };
 
-/// Answers each request with the same bytes, and closes. Nothing to answer: it keeps the connection. "reset": it resets it,
-/// which a Unix-domain socket does when it is closed with something unread.
+/// Answers each request with the same bytes, and closes. Nothing to answer: it keeps the
+/// connection. "reset": it resets it, which a Unix-domain socket does when it is closed with
+/// something unread.
 class LocalServer {
 public:
     LocalServer(asio::io_context& io, const std::string& socket, std::string answer = {})
@@ -78,14 +79,15 @@ private:
             const auto session = std::make_shared<Session>(std::move(socket));
             // A reset needs a byte that is not read.
             const std::size_t most = answer_ == "reset" ? 1 : sizeof session->bytes;
-            session->socket.async_read_some(asio::buffer(session->bytes, most),
-                                            [this, session](std::error_code failed, std::size_t size) {
-                                                if (failed || answer_ == "reset") return;
-                                                if (answer_.empty()) kept_ = session;
-                                                request.assign(session->bytes, size);
-                                                std::error_code ignored;
-                                                asio::write(session->socket, asio::buffer(answer_), ignored);
-                                            });
+            session->socket.async_read_some(
+                asio::buffer(session->bytes, most),
+                [this, session](std::error_code failed, std::size_t size) {
+                    if (failed || answer_ == "reset") return;
+                    if (answer_.empty()) kept_ = session;
+                    request.assign(session->bytes, size);
+                    std::error_code ignored;
+                    asio::write(session->socket, asio::buffer(answer_), ignored);
+                });
             accept();
         });
     }
@@ -135,7 +137,8 @@ TEST_CASE("host and port are what the request says, and no name is resolved") {
 TEST_CASE("redirects within the host lead to the same socket") {
     const Place place;
     asio::io_context io;
-    LocalServer server{io, place.path, "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:81/x\r\n\r\n"};
+    LocalServer server{io, place.path,
+                       "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:81/x\r\n\r\n"};
     HttpGetProbe probe{io, {}, {.max_requests = 3, .unix_socket = place.path}};
     CHECK(look(io, probe).result.cause == Errc::too_many_redirects);
     CHECK(server.connections == 3);
@@ -148,14 +151,15 @@ TEST_CASE("a Unix-domain socket where nobody listens fails in Go's words") {
     asio::io_context io;
     if (was_there) LocalServer{io, socket}; // leaves its file
     const bool is_gone = socket == place.path && !was_there;
-    const std::string text =
-        "dial unix " + socket + ": connect: " + (is_gone ? "no such file or directory" : "connection refused");
+    const std::string text = "dial unix " + socket + ": connect: " +
+                             (is_gone ? "no such file or directory" : "connection refused");
     TcpProbe tcp{io, {}, {.unix_socket = socket}};
     const auto [error, result] = look(io, tcp);
     CHECK_FALSE(error);
     CHECK(result.outcome == Outcome::failure);
     CHECK(result.phase == Phase::connect);
-    CHECK(result.cause == (is_gone ? std::errc::no_such_file_or_directory : std::errc::connection_refused));
+    CHECK(result.cause ==
+          (is_gone ? std::errc::no_such_file_or_directory : std::errc::connection_refused));
     CHECK(result.message() == text);
     HttpGetProbe http{io, {.port = 80, .path = "/x"}, {.unix_socket = socket}};
     const Answer answer = look(io, http);
@@ -176,7 +180,8 @@ TEST_CASE("a Unix-domain socket whose queue is full refuses, by the target's fau
     do { // not by Asio, some of whose versions take a full queue for success
         waiting.emplace_back(io).open();
         waiting.back().non_blocking(true);
-    } while (::connect(waiting.back().native_handle(), to.data(), static_cast<socklen_t>(to.size())) == 0);
+    } while (::connect(waiting.back().native_handle(), to.data(),
+                       static_cast<socklen_t>(to.size())) == 0);
     CHECK(errno == EAGAIN);
     TcpProbe probe{io, {}, {.unix_socket = place.path}};
     const auto [error, result] = look(io, probe);
@@ -195,7 +200,8 @@ TEST_CASE("a Unix-domain socket that is none fails") {
     CHECK(result.outcome == Outcome::failure);
     CHECK(result.cause == std::errc::connection_refused);
     TcpProbe below{io, {}, {.unix_socket = file + "/socket"}};
-    CHECK(look(io, below).result.message() == "dial unix " + file + "/socket: connect: not a directory");
+    CHECK(look(io, below).result.message() ==
+          "dial unix " + file + "/socket: connect: not a directory");
 }
 
 TEST_CASE("silence and resets on a Unix-domain socket are told as on any other") {
@@ -204,17 +210,17 @@ TEST_CASE("silence and resets on a Unix-domain socket are told as on any other")
     SECTION("silence") {
         const LocalServer server{io, place.path};
         HttpGetProbe probe{io, {.port = 80}, {.unix_socket = place.path}};
-        CHECK(
-            look(io, probe, 50ms).result.message() ==
-            "Get \"http://127.0.0.1:80/\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)");
+        CHECK(look(io, probe, 50ms).result.message() ==
+              "Get \"http://127.0.0.1:80/\": context deadline exceeded (Client.Timeout exceeded "
+              "while awaiting headers)");
     }
     SECTION("a reset") {
         const LocalServer server{io, place.path, "reset"};
         HttpGetProbe probe{io, {.port = 80}, {.unix_socket = place.path}};
         const ProbeResult result = look(io, probe).result;
         CHECK(result.cause == std::errc::connection_reset);
-        CHECK(result.message() ==
-              "Get \"http://127.0.0.1:80/\": read unix @->" + place.path + ": read: connection reset by peer");
+        CHECK(result.message() == "Get \"http://127.0.0.1:80/\": read unix @->" + place.path +
+                                      ": read: connection reset by peer");
     }
 }
 
@@ -226,8 +232,10 @@ TEST_CASE("a look at a Unix-domain socket leaves no descriptor behind") {
         return std::distance(std::filesystem::directory_iterator{"/proc/self/fd"}, {});
     };
     const auto before = open_descriptors();
-    AnyProbe tcp = make_probe(io.get_executor(), TcpSocketAction{}, {.tcp = {.unix_socket = place.path}});
-    AnyProbe http = make_probe(io.get_executor(), HttpGetAction{}, {.http = {.unix_socket = place.path}});
+    AnyProbe tcp =
+        make_probe(io.get_executor(), TcpSocketAction{}, {.tcp = {.unix_socket = place.path}});
+    AnyProbe http =
+        make_probe(io.get_executor(), HttpGetAction{}, {.http = {.unix_socket = place.path}});
     for (int i = 0; i != 10; ++i) {
         CHECK(look(io, tcp).result.passed());
         CHECK(look(io, http).result.passed());
@@ -251,18 +259,22 @@ TEST_CASE("mistakes in a Unix-domain socket are told by name") {
     CHECK(errors_of({.unix_socket = "@" + std::string(107, 'n')}).empty());
     CHECK(errors_of({.unix_socket = "@" + std::string(108, 'n')}) ==
           ConfigErrors{{"unix_socket", "must not be longer than 108 bytes"}});
-    CHECK(errors_of({.unix_socket = "@"}) == ConfigErrors{{"unix_socket", "must have a name after the @"}});
-    CHECK(errors_of({.unix_socket = std::string{"a\0b", 3}}) == ConfigErrors{{"unix_socket", "must not contain NUL"}});
+    CHECK(errors_of({.unix_socket = "@"}) ==
+          ConfigErrors{{"unix_socket", "must have a name after the @"}});
+    CHECK(errors_of({.unix_socket = std::string{"a\0b", 3}}) ==
+          ConfigErrors{{"unix_socket", "must not contain NUL"}});
     CHECK(errors_of({.source_address = "127.0.0.1", .silent = true, .unix_socket = "/x"}) ==
           ConfigErrors{{"unix_socket", "cannot be had with a source_address"},
                        {"unix_socket", "cannot be had with a silent look"}});
     CHECK(errors_of({}) == ConfigErrors{{"port", "must be between 1 and 65535"}});
     try {
-        const HttpGetProbe probe{io, {}, {.source_address = "127.0.0.1", .unix_socket = std::string(200, 'p')}};
+        const HttpGetProbe probe{
+            io, {}, {.source_address = "127.0.0.1", .unix_socket = std::string(200, 'p')}};
         FAIL("accepted");
     } catch (const ConfigException& exception) {
-        CHECK(exception.errors() == ConfigErrors{{"unix_socket", "must not be longer than 107 bytes"},
-                                                 {"unix_socket", "cannot be had with a source_address"}});
+        CHECK(exception.errors() ==
+              ConfigErrors{{"unix_socket", "must not be longer than 107 bytes"},
+                           {"unix_socket", "cannot be had with a source_address"}});
     }
 }
 

@@ -22,10 +22,10 @@ make_tree() {
     header core/a.hpp '#include <string>' 'namespace probekit::inline v0 {' '}'
     header core/detail/hidden.hpp '#include <probekit/core/a.hpp>'
     header http/b.hpp '#include <probekit/core/detail/hidden.hpp>'
-    header system/c.hpp '#include <sys/wait.h>' '#include <probekit/http/b.hpp> // why'
-    header kubernetes/d.hpp '#include <probekit/system/c.hpp>'
+    header process/c.hpp '#include <sys/wait.h>' '#include <probekit/http/b.hpp> // why'
+    header kubernetes/d.hpp '#include <probekit/process/c.hpp>'
     header probekit.hpp '#include <probekit/core/a.hpp>' '#include <probekit/http/b.hpp>' \
-        '#include <probekit/system/c.hpp>' '#include <probekit/version.hpp>'
+        '#include <probekit/process/c.hpp>' '#include <probekit/version.hpp>'
     mkdir -p "$root/docs" "$root/tests/core" "$root/tests/data"
     printf '%s\n' '| | fact | proof |' '| A1 | so | `tests/core/a_test.cpp`: "it is so"; `tests/data/a.json`: one, two-2 |' \
         >"$root/docs/kubelet.md"
@@ -59,9 +59,9 @@ for check in include_rule header_list umbrella header_form kubelet_facts no_asio
 make_tree; header core/a.hpp '#include <probekit/http/b.hpp>'; refuses include_rule 'core/a.hpp: core may not include'
 make_tree; header core/a.hpp '#include <asio/buffer.hpp>'; refuses include_rule 'core may not include <asio/buffer.hpp>'
 make_tree; header http/b.hpp '# include  <unistd.h>'; refuses include_rule 'http may not include <unistd.h>'
-make_tree; header system/c.hpp '#include <nlohmann/json.hpp>'; refuses include_rule 'system may not include'
-make_tree; header system/c.hpp '#include <probekit/kubernetes/d.hpp>'; refuses include_rule 'system may not include'
-make_tree; header system/c.hpp '#include "b.hpp"'; refuses include_rule 'not in angle brackets'
+make_tree; header process/c.hpp '#include <nlohmann/json.hpp>'; refuses include_rule 'process may not include'
+make_tree; header process/c.hpp '#include <probekit/kubernetes/d.hpp>'; refuses include_rule 'process may not include'
+make_tree; header process/c.hpp '#include "b.hpp"'; refuses include_rule 'not in angle brackets'
 make_tree; header testing/e.hpp '#include <probekit/kubernetes/d.hpp>'; refuses include_rule 'testing may not include'
 make_tree; header attic/e.hpp; refuses include_rule 'no such room: attic'
 

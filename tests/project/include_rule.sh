@@ -10,10 +10,11 @@ allowed() { # the rooms a header of room $1 may include
     case $1 in
     core) echo core ;;
     http) echo core http ;;
-    system) echo core http system ;;
-    probes) echo core http system probes ;;
-    runtime | probekit.hpp) echo core http system probes runtime ;;
-    kubernetes | observe | tls | grpc | simulation | testing) echo core http system probes runtime "$1" ;;
+    async) echo core http async ;;
+    process) echo core http async process ;;
+    probes) echo core http async process probes ;;
+    runtime | probekit.hpp) echo core http async process probes runtime ;;
+    kubernetes | observe | tls | grpc | simulation | testing) echo core http async process probes runtime "$1" ;;
     version.hpp) echo ;;
     *) return 1 ;;
     esac

@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 //
-// Attempts of workers allocate nothing once they have settled: every allocation of this program is counted.
+// Attempts of workers allocate nothing once they have settled: every allocation of this program is
+// counted.
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -44,11 +45,14 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// Answers one connection after the other, on the same loop, and allocates nothing itself once it runs.
+// Answers one connection after the other, on the same loop, and allocates nothing itself once it
+// runs.
 class Server {
 public:
     explicit Server(asio::io_context& io, std::string answer)
-        : acceptor_(io, {asio::ip::make_address("127.0.0.1"), 0}), socket_(io), answer_(std::move(answer)) {
+        : acceptor_(io, {asio::ip::make_address("127.0.0.1"), 0}),
+          socket_(io),
+          answer_(std::move(answer)) {
         accept();
     }
     [[nodiscard]] std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
@@ -59,11 +63,13 @@ private:
         acceptor_.async_accept(socket_, [this](std::error_code error) {
             if (error) return;
             if (answer_.empty()) return again();
-            socket_.async_read_some(asio::buffer(request_), [this](std::error_code failed, std::size_t) {
-                std::error_code ignored;
-                if (!failed) asio::write(socket_, asio::buffer(answer_), ignored);
-                again();
-            });
+            socket_.async_read_some(asio::buffer(request_),
+                                    [this](std::error_code failed, std::size_t) {
+                                        std::error_code ignored;
+                                        if (!failed)
+                                            asio::write(socket_, asio::buffer(answer_), ignored);
+                                        again();
+                                    });
         });
     }
     void again() {
@@ -78,10 +84,11 @@ private:
     char request_[1024];
 };
 
-// Makes what is kept for the next look exist: a few blocks of each size in the pool, and the event loop's records of a few
-// descriptors. Which of them a look needs depends on how quickly its peer answers, which a busy machine decides: a command
-// that runs for over 10 ms has its pipes watched, a handshake that takes a moment is waited for. What is not given back
-// still shows, since looks are many and these are few.
+// Makes what is kept for the next look exist: a few blocks of each size in the pool, and the event
+// loop's records of a few descriptors. Which of them a look needs depends on how quickly its peer
+// answers, which a busy machine decides: a command that runs for over 10 ms has its pipes watched,
+// a handshake that takes a moment is waited for. What is not given back still shows, since looks
+// are many and these are few.
 void settle(asio::io_context& io) {
     constexpr std::size_t few = 8;
     detail::BlockPool& pool = detail::ContextState::of(io.get_executor())->pool();
@@ -104,7 +111,8 @@ void run_attempts(asio::io_context& io, Worker& worker, std::uint64_t count) {
 template <class P>
 std::size_t allocations_of(asio::io_context& io, P probe, Health expected, std::uint64_t attempts) {
     settle(io);
-    ProbeWorker worker{std::move(probe), ProbeSpec{.period = 1ms, .timeout = 10s, .failure_threshold = 1}};
+    ProbeWorker worker{std::move(probe),
+                       ProbeSpec{.period = 1ms, .timeout = 10s, .failure_threshold = 1}};
     worker.start();
     run_attempts(io, worker, 20);
     REQUIRE(worker.health() == expected);
@@ -119,8 +127,10 @@ TEST_CASE("a TCP look allocates nothing, open or refused") {
     asio::io_context io{1};
     Server server{io, {}};
     CHECK(allocations_of(io, TcpProbe{io, {.port = server.port()}}, Health::passing, 200) == 0);
-    CHECK(allocations_of(io, TcpProbe{io, {.host = "127.0.0.1", .port = 1}}, Health::failing, 200) == 0);
-    CHECK(allocations_of(io, AnyProbe{TcpProbe{io, {.port = server.port()}}}, Health::passing, 200) == 0);
+    CHECK(allocations_of(io, TcpProbe{io, {.host = "127.0.0.1", .port = 1}}, Health::failing,
+                         200) == 0);
+    CHECK(allocations_of(io, AnyProbe{TcpProbe{io, {.port = server.port()}}}, Health::passing,
+                         200) == 0);
 }
 
 TEST_CASE("our own probes stand inside AnyProbe") {
@@ -130,14 +140,16 @@ TEST_CASE("our own probes stand inside AnyProbe") {
     ExecProbe exec{io, {.command = {"true"}}};
     FunctionProbe function{io, [] { return true; }};
     const std::size_t before = allocations;
-    const AnyProbe probes[] = {std::move(tcp), std::move(http), std::move(exec), std::move(function)};
+    const AnyProbe probes[] = {std::move(tcp), std::move(http), std::move(exec),
+                               std::move(function)};
     CHECK(allocations == before);
 }
 
 TEST_CASE("an HTTP look allocates nothing, answered or refused") {
     asio::io_context io{1};
     Server server{io, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"};
-    CHECK(allocations_of(io, HttpGetProbe{io, {.port = server.port(), .path = "/healthz"}}, Health::passing, 200) == 0);
+    CHECK(allocations_of(io, HttpGetProbe{io, {.port = server.port(), .path = "/healthz"}},
+                         Health::passing, 200) == 0);
     CHECK(allocations_of(io, HttpGetProbe{io, {.port = 1}}, Health::failing, 200) == 0);
 }
 
@@ -146,7 +158,8 @@ TEST_CASE("an exec look allocates nothing if there is no output to keep") {
     CHECK(allocations_of(io, ExecProbe{io, {.command = {"/bin/true"}}}, Health::passing, 30) == 0);
     CHECK(allocations_of(io, ExecProbe{io, {.command = {"/bin/false"}}}, Health::failing, 30) == 0);
     // Long enough for its pipes to be watched.
-    CHECK(allocations_of(io, ExecProbe{io, {.command = {"/bin/sleep", "0.03"}}}, Health::passing, 5) == 0);
+    CHECK(allocations_of(io, ExecProbe{io, {.command = {"/bin/sleep", "0.03"}}}, Health::passing,
+                         5) == 0);
 }
 
 TEST_CASE("a look at a function allocates nothing") {

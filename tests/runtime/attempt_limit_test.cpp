@@ -18,7 +18,8 @@ using detail::LimitState;
 using detail::LimitWaiter;
 using detail::Ref;
 
-static_assert(std::is_nothrow_move_constructible_v<AttemptLimit> && !std::is_copy_constructible_v<AttemptLimit>);
+static_assert(std::is_nothrow_move_constructible_v<AttemptLimit> &&
+              !std::is_copy_constructible_v<AttemptLimit>);
 
 namespace {
 

@@ -1,7 +1,8 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 //
-// Everything that lives on an execution context, and the context itself, destroyed in every order and after any number of
-// its steps, and from inside every callback. (What is wrong shows under a sanitizer.)
+// Everything that lives on an execution context, and the context itself, destroyed in every order
+// and after any number of its steps, and from inside every callback. (What is wrong shows under a
+// sanitizer.)
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -22,7 +23,7 @@
 
 #include <probekit/probekit.hpp>
 
-#include "../system/process_tools.hpp"
+#include "../process/process_tools.hpp"
 
 using namespace probekit;
 using namespace std::chrono_literals;
@@ -32,7 +33,9 @@ namespace {
 ProbeSpec eager() { return {.period = 1ms, .timeout = 20s, .failure_threshold = 1}; }
 
 /// A look that never ends by itself.
-auto endless(const asio::any_io_executor& executor) { return ExecProbe{executor, {.command = {"/bin/sleep", "1000"}}}; }
+auto endless(const asio::any_io_executor& executor) {
+    return ExecProbe{executor, {.command = {"/bin/sleep", "1000"}}};
+}
 
 /// A program with one of each.
 struct Everything {
@@ -88,7 +91,8 @@ struct Everything {
 
 } // namespace
 
-TEST_CASE("context, gate, workers, group and process go in every order, after any number of steps") {
+TEST_CASE(
+    "context, gate, workers, group and process go in every order, after any number of steps") {
     const bool on_strand = GENERATE(false, true);
     int order[] = {0, 1, 2, 3, 4, 5};
     int round = 0;
@@ -105,7 +109,8 @@ TEST_CASE("context, gate, workers, group and process go in every order, after an
                 if (!all.io) told_before = told_before == 0 ? *all.told : told_before;
                 if (all.io && round % 2 == 0) all.io->poll_one();
             }
-            CHECK((told_before == 0 || *all.told == told_before)); // nobody is told anything by a context that has gone
+            CHECK((told_before == 0 ||
+                   *all.told == told_before)); // nobody is told anything by a context that has gone
         }
         CHECK(told.expired());
         CHECK(tests::has_no_children());
@@ -175,8 +180,10 @@ TEST_CASE("whoever is told may destroy whom it likes") {
     };
     Hooks hooks;
     hooks.which = GENERATE(0, 1, 2, 3, 4, 5, 6, 7);
-    using Worker = ProbeWorker<FunctionProbe<bool (*)()>, KubeletPolicy, std::reference_wrapper<Hooks>>;
-    std::optional<Worker> worker{std::in_place, FunctionProbe<bool (*)()>{executor, [] { return true; }}, eager(),
+    using Worker =
+        ProbeWorker<FunctionProbe<bool (*)()>, KubeletPolicy, std::reference_wrapper<Hooks>>;
+    std::optional<Worker> worker{std::in_place,
+                                 FunctionProbe<bool (*)()>{executor, [] { return true; }}, eager(),
                                  std::ref(hooks)};
     int destroyed = 0;
     hooks.call = [&] {

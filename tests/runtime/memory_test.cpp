@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 //
-// Lack of memory: each allocation that a thread with workers makes fails in turn, and the program goes on.
+// Lack of memory: each allocation that a thread with workers makes fails in turn, and the program
+// goes on.
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -29,7 +30,8 @@
 
 namespace {
 
-// Which of this thread's next allocations fail: from the first of these numbers on, so many. 0: none.
+// Which of this thread's next allocations fail: from the first of these numbers on, so many. 0:
+// none.
 thread_local std::size_t first_to_fail = 0;
 thread_local std::size_t failing = 0;
 thread_local std::size_t failed = 0;
@@ -80,7 +82,8 @@ struct NoMemory {
 /// A target that answers, on a thread whose memory is its own affair.
 class Target {
 public:
-    Target() : acceptor_(io_, {asio::ip::address_v4::loopback(), 0}), thread_([this] { serve(); }) {}
+    Target()
+        : acceptor_(io_, {asio::ip::address_v4::loopback(), 0}), thread_([this] { serve(); }) {}
     ~Target() {
         io_.stop();
         thread_.join();
@@ -111,7 +114,8 @@ private:
     std::thread thread_;
 };
 
-/// False: the worker has stopped looking. How often run() threw is counted. (Allocates nothing itself.)
+/// False: the worker has stopped looking. How often run() threw is counted. (Allocates nothing
+/// itself.)
 template <class Worker>
 bool run_looks(asio::io_context& io, const Worker& worker, std::uint64_t count, int& thrown) {
     const std::uint64_t wanted = worker.snapshot().attempts + count;
@@ -123,17 +127,20 @@ bool run_looks(asio::io_context& io, const Worker& worker, std::uint64_t count, 
     return true;
 }
 
-/// Lets each allocation fail that a worker's looks make, alone or with those that follow, and sees the worker through it.
-/// `make_probe` makes the probe for an executor. `asio_throws`: not from its calls, but from the event loop.
+/// Lets each allocation fail that a worker's looks make, alone or with those that follow, and sees
+/// the worker through it. `make_probe` makes the probe for an executor. `asio_throws`: not from its
+/// calls, but from the event loop.
 template <class MakeProbe>
 void fail_each_allocation(MakeProbe make_probe, bool on_strand = false, bool asio_throws = false) {
     const std::size_t together = GENERATE(std::size_t{1}, std::size_t{4});
     bool any_failed = true;
     for (std::size_t number = 1; any_failed && number != 500; ++number) {
         asio::io_context io{1};
-        const asio::any_io_executor executor =
-            on_strand ? asio::any_io_executor{asio::make_strand(io)} : asio::any_io_executor{io.get_executor()};
-        ProbeWorker worker{make_probe(executor), ProbeSpec{.period = 1ms, .timeout = 20s, .failure_threshold = 1}};
+        const asio::any_io_executor executor = on_strand
+                                                   ? asio::any_io_executor{asio::make_strand(io)}
+                                                   : asio::any_io_executor{io.get_executor()};
+        ProbeWorker worker{make_probe(executor),
+                           ProbeSpec{.period = 1ms, .timeout = 20s, .failure_threshold = 1}};
         worker.start();
         io.poll();
         int thrown = 0;
@@ -149,7 +156,8 @@ void fail_each_allocation(MakeProbe make_probe, bool on_strand = false, bool asi
         CHECK(run_looks(io, worker, 8, thrown));
         CHECK(worker.passing());
         CHECK(worker.snapshot().last_cause == std::error_code{});
-        if (worker.snapshot().last_error) CHECK(worker.snapshot().last_error == std::errc::not_enough_memory);
+        if (worker.snapshot().last_error)
+            CHECK(worker.snapshot().last_error == std::errc::not_enough_memory);
     }
     CHECK_FALSE(any_failed);
 }
@@ -164,7 +172,8 @@ TEST_CASE("without memory a TCP look could not ask, and the next one can") {
         [&](const auto& executor) {
             return TcpProbe{executor, {.host = host, .port = target.port()}};
         },
-        on_strand, host == "localhost"); // a resolver has nobody to tell that it cannot list the addresses
+        on_strand,
+        host == "localhost"); // a resolver has nobody to tell that it cannot list the addresses
 }
 
 TEST_CASE("without memory an HTTP look could not ask, and the next one can") {
@@ -182,12 +191,14 @@ TEST_CASE("without memory an exec look could not ask, and the next one can") {
     const std::string command = GENERATE("exit 0", "echo said; sleep 0.02");
     fail_each_allocation(
         [&](const auto& executor) {
-            return ExecProbe{executor, {.command = {"/bin/sh", "-c", command}}, {.keep_output = true}};
+            return ExecProbe{
+                executor, {.command = {"/bin/sh", "-c", command}}, {.keep_output = true}};
         },
         on_strand);
 }
 
-TEST_CASE("without memory a look at a function, or through AnyProbe, could not ask, and the next one can") {
+TEST_CASE("without memory a look at a function, or through AnyProbe, could not ask, and the next "
+          "one can") {
     const Target target;
     const bool on_strand = GENERATE(false, true);
     SECTION("function") {
@@ -213,21 +224,24 @@ TEST_CASE("without memory a look at a function, or through AnyProbe, could not a
     }
 }
 
-TEST_CASE("without memory to tell of it a gate opens and shuts all the same, and who stands before it hears soon") {
+TEST_CASE("without memory to tell of it a gate opens and shuts all the same, and who stands before "
+          "it hears soon") {
     const std::size_t together = GENERATE(std::size_t{1}, std::size_t{4});
     bool any_failed = true;
     for (std::size_t number = 1; any_failed && number != 500; ++number) {
         asio::io_context io{1};
         StartupGate gate{io};
-        ProbeWorker first{FunctionProbe{io, [] { return true; }}, ProbeSpec{.period = 1ms, .timeout = 20s}};
-        ProbeWorker second{FunctionProbe{io, [] { return true; }}, ProbeSpec{.period = 1ms, .timeout = 20s}};
+        ProbeWorker first{FunctionProbe{io, [] { return true; }},
+                          ProbeSpec{.period = 1ms, .timeout = 20s}};
+        ProbeWorker second{FunctionProbe{io, [] { return true; }},
+                           ProbeSpec{.period = 1ms, .timeout = 20s}};
         first.start(gate);
         second.start(gate);
         io.poll();
         {
             const NoMemory no_memory{number, together};
             gate.open();
-            gate.shut();
+            gate.close();
             gate.open();
             any_failed = failed != 0;
         }
@@ -246,7 +260,8 @@ TEST_CASE("without memory to tell of it a target that has gone is failing all th
     bool any_failed = true;
     for (std::size_t number = 1; any_failed && number != 100; ++number) {
         asio::io_context io{1};
-        ProbeWorker worker{FunctionProbe{io, [] { return true; }}, ProbeSpec{.period = 1ms, .timeout = 20s}};
+        ProbeWorker worker{FunctionProbe{io, [] { return true; }},
+                           ProbeSpec{.period = 1ms, .timeout = 20s}};
         int verdicts = 0;
         worker.on_verdict([&](const Verdict&) { ++verdicts; });
         worker.start();

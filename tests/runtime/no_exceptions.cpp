@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 //
-// A program without exceptions and run-time type information: it looks in every way there is, and ends with 0 if all went well.
+// A program without exceptions and run-time type information: it looks in every way there is, and
+// ends with 0 if all went well.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -66,7 +67,8 @@ private:
 /// Looks until the worker has judged, and says whether it passes.
 template <class P>
 bool passes(asio::io_context& io, P probe) {
-    ProbeWorker worker{std::move(probe), ProbeSpec{.period = 1ms, .timeout = 20s, .failure_threshold = 1}};
+    ProbeWorker worker{std::move(probe),
+                       ProbeSpec{.period = 1ms, .timeout = 20s, .failure_threshold = 1}};
     worker.start();
     while (!worker.snapshot().judged) io.run_one_for(20s);
     return worker.passing();
@@ -87,19 +89,23 @@ int main() {
     right &= expect(passes(io, TcpProbe{io, {.host = "localhost", .port = server.port()}}), "name");
     right &= expect(passes(io, HttpGetProbe{io, {.port = server.port()}}), "http");
     const HttpOptions no_body{.expect = {!http::body().satisfies(http::regex("."))}};
-    right &= expect(passes(io, HttpGetProbe{io, {.port = server.port()}, no_body}), "http with an expectation");
+    right &= expect(passes(io, HttpGetProbe{io, {.port = server.port()}, no_body}),
+                    "http with an expectation");
     const ExecAction good{.command = {"/bin/true"}};
     right &= expect(passes(io, ExecProbe{io, good}), "exec");
     const ExecAction bad{.command = {"/bin/sh", "-c", "echo no; exit 1"}};
     right &= expect(!passes(io, AnyProbe{ExecProbe{io, bad}}), "exec that fails");
     right &= expect(passes(io, FunctionProbe{io, [] { return true; }}), "function");
 #if defined(ASIO_HAS_CO_AWAIT) && defined(__clang__) // g++ does not take Asio's co_spawn so
-    right &= expect(passes(io, FunctionProbe{io, []() -> asio::awaitable<bool> { co_return true; }}), "coroutine");
+    right &=
+        expect(passes(io, FunctionProbe{io, []() -> asio::awaitable<bool> { co_return true; }}),
+               "coroutine");
 #endif
 
     ProbeGroup group{io};
     bool ready = false;
-    group.on_change([&](const GroupChange& change) { ready |= change.event == GroupChange::Event::ready; });
+    group.on_change(
+        [&](const GroupChange& change) { ready |= change.event == GroupChange::Event::ready; });
     group.startup(ExecProbe{io, good}, {.period = 1ms, .timeout = 20s});
     group.readiness(TcpProbe{io, {.port = server.port()}}, {.period = 1ms, .timeout = 20s});
     group.start();
@@ -109,8 +115,9 @@ int main() {
     bool ended = false;
     const ProcessSpec sleeping{.command = {"/bin/sleep", "1000"}};
     right &= expect(!process.start(sleeping), "process");
-    process.async_terminate(
-        {.grace = 20s}, [&](std::error_code error, ExitStatus status) { ended = !error && status.signal == SIGTERM; });
+    process.async_terminate({.grace = 20s}, [&](std::error_code error, ExitStatus status) {
+        ended = !error && status.signal == SIGTERM;
+    });
     while (process.running()) io.run_one_for(20s);
     io.poll();
     right &= expect(ended, "end of a process");

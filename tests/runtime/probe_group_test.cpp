@@ -32,7 +32,8 @@ struct Bench {
         group->on_change([this](const GroupChange& change) {
             changes.push_back(
                 std::string{to_string(change.event)} + " at " +
-                std::to_string(std::chrono::duration_cast<std::chrono::seconds>(clock.now() - begin).count()));
+                std::to_string(
+                    std::chrono::duration_cast<std::chrono::seconds>(clock.now() - begin).count()));
         });
     }
     [[nodiscard]] Lines take() { return std::exchange(changes, {}); }
@@ -54,14 +55,14 @@ TEST_CASE("without probes a target is started and ready as soon as it runs") {
     CHECK(bench.group->started());
     CHECK(bench.group->ready());
     CHECK(bench.changes.empty()); // told by a post
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK(bench.take() == Lines{"started at 0", "ready at 0"});
     bench.group->target_gone();
     CHECK_FALSE(bench.group->ready());
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK(bench.take() == Lines{"unready at 0"});
     bench.group->target_replaced();
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK(bench.take() == Lines{"started at 0", "ready at 0"});
 }
 
@@ -70,22 +71,23 @@ TEST_CASE("liveness and readiness do not look until startup has passed") {
     ScriptedProbe startup{bench.clock, {Outcome::failure, Outcome::failure, Outcome::success}};
     ScriptedProbe readiness{bench.clock, {Outcome::success}};
     ScriptedProbe liveness{bench.clock, {Outcome::success}};
-    bench.group->startup(startup, {.kind = ProbeKind::liveness, .period = 5s}); // the kind is set by the group
+    bench.group->startup(
+        startup, {.kind = ProbeKind::liveness, .period = 5s}); // the kind is set by the group
     bench.group->readiness(readiness, {.period = 7s});
     bench.group->liveness(liveness, {.period = 3s});
     bench.group->start();
     bench.clock.advance(10s - 1ns);
-    CHECK(readiness.looks() == 0);
-    CHECK(liveness.looks() == 0);
+    CHECK(readiness.attempts() == 0);
+    CHECK(liveness.attempts() == 0);
     bench.clock.advance(1ns);
     CHECK(bench.take() == Lines{"started at 10", "ready at 10"});
-    CHECK(readiness.looks() == 1); // at once
-    CHECK(liveness.looks() == 0);  // at its next point
+    CHECK(readiness.attempts() == 1); // at once
+    CHECK(liveness.attempts() == 0);  // at its next point
     bench.clock.advance(2s);
-    CHECK(liveness.looks() == 1);
+    CHECK(liveness.attempts() == 1);
     bench.clock.advance(60s);
-    CHECK(startup.looks() == 3); // decided
-    CHECK(bench.group->snapshot(ProbeKind::startup)->state == WorkerState::held);
+    CHECK(startup.attempts() == 3); // decided
+    CHECK(bench.group->snapshot(ProbeKind::startup)->state == WorkerState::on_hold);
 }
 
 TEST_CASE("a failing liveness probe kills once, a new target begins anew") {
@@ -102,7 +104,7 @@ TEST_CASE("a failing liveness probe kills once, a new target begins anew") {
     CHECK(bench.take() == Lines{"started", "ready", "kill"});
     CHECK(reason.starts_with("Liveness probe failed"));
     bench.group->target_gone();
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK(bench.take() == Lines{"unready"});
     bench.group->target_replaced();
     bench.clock.advance(60s);
@@ -118,20 +120,21 @@ TEST_CASE("a startup probe that fails kills, and nothing else has ever looked") 
     bench.group->start();
     bench.clock.advance(60s);
     CHECK(bench.take() == Lines{"kill at 3"});
-    CHECK(readiness.looks() == 0);
+    CHECK(readiness.attempts() == 0);
     CHECK_FALSE(bench.group->started());
 }
 
 TEST_CASE("readiness goes both ways, and never kills") {
     Bench bench;
-    ScriptedProbe readiness{bench.clock,
-                            {Outcome::failure, Outcome::success, Outcome::failure, Outcome::failure, Outcome::success}};
+    ScriptedProbe readiness{
+        bench.clock,
+        {Outcome::failure, Outcome::success, Outcome::failure, Outcome::failure, Outcome::success}};
     bench.group->readiness(readiness, {.period = 1s, .failure_threshold = 2});
     bench.group->start();
     bench.clock.advance(10s);
     CHECK(bench.take() == Lines{"started at 0", "ready at 1", "unready at 3", "ready at 4"});
     bench.group->target_gone();
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK(bench.take() == Lines{"unready at 10"});
     bench.group->target_replaced();
     CHECK_FALSE(bench.group->ready());
@@ -139,12 +142,13 @@ TEST_CASE("readiness goes both ways, and never kills") {
     CHECK(bench.take() == Lines{"started at 10", "ready at 11"});
 }
 
-TEST_CASE("what target_gone makes of liveness is no reason to kill; a terminating target is not killed") {
+TEST_CASE(
+    "what target_gone makes of liveness is no reason to kill; a terminating target is not killed") {
     Bench bench;
     ScriptedProbe liveness{bench.clock, {Outcome::success, Outcome::failure}};
     bench.group->liveness(liveness, {.period = 1s, .failure_threshold = 1});
     bench.group->start();
-    bench.clock.settle();
+    bench.clock.run_ready();
     static_cast<void>(bench.take());
     SECTION("gone") {
         bench.group->target_gone();
@@ -155,19 +159,19 @@ TEST_CASE("what target_gone makes of liveness is no reason to kill; a terminatin
         bench.group->target_terminating();
         bench.clock.advance(10s);
         CHECK(bench.take().empty());
-        CHECK(liveness.looks() == 1);
+        CHECK(liveness.attempts() == 1);
     }
 }
 
 TEST_CASE("probes may be added and replaced while the group runs") {
     Bench bench;
     bench.group->start();
-    bench.clock.settle();
+    bench.clock.run_ready();
     static_cast<void>(bench.take());
     ScriptedProbe readiness{bench.clock, {Outcome::success}};
     bench.group->readiness(readiness, {});
     CHECK_FALSE(bench.group->ready());
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK(bench.take() == Lines{"unready at 0", "ready at 0"});
     CHECK_THROWS_AS(bench.group->liveness(readiness, {.period = 0s}), ConfigException);
     CHECK_FALSE(bench.group->snapshot(ProbeKind::liveness));
@@ -175,13 +179,14 @@ TEST_CASE("probes may be added and replaced while the group runs") {
     CHECK(bench.group->probe_now(ProbeKind::readiness));
 }
 
-TEST_CASE("a group keeps run() going until it is stopped, and stops when its attempts have cleaned up") {
+TEST_CASE(
+    "a group keeps run() going until it is stopped, and stops when its attempts have cleaned up") {
     Bench bench;
     ScriptedProbe liveness{bench.clock, {Step::hang()}}, readiness{bench.clock, {Step::hang()}};
     bench.group->liveness(liveness, {.timeout = 100s});
     bench.group->readiness(readiness, {.timeout = 100s});
     bench.group->start();
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK_FALSE(bench.io.stopped());
     CHECK(liveness.in_flight() == 1);
     bool stopped = false;
@@ -203,7 +208,7 @@ TEST_CASE("a group shares its observer with its workers") {
     group.liveness(ScriptedProbe{clock, {Outcome::success}}, {});
     group.readiness(ScriptedProbe{clock, {Outcome::success}}, {});
     group.start();
-    clock.settle();
+    clock.run_ready();
     CHECK(std::count(journal.lines.begin(), journal.lines.end(), "begun 1.1") == 2);
 }
 
@@ -229,16 +234,16 @@ TEST_CASE("a group may be destroyed or moved inside its own callback, and throw 
         });
         bench.clock.advance(5s);
         CHECK_FALSE(elsewhere->ready());
-        CHECK(readiness.looks() == 6);
+        CHECK(readiness.attempts() == 6);
     }
     SECTION("exceptions") {
         bench.group->on_change([&](const GroupChange& change) {
             bench.changes.push_back(std::string{to_string(change.event)});
             throw 1;
         });
-        CHECK_THROWS_AS(bench.clock.settle(), int);
-        CHECK_THROWS_AS(bench.clock.settle(), int);
-        bench.clock.settle();
+        CHECK_THROWS_AS(bench.clock.run_ready(), int);
+        CHECK_THROWS_AS(bench.clock.run_ready(), int);
+        bench.clock.run_ready();
         CHECK(bench.take() == Lines{"started", "ready"});
     }
 }

@@ -20,13 +20,13 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
+#include <probekit/async/detail/context_state.hpp>
+#include <probekit/async/detail/spec_cache.hpp>
 #include <probekit/probes/any_probe.hpp>
 #include <probekit/probes/function_probe.hpp>
 #include <probekit/probes/tcp_probe.hpp>
 #include <probekit/runtime/attempt_limit.hpp>
 #include <probekit/runtime/startup_gate.hpp>
-#include <probekit/system/detail/context_state.hpp>
-#include <probekit/system/detail/spec_cache.hpp>
 #include <probekit/testing/manual_clock.hpp>
 #include <probekit/testing/scripted_probe.hpp>
 
@@ -42,7 +42,8 @@ namespace {
 
 // A worker on a scripted probe, and everything it says.
 struct Bench {
-    explicit Bench(std::initializer_list<Step> steps, ProbeSpec given = {}) : probe(clock, steps), spec(given) {}
+    explicit Bench(std::initializer_list<Step> steps, ProbeSpec given = {})
+        : probe(clock, steps), spec(given) {}
 
     // Made late, so that a test may change the spec first.
     auto& made() {
@@ -55,10 +56,12 @@ struct Bench {
         return *worker;
     }
     [[nodiscard]] std::string at() const {
-        return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(clock.now() - begin).count());
+        return std::to_string(
+            std::chrono::duration_cast<std::chrono::milliseconds>(clock.now() - begin).count());
     }
 
-    using Worker = ProbeWorker<ScriptedProbe, KubeletPolicy, std::reference_wrapper<Journal>, ManualClock>;
+    using Worker =
+        ProbeWorker<ScriptedProbe, KubeletPolicy, std::reference_wrapper<Journal>, ManualClock>;
 
     asio::io_context io;
     ManualClock clock{io};
@@ -78,7 +81,10 @@ struct Broken {
     template <class Token>
     auto async_probe(Duration, Token&& token) {
         return asio::async_initiate<Token, ProbeSignature>(
-            [](auto) { throw std::system_error{std::make_error_code(std::errc::too_many_files_open)}; }, token);
+            [](auto) {
+                throw std::system_error{std::make_error_code(std::errc::too_many_files_open)};
+            },
+            token);
     }
 };
 
@@ -89,15 +95,15 @@ constexpr ProbeSpec of(ProbeKind kind) { return {.kind = kind}; }
 TEST_CASE("a worker looks at its start and at each period after it") {
     Bench bench{{Outcome::success}};
     bench.made().start();
-    CHECK(bench.probe.looks() == 0); // never from inside the call
-    bench.clock.settle();
-    CHECK(bench.probe.looks() == 1);
+    CHECK(bench.probe.attempts() == 0); // never from inside the call
+    bench.clock.run_ready();
+    CHECK(bench.probe.attempts() == 1);
     bench.clock.advance(10s - 1ns);
-    CHECK(bench.probe.looks() == 1);
+    CHECK(bench.probe.attempts() == 1);
     bench.clock.advance(1ns);
-    CHECK(bench.probe.looks() == 2);
+    CHECK(bench.probe.attempts() == 2);
     bench.clock.advance(100s);
-    CHECK(bench.probe.looks() == 12);
+    CHECK(bench.probe.attempts() == 12);
     CHECK(bench.made().snapshot().attempts == 12);
 }
 
@@ -105,14 +111,14 @@ TEST_CASE("the initial delay moves the first look to a point of the grid") {
     Bench bench{{Outcome::success}, {.initial_delay = 12s, .period = 5s}};
     bench.made().start();
     bench.clock.advance(15s - 1ns);
-    CHECK(bench.probe.looks() == 0);
+    CHECK(bench.probe.attempts() == 0);
     bench.clock.advance(1ns);
-    CHECK(bench.probe.looks() == 1);
+    CHECK(bench.probe.attempts() == 1);
 }
 
 TEST_CASE("verdicts: the first judgement, and then the changes") {
-    Bench bench{{Outcome::failure, Outcome::success, Outcome::warning, Outcome::failure, Outcome::failure,
-                 Outcome::failure, Outcome::success},
+    Bench bench{{Outcome::failure, Outcome::success, Outcome::warning, Outcome::failure,
+                 Outcome::failure, Outcome::failure, Outcome::success},
                 {.period = 1s, .failure_threshold = 3}};
     CHECK(bench.made().health() == Health::failing); // readiness, before anything is known
     bench.made().start();
@@ -134,50 +140,57 @@ TEST_CASE("hooks come in order: attempt, verdict, state, and then on_verdict") {
     Bench bench{{Outcome::failure}, {.kind = ProbeKind::liveness, .failure_threshold = 1}};
     Journal& journal = bench.journal;
     bench.made().on_verdict([&](const Verdict&) { journal.lines.push_back("on_verdict"); });
-    bench.made().async_wait(Health::failing, [&](std::error_code, Verdict) { journal.lines.push_back("wait"); });
+    bench.made().async_wait(Health::failing,
+                            [&](std::error_code, Verdict) { journal.lines.push_back("wait"); });
     bench.made().start();
     CHECK(journal.lines.empty());
-    bench.clock.settle();
-    CHECK(journal.take() == Lines{"stopped->waiting", "begun 1.1", "waiting->probing", "ended 1.1 failure",
-                                  "verdict failing", "probing->held", "on_verdict", "wait"});
+    bench.clock.run_ready();
+    CHECK(journal.take() == Lines{"stopped->waiting", "begun 1.1", "waiting->probing",
+                                  "ended 1.1 failure", "verdict failing", "probing->held",
+                                  "on_verdict", "wait"});
 }
 
 TEST_CASE("liveness holds once failed, startup once decided, until the target is replaced") {
-    const auto [kind, outcome] = GENERATE(table<ProbeKind, Outcome>({{ProbeKind::liveness, Outcome::failure},
-                                                                     {ProbeKind::startup, Outcome::failure},
-                                                                     {ProbeKind::startup, Outcome::success}}));
+    const auto [kind, outcome] =
+        GENERATE(table<ProbeKind, Outcome>({{ProbeKind::liveness, Outcome::failure},
+                                            {ProbeKind::startup, Outcome::failure},
+                                            {ProbeKind::startup, Outcome::success}}));
     Bench bench{{outcome}, {.kind = kind, .period = 4s, .failure_threshold = 1}};
     bench.made().start();
     bench.clock.advance(30s);
-    CHECK(bench.probe.looks() == 1);
-    CHECK(bench.made().snapshot().state == WorkerState::held);
+    CHECK(bench.probe.attempts() == 1);
+    CHECK(bench.made().snapshot().state == WorkerState::on_hold);
     CHECK_FALSE(bench.made().probe_now());
     bench.made().target_replaced();
-    CHECK(bench.made().health() == (kind == ProbeKind::liveness ? Health::passing : Health::unknown));
+    CHECK(bench.made().health() ==
+          (kind == ProbeKind::liveness ? Health::passing : Health::unknown));
     CHECK(bench.made().snapshot().state == WorkerState::waiting);
     bench.clock.advance(2s); // the grid goes on: 32 s is a point of it
-    CHECK(bench.probe.looks() == 2);
+    CHECK(bench.probe.attempts() == 2);
 }
 
 TEST_CASE("an error counts for nothing, and is tried again at once, three times in all") {
     const std::error_code error = std::make_error_code(std::errc::too_many_files_open);
-    Bench bench{{error, error, error, error, Outcome::failure}, {.period = 10s, .failure_threshold = 1}};
+    Bench bench{{error, error, error, error, Outcome::failure},
+                {.period = 10s, .failure_threshold = 1}};
     bench.made().start();
-    bench.clock.settle();
-    CHECK(bench.probe.looks() == 3);
+    bench.clock.run_ready();
+    CHECK(bench.probe.attempts() == 3);
     CHECK(bench.verdicts.empty());
     CHECK(bench.made().snapshot().errors == 3);
     CHECK(bench.made().snapshot().last_error == error);
     CHECK(bench.journal.take() == Lines{"stopped->waiting", "begun 1.1", "waiting->probing",
-                                        "ended 1.1 error not counted", "begun 2.2", "ended 2.2 error not counted",
-                                        "begun 3.3", "ended 3.3 error not counted", "probing->waiting"});
+                                        "ended 1.1 error not counted", "begun 2.2",
+                                        "ended 2.2 error not counted", "begun 3.3",
+                                        "ended 3.3 error not counted", "probing->waiting"});
     bench.clock.advance(10s);
-    CHECK(bench.probe.looks() == 5);
+    CHECK(bench.probe.attempts() == 5);
     CHECK(bench.verdicts == Lines{"failing at 10000"});
 }
 
 TEST_CASE("the worker guards the timeout of a probe that does not") {
-    Bench bench{{Step::hang(), {Outcome::success, 900ms}}, {.period = 10s, .timeout = 2s, .failure_threshold = 1}};
+    Bench bench{{Step::hang(), {Outcome::success, 900ms}},
+                {.period = 10s, .timeout = 2s, .failure_threshold = 1}};
     bench.made().start();
     bench.clock.advance(2s - 1ns);
     CHECK(bench.verdicts.empty());
@@ -212,7 +225,7 @@ TEST_CASE("a timeout that a busy loop comes to late begins anew, once") {
     SECTION("one that answers in the time it was left has passed") {
         Bench bench{{{Outcome::success, 5s}}, spec};
         bench.made().start();
-        bench.clock.settle();
+        bench.clock.run_ready();
         bench.clock.stall(4s);
         bench.clock.advance(1s);
         CHECK(bench.verdicts == Lines{"passing at 5000"});
@@ -220,7 +233,7 @@ TEST_CASE("a timeout that a busy loop comes to late begins anew, once") {
     SECTION("each attempt anew") {
         Bench bench{{{Outcome::success, 5s}}, spec};
         bench.made().start();
-        bench.clock.settle();
+        bench.clock.run_ready();
         for (int look = 1; look != 4; ++look) {
             bench.clock.stall(4s);
             bench.clock.advance(56s);
@@ -231,20 +244,21 @@ TEST_CASE("a timeout that a busy loop comes to late begins anew, once") {
     SECTION("an eighth of it is not late") {
         Bench bench{{Step::hang()}, spec};
         bench.made().start();
-        bench.clock.settle();
+        bench.clock.run_ready();
         bench.clock.stall(2s + 250ms);
         CHECK(bench.verdicts == Lines{"failing at 2250"});
     }
 }
 
-TEST_CASE("a look that takes longer than the period is followed by one at once, the others are skipped") {
+TEST_CASE(
+    "a look that takes longer than the period is followed by one at once, the others are skipped") {
     Bench bench{{{Outcome::success, 3500ms}, Outcome::success}, {.period = 1s, .timeout = 10s}};
     bench.made().start();
     bench.clock.advance(3500ms);
-    CHECK(bench.probe.looks() == 2);
+    CHECK(bench.probe.attempts() == 2);
     CHECK(bench.made().snapshot().skipped == 2);
     bench.clock.advance(500ms); // back on the grid
-    CHECK(bench.probe.looks() == 3);
+    CHECK(bench.probe.attempts() == 3);
 }
 
 TEST_CASE("probe_now looks at once, and the grid begins anew") {
@@ -253,41 +267,41 @@ TEST_CASE("probe_now looks at once, and the grid begins anew") {
     bench.made().start();
     bench.clock.advance(4s);
     CHECK(bench.made().probe_now());
-    CHECK(bench.probe.looks() == 1);
-    bench.clock.settle();
-    CHECK(bench.probe.looks() == 2);
+    CHECK(bench.probe.attempts() == 1);
+    bench.clock.run_ready();
+    CHECK(bench.probe.attempts() == 2);
     bench.clock.advance(10s - 1ns);
-    CHECK(bench.probe.looks() == 2);
+    CHECK(bench.probe.attempts() == 2);
     bench.clock.advance(1ns);
-    CHECK(bench.probe.looks() == 3);
+    CHECK(bench.probe.attempts() == 3);
 }
 
 TEST_CASE("probe_now during an attempt asks for one more right after it") {
     Bench bench{{{Outcome::success, 500ms}, Outcome::success}, {.period = 10s, .timeout = 5s}};
     bench.made().start();
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK(bench.made().probe_now());
     CHECK(bench.made().probe_now());
     bench.clock.advance(499ms);
-    CHECK(bench.probe.looks() == 1);
+    CHECK(bench.probe.attempts() == 1);
     bench.clock.advance(1ms);
-    CHECK(bench.probe.looks() == 2);
+    CHECK(bench.probe.attempts() == 2);
 }
 
 TEST_CASE("a pause drops the attempt uncounted; resuming looks at once") {
     Bench bench{{Step::hang(), Outcome::success}, {.timeout = 100s}};
     bench.made().start();
-    bench.clock.settle();
+    bench.clock.run_ready();
     bench.made().pause();
     CHECK(bench.made().snapshot().state == WorkerState::paused);
     CHECK_FALSE(bench.made().probe_now());
     bench.clock.advance(60s);
     CHECK(bench.probe.in_flight() == 0);
-    CHECK(bench.probe.looks() == 1);
+    CHECK(bench.probe.attempts() == 1);
     CHECK(bench.verdicts.empty());
     bench.made().resume();
-    bench.clock.settle();
-    CHECK(bench.probe.looks() == 2);
+    bench.clock.run_ready();
+    CHECK(bench.probe.attempts() == 2);
     CHECK(bench.verdicts == Lines{"passing at 60000"});
 }
 
@@ -300,10 +314,10 @@ TEST_CASE("a target that is gone fails, and is not looked at until it is back") 
     CHECK(bench.verdicts.size() == 1);               // told by a post
     bench.clock.advance(30s);
     CHECK(bench.verdicts == Lines{"passing at 0", "failing at 1000"});
-    CHECK(bench.probe.looks() == 1);
+    CHECK(bench.probe.attempts() == 1);
     bench.made().target_back();
     bench.clock.advance(9s);
-    CHECK(bench.probe.looks() == 2);
+    CHECK(bench.probe.attempts() == 2);
     CHECK(bench.made().passing());
 }
 
@@ -311,23 +325,24 @@ TEST_CASE("a terminating target passes and ends liveness and startup, readiness 
     const ProbeKind kind = GENERATE(ProbeKind::startup, ProbeKind::liveness, ProbeKind::readiness);
     Bench bench{{Outcome::failure}, of(kind)};
     bench.made().start();
-    bench.clock.settle();
+    bench.clock.run_ready();
     bench.made().target_terminating();
     bench.clock.advance(50s);
     if (kind == ProbeKind::readiness) {
-        CHECK(bench.probe.looks() == 6);
+        CHECK(bench.probe.attempts() == 6);
         CHECK(bench.made().snapshot().state == WorkerState::waiting);
     } else {
-        CHECK(bench.probe.looks() == 1);
+        CHECK(bench.probe.attempts() == 1);
         CHECK(bench.made().passing());
         CHECK(bench.made().snapshot().state == WorkerState::ended);
     }
 }
 
-TEST_CASE("stop: nothing is told to on_verdict afterwards, the attempt's end is told to the observer") {
+TEST_CASE(
+    "stop: nothing is told to on_verdict afterwards, the attempt's end is told to the observer") {
     Bench bench{{Step::hang()}, {.timeout = 100s}};
     bench.made().start();
-    bench.clock.settle();
+    bench.clock.run_ready();
     static_cast<void>(bench.journal.take());
     bench.made().target_gone(); // its verdict has been left to a post
     bool stopped = false;
@@ -337,21 +352,21 @@ TEST_CASE("stop: nothing is told to on_verdict afterwards, the attempt's end is 
         stopped = true;
     });
     CHECK_FALSE(stopped);
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK(stopped);
     CHECK(bench.verdicts.empty());
     CHECK(bench.probe.in_flight() == 0);
     CHECK(bench.made().health() == Health::failing);
     bench.made().start(); // anew
-    bench.clock.settle();
-    CHECK(bench.probe.looks() == 2);
+    bench.clock.run_ready();
+    CHECK(bench.probe.attempts() == 2);
 }
 
 TEST_CASE("a started worker keeps run() going in every state, a stopped one does not") {
     Bench bench{{Outcome::failure}, {.kind = ProbeKind::liveness, .failure_threshold = 1}};
     bench.made().start();
-    bench.clock.settle();
-    CHECK(bench.made().snapshot().state == WorkerState::held);
+    bench.clock.run_ready();
+    CHECK(bench.made().snapshot().state == WorkerState::on_hold);
     CHECK_FALSE(bench.io.stopped());
     SECTION("stopped") { bench.made().stop(); }
     SECTION("destroyed") { bench.worker.reset(); }
@@ -361,12 +376,14 @@ TEST_CASE("a started worker keeps run() going in every state, a stopped one does
 }
 
 TEST_CASE("waiting for a verdict") {
-    Bench bench{{Outcome::success, Outcome::failure, Outcome::failure, Outcome::failure, Outcome::success},
-                {.kind = ProbeKind::readiness, .period = 1s}};
+    Bench bench{
+        {Outcome::success, Outcome::failure, Outcome::failure, Outcome::failure, Outcome::success},
+        {.kind = ProbeKind::readiness, .period = 1s}};
     std::vector<std::string> told;
     const auto tell = [&](std::string name) {
         return [&told, name](std::error_code error, const Verdict& verdict) {
-            told.push_back(name + (error ? " aborted" : " " + std::string{to_string(verdict.health)}));
+            told.push_back(name +
+                           (error ? " aborted" : " " + std::string{to_string(verdict.health)}));
         };
     };
     SECTION("the initial health does not count") {
@@ -379,26 +396,27 @@ TEST_CASE("waiting for a verdict") {
     }
     SECTION("what stands already is told soon") {
         bench.made().start();
-        bench.clock.settle();
+        bench.clock.run_ready();
         bench.made().async_wait(Health::passing, tell("wait"));
         CHECK(told.empty());
-        bench.clock.settle();
+        bench.clock.run_ready();
         CHECK(told == Lines{"wait passing"});
     }
     SECTION("stop, destruction and cancellation") {
         asio::cancellation_signal signal;
         bench.made().start();
-        bench.made().async_wait(Health::failing, asio::bind_cancellation_slot(signal.slot(), tell("cancelled")));
+        bench.made().async_wait(Health::failing,
+                                asio::bind_cancellation_slot(signal.slot(), tell("cancelled")));
         bench.made().async_wait(Health::failing, tell("stopped"));
         signal.emit(asio::cancellation_type::total);
-        bench.clock.settle();
+        bench.clock.run_ready();
         CHECK(told == Lines{"cancelled aborted"});
         bench.made().stop();
-        bench.clock.settle();
+        bench.clock.run_ready();
         CHECK(told.back() == "stopped aborted");
         bench.made().async_wait(Health::failing, tell("destroyed"));
         bench.worker.reset();
-        bench.clock.settle();
+        bench.clock.run_ready();
         CHECK(told.back() == "destroyed aborted");
     }
     SECTION("the callback that stops the worker comes too late for those whose verdict it is") {
@@ -412,22 +430,23 @@ TEST_CASE("waiting for a verdict") {
     }
 }
 
-TEST_CASE("no look while the gate is shut; readiness looks when it opens, the others at the next point of the grid") {
+TEST_CASE("no look while the gate is shut; readiness looks when it opens, the others at the next "
+          "point of the grid") {
     const ProbeKind kind = GENERATE(ProbeKind::liveness, ProbeKind::readiness);
     Bench bench{{Outcome::success}, {.kind = kind, .period = 10s}};
     StartupGate gate{bench.io};
     bench.made().start(gate);
     bench.clock.advance(23s);
-    CHECK(bench.probe.looks() == 0);
+    CHECK(bench.probe.attempts() == 0);
     CHECK(bench.made().snapshot().state == WorkerState::gated);
     gate.open();
-    bench.clock.settle();
-    CHECK(bench.probe.looks() == (kind == ProbeKind::readiness ? 1 : 0));
+    bench.clock.run_ready();
+    CHECK(bench.probe.attempts() == (kind == ProbeKind::readiness ? 1 : 0));
     bench.clock.advance(7s);
-    CHECK(bench.probe.looks() == 1);
-    gate.shut();
+    CHECK(bench.probe.attempts() == 1);
+    gate.close();
     bench.clock.advance(60s);
-    CHECK(bench.probe.looks() == (kind == ProbeKind::readiness ? 1 : 1));
+    CHECK(bench.probe.attempts() == (kind == ProbeKind::readiness ? 1 : 1));
 }
 
 TEST_CASE("a startup worker opens a gate, and a new target shuts it") {
@@ -435,7 +454,7 @@ TEST_CASE("a startup worker opens a gate, and a new target shuts it") {
     StartupGate gate{bench.io};
     bench.made().opens(gate);
     bench.made().start();
-    bench.clock.settle();
+    bench.clock.run_ready();
     CHECK_FALSE(gate.is_open());
     bench.clock.advance(1s);
     CHECK(gate.is_open());
@@ -448,7 +467,8 @@ TEST_CASE("a startup worker opens a gate, and a new target shuts it") {
     CHECK(gate.is_open()); // left as it is
 }
 
-TEST_CASE("a limit lets so many attempts in, first due first served, and the wait shows as lateness") {
+TEST_CASE(
+    "a limit lets so many attempts in, first due first served, and the wait shows as lateness") {
     asio::io_context io;
     ManualClock clock{io};
     AttemptLimit limit{1};
@@ -465,7 +485,7 @@ TEST_CASE("a limit lets so many attempts in, first due first served, and the wai
         workers.back().limit(limit);
         workers.back().start();
     }
-    clock.settle();
+    clock.run_ready();
     CHECK(slow.in_flight() == 1);
     CHECK(limit.in_flight() == 1);
     CHECK(limit.waiting() == 2);
@@ -488,14 +508,16 @@ TEST_CASE("a limit lets so many attempts in, first due first served, and the wai
 TEST_CASE("another spec: all of it or nothing") {
     Bench bench{{Outcome::success}, {.period = 10s}};
     bench.made().start();
-    bench.clock.settle();
+    bench.clock.run_ready();
     const ConfigErrors wrong = bench.made().update({.kind = ProbeKind::liveness, .period = 0s});
-    CHECK(wrong == ConfigErrors{{"kind", "cannot change"}, {"period", "must be greater than zero"}});
+    CHECK(wrong ==
+          ConfigErrors{{"kind", "cannot change"}, {"period", "must be greater than zero"}});
     CHECK(bench.made().spec().period == 10s);
     CHECK(bench.made().update({.period = 3s}).empty());
     bench.clock.advance(3s);
-    CHECK(bench.probe.looks() == 2);
-    CHECK_THROWS_AS((ProbeWorker{bench.clock, bench.probe, ProbeSpec{.period = 0s}}), ConfigException);
+    CHECK(bench.probe.attempts() == 2);
+    CHECK_THROWS_AS((ProbeWorker{bench.clock, bench.probe, ProbeSpec{.period = 0s}}),
+                    ConfigException);
 }
 
 TEST_CASE("workers of one context share equal specs, and another spec is another's no more") {
@@ -537,7 +559,8 @@ TEST_CASE("a worker stays on its executor when another probe comes") {
 }
 
 TEST_CASE("a callback may replace itself, stop, move or destroy the worker") {
-    Bench bench{{Outcome::success, Outcome::failure, Outcome::success}, {.period = 1s, .failure_threshold = 1}};
+    Bench bench{{Outcome::success, Outcome::failure, Outcome::success},
+                {.period = 1s, .failure_threshold = 1}};
     bench.made().start();
     SECTION("replace itself") {
         int first = 0, second = 0;
@@ -567,7 +590,7 @@ TEST_CASE("a callback may replace itself, stop, move or destroy the worker") {
         });
         bench.clock.advance(5s);
         CHECK(told == 5);
-        CHECK(bench.probe.looks() == 1);
+        CHECK(bench.probe.attempts() == 1);
     }
     SECTION("move the worker") {
         std::optional<Bench::Worker> elsewhere;
@@ -575,7 +598,7 @@ TEST_CASE("a callback may replace itself, stop, move or destroy the worker") {
             if (!elsewhere) elsewhere.emplace(std::move(*bench.worker));
         });
         bench.clock.advance(5s);
-        CHECK(bench.probe.looks() == 6);
+        CHECK(bench.probe.attempts() == 6);
         CHECK(elsewhere->snapshot().attempts == 6);
     }
     SECTION("change the target: told later, in order") {
@@ -587,20 +610,22 @@ TEST_CASE("a callback may replace itself, stop, move or destroy the worker") {
                 CHECK(bench.verdicts.size() == 1);
             }
         });
-        bench.clock.settle();
-        CHECK(bench.verdicts == Lines{"result", "target_gone"}); // failing already: target_replaced changes nothing
+        bench.clock.run_ready();
+        CHECK(bench.verdicts ==
+              Lines{"result", "target_gone"}); // failing already: target_replaced changes nothing
     }
 }
 
 TEST_CASE("what listeners throw goes to the caller of run(), and the worker goes on") {
-    Bench bench{{Outcome::success, Outcome::failure, Outcome::success}, {.period = 1s, .failure_threshold = 1}};
+    Bench bench{{Outcome::success, Outcome::failure, Outcome::success},
+                {.period = 1s, .failure_threshold = 1}};
     bench.made().start();
     SECTION("from on_verdict") {
         bench.made().on_verdict([&](const Verdict&) { throw std::runtime_error{"mine"}; });
-        CHECK_THROWS_AS(bench.clock.settle(), std::runtime_error);
+        CHECK_THROWS_AS(bench.clock.run_ready(), std::runtime_error);
         CHECK(bench.made().passing());
         CHECK_THROWS_AS(bench.clock.advance(1s), std::runtime_error);
-        CHECK(bench.probe.looks() == 2);
+        CHECK(bench.probe.attempts() == 2);
         CHECK(bench.made().snapshot().state == WorkerState::waiting);
     }
     SECTION("from an observer, before the probe is asked") {
@@ -614,10 +639,10 @@ TEST_CASE("what listeners throw goes to the caller of run(), and the worker goes
         ScriptedProbe probe{bench.clock, {Outcome::success}};
         ProbeWorker worker{bench.clock, probe, ProbeSpec{}, Thrower{&left}};
         worker.start();
-        CHECK_THROWS_AS(bench.clock.settle(), std::runtime_error);
-        CHECK(probe.looks() == 0);
-        bench.clock.settle();
-        CHECK(probe.looks() == 1); // the attempt that was told of is made
+        CHECK_THROWS_AS(bench.clock.run_ready(), std::runtime_error);
+        CHECK(probe.attempts() == 0);
+        bench.clock.run_ready();
+        CHECK(probe.attempts() == 1); // the attempt that was told of is made
         CHECK(worker.passing());
     }
 }
@@ -627,7 +652,7 @@ TEST_CASE("an exception of the probe's initiation is an error of the attempt") {
     ManualClock clock{io};
     ProbeWorker worker{clock, Broken{io.get_executor()}, ProbeSpec{}};
     worker.start();
-    clock.settle();
+    clock.run_ready();
     CHECK(worker.snapshot().errors == 3);
     CHECK(worker.snapshot().last_error == std::errc::too_many_files_open);
 }
@@ -638,7 +663,7 @@ TEST_CASE("everything may be destroyed in any order, at any moment") {
     SECTION("the worker, with an attempt in flight") {
         Bench bench{{step}, {.timeout = 100s}};
         bench.made().start();
-        bench.clock.settle();
+        bench.clock.run_ready();
         bench.worker.reset();
         static_cast<void>(bench.journal.take());
         bench.clock.advance(200s);
@@ -646,13 +671,14 @@ TEST_CASE("everything may be destroyed in any order, at any moment") {
         CHECK(bench.probe.in_flight() == 0);
     }
     SECTION("the context first") {
-        std::optional<ProbeWorker<testing::ScriptedProbe, KubeletPolicy, NoObserver, ManualClock>> worker;
+        std::optional<ProbeWorker<testing::ScriptedProbe, KubeletPolicy, NoObserver, ManualClock>>
+            worker;
         {
             auto io = std::make_unique<asio::io_context>();
             auto clock = std::make_unique<ManualClock>(*io);
             worker.emplace(*clock, ScriptedProbe{*clock, {step}}, ProbeSpec{});
             worker->start();
-            clock->settle();
+            clock->run_ready();
             clock.reset();
             io.reset();
         }
@@ -665,6 +691,6 @@ TEST_CASE("everything may be destroyed in any order, at any moment") {
             bench.made().start(gate);
         }
         bench.clock.advance(20s);
-        CHECK(bench.probe.looks() == 0); // it stays as it was for them
+        CHECK(bench.probe.attempts() == 0); // it stays as it was for them
     }
 }

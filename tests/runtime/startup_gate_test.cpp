@@ -41,7 +41,8 @@ using detail::GateState;
 using detail::PoolAllocator;
 using detail::Ref;
 
-static_assert(std::is_nothrow_move_constructible_v<StartupGate> && !std::is_copy_constructible_v<StartupGate>);
+static_assert(std::is_nothrow_move_constructible_v<StartupGate> &&
+              !std::is_copy_constructible_v<StartupGate>);
 static_assert(std::is_move_assignable_v<StartupGate::Condition>);
 static_assert(!std::is_copy_constructible_v<StartupGate::Condition>);
 static_assert(!std::is_default_constructible_v<StartupGate::Condition>);
@@ -98,7 +99,7 @@ TEST_CASE("a gate is shut at first, and opened and shut by hand") {
     CHECK(gate.is_open());
     gate.open();
     CHECK(gate.is_open());
-    gate.shut();
+    gate.close();
     CHECK_FALSE(gate.is_open());
 }
 
@@ -160,7 +161,7 @@ TEST_CASE("opening by hand makes all conditions met, shutting makes them unmet")
     first.set(true);
     CHECK(gate.is_open());
 
-    gate.shut();
+    gate.close();
     CHECK_FALSE(gate.is_open());
     first.set(false);
     second.set(true);
@@ -249,7 +250,7 @@ TEST_CASE("a wait ends at the next opening, told from the event loop only") {
     SECTION("opened by its conditions") { gate.add_condition().set(true); }
     SECTION("shut again before the loop turns") {
         gate.open();
-        gate.shut();
+        gate.close();
     }
     CHECK_FALSE(told);
     io.run();
@@ -262,7 +263,7 @@ TEST_CASE("a wait at an open gate is over soon, not at once") {
     gate.open();
     Told told;
     gate.async_wait(into(told));
-    gate.shut(); // too late to matter
+    gate.close(); // too late to matter
     CHECK_FALSE(told);
     io.run();
     CHECK(told == std::error_code{});
@@ -272,7 +273,7 @@ TEST_CASE("a wait that begins after an opening waits for the next") {
     asio::io_context io;
     StartupGate gate{io};
     gate.open();
-    gate.shut();
+    gate.close();
     Told told;
     gate.async_wait(into(told));
     io.poll();
@@ -293,7 +294,7 @@ TEST_CASE("many wait at one gate, and wait again from their handlers") {
         });
     }
     gate.open();
-    gate.shut();
+    gate.close();
     io.poll();
     CHECK(order == std::vector{0, 1, 2});
     gate.open();
@@ -309,7 +310,7 @@ TEST_CASE("destroying a gate ends its waits") {
     SECTION("not those that have been told") {
         gate->async_wait(into(opened));
         gate->open();
-        gate->shut();
+        gate->close();
     }
     gate->async_wait(into(told));
     gate.reset();
@@ -334,8 +335,8 @@ TEST_CASE("for those behind it a gate that is gone stays as it was") {
 }
 
 TEST_CASE("a wait may be cancelled alone") {
-    const auto type =
-        GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total);
+    const auto type = GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial,
+                               asio::cancellation_type::total);
     asio::io_context io;
     StartupGate gate{io};
     asio::cancellation_signal signal;
@@ -386,7 +387,8 @@ TEST_CASE("the wait's own executor and allocator are used") {
     BlockPool pool;
     bool told = false;
     const auto strand = asio::make_strand(other);
-    gate.async_wait(asio::bind_allocator(PoolAllocator<void>{pool}, asio::bind_executor(strand, [&](std::error_code) {
+    gate.async_wait(asio::bind_allocator(PoolAllocator<void>{pool},
+                                         asio::bind_executor(strand, [&](std::error_code) {
                                              CHECK(strand.running_in_this_thread());
                                              told = true;
                                          })));
@@ -397,7 +399,8 @@ TEST_CASE("the wait's own executor and allocator are used") {
     CHECK(told);
 }
 
-TEST_CASE("an exception of a handler goes to the caller of run(), and the others are told after it") {
+TEST_CASE(
+    "an exception of a handler goes to the caller of run(), and the others are told after it") {
     asio::io_context io;
     StartupGate gate{io};
     Told told;
@@ -415,7 +418,7 @@ TEST_CASE("a gate may be destroyed from inside a handler of its own") {
     Told told;
     gate->async_wait([&](std::error_code) {
         gate->async_wait(into(told));
-        gate->shut();
+        gate->close();
         gate.reset();
     });
     gate->open();
@@ -468,14 +471,14 @@ TEST_CASE("listeners hear of each change once, after it") {
     asio::io_context io;
     StartupGate gate{io};
     Listener listener{state_of(gate)};
-    gate.shut(); // it was
+    gate.close(); // it was
     CHECK(listener.heard == 0);
     gate.open();
     CHECK(listener.heard == 1);
     CHECK(listener.open_when_heard);
     gate.open();
     CHECK(listener.heard == 1);
-    gate.shut();
+    gate.close();
     CHECK(listener.heard == 2);
     CHECK_FALSE(listener.open_when_heard);
     CHECK(listener.references == 0);
@@ -496,7 +499,7 @@ TEST_CASE("a listener that has left, or came after the change, does not hear of 
     gate.open();
     Listener late{state_of(gate)};
     CHECK(late.heard == 0);
-    gate.shut();
+    gate.close();
     CHECK(late.heard == 1);
 }
 
@@ -516,18 +519,19 @@ TEST_CASE("listeners may come and go while others are being told") {
     CHECK(third.heard == 1);
     CHECK(late->heard == 0);
     first.then = [] {};
-    gate.shut();
+    gate.close();
     CHECK(first.heard == 2);
     CHECK(third.heard == 2);
     CHECK(late->heard == 1);
 }
 
-TEST_CASE("the gate may change while its listeners are being told: the last state is heard by all") {
+TEST_CASE(
+    "the gate may change while its listeners are being told: the last state is heard by all") {
     asio::io_context io;
     StartupGate gate{io};
     Listener first{state_of(gate)};
     Listener second{state_of(gate)};
-    first.then = [&] { gate.shut(); }; // the second time it is shut already
+    first.then = [&] { gate.close(); }; // the second time it is shut already
     gate.open();
     CHECK_FALSE(first.open_when_heard);
     CHECK_FALSE(second.open_when_heard);
@@ -566,9 +570,10 @@ TEST_CASE("gate, conditions and waits are used from many threads") {
                 auto& own = conditions[static_cast<std::size_t>(i)];
                 for (int round = 0; round != rounds; ++round) {
                     own.set(round % 2 == 0);
-                    conditions[static_cast<std::size_t>((i + 1) % threads)].set(round % 3 == 0); // another's
+                    conditions[static_cast<std::size_t>((i + 1) % threads)].set(round % 3 ==
+                                                                                0); // another's
                     if (round % 7 == 0) gate.open();
-                    if (round % 11 == 0) gate.shut();
+                    if (round % 11 == 0) gate.close();
                     gate.async_wait([&](std::error_code error) {
                         if (!error) ++told;
                     });

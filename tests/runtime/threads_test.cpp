@@ -63,7 +63,7 @@ TEST_CASE("workers on strands look, are read from anywhere, triggered, paused an
         if (round % 2 == 0)
             gate.open();
         else
-            gate.shut();
+            gate.close();
         for (const auto& actor : actors) {
             std::promise<void> done;
             asio::post(actor->strand, [&, round] {
@@ -74,7 +74,9 @@ TEST_CASE("workers on strands look, are read from anywhere, triggered, paused an
                 case 2: worker.resume(); break;
                 case 3: worker.target_gone(); break;
                 case 4: worker.target_replaced(); break;
-                case 5: static_cast<void>(worker.update({.period = 2ms, .failure_threshold = 1})); break;
+                case 5:
+                    static_cast<void>(worker.update({.period = 2ms, .failure_threshold = 1}));
+                    break;
                 }
                 done.set_value();
             });
@@ -111,9 +113,10 @@ TEST_CASE("a probe is replaced on its worker's strand while other threads post t
     on_strand([&] { worker.start(gate); });
     std::atomic<bool> over = false;
     std::thread other{[&] {
-        while (!over) gate.open(), gate.shut();
+        while (!over) gate.open(), gate.close();
     }};
-    for (int i = 0; i != 100; ++i) on_strand([&] { worker.target_replaced(TcpProbe{strand, {.port = 1}}); });
+    for (int i = 0; i != 100; ++i)
+        on_strand([&] { worker.target_replaced(TcpProbe{strand, {.port = 1}}); });
     over = true;
     other.join();
     on_strand([&] { worker.stop(); });

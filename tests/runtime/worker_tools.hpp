@@ -13,20 +13,23 @@ struct Journal {
     std::vector<std::string> lines = {};
 
     void attempt_begun(const probekit::AttemptBegun& begun) {
-        lines.push_back("begun " + std::to_string(begun.number) + "." + std::to_string(begun.try_number));
+        lines.push_back("begun " + std::to_string(begun.number) + "." +
+                        std::to_string(begun.try_number));
     }
     void attempt_ended(const probekit::AttemptEnded& ended) {
-        lines.push_back("ended " + std::to_string(ended.number) + "." + std::to_string(ended.try_number) +
-                        (ended.error ? " error" : " " + std::string{to_string(ended.result.outcome)}) +
-                        (ended.counted ? "" : " not counted"));
+        lines.push_back(
+            "ended " + std::to_string(ended.number) + "." + std::to_string(ended.try_number) +
+            (ended.error ? " error" : " " + std::string{to_string(ended.result.outcome)}) +
+            (ended.counted ? "" : " not counted"));
     }
     void verdict_changed(const probekit::Verdict& verdict) {
         lines.push_back("verdict " + std::string{to_string(verdict.health)});
     }
     void state_changed(const probekit::StateChanged& state) {
-        lines.push_back(std::string{to_string(state.from)} + "->" + std::string{to_string(state.to)});
+        lines.push_back(std::string{to_string(state.from)} + "->" +
+                        std::string{to_string(state.to)});
     }
-    void looks_skipped(const probekit::LooksSkipped& skipped) {
+    void checks_skipped(const probekit::ChecksSkipped& skipped) {
         lines.push_back("skipped " + std::to_string(skipped.count));
     }
 

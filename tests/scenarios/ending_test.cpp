@@ -14,7 +14,9 @@ using namespace scenarios;
 
 namespace {
 
-auto deleting(const json& line) { return is_pod(line) && line["object"]["metadata"].contains("deletionTimestamp"); }
+auto deleting(const json& line) {
+    return is_pod(line) && line["object"]["metadata"].contains("deletionTimestamp");
+}
 
 } // namespace
 
@@ -28,24 +30,28 @@ TEST_CASE("asked to end, a pod is deleted in order") {
     CHECK(asked["type"] == "MODIFIED");
     CHECK(asked["object"]["metadata"]["deletionGracePeriodSeconds"] == 30);
     const json kill = supervised.until(event("Killing", "Stopping container c"));
-    CHECK(moment(asked["object"]["metadata"]["deletionTimestamp"]) >= moment(kill["object"]["lastTimestamp"]) + 29s);
+    CHECK(moment(asked["object"]["metadata"]["deletionTimestamp"]) >=
+          moment(kill["object"]["lastTimestamp"]) + 29s);
     const json ended = supervised.until(terminated);
     CHECK(ended["object"]["status"]["phase"] == "Running");
     supervised.until(phase_is("Succeeded"));
-    const json deleted = supervised.until([](const json& line) { return line["type"] == "DELETED"; });
+    const json deleted =
+        supervised.until([](const json& line) { return line["type"] == "DELETED"; });
     CHECK(deleted["object"]["status"]["phase"] == "Succeeded");
     CHECK(supervised.finish() == 0);
     CHECK(supervised.lines().back() == deleted);
 }
 
-TEST_CASE("a container that ends badly when it is stopped makes its pod Failed, which is nobody's fault") {
+TEST_CASE("a container that ends badly when it is stopped makes its pod Failed, which is nobody's "
+          "fault") {
     Supervised supervised{pod("p", {obedient("c", 3)}).dump()};
     supervised.until(ready(true));
     CHECK(supervised.stop() == 0);
     CHECK(phase_is("Failed")(supervised.lines().back()));
 }
 
-TEST_CASE("who does not heed SIGTERM is killed when the grace period is over, with all it has started") {
+TEST_CASE(
+    "who does not heed SIGTERM is killed when the grace period is over, with all it has started") {
     Supervised supervised{pod("p", {deaf("c")}, {{"terminationGracePeriodSeconds", 3}}).dump()};
     const json running = supervised.until(ready(true));
     const int pid = pid_of(container(running));
@@ -55,14 +61,16 @@ TEST_CASE("who does not heed SIGTERM is killed when the grace period is over, wi
     const json kill = supervised.until(event("Killing"));
     const json ended = supervised.until(terminated);
     CHECK(container(ended)["state"]["terminated"]["exitCode"] == 137);
-    CHECK(moment(container(ended)["state"]["terminated"]["finishedAt"]) - moment(kill["object"]["lastTimestamp"]) >=
+    CHECK(moment(container(ended)["state"]["terminated"]["finishedAt"]) -
+              moment(kill["object"]["lastTimestamp"]) >=
           3s);
     CHECK(supervised.finish() == 0);
     CHECK_FALSE(process_exists(pid));
 }
 
 TEST_CASE("a second signal ends all of it at once") {
-    Supervised supervised{pod("p", {deaf("c")}, {{"terminationGracePeriodSeconds", 1000000}}).dump(), {.scale = "1"}};
+    Supervised supervised{
+        pod("p", {deaf("c")}, {{"terminationGracePeriodSeconds", 1000000}}).dump(), {.scale = "1"}};
     supervised.until(ready(true));
     supervised.program().signal(SIGTERM);
     supervised.until(event("Killing"));
@@ -77,7 +85,8 @@ TEST_CASE("even without a grace period there are two seconds between SIGTERM and
     supervised.program().signal(SIGTERM);
     const json kill = supervised.until(event("Killing"));
     const json ended = supervised.until(terminated);
-    CHECK(moment(container(ended)["state"]["terminated"]["finishedAt"]) - moment(kill["object"]["lastTimestamp"]) >=
+    CHECK(moment(container(ended)["state"]["terminated"]["finishedAt"]) -
+              moment(kill["object"]["lastTimestamp"]) >=
           2s);
     CHECK(supervised.finish() == 0);
 }
@@ -102,15 +111,18 @@ TEST_CASE("stopped in the middle of anything a pod ends at once") {
     json hooked = shell("c", "/bin/sleep 1000");
     hooked["lifecycle"]["postStart"] = {{"exec", {{"command", {"/bin/sleep", "1000"}}}}};
     const json no_command{{"name", "c"}, {"image", "i"}, {"command", {"no-such-program"}}};
-    const json pods{in_init, pod("in-hook", {hooked}, patient), pod("in-back-off", {shell("c", "exit 1")}, patient),
+    const json pods{in_init, pod("in-hook", {hooked}, patient),
+                    pod("in-back-off", {shell("c", "exit 1")}, patient),
                     pod("not-there", {no_command}, patient)};
     Supervised supervised{json{{"apiVersion", "v1"}, {"kind", "List"}, {"items", pods}}.dump()};
 
     std::map<std::string, json> last;
     supervised.until([&](const json& line) {
         if (is_pod(line)) last[line["object"]["metadata"]["name"]] = line;
-        return last.size() == 4 && container(last["in-init"], "init")["state"].contains("running") &&
-               container(last["in-hook"]).contains("containerID") && waiting("CrashLoopBackOff")(last["in-back-off"]) &&
+        return last.size() == 4 &&
+               container(last["in-init"], "init")["state"].contains("running") &&
+               container(last["in-hook"]).contains("containerID") &&
+               waiting("CrashLoopBackOff")(last["in-back-off"]) &&
                waiting("CrashLoopBackOff")(last["not-there"]);
     });
     CHECK(supervised.stop() == 0);
@@ -128,7 +140,9 @@ TEST_CASE("--duration is a signal that is sent in time") {
     Supervised supervised{pod("p", {obedient("c")}).dump(), {.arguments = {"--duration", "5"}}};
     const json running = supervised.until(running_after(0));
     const json asked = supervised.until(deleting);
-    CHECK(moment(asked["object"]["metadata"]["deletionTimestamp"]) - started_at(container(running)) >= 30s + 2s);
+    CHECK(moment(asked["object"]["metadata"]["deletionTimestamp"]) -
+              started_at(container(running)) >=
+          30s + 2s);
     CHECK(supervised.finish() == 0);
 }
 
@@ -144,7 +158,8 @@ TEST_CASE("a pod that has ended by itself stays as it was") {
         return has_failed && is_up;
     });
     CHECK(supervised.stop() == 1); // it had failed before
-    for (const json& line : supervised.all([](const json& one) { return one["type"] == "DELETED" || deleting(one); }))
+    for (const json& line :
+         supervised.all([](const json& one) { return one["type"] == "DELETED" || deleting(one); }))
         CHECK(line["object"]["metadata"]["name"] == "lives");
 }
 
@@ -183,11 +198,13 @@ TEST_CASE("the grace period of a probe wins over its pod's") {
     c[kind] = fails_when_up("c");
     c[kind]["terminationGracePeriodSeconds"] = 3;
     if (kind == "startupProbe")
-        c[kind]["exec"]["command"] = {"sh", "-c", "until test -e c.up; do /bin/sleep 0.01; done; exit 1"};
+        c[kind]["exec"]["command"] = {"sh", "-c",
+                                      "until test -e c.up; do /bin/sleep 0.01; done; exit 1"};
     Supervised supervised{pod("p", {c}, {{"terminationGracePeriodSeconds", 1000000}}).dump()};
     const json kill = supervised.until(event("Killing"));
     const json ended = supervised.until(terminated);
-    CHECK(moment(container(ended)["state"]["terminated"]["finishedAt"]) - moment(kill["object"]["lastTimestamp"]) >=
+    CHECK(moment(container(ended)["state"]["terminated"]["finishedAt"]) -
+              moment(kill["object"]["lastTimestamp"]) >=
           3s);
     supervised.until(running_after(1));
     supervised.program().signal(SIGTERM);
@@ -196,7 +213,8 @@ TEST_CASE("the grace period of a probe wins over its pod's") {
 }
 
 TEST_CASE("when nobody reads what it says the supervisor ends its pods and says so by its status") {
-    Supervised supervised{pod("p", {shell("c", "while :; do echo x; exit 1; done")}).dump(), {.scale = "100"}};
+    Supervised supervised{pod("p", {shell("c", "while :; do echo x; exit 1; done")}).dump(),
+                          {.scale = "100"}};
     const json running = supervised.until(running_after(0));
     supervised.program().output().close();
     CHECK(supervised.program().errors().rest() == "");

@@ -1,4 +1,5 @@
-// Lifecycle hooks: postStart before a container counts as running, preStop before it is told to end.
+// Lifecycle hooks: postStart before a container counts as running, preStop before it is told to
+// end.
 #include <filesystem>
 #include <string>
 
@@ -11,7 +12,9 @@ using namespace scenarios;
 
 namespace {
 
-json exec_hook(const std::string& script) { return {{"exec", {{"command", {"/bin/sh", "-c", script}}}}}; }
+json exec_hook(const std::string& script) {
+    return {{"exec", {{"command", {"/bin/sh", "-c", script}}}}};
+}
 
 } // namespace
 
@@ -25,13 +28,15 @@ TEST_CASE("a container runs when its postStart hook is done, and those behind it
 
     const json started = supervised.until(event("Started"));
     CHECK(started["object"]["involvedObject"]["fieldPath"] == "spec.containers{first}");
-    const json running = supervised.until(
-        [](const json& line) { return is_pod(line) && container(line, "first")["state"].contains("running"); });
+    const json running = supervised.until([](const json& line) {
+        return is_pod(line) && container(line, "first")["state"].contains("running");
+    });
     CHECK(contents(supervised.folder() / "hook") == "hello\n");
     CHECK(container(running, "second")["state"]["waiting"]["reason"] == "ContainerCreating");
     CHECK(running["object"]["status"]["phase"] == "Pending");
     for (const json& line : supervised.all(is_pod))
-        if (line != running) CHECK(container(line, "first")["state"]["waiting"]["reason"] == "ContainerCreating");
+        if (line != running)
+            CHECK(container(line, "first")["state"]["waiting"]["reason"] == "ContainerCreating");
 
     const json second_started = supervised.until(event("Started"));
     CHECK(second_started["object"]["involvedObject"]["fieldPath"] == "spec.containers{second}");
@@ -49,7 +54,8 @@ TEST_CASE("a postStart hook that fails kills its container, which is restarted b
     CHECK(kill["object"]["message"] == "FailedPostStartHook");
     const json ended = supervised.until(terminated);
     CHECK(container(ended)["state"]["terminated"]["exitCode"] == 1);
-    supervised.until([](const json& line) { return is_pod(line) && container(line)["restartCount"] == 1; });
+    supervised.until(
+        [](const json& line) { return is_pod(line) && container(line)["restartCount"] == 1; });
     CHECK(supervised.all(running_after(0)).empty());
     CHECK(supervised.stop() == 0);
 }
@@ -99,8 +105,10 @@ TEST_CASE("a preStop hook that hangs takes the whole grace period, and two secon
     supervised.program().signal(SIGTERM);
     const json kill = supervised.until(event("Killing"));
     const json ended = supervised.until(terminated);
-    CHECK(container(ended)["state"]["terminated"]["exitCode"] == 4); // it was told, and had time to obey
-    CHECK(moment(container(ended)["state"]["terminated"]["finishedAt"]) - moment(kill["object"]["lastTimestamp"]) >=
+    CHECK(container(ended)["state"]["terminated"]["exitCode"] ==
+          4); // it was told, and had time to obey
+    CHECK(moment(container(ended)["state"]["terminated"]["finishedAt"]) -
+              moment(kill["object"]["lastTimestamp"]) >=
           3s);
     CHECK(supervised.finish() == 0);
     CHECK_FALSE(process_lives(std::stoi(contents(supervised.folder() / "hook"))));
@@ -109,7 +117,8 @@ TEST_CASE("a preStop hook that hangs takes the whole grace period, and two secon
 TEST_CASE("a second signal does not wait for a hook") {
     json c = obedient("c");
     c["lifecycle"]["preStop"] = exec_hook("exec /bin/sleep 1000");
-    Supervised supervised{pod("p", {c}, {{"terminationGracePeriodSeconds", 1000000}}).dump(), {.scale = "1"}};
+    Supervised supervised{pod("p", {c}, {{"terminationGracePeriodSeconds", 1000000}}).dump(),
+                          {.scale = "1"}};
     supervised.until(ready(true));
     supervised.program().signal(SIGTERM);
     supervised.until(event("Killing"));
@@ -124,7 +133,8 @@ TEST_CASE("a hook that sleeps only waits") {
     supervised.program().signal(SIGTERM);
     const json kill = supervised.until(event("Killing"));
     const json ended = supervised.until(terminated);
-    CHECK(moment(container(ended)["state"]["terminated"]["finishedAt"]) - moment(kill["object"]["lastTimestamp"]) >=
+    CHECK(moment(container(ended)["state"]["terminated"]["finishedAt"]) -
+              moment(kill["object"]["lastTimestamp"]) >=
           5s);
     CHECK(supervised.finish() == 0);
 }
@@ -133,12 +143,16 @@ TEST_CASE("an HTTP hook is content with any answer") {
     const Example example{"none-configured"}; // demo_app on a port of its own
     json served = json::parse(R"({"name": "demo", "image": "demo-app"})");
     served["args"] = {"-p", std::to_string(example.listening())};
-    served["readinessProbe"] = {{"tcpSocket", {{"port", example.listening()}}}, {"periodSeconds", 1}};
+    served["readinessProbe"] = {{"tcpSocket", {{"port", example.listening()}}},
+                                {"periodSeconds", 1}};
     served["restartPolicy"] = "Always"; // a sidecar ends last
     json c = obedient("c");
-    c["lifecycle"]["preStop"]["httpGet"] = {{"port", example.listening()}, {"path", "/no-such-page"}};
+    c["lifecycle"]["preStop"]["httpGet"] = {{"port", example.listening()},
+                                            {"path", "/no-such-page"}};
     Supervised supervised{pod("p", {c}, {{"initContainers", {served}}}).dump(), {.logs = "prefix"}};
-    supervised.until([](const json& line) { return is_pod(line) && condition(line, "Ready")["status"] == "True"; });
+    supervised.until([](const json& line) {
+        return is_pod(line) && condition(line, "Ready")["status"] == "True";
+    });
     supervised.program().signal(SIGTERM);
     while (supervised.next()) {}
     CHECK(supervised.program().errors().rest().find("GET /no-such-page") != std::string::npos);

@@ -13,10 +13,11 @@ inline nlohmann::json shell(const std::string& name, const std::string& script) 
     return {{"name", name}, {"image", "busybox"}, {"command", {"/bin/sh", "-c", script}}};
 }
 
-/// A container that runs until it is killed. It is ready once `preparation`, such as a trap, has been made.
+/// A container that runs until it is killed. It is ready once `preparation`, such as a trap, has
+/// been made.
 inline nlohmann::json service(const std::string& name, const std::string& preparation) {
-    nlohmann::json container = shell(name, "rm -f " + name + ".up; " + preparation + "; touch " + name +
-                                               ".up; while :; do /bin/sleep 0.05; done");
+    nlohmann::json container = shell(name, "rm -f " + name + ".up; " + preparation + "; touch " +
+                                               name + ".up; while :; do /bin/sleep 0.05; done");
     container["readinessProbe"] = {{"exec", {{"command", {"test", "-e", name + ".up"}}}},
                                    {"periodSeconds", 1},
                                    {"timeoutSeconds", 60},
@@ -25,7 +26,8 @@ inline nlohmann::json service(const std::string& name, const std::string& prepar
 }
 
 /// One that ends with this status when it is told to.
-inline nlohmann::json obedient(const std::string& name, int status = 0, const std::string& at_the_end = ":") {
+inline nlohmann::json obedient(const std::string& name, int status = 0,
+                               const std::string& at_the_end = ":") {
     return service(name, "trap '" + at_the_end + "; exit " + std::to_string(status) + "' TERM");
 }
 
@@ -42,8 +44,10 @@ inline nlohmann::json fails_when_up(const std::string& container) {
 
 inline nlohmann::json pod(const std::string& name, const std::vector<nlohmann::json>& containers,
                           const nlohmann::json& spec = nlohmann::json::object()) {
-    nlohmann::json object{
-        {"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", {{"name", name}}}, {"spec", {{"containers", containers}}}};
+    nlohmann::json object{{"apiVersion", "v1"},
+                          {"kind", "Pod"},
+                          {"metadata", {{"name", name}}},
+                          {"spec", {{"containers", containers}}}};
     object["spec"].update(spec);
     return object;
 }

@@ -19,9 +19,10 @@ void post_form(std::uint16_t port, const std::string& path, const std::string& f
     asio::io_context io;
     asio::ip::tcp::socket socket{io};
     socket.connect({asio::ip::address_v4::loopback(), port});
-    asio::write(socket, asio::buffer("POST " + path + " HTTP/1.1\r\nHost: demo\r\nConnection: close\r\n" +
-                                     "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: " +
-                                     std::to_string(form.size()) + "\r\n\r\n" + form));
+    asio::write(socket,
+                asio::buffer("POST " + path + " HTTP/1.1\r\nHost: demo\r\nConnection: close\r\n" +
+                             "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: " +
+                             std::to_string(form.size()) + "\r\n\r\n" + form));
     std::string answer;
     std::error_code end;
     asio::read(socket, asio::dynamic_buffer(answer), end);
@@ -43,12 +44,14 @@ TEST_CASE("readiness-httpget-fail") {
     const json third = supervised.until(running_after(2));
     const json fourth = supervised.until(running_after(3));
     const auto after_exit = [](const json& line) {
-        return started_at(container(line)) - moment(container(line)["lastState"]["terminated"]["finishedAt"]);
+        return started_at(container(line)) -
+               moment(container(line)["lastState"]["terminated"]["finishedAt"]);
     };
     CHECK(after_exit(third) >= 10s);
     CHECK(after_exit(fourth) >= 20s);
 
-    const auto back_offs = supervised.all(event("BackOff", "Back-off restarting failed container short in pod "));
+    const auto back_offs =
+        supervised.all(event("BackOff", "Back-off restarting failed container short in pod "));
     CHECK(back_offs.size() >= 3);
     CHECK(back_offs.back()["object"]["count"] == back_offs.size());
     CHECK(supervised.all(ready(true)).empty());
@@ -64,15 +67,20 @@ TEST_CASE("readiness-httpget-ok") {
 
     // those at 15, 20 and 25 s time out
     const json is_ready = supervised.until(ready(true));
-    CHECK(moment(condition(is_ready, "Ready")["lastTransitionTime"]) - started_at(container(running)) >= 30s);
-    const std::size_t timeouts = supervised.all(event("Unhealthy", "context deadline exceeded")).size();
+    CHECK(moment(condition(is_ready, "Ready")["lastTransitionTime"]) -
+              started_at(container(running)) >=
+          30s);
+    const std::size_t timeouts =
+        supervised.all(event("Unhealthy", "context deadline exceeded")).size();
     CHECK(timeouts >= 3);
     CHECK(timeouts <= 4); // the one at 30 s races the answer to the first
 
     post_form(example.listening(), "/readyz", "readyz=FAIL");
     supervised.until(ready(false));
-    CHECK(supervised.all(event("Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 507")).size() ==
-          3);
+    CHECK(supervised
+              .all(event("Unhealthy",
+                         "Readiness probe failed: HTTP probe failed with statuscode: 507"))
+              .size() == 3);
 
     post_form(example.listening(), "/readyz", "readyz=OK");
     const json again = supervised.until(ready(true));
@@ -86,7 +94,8 @@ TEST_CASE("readiness-tcp-fail") {
     const json second = supervised.until(running_after(1));
 
     CHECK(started_at(container(second)) - started_at(container(first)) >= 60s);
-    const std::size_t looks = supervised.all(event("Unhealthy", "Readiness probe failed: dial tcp")).size();
+    const std::size_t looks =
+        supervised.all(event("Unhealthy", "Readiness probe failed: dial tcp")).size();
     CHECK(looks >= 5); // at 10, 20 ... 60 s; the last races the kill
     CHECK(looks <= 7);
     CHECK(supervised.all(event("Unhealthy", "Liveness probe failed: dial tcp")).size() == 3);
@@ -99,9 +108,12 @@ TEST_CASE("readiness-tcp-ok") {
     Supervised supervised{Example{"readiness-tcp-ok"}.text(), {.arguments = {"--duration", "45s"}}};
     const json running = supervised.until(running_after(0));
     const json is_ready = supervised.until(ready(true));
-    CHECK(moment(condition(is_ready, "Ready")["lastTransitionTime"]) - started_at(container(running)) >= 5s);
+    CHECK(moment(condition(is_ready, "Ready")["lastTransitionTime"]) -
+              started_at(container(running)) >=
+          5s);
     CHECK(condition(running, "Ready")["status"] == "False");
-    CHECK(condition(running, "ContainersReady")["message"] == "containers with unready status: [nginx]");
+    CHECK(condition(running, "ContainersReady")["message"] ==
+          "containers with unready status: [nginx]");
     CHECK(supervised.finish() == 0);
     CHECK(supervised.all(event("Unhealthy")).empty());
     CHECK(supervised.all(running_after(1)).empty());
@@ -111,11 +123,12 @@ TEST_CASE("startup-ok") {
     Supervised supervised{Example{"startup-ok"}.text(), {.scale = "5"}};
     const json running = supervised.until(running_after(0));
     CHECK(container(running)["started"] == false);
-    const json started =
-        supervised.until([](const json& line) { return is_pod(line) && container(line)["started"] == true; });
+    const json started = supervised.until(
+        [](const json& line) { return is_pod(line) && container(line)["started"] == true; });
     supervised.until(ready(true));
 
-    CHECK(moment(started["object"]["status"]["conditions"][0]["lastTransitionTime"]) <= started_at(container(started)));
+    CHECK(moment(started["object"]["status"]["conditions"][0]["lastTransitionTime"]) <=
+          started_at(container(started)));
     CHECK(supervised.all(event("Unhealthy", "Startup probe failed")).size() >= 3);
     CHECK(supervised.all(event("Unhealthy", "Liveness")).empty()); // nobody else has looked
     CHECK(supervised.all(event("Unhealthy", "Readiness")).empty());
@@ -127,8 +140,13 @@ TEST_CASE("startup-fail") {
     Supervised supervised{Example{"startup-fail"}.text(), {.scale = "5"}};
     supervised.until(running_after(1));
     CHECK(supervised.all(event("Unhealthy", "Startup probe failed: ")).size() == 3);
-    CHECK(supervised.all(event("Killing", "Container demo failed startup probe, will be restarted")).size() == 1);
+    CHECK(supervised.all(event("Killing", "Container demo failed startup probe, will be restarted"))
+              .size() == 1);
     CHECK(supervised.all(event("Unhealthy", "Liveness")).empty());
-    CHECK(supervised.all([](const json& line) { return is_pod(line) && container(line)["started"] == true; }).empty());
+    CHECK(supervised
+              .all([](const json& line) {
+                  return is_pod(line) && container(line)["started"] == true;
+              })
+              .empty());
     CHECK(supervised.stop() == 0);
 }

@@ -36,13 +36,14 @@ using Micros = std::chrono::microseconds;
 inline Micros moment(const json& timestamp) {
     int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, micros = 0;
     const std::string text = timestamp.get<std::string>();
-    const int read =
-        std::sscanf(text.c_str(), "%d-%d-%dT%d:%d:%d.%6dZ", &year, &month, &day, &hour, &minute, &second, &micros);
+    const int read = std::sscanf(text.c_str(), "%d-%d-%dT%d:%d:%d.%6dZ", &year, &month, &day, &hour,
+                                 &minute, &second, &micros);
     if (read != 7) throw std::runtime_error{"no timestamp: " + text};
-    const std::chrono::year_month_day date{std::chrono::year{year}, std::chrono::month{static_cast<unsigned>(month)},
+    const std::chrono::year_month_day date{std::chrono::year{year},
+                                           std::chrono::month{static_cast<unsigned>(month)},
                                            std::chrono::day{static_cast<unsigned>(day)}};
-    return std::chrono::sys_days{date}.time_since_epoch() + std::chrono::hours{hour} + std::chrono::minutes{minute} +
-           std::chrono::seconds{second} + Micros{micros};
+    return std::chrono::sys_days{date}.time_since_epoch() + std::chrono::hours{hour} +
+           std::chrono::minutes{minute} + std::chrono::seconds{second} + Micros{micros};
 }
 
 inline std::string contents(const std::filesystem::path& file) {
@@ -50,11 +51,13 @@ inline std::string contents(const std::filesystem::path& file) {
     return {std::istreambuf_iterator<char>{stream}, {}};
 }
 
-/// A manifest of examples/manifests on ports of our own, so that tests can run side by side: a port that is given to a
-/// program (in quotes, as a string) is free for it, one that only a probe knows stays shut.
+/// A manifest of examples/manifests on ports of our own, so that tests can run side by side: a port
+/// that is given to a program (in quotes, as a string) is free for it, one that only a probe knows
+/// stays shut.
 class Example {
 public:
-    explicit Example(const std::string& name) : text_(contents(std::filesystem::path{MANIFESTS} / (name + ".yaml"))) {
+    explicit Example(const std::string& name)
+        : text_(contents(std::filesystem::path{MANIFESTS} / (name + ".yaml"))) {
         const std::regex port{"\\b18[01]\\d\\d\\b"};
         std::string replaced;
         std::sregex_iterator match{text_.begin(), text_.end(), port};
@@ -89,7 +92,7 @@ private:
 struct Setting {
     std::string scale = "10";
     std::vector<std::string> arguments = {}; ///< further options
-    std::string logs = "none";               ///< with "prefix" somebody has to read program().errors()
+    std::string logs = "none"; ///< with "prefix" somebody has to read program().errors()
     bool json = true;
 };
 
@@ -98,7 +101,8 @@ public:
     explicit Supervised(const std::string& manifest, const Setting& setting = {})
         : program_(tools::ProgramSpec{
               .command = command(setting),
-              .environment = {"HOST=127.0.0.1", std::string{"PATH="} + MANIFESTS + "/bin:" + ::getenv("PATH")},
+              .environment = {"HOST=127.0.0.1",
+                              std::string{"PATH="} + MANIFESTS + "/bin:" + ::getenv("PATH")},
               .directory = folder_.path().string(),
               .input = manifest}) {}
 
@@ -115,7 +119,8 @@ public:
     json until(Predicate predicate) {
         while (auto line = next())
             if (predicate(*line)) return *line;
-        throw std::runtime_error{"the supervisor has ended; it said " + std::to_string(lines_.size()) +
+        throw std::runtime_error{"the supervisor has ended; it said " +
+                                 std::to_string(lines_.size()) +
                                  " lines, and: " + program_.errors().rest()};
     }
 
@@ -144,8 +149,9 @@ public:
 
 private:
     static std::vector<std::string> command(const Setting& setting) {
-        std::vector<std::string> words{SUPERVISOR, "--time-scale",       setting.scale, "--logs",         setting.logs,
-                                       "--image",  "demo-app=" DEMO_APP, "--image",     "nginx=" DEMO_APP};
+        std::vector<std::string> words{
+            SUPERVISOR, "--time-scale",       setting.scale, "--logs",         setting.logs,
+            "--image",  "demo-app=" DEMO_APP, "--image",     "nginx=" DEMO_APP};
         if (setting.json) words.insert(words.end(), {"-o", "json"});
         words.insert(words.end(), setting.arguments.begin(), setting.arguments.end());
         words.emplace_back("-");
@@ -172,7 +178,9 @@ inline json container(const json& line, const std::string& name) {
 inline json container(const json& line) { return line["object"]["status"]["containerStatuses"][0]; }
 
 inline auto phase_is(std::string phase) {
-    return [phase](const json& line) { return is_pod(line) && line["object"]["status"]["phase"] == phase; };
+    return [phase](const json& line) {
+        return is_pod(line) && line["object"]["status"]["phase"] == phase;
+    };
 }
 
 /// Running for the time after so many restarts.
@@ -184,7 +192,9 @@ inline auto running_after(int restarts) {
 }
 
 inline auto ready(bool is_ready) {
-    return [is_ready](const json& line) { return is_pod(line) && container(line)["ready"] == is_ready; };
+    return [is_ready](const json& line) {
+        return is_pod(line) && container(line)["ready"] == is_ready;
+    };
 }
 
 inline auto waiting(std::string reason) {
@@ -194,7 +204,9 @@ inline auto waiting(std::string reason) {
     };
 }
 
-inline auto terminated(const json& line) { return is_pod(line) && container(line)["state"].contains("terminated"); }
+inline auto terminated(const json& line) {
+    return is_pod(line) && container(line)["state"].contains("terminated");
+}
 
 inline auto event(std::string reason, std::string message = "") {
     return [reason, message](const json& line) {
@@ -214,7 +226,9 @@ inline Micros started_at(const json& container_status) {
 }
 
 /// Whether this process is there, as a zombie too.
-inline bool process_exists(int pid) { return std::filesystem::exists("/proc/" + std::to_string(pid)); }
+inline bool process_exists(int pid) {
+    return std::filesystem::exists("/proc/" + std::to_string(pid));
+}
 
 /// Whether it can still do anything. An orphan is reaped by the system, whenever that has time.
 inline bool process_lives(int pid) {
@@ -225,7 +239,8 @@ inline bool process_lives(int pid) {
 
 /// Of a containerID, "local://PID-STARTTIME".
 inline int pid_of(const json& container_status) {
-    return std::stoi(container_status["containerID"].get<std::string>().substr(std::string{"local://"}.size()));
+    return std::stoi(
+        container_status["containerID"].get<std::string>().substr(std::string{"local://"}.size()));
 }
 
 } // namespace scenarios

@@ -13,21 +13,26 @@ using namespace scenarios;
 
 namespace {
 
-const json one_shot = pod("p", {shell("c", "echo out; echo err >&2; printf unfinished")}, {{"restartPolicy", "Never"}});
+const json one_shot = pod("p", {shell("c", "echo out; echo err >&2; printf unfinished")},
+                          {{"restartPolicy", "Never"}});
 
 } // namespace
 
 TEST_CASE("everything that is wrong with a manifest is told, and nothing is started") {
-    json bad = pod("p", {shell("c", "touch started"), shell("c", "touch started")}, {{"restartPolicy", "Sometimes"}});
-    bad["spec"]["containers"][0]["livenessProbe"] = {{"periodSeconds", -1}, {"httpGet", {{"port", 0}}}};
+    json bad = pod("p", {shell("c", "touch started"), shell("c", "touch started")},
+                   {{"restartPolicy", "Sometimes"}});
+    bad["spec"]["containers"][0]["livenessProbe"] = {{"periodSeconds", -1},
+                                                     {"httpGet", {{"port", 0}}}};
     Supervised supervised{bad.dump()};
     CHECK(supervised.finish() == 2);
     CHECK(supervised.lines().empty());
     const std::string errors = supervised.program().errors().rest();
-    for (const char* one :
-         {"spec.containers[0].livenessProbe.httpGet.port: Invalid value: 0: must be between 1 and 65535, inclusive",
-          "spec.containers[0].livenessProbe.periodSeconds: Invalid value: -1: must be greater than or equal to 0",
-          "spec.containers[1].name: Duplicate value: \"c\"", "spec.restartPolicy: Unsupported value: \"Sometimes\""})
+    for (const char* one : {"spec.containers[0].livenessProbe.httpGet.port: Invalid value: 0: must "
+                            "be between 1 and 65535, inclusive",
+                            "spec.containers[0].livenessProbe.periodSeconds: Invalid value: -1: "
+                            "must be greater than or equal to 0",
+                            "spec.containers[1].name: Duplicate value: \"c\"",
+                            "spec.restartPolicy: Unsupported value: \"Sometimes\""})
         CHECK(errors.find(one) != std::string::npos);
     CHECK_FALSE(std::filesystem::exists(supervised.folder() / "started"));
 }
@@ -35,15 +40,16 @@ TEST_CASE("everything that is wrong with a manifest is told, and nothing is star
 TEST_CASE("an image without a command and without a mapping is an error") {
     Supervised supervised{pod("p", {{{"name", "c"}, {"image", "redis"}}}).dump()};
     CHECK(supervised.finish() == 2);
-    CHECK(supervised.program().errors().rest().find("spec.containers[0].command: Required value: image \"redis\" has "
-                                                    "no --image mapping and the container names no command") !=
-          std::string::npos);
+    CHECK(supervised.program().errors().rest().find(
+              "spec.containers[0].command: Required value: image \"redis\" has "
+              "no --image mapping and the container names no command") != std::string::npos);
 }
 
 TEST_CASE("--image says what an image runs, and args are appended") {
     const json c{{"name", "c"}, {"image", "greeter"}, {"args", {"you there"}}};
-    Supervised supervised{pod("p", {c}, {{"restartPolicy", "Never"}}).dump(),
-                          {.arguments = {"--image", "greeter=/bin/echo 'hello, '"}, .logs = "prefix"}};
+    Supervised supervised{
+        pod("p", {c}, {{"restartPolicy", "Never"}}).dump(),
+        {.arguments = {"--image", "greeter=/bin/echo 'hello, '"}, .logs = "prefix"}};
     CHECK(supervised.finish() == 0);
     CHECK(supervised.program().errors().rest() == "[pod/p/c] hello,  you there\n");
 }
@@ -56,7 +62,8 @@ TEST_CASE("wrong usage is told, with status 2") {
 }
 
 TEST_CASE("text is for people") {
-    Supervised supervised{pod("web", {shell("c", "exit 1")}, {{"restartPolicy", "Never"}}).dump(), {.json = false}};
+    Supervised supervised{pod("web", {shell("c", "exit 1")}, {{"restartPolicy", "Never"}}).dump(),
+                          {.json = false}};
     const std::string text = supervised.program().output().rest();
     CHECK(supervised.program().wait() == 1);
     CHECK(text.starts_with("NAME   READY   STATUS              RESTARTS      AGE\n"
@@ -73,11 +80,13 @@ TEST_CASE("text is for people") {
 TEST_CASE("what containers print goes to standard error, each line with its origin") {
     Supervised supervised{one_shot.dump(), {.logs = "prefix"}};
     CHECK(supervised.finish() == 0);
-    CHECK(supervised.program().errors().rest() == "[pod/p/c] out\n[pod/p/c] err\n[pod/p/c] unfinished\n");
+    CHECK(supervised.program().errors().rest() ==
+          "[pod/p/c] out\n[pod/p/c] err\n[pod/p/c] unfinished\n");
 }
 
 TEST_CASE("what containers print is told to its last line") {
-    Supervised supervised{pod("p", {shell("c", "seq 20000")}, {{"restartPolicy", "Never"}}).dump(), {.logs = "prefix"}};
+    Supervised supervised{pod("p", {shell("c", "seq 20000")}, {{"restartPolicy", "Never"}}).dump(),
+                          {.logs = "prefix"}};
     std::string expected;
     for (int i = 1; i <= 20000; ++i) expected += "[pod/p/c] " + std::to_string(i) + "\n";
     const bool all_of_it = supervised.program().errors().rest() == expected;
@@ -104,16 +113,20 @@ TEST_CASE("a log directory that cannot be made is wrong usage") {
     CHECK(supervised.lines().empty());
 }
 
-TEST_CASE("containers get the supervisor's environment, the manifest's on top, and the time scale") {
+TEST_CASE(
+    "containers get the supervisor's environment, the manifest's on top, and the time scale") {
     json c = shell("c", "echo $HOST $NAME $PROBEKIT_TIME_SCALE");
-    c["env"] = json::array({{{"name", "HOST"}, {"value", "of the manifest"}},
-                            {{"name", "NAME"}, {"valueFrom", {{"fieldRef", {{"fieldPath", "metadata.name"}}}}}}});
-    Supervised supervised{pod("p", {c}, {{"restartPolicy", "Never"}}).dump(), {.scale = "25", .logs = "prefix"}};
+    c["env"] = json::array(
+        {{{"name", "HOST"}, {"value", "of the manifest"}},
+         {{"name", "NAME"}, {"valueFrom", {{"fieldRef", {{"fieldPath", "metadata.name"}}}}}}});
+    Supervised supervised{pod("p", {c}, {{"restartPolicy", "Never"}}).dump(),
+                          {.scale = "25", .logs = "prefix"}};
     CHECK(supervised.finish() == 0);
     CHECK(supervised.program().errors().rest() == "[pod/p/c] of the manifest p 25\n");
 }
 
-TEST_CASE("a command is found as its container finds it: by its own PATH, and from its workingDir") {
+TEST_CASE(
+    "a command is found as its container finds it: by its own PATH, and from its workingDir") {
     const json by_path{{"name", "by-path"}, {"image", "i"}, {"command", {"tool"}}};
     const json by_folder{{"name", "by-folder"}, {"image", "i"}, {"command", {"./tool"}}};
     const TemporaryFolder folder;
@@ -131,20 +144,24 @@ TEST_CASE("a command is found as its container finds it: by its own PATH, and fr
 }
 
 TEST_CASE("timestamps are in manifest time") {
-    Supervised supervised{pod("p", {shell("c", "/bin/sleep 0.5")}, {{"restartPolicy", "Never"}}).dump(),
-                          {.scale = "100"}};
+    Supervised supervised{
+        pod("p", {shell("c", "/bin/sleep 0.5")}, {{"restartPolicy", "Never"}}).dump(),
+        {.scale = "100"}};
     const json ended = supervised.until(terminated);
     const json state = container(ended)["state"]["terminated"];
-    CHECK(moment(state["finishedAt"]) - moment(state["startedAt"]) >= 20s); // 50 s, had the start been seen at once
+    CHECK(moment(state["finishedAt"]) - moment(state["startedAt"]) >=
+          20s); // 50 s, had the start been seen at once
     CHECK(supervised.finish() == 0);
 }
 
-TEST_CASE("probes that are bound to their container look after exactly the delay, also after a restart") {
+TEST_CASE(
+    "probes that are bound to their container look after exactly the delay, also after a restart") {
     json c = obedient("c");
     c["livenessProbe"] = fails_when_up("c");
     c["livenessProbe"]["initialDelaySeconds"] = 7;
     c["livenessProbe"]["periodSeconds"] = 100;
-    Supervised supervised{pod("p", {c}).dump(), {.arguments = {"--feature-gates", "ContainerScopedProbes=true"}}};
+    Supervised supervised{pod("p", {c}).dump(),
+                          {.arguments = {"--feature-gates", "ContainerScopedProbes=true"}}};
     for (int restart = 0; restart != 2; ++restart) {
         const json runs = supervised.until(running_after(restart));
         const json look = supervised.until(event("Unhealthy", "Liveness"));
@@ -155,13 +172,16 @@ TEST_CASE("probes that are bound to their container look after exactly the delay
     CHECK(supervised.stop() == 0);
 }
 
-TEST_CASE("probes that are bound to their container look once when it starts, and not again because of a restart") {
+TEST_CASE("probes that are bound to their container look once when it starts, and not again "
+          "because of a restart") {
     // ends some time after the look, so that there would be time for another
-    json c = shell("c", "while [ ! -e looked ]; do /bin/sleep 0.02; done; rm looked; /bin/sleep 0.3; exit 1");
+    json c = shell(
+        "c", "while [ ! -e looked ]; do /bin/sleep 0.02; done; rm looked; /bin/sleep 0.3; exit 1");
     c["readinessProbe"] = {{"exec", {{"command", {"/bin/sh", "-c", "touch looked; exit 1"}}}},
                            {"periodSeconds", 10000},
                            {"timeoutSeconds", 1000}};
-    Supervised supervised{pod("p", {c}).dump(), {.arguments = {"--feature-gates", "ContainerScopedProbes=true"}}};
+    Supervised supervised{pod("p", {c}).dump(),
+                          {.arguments = {"--feature-gates", "ContainerScopedProbes=true"}}};
     supervised.until(running_after(1));
     supervised.until(waiting("CrashLoopBackOff"));
     const auto failures = supervised.all(event("Unhealthy", "Readiness"));

@@ -12,12 +12,15 @@ TEST_CASE("a container's mistakes are those of its probes, each kind by the rule
     const Container container{
         .startup = ProbeSpec{.kind = ProbeKind::readiness, .success_threshold = 2},
         .liveness = ProbeSpec{.period = 0s, .timeout = -1s},
-        .readiness = ProbeSpec{.kind = ProbeKind::liveness, .success_threshold = 2, .termination_grace_period = 5s},
+        .readiness = ProbeSpec{.kind = ProbeKind::liveness,
+                               .success_threshold = 2,
+                               .termination_grace_period = 5s},
     };
-    CHECK(validate(container) == ConfigErrors{{"startup.success_threshold", "must be 1"},
-                                              {"liveness.period", "must be greater than zero"},
-                                              {"liveness.timeout", "must be greater than zero"},
-                                              {"readiness.termination_grace_period", "must not be set for readiness"}});
+    CHECK(validate(container) ==
+          ConfigErrors{{"startup.success_threshold", "must be 1"},
+                       {"liveness.period", "must be greater than zero"},
+                       {"liveness.timeout", "must be greater than zero"},
+                       {"readiness.termination_grace_period", "must not be set for readiness"}});
     CHECK(validate(Container{}).empty());
 }
 

@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-Answer at_age(const Answers& answers, Duration age) { return answers(Look{.age = age}); }
+Answer at_age(const Answers& answers, Duration age) { return answers(Check{.age = age}); }
 
 } // namespace
 
@@ -56,6 +56,6 @@ TEST_CASE("the answers by name") {
     CHECK(fail().outcome == Outcome::failure);
     CHECK(hang().takes == Duration::max());
     CHECK(cannot_ask(std::make_error_code(std::errc::too_many_files_open)).error);
-    CHECK(always(fail())(Look{}) == fail());
+    CHECK(always(fail())(Check{}) == fail());
     CHECK(ignores_sigterm().ends_in == Duration::max());
 }

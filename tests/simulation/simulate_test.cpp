@@ -27,7 +27,7 @@ const Answer fails_at_once{.outcome = Outcome::failure, .takes = 0s};
 
 Times looks_at(const Timeline& timeline, ProbeKind kind) {
     Times times;
-    for (const Event& look : timeline.looks(kind)) times.push_back(look.began());
+    for (const Event& look : timeline.checks(kind)) times.push_back(look.began());
     return times;
 }
 
@@ -35,7 +35,7 @@ Times looks_at(const Timeline& timeline, ProbeKind kind) {
 std::string story(const Timeline& timeline) {
     std::string text;
     for (const Event& event : timeline.events) {
-        if (event.what == What::look || event.what == What::verdict) continue;
+        if (event.what == What::check || event.what == What::verdict) continue;
         if (!text.empty()) text += ' ';
         text += to_string(event.what);
         if (event.what == What::kill) text.append(":").append(to_string(event.kind));
@@ -52,14 +52,18 @@ bool within_a_second(const Times& seen, const Times& expected) {
 
 } // namespace
 
-// Seen on a real node, to the second that kubectl shows; between them lie what a container's start takes there.
+// Seen on a real node, to the second that kubectl shows; between them lie what a container's start
+// takes there.
 TEST_CASE("the manifests of a node: restarts and back-off come when they were seen") {
-    const Life as_in_a_container{.starts_in = GENERATE(0ms, 500ms, 900ms), .ends_in = Duration::max()};
+    const Life as_in_a_container{.starts_in = GENERATE(0ms, 500ms, 900ms),
+                                 .ends_in = Duration::max()};
     CAPTURE(as_in_a_container.starts_in);
-    SECTION("healthy for three seconds: the removal of its file comes after the look at three seconds") {
+    SECTION("healthy for three seconds: the removal of its file comes after the look at three "
+            "seconds") {
         const Container container{.liveness = ProbeSpec{.initial_delay = 1s, .period = 3s},
                                   .starts_in_whole_seconds = true};
-        const Script script{.answers = fails_after(3010ms), .lives = {as_in_a_container}, .length = 260s};
+        const Script script{
+            .answers = fails_after(3010ms), .lives = {as_in_a_container}, .length = 260s};
         const Timeline timeline = simulate(container, script);
         CHECK(within_a_second(timeline.restarts(), {43s, 85s, 127s, 169s, 211s}));
         CHECK(within_a_second(timeline.times(What::back_off), {253s}));
@@ -72,8 +76,10 @@ TEST_CASE("the manifests of a node: restarts and back-off come when they were se
         const Container container{.liveness = ProbeSpec{.initial_delay = 5s, .period = 5s},
                                   .restart_policy = RestartPolicy::on_failure,
                                   .starts_in_whole_seconds = true};
-        const Script script{.answers = always(fail()), .lives = {as_in_a_container}, .length = 230s};
-        CHECK(within_a_second(simulate(container, script).restarts(), {46s, 91s, 136s, 181s, 225s}));
+        const Script script{
+            .answers = always(fail()), .lives = {as_in_a_container}, .length = 230s};
+        CHECK(
+            within_a_second(simulate(container, script).restarts(), {46s, 91s, 136s, 181s, 225s}));
     }
 }
 
@@ -89,32 +95,35 @@ TEST_CASE("nginx, whose probes ask the wrong port: it heeds SIGTERM") {
 
 TEST_CASE("a service whose first answer takes 15 seconds") {
     const ProbeSpec spec{.initial_delay = 15s, .period = 5s, .timeout = 2s};
-    const Answers answers = [](const Look& look) { return look.age < 30s ? hang() : pass(); };
+    const Answers answers = [](const Check& look) { return look.age < 30s ? hang() : pass(); };
     const Timeline timeline = simulate(spec, {.answers = answers, .length = 40s});
     CHECK(looks_at(timeline, ProbeKind::readiness) == Times{15s, 20s, 25s, 30s, 35s});
     CHECK(timeline.times(What::ready) == Times{30s + 1ms});
 }
 
 TEST_CASE("a process that ends at once meets the back-off") {
-    const Timeline timeline = simulate(Container{}, {.lives = {{.exits_after = 0s}}, .length = 10min});
+    const Timeline timeline =
+        simulate(Container{}, {.lives = {{.exits_after = 0s}}, .length = 10min});
     CHECK(timeline.restarts() == Times{0s, 10s, 30s, 70s, 150s, 310s});
     CHECK(timeline.times(What::back_off) == Times{0s, 10s, 30s, 70s, 150s, 310s});
-    CHECK(story(simulate(Container{.restart_policy = RestartPolicy::on_failure}, {.lives = {{.exits_after = 5s}}})) ==
-          "runs ready ended unready over");
+    CHECK(story(simulate(Container{.restart_policy = RestartPolicy::on_failure},
+                         {.lives = {{.exits_after = 5s}}})) == "runs ready ended unready over");
     CHECK(story(simulate(Container{.restart_policy = RestartPolicy::never},
-                         {.lives = {{.exits_after = 5s, .exit = {.code = 1}}}})) == "runs ready ended unready over");
+                         {.lives = {{.exits_after = 5s, .exit = {.code = 1}}}})) ==
+          "runs ready ended unready over");
 }
 
 TEST_CASE("the three probes of a container work together") {
     const Container container{.startup = ProbeSpec{.period = 2s, .failure_threshold = 10},
                               .liveness = ProbeSpec{.period = 10s, .failure_threshold = 2},
                               .readiness = ProbeSpec{.period = 5s, .failure_threshold = 1}};
-    const Answers answers = [](const Look& look) {
+    const Answers answers = [](const Check& look) {
         if (look.kind == ProbeKind::startup) return look.age < 7s ? fail() : pass();
         return look.kind == ProbeKind::liveness && look.age > 15s ? fail() : pass();
     };
     const Timeline timeline = simulate(container, {.answers = answers, .length = 40s});
-    CHECK(looks_at(timeline, ProbeKind::startup) == Times{0s, 2s, 4s, 6s, 8s, /* restarted */ 32s, 34s, 36s, 38s});
+    CHECK(looks_at(timeline, ProbeKind::startup) ==
+          Times{0s, 2s, 4s, 6s, 8s, /* restarted */ 32s, 34s, 36s, 38s});
     // Readiness looks as soon as startup has passed, liveness at its next point of the grid.
     CHECK(looks_at(timeline, ProbeKind::readiness) ==
           Times{8001ms, 13001ms, 18001ms, 23001ms, 28001ms, /* restarted */ 38001ms});
@@ -125,9 +134,10 @@ TEST_CASE("the three probes of a container work together") {
 }
 
 TEST_CASE("a startup probe that never passes kills, and its own grace period counts") {
-    const Container container{.startup =
-                                  ProbeSpec{.period = 1s, .failure_threshold = 3, .termination_grace_period = 5s}};
-    const Script script{.answers = always(fails_at_once), .lives = {ignores_sigterm()}, .length = 12s};
+    const Container container{
+        .startup = ProbeSpec{.period = 1s, .failure_threshold = 3, .termination_grace_period = 5s}};
+    const Script script{
+        .answers = always(fails_at_once), .lives = {ignores_sigterm()}, .length = 12s};
     const Timeline timeline = simulate(container, script);
     CHECK(timeline.times(What::kill) == Times{2s, 9s});
     CHECK(timeline.times(What::ended) == Times{7s});
@@ -140,7 +150,8 @@ TEST_CASE("how it ends, and whether it is started again") {
     ProbeSpec spec{.kind = ProbeKind::liveness, .period = 10s, .failure_threshold = 1};
     Container container{.liveness = spec};
     const auto ended = [&](const Life& life) {
-        for (const Event& event : simulate(container, {.answers = answers, .lives = {life}, .length = 60s}).events)
+        for (const Event& event :
+             simulate(container, {.answers = answers, .lives = {life}, .length = 60s}).events)
             if (event.what == What::ended) return event;
         FAIL("it did not end");
         std::abort();
@@ -161,20 +172,25 @@ TEST_CASE("how it ends, and whether it is started again") {
     }
     SECTION("OnFailure restarts what was killed, whatever its exit status") {
         container.restart_policy = RestartPolicy::on_failure;
-        const Script script{.answers = answers, .lives = {{.told_exit = {.code = 0}}}, .length = 15s};
-        CHECK(story(simulate(container, script)) == "runs ready kill:Liveness ended unready runs ready");
+        const Script script{
+            .answers = answers, .lives = {{.told_exit = {.code = 0}}}, .length = 15s};
+        CHECK(story(simulate(container, script)) ==
+              "runs ready kill:Liveness ended unready runs ready");
     }
     SECTION("Never does not") {
         container.restart_policy = RestartPolicy::never;
-        CHECK(story(simulate(container, {.answers = answers})) == "runs ready kill:Liveness ended unready over");
+        CHECK(story(simulate(container, {.answers = answers})) ==
+              "runs ready kill:Liveness ended unready over");
     }
 }
 
 TEST_CASE("a pod that is deleted: liveness looks no more, readiness goes on") {
-    const Container container{.liveness = ProbeSpec{.period = 10s}, .readiness = ProbeSpec{.period = 5s}};
-    const Answers answers = [](const Look& look) { return look.ending ? fail() : pass(); };
+    const Container container{.liveness = ProbeSpec{.period = 10s},
+                              .readiness = ProbeSpec{.period = 5s}};
+    const Answers answers = [](const Check& look) { return look.ending ? fail() : pass(); };
     SECTION("while it runs") {
-        const Script script{.answers = answers, .lives = {{.ends_in = 18s}}, .stop_after = 12s, .length = 60s};
+        const Script script{
+            .answers = answers, .lives = {{.ends_in = 18s}}, .stop_after = 12s, .length = 60s};
         const Timeline timeline = simulate(container, script);
         CHECK(looks_at(timeline, ProbeKind::liveness) == Times{0s, 10s});
         CHECK(looks_at(timeline, ProbeKind::readiness) == Times{0s, 5s, 10s, 15s, 20s, 25s});
@@ -183,27 +199,33 @@ TEST_CASE("a pod that is deleted: liveness looks no more, readiness goes on") {
         CHECK(timeline.times(What::ended) == Times{30s});
     }
     SECTION("while it is being killed: the shorter grace period counts") {
-        Container doomed{.liveness = ProbeSpec{.period = 10s, .failure_threshold = 1, .termination_grace_period = 60s},
-                         .termination_grace_period = 5s};
-        const Script script{.answers = always(fails_at_once), .lives = {ignores_sigterm()}, .stop_after = 20s};
+        Container doomed{
+            .liveness =
+                ProbeSpec{.period = 10s, .failure_threshold = 1, .termination_grace_period = 60s},
+            .termination_grace_period = 5s};
+        const Script script{
+            .answers = always(fails_at_once), .lives = {ignores_sigterm()}, .stop_after = 20s};
         CHECK(simulate(doomed, script).times(What::ended) == Times{25s});
         doomed.termination_grace_period = 300s;
         CHECK(simulate(doomed, script).times(What::ended) == Times{60s});
-        CHECK(story(simulate(doomed, script)) == "runs ready kill:Liveness stop ended unready over");
+        CHECK(story(simulate(doomed, script)) ==
+              "runs ready kill:Liveness stop ended unready over");
     }
     SECTION("while it waits for its back-off, and before it has started") {
         const Script crashing{.lives = {{.exits_after = 1s}}, .stop_after = 5s};
         CHECK(story(simulate(Container{}, crashing)) ==
               "runs ready ended unready runs ready ended unready back_off over");
-        CHECK(story(simulate(container, {.lives = {{.starts_in = 10s}}, .stop_after = 5s})) == "over");
+        CHECK(story(simulate(container, {.lives = {{.starts_in = 10s}}, .stop_after = 5s})) ==
+              "over");
     }
 }
 
 TEST_CASE("a look in flight when its target goes counts for nothing") {
     const ProbeSpec spec{.period = 10s, .timeout = 5s};
-    const Script script{.answers = always(Answer{.takes = 3s}), .lives = {{.exits_after = 1s}, {}}, .length = 15s};
+    const Script script{
+        .answers = always(Answer{.takes = 3s}), .lives = {{.exits_after = 1s}, {}}, .length = 15s};
     const Timeline timeline = simulate(spec, script);
-    const std::vector<Event> looks = timeline.looks(ProbeKind::readiness);
+    const std::vector<Event> looks = timeline.checks(ProbeKind::readiness);
     REQUIRE(looks.size() == 3);
     CHECK(looks[0].error == std::errc::operation_canceled);
     CHECK(looks[0].span == 1s);
@@ -216,12 +238,14 @@ TEST_CASE("a look in flight when its target goes counts for nothing") {
 
 TEST_CASE("timeouts: an answer in time counts, one that comes later does not") {
     const ProbeSpec spec{.kind = ProbeKind::liveness, .period = 10s, .timeout = 2s};
-    const Event in_time =
-        simulate(spec, {.answers = always(Answer{.takes = 2s}), .length = 5s}).looks(ProbeKind::liveness).front();
+    const Event in_time = simulate(spec, {.answers = always(Answer{.takes = 2s}), .length = 5s})
+                              .checks(ProbeKind::liveness)
+                              .front();
     CHECK(in_time.passed());
     CHECK_FALSE(in_time.timed_out);
-    const Event late =
-        simulate(spec, {.answers = always(Answer{.takes = 2s + 1ns}), .length = 5s}).looks(ProbeKind::liveness).front();
+    const Event late = simulate(spec, {.answers = always(Answer{.takes = 2s + 1ns}), .length = 5s})
+                           .checks(ProbeKind::liveness)
+                           .front();
     CHECK(late.outcome == Outcome::failure);
     CHECK(late.timed_out);
     CHECK(late.span == 2s);
@@ -231,15 +255,17 @@ TEST_CASE("a prober that cannot ask tries three times and changes nothing") {
     const ProbeSpec spec{.kind = ProbeKind::liveness, .period = 10s, .failure_threshold = 2};
     const std::error_code error = make_error_code(std::errc::too_many_files_open);
     const Timeline timeline =
-        simulate(spec, {.answers = in_turn({fail(), cannot_ask(error), cannot_ask(error), cannot_ask(error), fail()}),
+        simulate(spec, {.answers = in_turn({fail(), cannot_ask(error), cannot_ask(error),
+                                            cannot_ask(error), fail()}),
                         .length = 25s});
     CHECK(looks_at(timeline, ProbeKind::liveness) == Times{0s, 10s, 10001ms, 10002ms, 20s});
-    CHECK(timeline.looks(ProbeKind::liveness)[1].error == error);
+    CHECK(timeline.checks(ProbeKind::liveness)[1].error == error);
     CHECK(timeline.times(What::kill) == Times{20001ms});
 }
 
 TEST_CASE("one spec under both cadences") {
-    ProbeSpec spec{.kind = ProbeKind::liveness, .initial_delay = 2s, .period = 10s, .failure_threshold = 1};
+    ProbeSpec spec{
+        .kind = ProbeKind::liveness, .initial_delay = 2s, .period = 10s, .failure_threshold = 1};
     const Script script{.answers = fails_after(15s), .lives = {{.starts_in = 1s}}, .length = 60s};
     CHECK(looks_at(simulate(spec, script), ProbeKind::liveness) == Times{10s, 20s, 30s, 40s, 50s});
     spec.pacing.cadence = Cadence::target_start;
@@ -267,16 +293,17 @@ TEST_CASE("a simulation is the same each time, random times included") {
 
 TEST_CASE("its length is included, and what would not end is cut off") {
     const ProbeSpec spec{.period = 5s};
-    CHECK(looks_at(simulate(spec, {.answers = always(passes_at_once), .length = 10s}), ProbeKind::readiness) ==
-          Times{0s, 5s, 10s});
+    CHECK(looks_at(simulate(spec, {.answers = always(passes_at_once), .length = 10s}),
+                   ProbeKind::readiness) == Times{0s, 5s, 10s});
     CHECK(simulate(spec, {.length = 10s}).length == 10s);
 
-    const Timeline fast = simulate(ProbeSpec{.period = 1us}, {.answers = always(passes_at_once), .length = 24h});
+    const Timeline fast =
+        simulate(ProbeSpec{.period = 1us}, {.answers = always(passes_at_once), .length = 24h});
     CHECK(fast.events.size() <= Timeline::max_events + 5);
     CHECK(fast.length < 1s);
     // It ends as soon as it runs, and no back-off holds it up: time stands still.
-    const Timeline still =
-        simulate(Container{.back_off = {.base = 0s}}, {.lives = {{.exits_after = 0s}}, .length = Duration::max()});
+    const Timeline still = simulate(Container{.back_off = {.base = 0s}},
+                                    {.lives = {{.exits_after = 0s}}, .length = Duration::max()});
     CHECK(still.length == 0s);
     CHECK(still.events.size() <= Timeline::max_events + 5);
 }
@@ -285,8 +312,8 @@ TEST_CASE("time does not go back, whatever a script says") {
     const Life life{.starts_in = -1s, .exits_after = -1s, .ends_in = -1s};
     CHECK(story(simulate(Container{.restart_policy = RestartPolicy::never}, {.lives = {life}})) ==
           "runs ready ended unready over");
-    CHECK(simulate(ProbeSpec{}, {.answers = always(Answer{.takes = -1s}), .length = 10s}).times(What::ready) ==
-          Times{0s});
+    CHECK(simulate(ProbeSpec{}, {.answers = always(Answer{.takes = -1s}), .length = 10s})
+              .times(What::ready) == Times{0s});
     CHECK(simulate(ProbeSpec{}, {.stop_after = -1s}).times(What::stop) == Times{0s});
     CHECK(simulate(ProbeSpec{}, {.length = -1s}).events.empty());
 }

@@ -19,7 +19,8 @@ namespace {
 
 constexpr Cadence cadences[] = {Cadence::grid, Cadence::target_start};
 
-/// Periods and timeouts on both sides of each other, with a delay that is no multiple of the period.
+/// Periods and timeouts on both sides of each other, with a delay that is no multiple of the
+/// period.
 std::vector<ProbeSpec> specs(ProbeKind kind) {
     std::vector<ProbeSpec> all;
     for (const Cadence cadence : cadences)
@@ -27,13 +28,14 @@ std::vector<ProbeSpec> specs(ProbeKind kind) {
             for (const Duration timeout : {500ms, 1000ms, 4000ms})
                 for (const int threshold : {1, 2, 3})
                     for (const Duration delay : {0ms, 2500ms})
-                        all.push_back({.kind = kind,
-                                       .initial_delay = delay,
-                                       .period = period,
-                                       .timeout = timeout,
-                                       .success_threshold = kind == ProbeKind::readiness ? threshold : 1,
-                                       .failure_threshold = threshold,
-                                       .pacing = {.cadence = cadence}});
+                        all.push_back(
+                            {.kind = kind,
+                             .initial_delay = delay,
+                             .period = period,
+                             .timeout = timeout,
+                             .success_threshold = kind == ProbeKind::readiness ? threshold : 1,
+                             .failure_threshold = threshold,
+                             .pacing = {.cadence = cadence}});
     return all;
 }
 
@@ -44,38 +46,42 @@ Answer at_once(Outcome outcome) { return {.outcome = outcome, .takes = 0s}; }
 
 TEST_CASE("worst cases are constants") {
     constexpr ProbeSpec spec{.kind = ProbeKind::liveness, .initial_delay = 1s, .period = 3s};
-    STATIC_CHECK(worst_case_first_look(spec) == 4s);
+    STATIC_CHECK(worst_case_first_check(spec) == 4s);
     STATIC_CHECK(worst_case_give_up(spec) == 11s);
     STATIC_CHECK(allowed_start(spec) == 7s);
     STATIC_CHECK(worst_case_detection(spec) == 10s);
     STATIC_CHECK(worst_case_restart(spec) == 40s);
     STATIC_CHECK(worst_case_restart(spec, 0s) == 12s);
-    constexpr ProbeSpec other{.kind = ProbeKind::startup,
-                              .initial_delay = 1s,
-                              .period = 3s,
-                              .termination_grace_period = 5s,
-                              .pacing = {.cadence = Cadence::target_start, .spread = 2s, .jitter = 1s}};
-    STATIC_CHECK(worst_case_first_look(other) == 4s);
+    constexpr ProbeSpec other{
+        .kind = ProbeKind::startup,
+        .initial_delay = 1s,
+        .period = 3s,
+        .termination_grace_period = 5s,
+        .pacing = {.cadence = Cadence::target_start, .spread = 2s, .jitter = 1s}};
+    STATIC_CHECK(worst_case_first_check(other) == 4s);
     STATIC_CHECK(worst_case_give_up(other) == 11s);
     STATIC_CHECK(worst_case_restart(other) == 16s);
 }
 
 TEST_CASE("what never comes stays never") {
-    constexpr ProbeSpec never{.initial_delay = Duration::max(), .period = Duration::max(), .timeout = Duration::max()};
-    STATIC_CHECK(worst_case_first_look(never) == Duration::max());
+    constexpr ProbeSpec never{
+        .initial_delay = Duration::max(), .period = Duration::max(), .timeout = Duration::max()};
+    STATIC_CHECK(worst_case_first_check(never) == Duration::max());
     STATIC_CHECK(worst_case_restart(never) == Duration::max());
     STATIC_CHECK(allowed_start(never) == Duration::max());
     STATIC_CHECK(worst_case_restart({}, Duration::max()) == Duration::max());
 }
 
-TEST_CASE("a death is found out within the worst case, and at its end if it came just after a good look") {
+TEST_CASE("a death is found out within the worst case, and at its end if it came just after a good "
+          "look") {
     for (const ProbeSpec& spec : specs(ProbeKind::liveness)) {
-        CAPTURE(spec.pacing.cadence, spec.initial_delay, spec.period, spec.timeout, spec.failure_threshold);
+        CAPTURE(spec.pacing.cadence, spec.initial_delay, spec.period, spec.timeout,
+                spec.failure_threshold);
         Duration longest{};
         // The death sweeps over more than a period, past looks that are on whole and half seconds.
         for (Duration death = 10s; death <= 13s; death += 250ms) {
             for (const Duration after : {0ns, 1ns}) {
-                const Answers answers = [&](const Look& look) {
+                const Answers answers = [&](const Check& look) {
                     return look.at < death + after ? at_once(Outcome::success) : hang();
                 };
                 const Timeline timeline = simulate(spec, {.answers = answers, .length = 1min});
@@ -87,24 +93,36 @@ TEST_CASE("a death is found out within the worst case, and at its end if it came
     }
 }
 
-TEST_CASE("and the target is gone within the worst case, if it ignores SIGTERM exactly at its end") {
-    const auto grace = GENERATE(std::optional<Duration>{}, std::optional<Duration>{1s}, std::optional<Duration>{7s});
-    ProbeSpec spec{.kind = ProbeKind::liveness, .period = 3s, .timeout = 4s, .termination_grace_period = grace};
-    const Answers answers = [](const Look& look) { return look.at <= 9s ? at_once(Outcome::success) : hang(); };
-    const Timeline timeline = simulate(spec, {.answers = answers, .lives = {ignores_sigterm()}, .length = 2min});
+TEST_CASE(
+    "and the target is gone within the worst case, if it ignores SIGTERM exactly at its end") {
+    const auto grace = GENERATE(std::optional<Duration>{}, std::optional<Duration>{1s},
+                                std::optional<Duration>{7s});
+    ProbeSpec spec{.kind = ProbeKind::liveness,
+                   .period = 3s,
+                   .timeout = 4s,
+                   .termination_grace_period = grace};
+    const Answers answers = [](const Check& look) {
+        return look.at <= 9s ? at_once(Outcome::success) : hang();
+    };
+    const Timeline timeline =
+        simulate(spec, {.answers = answers, .lives = {ignores_sigterm()}, .length = 2min});
     CHECK(timeline.first(What::ended) == 9s + worst_case_restart(spec));
-    CHECK(timeline.restarts().front() == 9s + worst_case_restart(spec)); // the first time nothing else is waited for
+    CHECK(timeline.restarts().front() ==
+          9s + worst_case_restart(spec)); // the first time nothing else is waited for
 }
 
-TEST_CASE("a recovery is found out within the worst case, and at its end if it came just after a bad look") {
+TEST_CASE("a recovery is found out within the worst case, and at its end if it came just after a "
+          "bad look") {
     for (const ProbeSpec& spec : specs(ProbeKind::readiness)) {
-        CAPTURE(spec.pacing.cadence, spec.initial_delay, spec.period, spec.timeout, spec.success_threshold);
+        CAPTURE(spec.pacing.cadence, spec.initial_delay, spec.period, spec.timeout,
+                spec.success_threshold);
         Duration longest{};
         for (Duration recovery = 10s; recovery <= 13s; recovery += 250ms) {
             for (const Duration after : {0ns, 1ns}) {
                 // Each good look takes all of the time it has.
-                const Answers answers = [&](const Look& look) {
-                    return look.at < recovery + after ? at_once(Outcome::failure) : Answer{.takes = spec.timeout};
+                const Answers answers = [&](const Check& look) {
+                    return look.at < recovery + after ? at_once(Outcome::failure)
+                                                      : Answer{.takes = spec.timeout};
                 };
                 const Timeline timeline = simulate(spec, {.answers = answers, .length = 1min});
                 REQUIRE(timeline.first(What::ready));
@@ -120,7 +138,7 @@ TEST_CASE("jitter makes no detection longer than the worst case says") {
     Duration longest{};
     for (spec.pacing.seed = 1; spec.pacing.seed <= 500; ++spec.pacing.seed) {
         Duration last_good{};
-        const Answers answers = [&](const Look& look) {
+        const Answers answers = [&](const Check& look) {
             if (look.at > 30s) return hang();
             last_good = look.at;
             return at_once(Outcome::success);
@@ -133,25 +151,29 @@ TEST_CASE("jitter makes no detection longer than the worst case says") {
     CHECK(longest > worst_case_detection(spec) - 200ms); // it is not far from it either
 }
 
-TEST_CASE("the first look comes, and patience ends, within the worst case wherever the grid stands") {
+TEST_CASE(
+    "the first look comes, and patience ends, within the worst case wherever the grid stands") {
     for (const ProbeKind kind : {ProbeKind::startup, ProbeKind::liveness}) {
         for (const ProbeSpec& spec : specs(kind)) {
-            CAPTURE(kind, spec.pacing.cadence, spec.initial_delay, spec.period, spec.timeout, spec.failure_threshold);
+            CAPTURE(kind, spec.pacing.cadence, spec.initial_delay, spec.period, spec.timeout,
+                    spec.failure_threshold);
             const bool grid = spec.pacing.cadence == Cadence::grid;
-            Duration first_look{};
+            Duration first_check{};
             Duration give_up{};
             for (Duration starts_in = 0s; starts_in <= 3s; starts_in += 250ms) {
                 for (const Duration after : {0ns, 1ns}) {
                     const Duration begins = starts_in + after;
-                    const Timeline timeline =
-                        simulate(spec, {.answers = always(hang()), .lives = {{.starts_in = begins}}, .length = 1min});
+                    const Timeline timeline = simulate(spec, {.answers = always(hang()),
+                                                              .lives = {{.starts_in = begins}},
+                                                              .length = 1min});
                     REQUIRE(timeline.first(What::kill));
-                    first_look = std::max(first_look, timeline.looks(kind).front().began() - begins);
+                    first_check =
+                        std::max(first_check, timeline.checks(kind).front().began() - begins);
                     give_up = std::max(give_up, *timeline.first(What::kill) - begins);
                 }
             }
             // A point that was just missed was missed by a nanosecond here.
-            CHECK(first_look == worst_case_first_look(spec) - (grid ? 1ns : 0ns));
+            CHECK(first_check == worst_case_first_check(spec) - (grid ? 1ns : 0ns));
             CHECK(give_up == worst_case_give_up(spec) - (grid ? 1ns : 0ns));
         }
     }
@@ -166,11 +188,13 @@ TEST_CASE("a spread grid begins its first look within the worst case") {
                            .pacing = {.cadence = cadence, .spread = spread}};
             Duration longest{};
             for (spec.pacing.seed = 1; spec.pacing.seed <= 300; ++spec.pacing.seed)
-                longest =
-                    std::max(longest, simulate(spec, {.length = 1min}).looks(ProbeKind::liveness).front().began());
+                longest = std::max(
+                    longest,
+                    simulate(spec, {.length = 1min}).checks(ProbeKind::liveness).front().began());
             CAPTURE(cadence, spread);
-            CHECK(longest <= worst_case_first_look(spec));
-            CHECK(longest > worst_case_first_look(spec) - (cadence == Cadence::grid && spread < 3s ? 2s : 100ms));
+            CHECK(longest <= worst_case_first_check(spec));
+            CHECK(longest > worst_case_first_check(spec) -
+                                (cadence == Cadence::grid && spread < 3s ? 2s : 100ms));
         }
     }
 }
@@ -178,28 +202,36 @@ TEST_CASE("a spread grid begins its first look within the worst case") {
 TEST_CASE("a start as slow as allowed is never killed, and one just slower may be") {
     for (const ProbeKind kind : {ProbeKind::startup, ProbeKind::liveness}) {
         for (const ProbeSpec& spec : specs(kind)) {
-            CAPTURE(kind, spec.pacing.cadence, spec.initial_delay, spec.period, spec.timeout, spec.failure_threshold);
+            CAPTURE(kind, spec.pacing.cadence, spec.initial_delay, spec.period, spec.timeout,
+                    spec.failure_threshold);
             const auto killed = [&](Duration starts_in, Duration answers_at, Answer before) {
-                const Script script{
-                    .answers = answers_after(answers_at, before), .lives = {{.starts_in = starts_in}}, .length = 1min};
+                const Script script{.answers = answers_after(answers_at, before),
+                                    .lives = {{.starts_in = starts_in}},
+                                    .length = 1min};
                 return simulate(spec, script).first(What::kill).has_value();
             };
             bool slower_killed = false;
             for (Duration starts_in = 0s; starts_in <= 3s; starts_in += 250ms) {
                 CHECK_FALSE(killed(starts_in, allowed_start(spec), at_once(Outcome::failure)));
                 CHECK_FALSE(killed(starts_in, allowed_start(spec), hang()));
-                slower_killed |= killed(starts_in, allowed_start(spec) + 1ns, at_once(Outcome::failure));
+                slower_killed |=
+                    killed(starts_in, allowed_start(spec) + 1ns, at_once(Outcome::failure));
             }
             CHECK(slower_killed);
         }
     }
 }
 
-TEST_CASE("a start has less time on the grid if the last life ended by itself while it was failing") {
+TEST_CASE(
+    "a start has less time on the grid if the last life ended by itself while it was failing") {
     ProbeSpec spec{.kind = ProbeKind::startup, .period = 10s, .failure_threshold = 3};
     // It crashes after its second failed look, and would answer after 15 s the second time.
-    const Answers answers = [](const Look& look) { return look.life == 2 && look.age >= 15s ? pass() : fail(); };
-    const Script script{.answers = answers, .lives = {{.exits_after = 12s, .exit = {.code = 1}}, {}}, .length = 1min};
+    const Answers answers = [](const Check& look) {
+        return look.life == 2 && look.age >= 15s ? pass() : fail();
+    };
+    const Script script{.answers = answers,
+                        .lives = {{.exits_after = 12s, .exit = {.code = 1}}, {}},
+                        .length = 1min};
     CHECK(allowed_start(spec) >= 15s);
     CHECK(simulate(spec, script).first(What::kill));
     spec.pacing.cadence = Cadence::target_start;

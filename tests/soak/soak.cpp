@@ -1,5 +1,6 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
-// Very many looks under faults that come at random, and whether anything grows: memory, descriptors, threads, children.
+// Very many looks under faults that come at random, and whether anything grows: memory,
+// descriptors, threads, children.
 //   soak TCP HTTP EXEC [SEED]       so many looks of each kind
 #include <array>
 #include <cerrno>
@@ -98,7 +99,8 @@ std::vector<std::uint16_t> start_servers() {
         ::_exit(0);
     }
     ::close(pipe[1]);
-    if (::read(pipe[0], ports.data(), size) != static_cast<ssize_t>(size)) throw std::runtime_error{"no servers"};
+    if (::read(pipe[0], ports.data(), size) != static_cast<ssize_t>(size))
+        throw std::runtime_error{"no servers"};
     ::close(pipe[0]);
     return ports;
 }
@@ -126,8 +128,8 @@ Figures measure() {
 }
 
 struct Tally {
-    std::uint64_t looks =
-        0; ///< that were made to their end: not those called off, nor those there was no descriptor for
+    std::uint64_t looks = 0; ///< that were made to their end: not those called off, nor those there
+                             ///< was no descriptor for
     std::uint64_t passed = 0;
     std::uint64_t failed = 0;
     std::uint64_t errors = 0;
@@ -154,7 +156,10 @@ using MakeAction = std::function<ProbeAction(std::mt19937&)>;
 class Soak {
 public:
     Soak(std::size_t workers, Duration timeout, MakeAction make_action, unsigned seed)
-        : workers_(workers), timeout_(timeout), make_action_(std::move(make_action)), random_(seed) {}
+        : workers_(workers),
+          timeout_(timeout),
+          make_action_(std::move(make_action)),
+          random_(seed) {}
 
     /// Asio's thread for names stays once there has been a name.
     void resolve_a_name() {
@@ -212,7 +217,7 @@ private:
         timer_.async_wait([this](std::error_code) {
             if (squeezed_ && --squeezed_ == 0) restore_descriptors();
             for (auto& worker : workers_) // held or ended ones would look no more
-                if (worker->snapshot().state >= WorkerState::held && below(4) == 0)
+                if (worker->snapshot().state >= WorkerState::on_hold && below(4) == 0)
                     worker->target_replaced(some_probe());
             std::optional<Worker>& some = workers_[below(static_cast<unsigned>(workers_.size()))];
             // Each once, so that none is left to chance, and then at random.
@@ -254,9 +259,10 @@ private:
         auto look = std::make_shared<Look>();
         some_probe().async_probe(
             timeout_,
-            asio::bind_cancellation_slot(look->signal.slot(), [this](std::error_code error, const ProbeResult& result) {
-                tally_.count(error, result);
-            }));
+            asio::bind_cancellation_slot(look->signal.slot(),
+                                         [this](std::error_code error, const ProbeResult& result) {
+                                             tally_.count(error, result);
+                                         }));
         by_hand_.push_back(std::move(look));
         if (by_hand_.size() > 16) by_hand_.erase(by_hand_.begin());
     }
@@ -299,8 +305,8 @@ private:
 
 void print(std::string_view when, const Figures& figures) {
     std::printf("  %-16.*s memory %6ld KB, descriptors %3ld, threads %2ld, children %2ld\n",
-                static_cast<int>(when.size()), when.data(), figures.memory_kb, figures.descriptors, figures.threads,
-                figures.children);
+                static_cast<int>(when.size()), when.data(), figures.memory_kb, figures.descriptors,
+                figures.threads, figures.children);
     std::fflush(stdout);
 }
 
@@ -320,15 +326,21 @@ bool soak(const char* what, std::uint64_t looks, Soak&& soak) {
     const Figures after = measure();
     print("after all", after);
     const Tally& tally = soak.tally();
-    const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-    std::printf(
-        "  %llu looks in %.0f s: %llu passed, %llu failed, %llu could not ask, %llu local faults, %llu cancelled\n",
-        static_cast<unsigned long long>(tally.looks), seconds, static_cast<unsigned long long>(tally.passed),
-        static_cast<unsigned long long>(tally.failed), static_cast<unsigned long long>(tally.errors),
-        static_cast<unsigned long long>(tally.local_faults), static_cast<unsigned long long>(tally.cancelled));
-    const bool all_happened = tally.passed != 0 && tally.failed != 0 && tally.local_faults != 0 && tally.cancelled != 0;
-    const bool same = after.memory_kb <= before.memory_kb + most_memory_kb && after.descriptors == before.descriptors &&
-                      after.threads == before.threads && after.children == before.children;
+    const auto seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    std::printf("  %llu looks in %.0f s: %llu passed, %llu failed, %llu could not ask, %llu local "
+                "faults, %llu cancelled\n",
+                static_cast<unsigned long long>(tally.looks), seconds,
+                static_cast<unsigned long long>(tally.passed),
+                static_cast<unsigned long long>(tally.failed),
+                static_cast<unsigned long long>(tally.errors),
+                static_cast<unsigned long long>(tally.local_faults),
+                static_cast<unsigned long long>(tally.cancelled));
+    const bool all_happened =
+        tally.passed != 0 && tally.failed != 0 && tally.local_faults != 0 && tally.cancelled != 0;
+    const bool same = after.memory_kb <= before.memory_kb + most_memory_kb &&
+                      after.descriptors == before.descriptors && after.threads == before.threads &&
+                      after.children == before.children;
     if (!same) std::printf("  FAILED: something has grown\n");
     if (!all_happened) std::printf("  FAILED: some faults have not happened\n");
     return same && all_happened;
@@ -348,9 +360,13 @@ int main(int argc, char** argv) {
     const auto some_port = [&](std::mt19937& random) {
         return ports[random() % 4 != 0 ? random() % 2 : random() % ports.size()];
     };
-    const auto some_host = [](std::mt19937& random) { return random() % 50 == 0 ? "localhost" : "127.0.0.1"; };
+    const auto some_host = [](std::mt19937& random) {
+        return random() % 50 == 0 ? "localhost" : "127.0.0.1";
+    };
     const auto some_command = [](std::mt19937& random) -> std::vector<std::string> {
-        const auto shell = [](const char* script) -> std::vector<std::string> { return {"/bin/sh", "-c", script}; };
+        const auto shell = [](const char* script) -> std::vector<std::string> {
+            return {"/bin/sh", "-c", script};
+        };
         switch (random() % 60) {
         case 0: return shell("kill -KILL $$");
         case 1: return shell("trap '' TERM; while :; do sleep 1; done");
@@ -370,14 +386,16 @@ int main(int argc, char** argv) {
         }
     };
 
-    bool good = soak("tcp", number(1),
-                     Soak{64, 20ms,
-                          [&](std::mt19937& random) -> ProbeAction {
-                              // Only a look that hangs can be cancelled: on loopback others are decided at once.
-                              const bool hangs = random() % 8 == 0;
-                              return TcpSocketAction{some_host(random), hangs ? ports.back() : some_port(random)};
-                          },
-                          seed});
+    bool good = soak(
+        "tcp", number(1),
+        Soak{
+            64, 20ms,
+            [&](std::mt19937& random) -> ProbeAction {
+                // Only a look that hangs can be cancelled: on loopback others are decided at once.
+                const bool hangs = random() % 8 == 0;
+                return TcpSocketAction{some_host(random), hangs ? ports.back() : some_port(random)};
+            },
+            seed});
     good &= soak("http", number(2),
                  Soak{64, 20ms,
                       [&](std::mt19937& random) -> ProbeAction {
@@ -389,7 +407,9 @@ int main(int argc, char** argv) {
                       seed + 1});
     good &= soak("exec", number(3),
                  Soak{4, 60ms,
-                      [&](std::mt19937& random) -> ProbeAction { return ExecAction{.command = some_command(random)}; },
+                      [&](std::mt19937& random) -> ProbeAction {
+                          return ExecAction{.command = some_command(random)};
+                      },
                       seed + 2});
     std::printf(good ? "nothing has grown\n" : "FAILED\n");
     return good ? 0 : 1;

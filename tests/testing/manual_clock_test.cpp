@@ -24,7 +24,7 @@ TEST_CASE("the clock stands still, and shows what it was moved by") {
     CHECK(clock.now() == begin);
     clock.advance(90min);
     CHECK(clock.now() == begin + 90min);
-    clock.settle();
+    clock.run_ready();
     CHECK(clock.now() == begin + 90min);
     ManualClock other{io, TimePoint{5s}};
     CHECK(other.now() == TimePoint{5s});
@@ -40,8 +40,10 @@ TEST_CASE("it goes from due point to due point, the last one included") {
         TimePoint from;
         void attempt_begun(const AttemptBegun& begun) { seen->push_back(begun.at - from); }
     };
-    ProbeWorker a{clock, testing::ScriptedProbe{clock, {Outcome::success}}, ProbeSpec{.period = 2s}, Note{&at, begin}};
-    ProbeWorker b{clock, testing::ScriptedProbe{clock, {Outcome::success}}, ProbeSpec{.period = 3s}, Note{&at, begin}};
+    ProbeWorker a{clock, testing::ScriptedProbe{clock, {Outcome::success}}, ProbeSpec{.period = 2s},
+                  Note{&at, begin}};
+    ProbeWorker b{clock, testing::ScriptedProbe{clock, {Outcome::success}}, ProbeSpec{.period = 3s},
+                  Note{&at, begin}};
     a.start();
     b.start();
     clock.advance(6s);
@@ -56,9 +58,10 @@ TEST_CASE("a stall goes past due points, and what was due happens late") {
         void attempt_begun(const AttemptBegun& begun) { late->push_back(begun.late); }
     };
     std::vector<Duration> late;
-    ProbeWorker worker{clock, testing::ScriptedProbe{clock, {Outcome::success}}, ProbeSpec{.period = 2s}, Note{&late}};
+    ProbeWorker worker{clock, testing::ScriptedProbe{clock, {Outcome::success}},
+                       ProbeSpec{.period = 2s}, Note{&late}};
     worker.start();
-    clock.settle();
+    clock.run_ready();
     clock.stall(5s); // one of the two looks that were due is made up, the other is skipped
     CHECK(late == std::vector<Duration>{0s, 3s});
     CHECK(worker.snapshot().skipped == 1);
@@ -71,15 +74,15 @@ TEST_CASE("what is posted runs, and two clocks on one context do not disturb eac
     ManualClock fast{io}, slow{io};
     int posted = 0;
     asio::post(io, [&] { asio::post(io, [&] { ++posted; }); });
-    fast.settle();
+    fast.run_ready();
     CHECK(posted == 1);
     testing::ScriptedProbe probe{slow, {Outcome::success}};
     ProbeWorker worker{slow, probe, ProbeSpec{.period = 1s}};
     worker.start();
     fast.advance(1h);
-    CHECK(probe.looks() == 1); // what is due need not wait for its clock to be moved
+    CHECK(probe.attempts() == 1); // what is due need not wait for its clock to be moved
     slow.advance(1s);
-    CHECK(probe.looks() == 2);
+    CHECK(probe.attempts() == 2);
 }
 
 TEST_CASE("the last moment there is can be reached") {
@@ -104,7 +107,7 @@ TEST_CASE("an exception of a callback goes through advance(), and time can be mo
     CHECK_THROWS_AS(clock.advance(5s), int);
     CHECK(clock.now() == begin);
     clock.advance(4s);
-    CHECK(probe.looks() == 3);
+    CHECK(probe.attempts() == 3);
 }
 
 TEST_CASE("a clock that stands where another stood has nothing of it") {
@@ -116,16 +119,17 @@ TEST_CASE("a clock that stands where another stood has nothing of it") {
     ProbeWorker worker{*clock, probe, ProbeSpec{.period = 1s}};
     worker.start();
     clock->advance(2s);
-    CHECK(probe.looks() == 3);
+    CHECK(probe.attempts() == 3);
 }
 
 TEST_CASE("more than one turn's worth may be due at once") {
     asio::io_context io;
     ManualClock clock{io};
     testing::ScriptedProbe probe{clock, {Outcome::success}};
-    std::vector<ProbeWorker<testing::ScriptedProbe, KubeletPolicy, NoObserver, ManualClock>> workers;
+    std::vector<ProbeWorker<testing::ScriptedProbe, KubeletPolicy, NoObserver, ManualClock>>
+        workers;
     for (int i = 0; i != 1000; ++i) workers.emplace_back(clock, probe, ProbeSpec{.period = 1s});
     for (auto& worker : workers) worker.start();
     clock.advance(1s);
-    CHECK(probe.looks() == 2000);
+    CHECK(probe.attempts() == 2000);
 }

@@ -32,15 +32,19 @@ TEST_CASE("steps come in order, the last one repeats, copies share them") {
     asio::io_context io;
     ManualClock clock{io};
     const std::error_code none = std::make_error_code(std::errc::too_many_files_open);
-    ScriptedProbe probe{clock, {Outcome::success, ProbeResult::failure("text"), none, {Outcome::warning, 2s}}};
+    ScriptedProbe probe{
+        clock, {Outcome::success, ProbeResult::failure("text"), none, {Outcome::warning, 2s}}};
     ScriptedProbe copy = probe;
     std::vector<std::string> told;
     const auto look = [&](ScriptedProbe& one) {
         one.async_probe(1s, [&](std::error_code error, const ProbeResult& result) {
-            told.push_back((error ? "error " : "") + std::string{to_string(result.outcome)} + result.output + " " +
-                           std::to_string(std::chrono::duration_cast<std::chrono::seconds>(result.elapsed()).count()));
+            told.push_back(
+                (error ? "error " : "") + std::string{to_string(result.outcome)} + result.output +
+                " " +
+                std::to_string(
+                    std::chrono::duration_cast<std::chrono::seconds>(result.elapsed()).count()));
         });
-        clock.settle();
+        clock.run_ready();
     };
     look(probe);
     look(copy);
@@ -54,7 +58,7 @@ TEST_CASE("steps come in order, the last one repeats, copies share them") {
     clock.advance(2s);
     CHECK(told.size() == 5);
     CHECK(told.back() == "warning 2");
-    CHECK(copy.looks() == 5);
+    CHECK(copy.attempts() == 5);
     probe.push(Outcome::failure); // the one before no longer repeats
     look(probe);
     CHECK(told.back() == "failure 0");
@@ -66,18 +70,20 @@ TEST_CASE("steps come in order, the last one repeats, copies share them") {
 TEST_CASE("a step that hangs ends when it is cancelled, or with its context") {
     std::optional<asio::io_context> io{std::in_place};
     std::optional<ManualClock> clock{std::in_place, *io};
-    std::optional<ScriptedProbe> probe{std::in_place, *clock, std::initializer_list<Step>{Step::hang()}};
+    std::optional<ScriptedProbe> probe{std::in_place, *clock,
+                                       std::initializer_list<Step>{Step::hang()}};
     asio::cancellation_signal signal;
     std::error_code told;
-    probe->async_probe(1s, asio::bind_cancellation_slot(
-                               signal.slot(), [&](std::error_code error, const ProbeResult&) { told = error; }));
+    probe->async_probe(
+        1s, asio::bind_cancellation_slot(
+                signal.slot(), [&](std::error_code error, const ProbeResult&) { told = error; }));
     clock->advance(1h);
     CHECK_FALSE(told);
     CHECK(probe->in_flight() == 1);
     SECTION("cancelled") {
         signal.emit(asio::cancellation_type::terminal);
         CHECK_FALSE(told); // from the loop
-        clock->settle();
+        clock->run_ready();
         CHECK(told == asio::error::operation_aborted);
         CHECK(probe->in_flight() == 0);
     }
@@ -96,28 +102,29 @@ TEST_CASE("an answer on its way, or due at this very moment, is not cancelled an
     asio::cancellation_signal signal;
     std::optional<std::error_code> told;
     const auto handler = [&] {
-        return asio::bind_cancellation_slot(signal.slot(),
-                                            [&](std::error_code error, const ProbeResult&) { told = error; });
+        return asio::bind_cancellation_slot(
+            signal.slot(), [&](std::error_code error, const ProbeResult&) { told = error; });
     };
     SECTION("over before it is told") {
         static_cast<void>(probe.async_probe(1s, [](std::error_code, const ProbeResult&) {}));
         probe.async_probe(1s, handler());
         signal.emit(asio::cancellation_type::terminal);
-        clock.settle();
+        clock.run_ready();
         CHECK(told == std::error_code{});
     }
     SECTION("in time") {
         probe.async_probe(1s, handler());
         clock.advance(1s - 1ns);
         signal.emit(asio::cancellation_type::terminal);
-        clock.settle();
+        clock.run_ready();
         CHECK(told == asio::error::operation_aborted);
         CHECK(probe.in_flight() == 0);
         clock.advance(1h);
     }
 }
 
-TEST_CASE("a success at the very moment of the timeout is a success, a nanosecond later it is none") {
+TEST_CASE(
+    "a success at the very moment of the timeout is a success, a nanosecond later it is none") {
     asio::io_context io;
     ManualClock clock{io};
     ScriptedProbe probe{clock, {{Outcome::success, 1s}, {Outcome::success, 1s + 1ns}}};
@@ -137,7 +144,7 @@ TEST_CASE("a script without steps succeeds, one with a code could not ask") {
     std::optional<std::error_code> told;
     const auto look = [&](ScriptedProbe probe) {
         probe.async_probe(1s, [&](std::error_code error, const ProbeResult&) { told = error; });
-        clock.settle();
+        clock.run_ready();
     };
     look(ScriptedProbe{clock, {}});
     CHECK(told == std::error_code{});

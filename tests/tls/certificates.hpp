@@ -9,7 +9,8 @@
 
 #include "../tools/temporary_folder.hpp"
 
-/// A folder with an authority of our own and what it has signed, made by the openssl command, gone with this object.
+/// A folder with an authority of our own and what it has signed, made by the openssl command, gone
+/// with this object.
 class Certificates {
 public:
     struct Pair {
@@ -24,21 +25,26 @@ public:
     Certificates(const Certificates&) = delete;
     Certificates& operator=(const Certificates&) = delete;
 
-    [[nodiscard]] std::string path(const std::string& file) const { return (folder_.path() / file).string(); }
+    [[nodiscard]] std::string path(const std::string& file) const {
+        return (folder_.path() / file).string();
+    }
     [[nodiscard]] std::string authority() const { return path("ca.pem"); }
     [[nodiscard]] std::string other_authority() const { return path("other-ca.pem"); }
 
-    /// `names`: as subjectAltName takes them, "DNS:a.example,IP:127.0.0.1". `days` from now, negative: expired.
-    [[nodiscard]] Pair make(const std::string& file, std::string_view names, int days = 30,
-                            const std::string& key_type = "ec -pkeyopt ec_paramgen_curve:prime256v1") const {
+    /// `names`: as subjectAltName takes them, "DNS:a.example,IP:127.0.0.1". `days` from now,
+    /// negative: expired.
+    [[nodiscard]] Pair make(
+        const std::string& file, std::string_view names, int days = 30,
+        const std::string& key_type = "ec -pkeyopt ec_paramgen_curve:prime256v1") const {
         std::ofstream{path(file + ".ext")} << "subjectAltName=" << names << '\n';
-        openssl("req -new -nodes -newkey " + key_type + " -subj /CN=probekit-test -keyout " + path(file + ".key") +
-                " -out " + path(file + ".csr"));
-        // OpenSSL 3.4 and later refuse days before today, but let the validity be given; earlier ones do not.
+        openssl("req -new -nodes -newkey " + key_type + " -subj /CN=probekit-test -keyout " +
+                path(file + ".key") + " -out " + path(file + ".csr"));
+        // OpenSSL 3.4 and later refuse days before today, but let the validity be given; earlier
+        // ones do not.
         const auto sign = [&](const std::string& validity) {
-            return run("x509 -req -in " + path(file + ".csr") + " -CA " + path("ca.pem") + " -CAkey " + path("ca.key") +
-                       " -CAcreateserial " + validity + " -extfile " + path(file + ".ext") + " -out " +
-                       path(file + ".pem"));
+            return run("x509 -req -in " + path(file + ".csr") + " -CA " + path("ca.pem") +
+                       " -CAkey " + path("ca.key") + " -CAcreateserial " + validity + " -extfile " +
+                       path(file + ".ext") + " -out " + path(file + ".pem"));
         };
         if (!sign("-days " + std::to_string(days)) &&
             (days >= 0 || !sign("-not_before 20200101000000Z -not_after 20200102000000Z")))
@@ -61,8 +67,9 @@ private:
     }
 
     void make_authority(const std::string& name) const {
-        openssl("req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 30 -subj /CN=" + name +
-                " -keyout " + path(name + ".key") + " -out " + path(name + ".pem"));
+        openssl("req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 30 -subj "
+                "/CN=" +
+                name + " -keyout " + path(name + ".key") + " -out " + path(name + ".pem"));
     }
 
     tools::TemporaryFolder folder_;

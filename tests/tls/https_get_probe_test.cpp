@@ -26,8 +26,8 @@
 #include <probekit/runtime/probe_worker.hpp>
 #include <probekit/version.hpp>
 
-#include "../probes/look.hpp"
 #include "../probes/loopback.hpp"
+#include "../probes/probe_once.hpp"
 #include "tls_server.hpp"
 
 using namespace probekit;
@@ -46,29 +46,33 @@ const Certificates& certificates() {
 
 /// For 127.0.0.1 and localhost, in date.
 const Certificates::Pair& good() {
-    static const Certificates::Pair made = certificates().make("good", "IP:127.0.0.1,DNS:localhost", 30);
+    static const Certificates::Pair made =
+        certificates().make("good", "IP:127.0.0.1,DNS:localhost", 30);
     return made;
 }
 
 const Certificates::Pair& expired() {
-    static const Certificates::Pair made = certificates().make("expired", "IP:127.0.0.1,DNS:localhost", -1);
+    static const Certificates::Pair made =
+        certificates().make("expired", "IP:127.0.0.1,DNS:localhost", -1);
     return made;
 }
 
 /// Good beyond the year 2262, where a clock of nanoseconds ends.
 const Certificates::Pair& endless() {
-    static const Certificates::Pair made = certificates().make("endless", "IP:127.0.0.1", 2'000'000);
+    static const Certificates::Pair made =
+        certificates().make("endless", "IP:127.0.0.1", 2'000'000);
     return made;
 }
 
 const Certificates::Pair& elsewhere() {
-    static const Certificates::Pair made = certificates().make("elsewhere", "DNS:other.example,IP:192.0.2.1", 30);
+    static const Certificates::Pair made =
+        certificates().make("elsewhere", "DNS:other.example,IP:192.0.2.1", 30);
     return made;
 }
 
 std::string response(int status, const std::string& body, const std::string& more = {}) {
-    return "HTTP/1.1 " + std::to_string(status) + " Any\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
-           more + "\r\n" + body;
+    return "HTTP/1.1 " + std::to_string(status) +
+           " Any\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + more + "\r\n" + body;
 }
 
 HttpGetAction to(std::uint16_t port, const std::string& host = {}) {
@@ -79,7 +83,9 @@ HttpGetAction to(std::uint16_t port, const std::string& host = {}) {
 
 TEST_CASE("as the kubelet, it takes any certificate") {
     asio::io_context io;
-    const Certificates::Pair pair = GENERATE(0, 1, 2) == 0 ? good() : GENERATE(false, true) ? expired() : elsewhere();
+    const Certificates::Pair pair = GENERATE(0, 1, 2) == 0  ? good()
+                                    : GENERATE(false, true) ? expired()
+                                                            : elsewhere();
     TlsServer server{io, pair, response(200, "fine")};
     HttpsGetProbe probe{io, to(server.port()), {}, {.keep_output = true}};
     const auto [error, result] = look(io, probe);
@@ -89,9 +95,10 @@ TEST_CASE("as the kubelet, it takes any certificate") {
     CHECK(result.status == 200);
     CHECK(result.message() == "fine");
     CHECK(result.time_in(Phase::handshake) > 0ns);
-    CHECK(server.request == "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(server.port()) +
-                                "\r\nUser-Agent: probekit/" PROBEKIT_VERSION
-                                "\r\nAccept: */*\r\nConnection: close\r\n\r\n");
+    CHECK(server.request ==
+          "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(server.port()) +
+              "\r\nUser-Agent: probekit/" PROBEKIT_VERSION
+              "\r\nAccept: */*\r\nConnection: close\r\n\r\n");
     CHECK(server.protocols == "\x08http/1.1");
     CHECK(server.name == ""); // an address is no name
     server.stop();
@@ -129,19 +136,25 @@ TEST_CASE("told to verify, it refuses what is not right, each in its own words")
         {good(), tls::Verify::chain, true, "any.example", {}, ""},
         {elsewhere(), tls::Verify::chain, true, "", {}, ""},
         {elsewhere(), tls::Verify::full, true, "other.example", {}, ""},
-        {elsewhere(), tls::Verify::full, true, "", tls::Errc::wrong_name, "certificate is not valid for 127.0.0.1"},
-        {good(), tls::Verify::full, true, "x.example", tls::Errc::wrong_name, "certificate is not valid for x.example"},
-        {good(), tls::Verify::full, false, "", tls::Errc::unknown_authority, "certificate signed by unknown authority"},
+        {elsewhere(), tls::Verify::full, true, "", tls::Errc::wrong_name,
+         "certificate is not valid for 127.0.0.1"},
+        {good(), tls::Verify::full, true, "x.example", tls::Errc::wrong_name,
+         "certificate is not valid for x.example"},
+        {good(), tls::Verify::full, false, "", tls::Errc::unknown_authority,
+         "certificate signed by unknown authority"},
         {good(), tls::Verify::chain, false, "", tls::Errc::unknown_authority,
          "certificate signed by unknown authority"},
-        {expired(), tls::Verify::full, true, "", tls::Errc::certificate_expired, "certificate has expired"},
-        {expired(), tls::Verify::chain, true, "", tls::Errc::certificate_expired, "certificate has expired"},
+        {expired(), tls::Verify::full, true, "", tls::Errc::certificate_expired,
+         "certificate has expired"},
+        {expired(), tls::Verify::chain, true, "", tls::Errc::certificate_expired,
+         "certificate has expired"},
     };
     for (const Row& row : rows) {
         asio::io_context io;
         TlsServer server{io, row.pair, response(200, "")};
         tls::Options options{.verify = row.verify, .server_name = row.server_name};
-        options.ca_file = row.is_our_authority ? certificates().authority() : certificates().other_authority();
+        options.ca_file =
+            row.is_our_authority ? certificates().authority() : certificates().other_authority();
         HttpsGetProbe probe{io, to(server.port()), options};
         const auto [error, result] = look(io, probe);
         CHECK_FALSE(error);
@@ -153,8 +166,8 @@ TEST_CASE("told to verify, it refuses what is not right, each in its own words")
         CHECK(result.outcome == Outcome::failure);
         CHECK(result.phase == Phase::handshake);
         CHECK(result.cause == row.cause);
-        CHECK(result.message() ==
-              "Get \"https://127.0.0.1:" + std::to_string(server.port()) + "/healthz\": " + prefix + row.words);
+        CHECK(result.message() == "Get \"https://127.0.0.1:" + std::to_string(server.port()) +
+                                      "/healthz\": " + prefix + row.words);
         CHECK(server.request == "");
         CHECK(ERR_peek_error() == 0); // nothing is left for others to find
     }
@@ -196,7 +209,8 @@ TEST_CASE("a client's certificate is shown to who wants one") {
     SSL_CTX_set_max_proto_version(server.context.native_handle(), version);
     SECTION("who has one") {
         const auto [certificate, key] = certificates().make("client", "DNS:client.example");
-        HttpsGetProbe probe{io, to(server.port()), {.certificate_file = certificate, .private_key_file = key}};
+        HttpsGetProbe probe{
+            io, to(server.port()), {.certificate_file = certificate, .private_key_file = key}};
         CHECK(look(io, probe).result.passed());
     }
     SECTION("who has one, its key in the same file") {
@@ -212,9 +226,9 @@ TEST_CASE("a client's certificate is shown to who wants one") {
         CHECK(result.outcome == Outcome::failure);
         CHECK(result.cause == tls::Errc::alert);
         CHECK(result.phase == (version == TLS1_3_VERSION ? Phase::response : Phase::handshake));
-        CHECK(result.message().ends_with(version == TLS1_3_VERSION
-                                             ? R"(/healthz": remote error: tls: certificate required)"
-                                             : R"(/healthz": remote error: tls: handshake failure)"));
+        CHECK(result.message().ends_with(
+            version == TLS1_3_VERSION ? R"(/healthz": remote error: tls: certificate required)"
+                                      : R"(/healthz": remote error: tls: handshake failure)"));
     }
 }
 
@@ -246,19 +260,25 @@ TEST_CASE("a peer that does not speak TLS is told by what it says") {
     };
     using std::string_literals::operator""s;
     const Row row = GENERATE(values<Row>({
-        {"HTTP/1.1 400 Bad Request\r\n\r\n", tls::Errc::plain_http, "http: server gave HTTP response to HTTPS client"},
-        {"hello hello hello\r\n", tls::Errc::not_tls, "tls: first record does not look like a TLS handshake"},
-        {"SSH-2.0-OpenSSH_9.2\r\n", tls::Errc::not_tls, "tls: first record does not look like a TLS handshake"},
-        {"\x16\x10\x00\x00\x01x"s, tls::Errc::not_tls, "tls: first record does not look like a TLS handshake"},
+        {"HTTP/1.1 400 Bad Request\r\n\r\n", tls::Errc::plain_http,
+         "http: server gave HTTP response to HTTPS client"},
+        {"hello hello hello\r\n", tls::Errc::not_tls,
+         "tls: first record does not look like a TLS handshake"},
+        {"SSH-2.0-OpenSSH_9.2\r\n", tls::Errc::not_tls,
+         "tls: first record does not look like a TLS handshake"},
+        {"\x16\x10\x00\x00\x01x"s, tls::Errc::not_tls,
+         "tls: first record does not look like a TLS handshake"},
         {"\x15\x03\x03\x00\x02\x02\x28"s, tls::Errc::alert, "remote error: tls: handshake failure"},
         {"\x15\x03\x03\x00\x02\x02\x70"s, tls::Errc::alert, "remote error: tls: unrecognized name"},
         {"\x15\x03\x01\x00\x02\x02\x46"s, tls::Errc::protocol_version,
          "remote error: tls: protocol version not supported"},
         {"\x15\x03\x03\x00\x02\x02\xc8"s, tls::Errc::alert, "remote error: tls: alert(200)"},
-        {"\x16\x03\x03\x00\x04\x7f\x00\x00\x00"s, tls::Errc::protocol_error, "local error: tls: unexpected message"},
+        {"\x16\x03\x03\x00\x04\x7f\x00\x00\x00"s, tls::Errc::protocol_error,
+         "local error: tls: unexpected message"},
         {"\x16\x03\x03\x00\x06\x02\x00\x00\x02\x03\x03"s, tls::Errc::protocol_error,
          "local error: tls: error decoding message"},
-        {"\x15\x03\x03\x00\x02\x02\x00"s, tls::Errc::closed, "EOF"}, // good-byes, as an error and as they should be
+        {"\x15\x03\x03\x00\x02\x02\x00"s, tls::Errc::closed,
+         "EOF"}, // good-byes, as an error and as they should be
         {"\x15\x03\x03\x00\x02\x01\x00"s, tls::Errc::closed, "EOF"},
         {"", tls::Errc::closed, "EOF"},
         {"HTT", tls::Errc::closed, "unexpected EOF"},
@@ -272,7 +292,8 @@ TEST_CASE("a peer that does not speak TLS is told by what it says") {
     CHECK(result.outcome == Outcome::failure);
     CHECK(result.phase == Phase::handshake);
     CHECK(result.cause == row.cause);
-    CHECK(result.message() == "Get \"https://127.0.0.1:" + std::to_string(server.port()) + "/healthz\": " + row.words);
+    CHECK(result.message() ==
+          "Get \"https://127.0.0.1:" + std::to_string(server.port()) + "/healthz\": " + row.words);
     CHECK(ERR_peek_error() == 0);
 }
 
@@ -309,10 +330,12 @@ TEST_CASE("an end between two records is an end, one within a record is none") {
     TlsServer server{io, good(), "HTTP/1.1 200 OK\r\n\r\nall of it",
                      [is_cut](TlsServer& self, TlsServer::Stream& stream) -> asio::awaitable<void> {
                          co_await self.read_request(stream);
-                         co_await asio::async_write(stream, asio::buffer(self.answer), asio::use_awaitable);
+                         co_await asio::async_write(stream, asio::buffer(self.answer),
+                                                    asio::use_awaitable);
                          static constexpr std::string_view begun{"\x17\x03\x03\x00\x40zz", 7};
                          if (is_cut)
-                             co_await asio::async_write(stream.next_layer(), asio::buffer(begun), asio::use_awaitable);
+                             co_await asio::async_write(stream.next_layer(), asio::buffer(begun),
+                                                        asio::use_awaitable);
                      }};
     HttpsGetProbe probe{io, to(server.port()), {}, {.keep_output = true}};
     const auto [error, result] = look(io, probe);
@@ -352,8 +375,9 @@ TEST_CASE("redirects lead from http to https and back, within the host") {
     TlsServer secure{io, good(), response(200, "there")};
     LoopbackServer plain{io, response(200, "there")};
     SECTION("to https") {
-        LoopbackServer server{
-            io, response(302, "", "Location: https://127.0.0.1:" + std::to_string(secure.port()) + "/x\r\n")};
+        LoopbackServer server{io, response(302, "",
+                                           "Location: https://127.0.0.1:" +
+                                               std::to_string(secure.port()) + "/x\r\n")};
         HttpGetAction action{.port = server.port()};
         HttpsGetProbe probe{io, action, {}, {.keep_output = true}};
         CHECK(look(io, probe).result.message() == "there");
@@ -361,11 +385,13 @@ TEST_CASE("redirects lead from http to https and back, within the host") {
         CHECK(secure.request.find("\r\nReferer: http://127.0.0.1:") != std::string::npos);
 
         HttpGetProbe without{io, action};
-        CHECK(look(io, without).result.message() == "Get \"https://127.0.0.1:" + std::to_string(secure.port()) +
-                                                        "/x\": unsupported protocol scheme \"https\"");
+        CHECK(look(io, without).result.message() ==
+              "Get \"https://127.0.0.1:" + std::to_string(secure.port()) +
+                  "/x\": unsupported protocol scheme \"https\"");
     }
     SECTION("to http") {
-        secure.answer = response(302, "", "Location: http://127.0.0.1:" + std::to_string(plain.port()) + "/y\r\n");
+        secure.answer = response(
+            302, "", "Location: http://127.0.0.1:" + std::to_string(plain.port()) + "/y\r\n");
         HttpsGetProbe probe{io, to(secure.port()), {}, {.keep_output = true}};
         CHECK(look(io, probe).result.message() == "there");
         CHECK(plain.request.starts_with("GET /y HTTP/1.1\r\n"));
@@ -373,9 +399,11 @@ TEST_CASE("redirects lead from http to https and back, within the host") {
     }
     SECTION("to https again, each time verified") {
         TlsServer last{io, elsewhere(), response(200, "")};
-        secure.answer = response(302, "", "Location: https://127.0.0.1:" + std::to_string(last.port()) + "/z\r\n");
-        HttpsGetProbe probe{
-            io, to(secure.port()), {.verify = tls::Verify::full, .ca_file = certificates().authority()}};
+        secure.answer = response(
+            302, "", "Location: https://127.0.0.1:" + std::to_string(last.port()) + "/z\r\n");
+        HttpsGetProbe probe{io,
+                            to(secure.port()),
+                            {.verify = tls::Verify::full, .ca_file = certificates().authority()}};
         CHECK(look(io, probe).result.cause == tls::Errc::wrong_name);
     }
 }
@@ -421,7 +449,8 @@ TEST_CASE("a certificate whose end is near is warned of") {
     for (const Row& row : rows) {
         asio::io_context io;
         TlsServer server{io, row.pair, response(200, "fine")};
-        HttpsGetProbe probe{io, to(server.port()), {.warn_before_expiry = row.before}, {.keep_output = true}};
+        HttpsGetProbe probe{
+            io, to(server.port()), {.warn_before_expiry = row.before}, {.keep_output = true}};
         const auto [error, result] = look(io, probe);
         CHECK_FALSE(error);
         CHECK(result.outcome == row.outcome);
@@ -430,7 +459,8 @@ TEST_CASE("a certificate whose end is near is warned of") {
     asio::io_context io;
     TlsServer server{io, good(), response(503, "")};
     HttpsGetProbe probe{io, to(server.port()), {.warn_before_expiry = 24h * 31}};
-    CHECK(look(io, probe).result.message() == "HTTP probe failed with statuscode: 503"); // a failure stays one
+    CHECK(look(io, probe).result.message() ==
+          "HTTP probe failed with statuscode: 503"); // a failure stays one
 }
 
 TEST_CASE("mistakes in the settings are named, all at once") {
@@ -461,13 +491,16 @@ TEST_CASE("mistakes in the settings are named, all at once") {
           Fields{"private_key_file"});
     CHECK(fields_of({.private_key_file = good().key}) == Fields{"private_key_file"});
     CHECK(fields_of({.warn_before_expiry = -1s}) == Fields{"warn_before_expiry"});
-    CHECK(fields_of({.verify = tls::Verify::full, .ca_file = nothing, .certificate_file = nothing}) ==
-          Fields{"ca_file", "certificate_file"});
-    CHECK(errors_of({.verify = tls::Verify::chain, .ca_file = nothing}).front().detail == "no such file or directory");
+    CHECK(
+        fields_of({.verify = tls::Verify::full, .ca_file = nothing, .certificate_file = nothing}) ==
+        Fields{"ca_file", "certificate_file"});
+    CHECK(errors_of({.verify = tls::Verify::chain, .ca_file = nothing}).front().detail ==
+          "no such file or directory");
     // A key with a passphrase: nobody is asked for it.
     certificates().openssl("pkey -in " + good().key + " -aes256 -passout pass:secret -out " +
                            certificates().path("locked.key"));
-    CHECK(fields_of({.certificate_file = good().certificate, .private_key_file = certificates().path("locked.key")}) ==
+    CHECK(fields_of({.certificate_file = good().certificate,
+                     .private_key_file = certificates().path("locked.key")}) ==
           Fields{"private_key_file"});
     CHECK_THROWS_AS((HttpsGetProbe{io, {.port = 0, .scheme = HttpScheme::https}}), ConfigException);
     CHECK_THROWS_AS((HttpsGetProbe{io, {.port = 1}, {}, {.max_requests = 0}}), ConfigException);
@@ -480,21 +513,24 @@ TEST_CASE("a cancelled look leaves nothing behind, wherever it is") {
     asio::cancellation_signal signal;
     RawServer raw{io, "", false};
     raw.asked = [&] { signal.emit(asio::cancellation_type::terminal); };
-    TlsServer server{io, good(), "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab",
-                     [&](TlsServer& self, TlsServer::Stream& stream) -> asio::awaitable<void> {
-                         co_await self.read_request(stream);
-                         if (where == 2)
-                             co_await asio::async_write(stream, asio::buffer(self.answer), asio::use_awaitable);
-                         asio::post(io, [&] { signal.emit(asio::cancellation_type::total); });
-                         char byte = 0;
-                         co_await stream.async_read_some(asio::buffer(&byte, 1),
-                                                         asio::redirect_error(asio::use_awaitable, self.ending));
-                     }};
+    TlsServer server{
+        io, good(), "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab",
+        [&](TlsServer& self, TlsServer::Stream& stream) -> asio::awaitable<void> {
+            co_await self.read_request(stream);
+            if (where == 2)
+                co_await asio::async_write(stream, asio::buffer(self.answer), asio::use_awaitable);
+            asio::post(io, [&] { signal.emit(asio::cancellation_type::total); });
+            char byte = 0;
+            co_await stream.async_read_some(asio::buffer(&byte, 1),
+                                            asio::redirect_error(asio::use_awaitable, self.ending));
+        }};
     std::optional<std::error_code> told;
     {
         HttpsGetProbe probe{io, to(where == 0 ? raw.port() : server.port())};
         probe.async_probe(60s, asio::bind_cancellation_slot(
-                                   signal.slot(), [&](std::error_code error, const ProbeResult&) { told = error; }));
+                                   signal.slot(), [&](std::error_code error, const ProbeResult&) {
+                                       told = error;
+                                   }));
     } // the probe may go
     while (!told) io.run_one_for(20s);
     CHECK(told == asio::error::operation_aborted);
@@ -510,7 +546,8 @@ TEST_CASE("the event loop may go in the middle of a handshake") {
     bool asked = false;
     server->asked = [&] { asked = true; };
     HttpsGetProbe probe{*io, to(server->port())};
-    probe.async_probe(60s, [](std::error_code, const ProbeResult&) { FAIL("told of a look that was dropped"); });
+    probe.async_probe(
+        60s, [](std::error_code, const ProbeResult&) { FAIL("told of a look that was dropped"); });
     while (!asked) io->run_one_for(20s);
     server.reset();
     io.reset();
@@ -519,8 +556,9 @@ TEST_CASE("the event loop may go in the middle of a handshake") {
 TEST_CASE("behind AnyProbe, made at run time") {
     asio::io_context io;
     TlsServer server{io, good(), response(200, "")};
-    AnyProbe probe = tls::make_probe(io.get_executor(), to(server.port()), {},
-                                     {.verify = tls::Verify::full, .ca_file = certificates().authority()});
+    AnyProbe probe =
+        tls::make_probe(io.get_executor(), to(server.port()), {},
+                        {.verify = tls::Verify::full, .ca_file = certificates().authority()});
     CHECK(look(io, probe).result.passed());
     AnyProbe other = tls::make_probe(io.get_executor(), TcpSocketAction{.port = server.port()});
     CHECK(look(io, other).result.passed());
@@ -530,7 +568,9 @@ TEST_CASE("a worker sees a target's certificate change for the worse") {
     asio::io_context io;
     TlsServer server{io, good(), response(200, "")};
     ProbeWorker worker{
-        HttpsGetProbe{io, to(server.port()), {.verify = tls::Verify::full, .ca_file = certificates().authority()}},
+        HttpsGetProbe{io,
+                      to(server.port()),
+                      {.verify = tls::Verify::full, .ca_file = certificates().authority()}},
         ProbeSpec{.period = 5ms, .failure_threshold = 2}};
     std::vector<std::string> reasons;
     worker.on_verdict([&](const Verdict& verdict) {
@@ -560,7 +600,8 @@ TEST_CASE("looks on a pool of threads, and workers on its strands") {
         auto strand = asio::make_strand(pool);
         std::optional<ProbeWorker<HttpsGetProbe>> worker;
         asio::post(strand, [&] {
-            worker.emplace(HttpsGetProbe{strand, action}, ProbeSpec{.period = 1ms, .success_threshold = 3});
+            worker.emplace(HttpsGetProbe{strand, action},
+                           ProbeSpec{.period = 1ms, .success_threshold = 3});
             worker->on_verdict([&](const Verdict& verdict) {
                 if (!verdict.passed()) return;
                 worker.reset();

@@ -14,7 +14,7 @@
 
 #include <probekit/tls/https_get_probe.hpp>
 
-#include "../probes/look.hpp"
+#include "../probes/probe_once.hpp"
 #include "tls_server.hpp"
 
 using namespace probekit;

@@ -26,8 +26,8 @@
 
 #include "certificates.hpp"
 
-/// A TLS server on a port that the system picks, on the test's own loop. Answers each request with the same bytes, says
-/// good-bye and closes, unless it is told to behave otherwise.
+/// A TLS server on a port that the system picks, on the test's own loop. Answers each request with
+/// the same bytes, says good-bye and closes, unless it is told to behave otherwise.
 class TlsServer {
 public:
     using Stream = asio::ssl::stream<asio::ip::tcp::socket>;
@@ -35,7 +35,8 @@ public:
 
     TlsServer(
         asio::io_context& io, const Certificates::Pair& pair, std::string text = {},
-        Behaviour what = [](TlsServer& server, Stream& stream) { return server.answer_request(stream); })
+        Behaviour what = [](TlsServer& server,
+                            Stream& stream) { return server.answer_request(stream); })
         : answer(std::move(text)), io_(io), behaviour_(std::move(what)) {
         context.use_certificate_chain_file(pair.certificate);
         context.use_private_key_file(pair.key, asio::ssl::context::pem);
@@ -57,7 +58,8 @@ public:
     asio::awaitable<std::error_code> read_request(Stream& stream) {
         std::error_code error;
         std::string read;
-        co_await asio::async_read_until(stream, asio::dynamic_buffer(read), std::string_view{"\r\n\r\n"},
+        co_await asio::async_read_until(stream, asio::dynamic_buffer(read),
+                                        std::string_view{"\r\n\r\n"},
                                         asio::redirect_error(asio::use_awaitable, error));
         request = std::move(read);
         co_return error;
@@ -73,9 +75,11 @@ public:
     std::error_code ending = {};    ///< of the last connection
 
 private:
-    static int select_protocol(SSL*, const unsigned char** chosen, unsigned char* size, const unsigned char* offered,
-                               unsigned int offered_size, void* self) {
-        static_cast<TlsServer*>(self)->protocols.assign(reinterpret_cast<const char*>(offered), offered_size);
+    static int select_protocol(SSL*, const unsigned char** chosen, unsigned char* size,
+                               const unsigned char* offered, unsigned int offered_size,
+                               void* self) {
+        static_cast<TlsServer*>(self)->protocols.assign(reinterpret_cast<const char*>(offered),
+                                                        offered_size);
         *chosen = offered + 1;
         *size = offered[0];
         return SSL_TLSEXT_ERR_OK;
@@ -94,7 +98,8 @@ private:
         Stream stream{std::move(socket), context};
         co_await stream.async_handshake(asio::ssl::stream_base::server,
                                         asio::redirect_error(asio::use_awaitable, handshake));
-        const char* const sent = SSL_get_servername(stream.native_handle(), TLSEXT_NAMETYPE_host_name);
+        const char* const sent =
+            SSL_get_servername(stream.native_handle(), TLSEXT_NAMETYPE_host_name);
         name = sent != nullptr ? sent : "";
         if (!handshake) co_await behaviour_(*this, stream);
     }
@@ -104,11 +109,14 @@ private:
     Behaviour behaviour_;
 };
 
-/// Looks as a TLS server might until the client has said something, then sends these bytes and closes.
+/// Looks as a TLS server might until the client has said something, then sends these bytes and
+/// closes.
 class RawServer {
 public:
     RawServer(asio::io_context& io, std::string bytes, bool closes = true)
-        : acceptor_(io, {asio::ip::make_address("127.0.0.1"), 0}), bytes_(std::move(bytes)), closes_(closes) {
+        : acceptor_(io, {asio::ip::make_address("127.0.0.1"), 0}),
+          bytes_(std::move(bytes)),
+          closes_(closes) {
         accept();
     }
 
@@ -145,9 +153,10 @@ private:
     };
 
     static void drain(const std::shared_ptr<Session>& session) {
-        session->socket.async_read_some(asio::buffer(session->bytes), [session](std::error_code error, std::size_t) {
-            if (!error) drain(session);
-        });
+        session->socket.async_read_some(asio::buffer(session->bytes),
+                                        [session](std::error_code error, std::size_t) {
+                                            if (!error) drain(session);
+                                        });
     }
 
     asio::ip::tcp::acceptor acceptor_;

@@ -16,22 +16,29 @@ using namespace probekit;
 TEST_CASE("alerts have Go's names, unknown ones their number") {
     CHECK(detail::alert_text(48) == "tls: unknown certificate authority");
     CHECK(detail::alert_text(200) == "tls: alert(200)");
-    for (int alert = 0; alert != 256; ++alert) CHECK(detail::alert_text(alert).starts_with("tls: "));
+    for (int alert = 0; alert != 256; ++alert)
+        CHECK(detail::alert_text(alert).starts_with("tls: "));
 }
 
 TEST_CASE("what is wrong with a certificate has a cause and words") {
     const auto [code, cause, text] = GENERATE(table<long, tls::Errc, std::string>({
         {X509_V_ERR_CERT_HAS_EXPIRED, tls::Errc::certificate_expired, "certificate has expired"},
-        {X509_V_ERR_CERT_NOT_YET_VALID, tls::Errc::certificate_not_yet, "certificate is not yet valid"},
+        {X509_V_ERR_CERT_NOT_YET_VALID, tls::Errc::certificate_not_yet,
+         "certificate is not yet valid"},
         {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, tls::Errc::unknown_authority,
          "certificate signed by unknown authority"},
-        {X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, tls::Errc::unknown_authority, "certificate signed by unknown authority"},
-        {X509_V_ERR_HOSTNAME_MISMATCH, tls::Errc::wrong_name, "certificate is not valid for a.example"},
-        {X509_V_ERR_IP_ADDRESS_MISMATCH, tls::Errc::wrong_name, "certificate is not valid for a.example"},
-        {X509_V_ERR_INVALID_PURPOSE, tls::Errc::certificate_rejected, "unsuitable certificate purpose"},
+        {X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, tls::Errc::unknown_authority,
+         "certificate signed by unknown authority"},
+        {X509_V_ERR_HOSTNAME_MISMATCH, tls::Errc::wrong_name,
+         "certificate is not valid for a.example"},
+        {X509_V_ERR_IP_ADDRESS_MISMATCH, tls::Errc::wrong_name,
+         "certificate is not valid for a.example"},
+        {X509_V_ERR_INVALID_PURPOSE, tls::Errc::certificate_rejected,
+         "unsuitable certificate purpose"},
     }));
     CHECK(detail::verify_cause(code) == cause);
-    CHECK(detail::verify_text(code, "a.example") == "tls: failed to verify certificate: x509: " + text);
+    CHECK(detail::verify_text(code, "a.example") ==
+          "tls: failed to verify certificate: x509: " + text);
 }
 
 TEST_CASE("each cause has words of its own") {
@@ -46,8 +53,8 @@ TEST_CASE("each cause has words of its own") {
 
 TEST_CASE("records are followed in pieces of any size") {
     using std::string_literals::operator""s;
-    const std::string records =
-        "\x16\x03\x03\x00\x03"s + "abc" + "\x17\x03\x03\x00\x00"s + "\x17\x03\x03\x01\x00"s + std::string(256, 'x');
+    const std::string records = "\x16\x03\x03\x00\x03"s + "abc" + "\x17\x03\x03\x00\x00"s +
+                                "\x17\x03\x03\x01\x00"s + std::string(256, 'x');
     const std::size_t piece = GENERATE(1u, 2u, 5u, 7u, 1000u);
     detail::RecordTracker tracker;
     CHECK(tracker.between_records());

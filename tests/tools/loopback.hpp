@@ -14,19 +14,22 @@
 
 namespace tools {
 
-/// A port on 127.0.0.1 that nobody else gets: bound, and refusing connections until listen() is called.
+/// A port on 127.0.0.1 that nobody else gets: bound, and refusing connections until listen() is
+/// called.
 class BoundPort {
 public:
     BoundPort() {
         std::random_device random;
         for (int tries = 0; tries != 100; ++tries) {
-            // Below the ports that the system gives to clients: a probe's own connection could take those.
+            // Below the ports that the system gives to clients: a probe's own connection could take
+            // those.
             port_ = static_cast<std::uint16_t>(20000 + random() % 10000);
             sockaddr_in address{};
             address.sin_family = AF_INET;
             address.sin_port = htons(port_);
             address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-            if (::bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return;
+            if (::bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+                return;
             if (errno != EADDRINUSE) break;
         }
         throw std::system_error{errno, std::generic_category()};

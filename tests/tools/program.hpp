@@ -27,13 +27,14 @@ using Deadline = std::chrono::steady_clock::time_point;
 /// Ample: only a test that would never end meets it.
 inline Deadline soon() { return std::chrono::steady_clock::now() + std::chrono::seconds{100}; }
 
-/// Reads lines from a pipe, blocking. What does not come before the deadline fails the test: no test waits for time to
-/// pass, and none waits for ever.
+/// Reads lines from a pipe, blocking. What does not come before the deadline fails the test: no
+/// test waits for time to pass, and none waits for ever.
 class LineReader {
 public:
     LineReader() = default;
     explicit LineReader(int fd) : fd_(fd) {}
-    LineReader(LineReader&& other) noexcept : fd_(std::exchange(other.fd_, -1)), text_(std::move(other.text_)) {}
+    LineReader(LineReader&& other) noexcept
+        : fd_(std::exchange(other.fd_, -1)), text_(std::move(other.text_)) {}
     LineReader& operator=(LineReader other) noexcept {
         std::swap(fd_, other.fd_);
         std::swap(text_, other.text_);
@@ -54,7 +55,8 @@ public:
                 text_.erase(0, end + 1);
                 return one;
             }
-            if (!read_more(deadline)) return text_.empty() ? std::nullopt : std::optional{std::exchange(text_, {})};
+            if (!read_more(deadline))
+                return text_.empty() ? std::nullopt : std::optional{std::exchange(text_, {})};
         }
     }
 
@@ -96,7 +98,8 @@ public:
         const auto [errors, errors_end] = make_pipe();
         output_ = LineReader{output};
         errors_ = LineReader{errors};
-        if (::write(feed, spec.input.data(), spec.input.size()) != static_cast<ssize_t>(spec.input.size()))
+        if (::write(feed, spec.input.data(), spec.input.size()) !=
+            static_cast<ssize_t>(spec.input.size()))
             throw std::system_error{errno, std::generic_category()};
 
         posix_spawn_file_actions_t actions;
@@ -104,11 +107,12 @@ public:
         posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
         posix_spawn_file_actions_adddup2(&actions, output_end, STDOUT_FILENO);
         posix_spawn_file_actions_adddup2(&actions, errors_end, STDERR_FILENO);
-        if (!spec.directory.empty()) posix_spawn_file_actions_addchdir_np(&actions, spec.directory.c_str());
+        if (!spec.directory.empty())
+            posix_spawn_file_actions_addchdir_np(&actions, spec.directory.c_str());
         std::vector<std::string> command = spec.command;
         std::vector<std::string> variables = environment(spec.environment);
-        const int error = ::posix_spawn(&pid_, command.front().c_str(), &actions, nullptr, pointers(command).data(),
-                                        pointers(variables).data());
+        const int error = ::posix_spawn(&pid_, command.front().c_str(), &actions, nullptr,
+                                        pointers(command).data(), pointers(variables).data());
         posix_spawn_file_actions_destroy(&actions);
         for (const int fd : {input, feed, output_end, errors_end}) ::close(fd);
         if (error != 0) throw std::system_error{error, std::generic_category(), command.front()};
@@ -116,7 +120,8 @@ public:
     Program(const Program&) = delete;
     Program& operator=(const Program&) = delete;
 
-    /// A test that failed leaves the program running: it is asked to end, twice as impatient users do, and then made to.
+    /// A test that failed leaves the program running: it is asked to end, twice as impatient users
+    /// do, and then made to.
     ~Program() {
         if (pid_ <= 0) return;
         ::kill(pid_, SIGTERM);
@@ -132,7 +137,8 @@ public:
     LineReader& output() noexcept { return output_; }
     LineReader& errors() noexcept { return errors_; }
 
-    /// Waits for the end, which the program must have been brought to: its exit status, 128 + n if signal n killed it.
+    /// Waits for the end, which the program must have been brought to: its exit status, 128 + n if
+    /// signal n killed it.
     int wait() {
         int status = 0;
         while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {}
@@ -143,16 +149,20 @@ public:
 private:
     static std::pair<int, int> make_pipe() {
         std::array<int, 2> ends{};
-        if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::system_error{errno, std::generic_category()};
+        if (::pipe2(ends.data(), O_CLOEXEC) != 0)
+            throw std::system_error{errno, std::generic_category()};
         return {ends[0], ends[1]};
     }
 
     static std::vector<std::string> environment(std::vector<std::string> given) {
-        const auto name = [](const std::string& variable) { return variable.substr(0, variable.find('=') + 1); };
+        const auto name = [](const std::string& variable) {
+            return variable.substr(0, variable.find('=') + 1);
+        };
         std::vector<std::string> all = given;
         for (char** one = environ; *one != nullptr; ++one) {
             const std::string inherited{*one};
-            if (std::none_of(given.begin(), given.end(), [&](auto& g) { return name(g) == name(inherited); }))
+            if (std::none_of(given.begin(), given.end(),
+                             [&](auto& g) { return name(g) == name(inherited); }))
                 all.push_back(inherited);
         }
         return all;

@@ -17,7 +17,8 @@ class TemporaryFolder {
 public:
     TemporaryFolder() {
         std::string name = (std::filesystem::temp_directory_path() / "probekit-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) throw std::system_error{errno, std::generic_category(), "mkdtemp"};
+        if (::mkdtemp(name.data()) == nullptr)
+            throw std::system_error{errno, std::generic_category(), "mkdtemp"};
         path_ = name;
         std::filesystem::permissions(path_, std::filesystem::perms{0755});
     }

@@ -16,8 +16,9 @@
 #include "http_case.hpp"
 #include "replay.hpp"
 
-// Recordings of the kubelet's HTTP prober against a scripted server. Here ExchangeFsm meets the scripts: the server's
-// steps and the timeout are told to it as events, on a clock that stands still between them.
+// Recordings of the kubelet's HTTP prober against a scripted server. Here ExchangeFsm meets the
+// scripts: the server's steps and the timeout are told to it as events, on a clock that stands
+// still between them.
 namespace {
 
 using namespace probekit;
@@ -49,26 +50,34 @@ private:
         const std::string port = std::to_string(fsm.port());
         const std::string kind = server_.at("kind");
         // The one name that resolves is localhost.
-        const bool is_name = host.find(':') == std::string::npos && !detail::ipv4_problem(host).what.empty();
+        const bool is_name =
+            host.find(':') == std::string::npos && !detail::ipv4_problem(host).what.empty();
         if (is_name && host != "localhost")
             return fsm.no_connection(Phase::resolve, make_error_code(Errc::no_such_host));
         const std::string address = is_name ? "127.0.0.1:" + port : std::string{};
-        if (kind == "full-backlog") return fsm.no_connection(Phase::connect, Errc::timed_out, address);
-        const bool listens = port == ports.server || (server_.value("second_listener", false) && port == ports.second);
+        if (kind == "full-backlog")
+            return fsm.no_connection(Phase::connect, Errc::timed_out, address);
+        const bool listens = port == ports.server ||
+                             (server_.value("second_listener", false) && port == ports.second);
         if (kind == "none" || !listens)
-            return fsm.no_connection(Phase::connect, std::make_error_code(std::errc::connection_refused), address);
+            return fsm.no_connection(Phase::connect,
+                                     std::make_error_code(std::errc::connection_refused), address);
         const json& scripts = list_at(server_, "conns");
-        const json& script = scripts.empty() ? not_https : scripts.at(std::min(requests_.size(), scripts.size() - 1));
+        const json& script = scripts.empty()
+                                 ? not_https
+                                 : scripts.at(std::min(requests_.size(), scripts.size() - 1));
         requests_.emplace_back();
         Step step = fsm.connected();
-        const bool reads =
-            std::any_of(script.begin(), script.end(), [](const json& one) { return one.contains("recv"); });
-        if (reads && kind == "script") requests_.back() = fsm.request(); // one that speaks TLS understands nothing
+        const bool reads = std::any_of(script.begin(), script.end(),
+                                       [](const json& one) { return one.contains("recv"); });
+        if (reads && kind == "script")
+            requests_.back() = fsm.request(); // one that speaks TLS understands nothing
         step = fsm.sent();
         for (const json& one : script) {
             left_ms_ -= one.value("delay_ms", 0);
             if (left_ms_ <= 0) return fsm.timed_out();
-            if (one.contains("send")) step = send(fsm, bytes_of(one.at("send"), ports), one.value("repeat", 1));
+            if (one.contains("send"))
+                step = send(fsm, bytes_of(one.at("send"), ports), one.value("repeat", 1));
             if (step != Step::receive) return step;
             if (one.contains("close")) return close(fsm, one.at("close"));
         }
@@ -96,7 +105,8 @@ private:
     /// What Go's HTTPS servers answer whoever does not speak TLS.
     static inline const json not_https = {
         {{"recv", "headers"}},
-        {{"send", "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"}},
+        {{"send",
+          "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"}},
         {{"close", "fin"}}};
 
     const json& server_;
@@ -105,13 +115,15 @@ private:
     std::vector<std::string> requests_ = {};
 };
 
-Seen look(const json& recorded, const HttpGetAction& action, const HttpOptions& options, std::size_t piece) {
+Seen look(const json& recorded, const HttpGetAction& action, const HttpOptions& options,
+          std::size_t piece) {
     const auto plan = std::make_shared<const http::ExchangePlan>(action, options);
     ProbeResult result;
     result.target = plan;
     ExchangeFsm fsm{*plan, result};
     ++looks;
-    return Script{recorded.at("server"), recorded.at("request").at("timeout_ms"), piece}.run(fsm, plan->host(), result);
+    return Script{recorded.at("server"), recorded.at("request").at("timeout_ms"), piece}.run(
+        fsm, plan->host(), result);
 }
 
 bool replay_case(const json& recorded, const HttpOptions& options) {
@@ -119,7 +131,8 @@ bool replay_case(const json& recorded, const HttpOptions& options) {
     const HttpGetAction action = action_of(recorded.at("request"), ports);
     if (const ConfigErrors refused = validate(action); !refused.empty()) {
         if (is_refused_as_meant(recorded.at("name"), expected)) return true;
-        std::cout << "http " << recorded.at("name") << ": refused: " << refused.front().message() << '\n';
+        std::cout << "http " << recorded.at("name") << ": refused: " << refused.front().message()
+                  << '\n';
         return false;
     }
     std::size_t sent = 0;
@@ -130,8 +143,8 @@ bool replay_case(const json& recorded, const HttpOptions& options) {
         if (piece == 1 && sent > 1'000'000) continue;
         const Seen seen = look(recorded, action, options, piece);
         if (agrees_with_case(seen, expected, ports)) continue;
-        std::cout << "http " << recorded.at("name") << ", in pieces of " << piece << ": " << shown(seen, expected)
-                  << '\n';
+        std::cout << "http " << recorded.at("name") << ", in pieces of " << piece << ": "
+                  << shown(seen, expected) << '\n';
         return false;
     }
     return true;
@@ -141,8 +154,8 @@ bool replay_case(const json& recorded, const HttpOptions& options) {
 
 Tally replay_http_cases(const json& document) {
     Tally tally;
-    const HttpOptions options{.keep_output = true,
-                              .user_agent = document.value("user_agent", kubelet_user_agent(1, 35))};
+    const HttpOptions options{
+        .keep_output = true, .user_agent = document.value("user_agent", kubelet_user_agent(1, 35))};
     for (const json& recorded : document.at("cases")) {
         tally.add(recorded.at("name"), [&] {
             if (needs_tls(recorded)) return replay_https_case(recorded, options);

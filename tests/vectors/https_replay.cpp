@@ -29,7 +29,8 @@
 #include "replay.hpp"
 #include "script_server.hpp"
 
-// The recordings that need TLS, over real sockets: a server follows the script, tls::HttpsGetProbe asks it.
+// The recordings that need TLS, over real sockets: a server follows the script, tls::HttpsGetProbe
+// asks it.
 namespace {
 
 using namespace probekit;
@@ -57,10 +58,12 @@ public:
         acceptors_.emplace_back(io, tcp::endpoint{asio::ip::make_address("127.0.0.1"), 0});
         acceptors_.emplace_back(io, tcp::endpoint{asio::ip::make_address("127.0.0.1"), 0});
         for (std::size_t i = 0; i != 2; ++i)
-            (i == 0 ? ports_.server : ports_.second) = std::to_string(acceptors_[i].local_endpoint().port());
+            (i == 0 ? ports_.server : ports_.second) =
+                std::to_string(acceptors_[i].local_endpoint().port());
         if (kind_ == "full-backlog") ports_.server = std::to_string(full_.emplace(io).port());
         if (is_tls()) {
-            const Certificates::Pair pair = certificates().make("replay", "DNS:elsewhere.example", -1);
+            const Certificates::Pair pair =
+                certificates().make("replay", "DNS:elsewhere.example", -1);
             context_.use_certificate_chain_file(pair.certificate);
             context_.use_private_key_file(pair.key, asio::ssl::context::pem);
         }
@@ -79,9 +82,10 @@ public:
                 requests.emplace_back("{TLS-CLIENT-HELLO}");
             } else if (kind_ == "tls-h2") { // over HTTP/1.1 it says the same
                 const std::size_t line = read.find(" HTTP/1.1\r\n");
-                requests.push_back("HTTP/2.0 " + read.substr(0, line) + " Host=" + header_of(read, "Host") +
-                                   " UA=" + header_of(read, "User-Agent") + " Accept=" + header_of(read, "Accept") +
-                                   " Connection=");
+                requests.push_back("HTTP/2.0 " + read.substr(0, line) +
+                                   " Host=" + header_of(read, "Host") +
+                                   " UA=" + header_of(read, "User-Agent") +
+                                   " Accept=" + header_of(read, "Accept") + " Connection=");
             } else {
                 requests.push_back(read);
             }
@@ -110,7 +114,8 @@ private:
             const std::size_t index = requests_.size();
             requests_.emplace_back();
             if (is_tls())
-                asio::co_spawn(io_, serve(TlsStream{std::move(socket), context_}, index), asio::detached);
+                asio::co_spawn(io_, serve(TlsStream{std::move(socket), context_}, index),
+                               asio::detached);
             else
                 asio::co_spawn(io_, serve(std::move(socket), index), asio::detached);
             accept(acceptor);
@@ -125,7 +130,8 @@ private:
             co_await stream.async_handshake(asio::ssl::stream_base::server, token);
         if (scripts_.empty()) co_return;
         if (error) co_return;
-        co_await follow_script(stream, scripts_.at(std::min(index, scripts_.size() - 1)), ports_, requests_[index]);
+        co_await follow_script(stream, scripts_.at(std::min(index, scripts_.size() - 1)), ports_,
+                               requests_[index]);
     }
 
     asio::io_context& io_;
@@ -152,9 +158,10 @@ std::optional<bool> replay_https_case(const json& recorded, const HttpOptions& o
 
     // What does not end by its timeout must not, however slow the machine.
     const std::string outcomes = expected.dump();
-    const bool times_out =
-        outcomes.find("deadline exceeded") != std::string::npos || outcomes.find("Client.Timeout") != std::string::npos;
-    const std::chrono::milliseconds timeout{times_out ? request.at("timeout_ms").get<int>() : 60'000};
+    const bool times_out = outcomes.find("deadline exceeded") != std::string::npos ||
+                           outcomes.find("Client.Timeout") != std::string::npos;
+    const std::chrono::milliseconds timeout{times_out ? request.at("timeout_ms").get<int>()
+                                                      : 60'000};
     Seen seen;
     tls::HttpsGetProbe probe{io, action, {}, options};
     probe.async_probe(timeout, [&](std::error_code error, const ProbeResult& result) {

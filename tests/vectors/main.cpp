@@ -27,7 +27,8 @@ constexpr Replay replays[] = {
 
 int main() {
     const char* given = std::getenv("PROBEKIT_VECTORS");
-    const std::filesystem::path folder = given != nullptr && *given != '\0' ? given : PROBEKIT_TEST_DATA;
+    const std::filesystem::path folder =
+        given != nullptr && *given != '\0' ? given : PROBEKIT_TEST_DATA;
     Tally all;
     for (const Replay& replay : replays) {
         Tally tally;
@@ -45,6 +46,7 @@ int main() {
         all.failed += tally.failed;
         all.skipped += tally.skipped;
     }
-    std::cout << all.passed << " passed, " << all.failed << " failed, " << all.skipped << " skipped\n";
+    std::cout << all.passed << " passed, " << all.failed << " failed, " << all.skipped
+              << " skipped\n";
     return all.failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -25,8 +25,8 @@
 #include "replay.hpp"
 #include "script_server.hpp"
 
-// Recordings of the kubelet's TCP and exec probers: the probes look, at servers on loopback and by running the commands.
-// All at once, so that it takes no longer than the longest.
+// Recordings of the kubelet's TCP and exec probers: the probes look, at servers on loopback and by
+// running the commands. All at once, so that it takes no longer than the longest.
 namespace {
 
 using namespace probekit;
@@ -46,9 +46,11 @@ public:
     /// Once nothing is left to run: whether it came out as recorded.
     [[nodiscard]] bool good() const {
         const std::string name = recorded_.at("name");
-        if (!seen_) return !text_at(recorded_, "error").empty(); // ours refuses what theirs could not use
+        if (!seen_)
+            return !text_at(recorded_, "error").empty(); // ours refuses what theirs could not use
         if (matches()) return true;
-        std::cout << recorded_.at("kind") << ' ' << name << ": " << shown(*seen_, recorded_) << '\n';
+        std::cout << recorded_.at("kind") << ' ' << name << ": " << shown(*seen_, recorded_)
+                  << '\n';
         return false;
     }
 
@@ -57,8 +59,8 @@ private:
         const std::string host = text_at(setup, "host");
         std::error_code no_literal;
         const auto literal = asio::ip::make_address(host, no_literal);
-        server_ = std::make_unique<ScriptServer>(io, setup.at("server"),
-                                                 no_literal ? asio::ip::make_address("127.0.0.1") : literal);
+        server_ = std::make_unique<ScriptServer>(
+            io, setup.at("server"), no_literal ? asio::ip::make_address("127.0.0.1") : literal);
         const TcpSocketAction action{.host = host, .port = port_of(setup, server_->ports())};
         if (!validate(action).empty()) return server_->stop(); // refused
         begin(TcpProbe{io, action});
@@ -80,19 +82,22 @@ private:
         ExecAction action;
         // Commands were recorded as they stand where the container had no variables.
         for (const json& word : list_at(setup, "command"))
-            action.command.push_back(variables.empty()
-                                         ? word.get<std::string>()
-                                         : kubernetes::expand_variables(word.get<std::string>(), variables));
-        for (const auto& [name, value] : variables) action.environment.push_back(name + "=" + value);
+            action.command.push_back(variables.empty() ? word.get<std::string>()
+                                                       : kubernetes::expand_variables(
+                                                             word.get<std::string>(), variables));
+        for (const auto& [name, value] : variables)
+            action.environment.push_back(name + "=" + value);
         if (validate(action).empty()) begin(ExecProbe{io, action, {.keep_output = true}});
     }
 
     template <class P>
     void begin(P probe) {
         // What does not end by its timeout must not, however slow the machine.
-        const bool times_out = recorded_.at("message").get<std::string>().find("time") != std::string::npos;
-        const auto timeout =
-            times_out ? std::chrono::milliseconds{recorded_.at("setup").at("timeout_ms")} : std::chrono::minutes{1};
+        const bool times_out =
+            recorded_.at("message").get<std::string>().find("time") != std::string::npos;
+        const auto timeout = times_out
+                                 ? std::chrono::milliseconds{recorded_.at("setup").at("timeout_ms")}
+                                 : std::chrono::minutes{1};
         probe.async_probe(timeout, [this](std::error_code error, const ProbeResult& result) {
             if (server_) server_->stop();
             Seen& seen = seen_.emplace();
@@ -105,9 +110,11 @@ private:
         const Ports ports = server_ ? server_->ports() : Ports{};
         const std::string message = bytes_of(recorded_.at("message"), ports);
         // A second connect at once sees the open connection, before the reset.
-        if (message.ends_with(": connect: connection reset by peer") && seen_->result == "success") return true;
+        if (message.ends_with(": connect: connection reset by peer") && seen_->result == "success")
+            return true;
         if (agrees(*seen_, recorded_, ports)) return true;
-        // Which address localhost has first is this machine's affair, as it was that of the one recorded.
+        // Which address localhost has first is this machine's affair, as it was that of the one
+        // recorded.
         if (text_at(recorded_.at("setup"), "host") == "localhost") {
             json with_ipv6 = recorded_;
             with_ipv6["message"] = replaced(text_at(recorded_, "message"), "127.0.0.1:", "[::1]:");
@@ -116,9 +123,11 @@ private:
         // Of a long message the recording has the beginning only.
         constexpr std::string_view cut = "...";
         const auto length = recorded_.at("message_len").get<std::size_t>();
-        return message.ends_with(cut) && length > message.size() && seen_->message.size() == length &&
+        return message.ends_with(cut) && length > message.size() &&
+               seen_->message.size() == length &&
                seen_->message.starts_with(message.substr(0, message.size() - cut.size())) &&
-               seen_->result == text_at(recorded_, "result") && seen_->error == text_at(recorded_, "error");
+               seen_->result == text_at(recorded_, "result") &&
+               seen_->error == text_at(recorded_, "error");
     }
 
     const json& recorded_;
@@ -146,7 +155,9 @@ Tally replay_misc_cases(const json& document) {
         }
     }
     io.run();
-    for (const auto& [name, look] : looks) tally.add(name, [&look = look] { return std::optional{look->good()}; });
-    std::cout << "misc: " << document.at("cases").size() << " cases, " << looks.size() << " looks\n";
+    for (const auto& [name, look] : looks)
+        tally.add(name, [&look = look] { return std::optional{look->good()}; });
+    std::cout << "misc: " << document.at("cases").size() << " cases, " << looks.size()
+              << " looks\n";
     return tally;
 }

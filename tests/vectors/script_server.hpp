@@ -28,12 +28,13 @@
 
 // The servers of the recordings, on loopback.
 
-/// Follows the script of one connection over `stream` (a TCP socket or a stream above one): the parts of each step in
-/// the order recv, delay, send, close. `request`: what came up to the blank line, or all if there was none. TLS is ended
-/// with a good-bye, unless it ends with a reset or an error.
+/// Follows the script of one connection over `stream` (a TCP socket or a stream above one): the
+/// parts of each step in the order recv, delay, send, close. `request`: what came up to the blank
+/// line, or all if there was none. TLS is ended with a good-bye, unless it ends with a reset or an
+/// error.
 template <class Stream>
-asio::awaitable<void> follow_script(Stream& stream, const nlohmann::json& script, const http_case::Ports& ports,
-                                    std::string& request) {
+asio::awaitable<void> follow_script(Stream& stream, const nlohmann::json& script,
+                                    const http_case::Ports& ports, std::string& request) {
     std::error_code error;
     auto token = asio::redirect_error(asio::use_awaitable, error);
     auto& socket = stream.lowest_layer();
@@ -41,12 +42,13 @@ asio::awaitable<void> follow_script(Stream& stream, const nlohmann::json& script
     for (const nlohmann::json& step : script) {
         if (step.contains("recv")) {
             std::string read;
-            const std::size_t size = co_await asio::async_read_until(stream, asio::dynamic_buffer(read),
-                                                                     std::string_view{"\r\n\r\n"}, token);
+            const std::size_t size = co_await asio::async_read_until(
+                stream, asio::dynamic_buffer(read), std::string_view{"\r\n\r\n"}, token);
             request = error ? read : read.substr(0, size);
         }
         if (step.contains("delay_ms")) {
-            asio::steady_timer timer{stream.get_executor(), std::chrono::milliseconds{step.at("delay_ms")}};
+            asio::steady_timer timer{stream.get_executor(),
+                                     std::chrono::milliseconds{step.at("delay_ms")}};
             co_await timer.async_wait(token);
         }
         if (step.contains("send")) {
@@ -70,14 +72,16 @@ asio::awaitable<void> follow_script(Stream& stream, const nlohmann::json& script
     socket.close(error); // a destructor would not linger
 }
 
-/// One recorded server over plain TCP: "script", "none" (a port that refuses) or "full-backlog" (one on which connecting
-/// hangs). What speaks TLS is left to who knows TLS; to a TCP client it is a "script".
+/// One recorded server over plain TCP: "script", "none" (a port that refuses) or "full-backlog"
+/// (one on which connecting hangs). What speaks TLS is left to who knows TLS; to a TCP client it is
+/// a "script".
 class ScriptServer {
 public:
     using tcp = asio::ip::tcp;
 
     /// `server` must outlive it.
-    ScriptServer(asio::io_context& io, const nlohmann::json& server, const asio::ip::address& address)
+    ScriptServer(asio::io_context& io, const nlohmann::json& server,
+                 const asio::ip::address& address)
         : io_(io), server_(server), acceptor_(io) {
         acceptor_.open(tcp::endpoint{address, 0}.protocol());
         acceptor_.bind({address, 0});
@@ -104,14 +108,16 @@ private:
             if (error) return;
             const nlohmann::json& scripts = server_.at("conns");
             if (!scripts.is_null() && !scripts.empty()) {
-                const nlohmann::json& script = scripts.at(std::min(accepted_++, scripts.size() - 1));
+                const nlohmann::json& script =
+                    scripts.at(std::min(accepted_++, scripts.size() - 1));
                 asio::co_spawn(io_, serve(std::move(socket), script, ports_), asio::detached);
             }
             accept();
         });
     }
 
-    static asio::awaitable<void> serve(tcp::socket socket, const nlohmann::json& script, http_case::Ports ports) {
+    static asio::awaitable<void> serve(tcp::socket socket, const nlohmann::json& script,
+                                       http_case::Ports ports) {
         std::string request;
         co_await follow_script(socket, script, ports, request);
     }

@@ -10,8 +10,9 @@
 
 #include "replay.hpp"
 
-// Recordings of the kubelet's worker.doProbe. What it reads out of container statuses is told to WorkerFsm as events; all
-// that the recording expects is then said from WorkerFsm's decisions and members, and compared as a whole.
+// Recordings of the kubelet's worker.doProbe. What it reads out of container statuses is told to
+// WorkerFsm as events; all that the recording expects is then said from WorkerFsm's decisions and
+// members, and compared as a whole.
 namespace {
 
 using namespace probekit;
@@ -69,7 +70,7 @@ public:
                 {"worker_container_id", id_},
                 {"cached", cache_.contains(id_) ? json(shown(cache_.at(id_))) : json()},
                 {"cache", cache()},
-                {"on_hold", ended_on_hold_ || fsm_.state() == WorkerState::held},
+                {"on_hold", ended_on_hold_ || fsm_.state() == WorkerState::on_hold},
                 {"last_result", fsm_.policy().counter().last() ? "Success" : "Failure"},
                 {"result_run", fsm_.run()},
                 {"updates", updates_},
@@ -83,7 +84,7 @@ private:
         if (status.is_null()) return true;
         const std::string phase = status.at("phase");
         if (phase == "Failed" || phase == "Succeeded") {
-            ended_on_hold_ = fsm_.state() == WorkerState::held;
+            ended_on_hold_ = fsm_.state() == WorkerState::on_hold;
             return apply(event::Stopped{}) != Decision::Action::end;
         }
         const json& container = status.at("container");
@@ -93,7 +94,7 @@ private:
         const bool startup = fsm_.spec().kind == ProbeKind::startup;
         const bool open = (container.at("started") == true) != startup;
         const bool running = container.at("state") == "running";
-        if (!open) apply(event::GateShut{});
+        if (!open) apply(event::GateClosed{});
         if (container.at("id") != id_)
             replace(container, running);
         else if (running && fsm_.state() == WorkerState::no_target)
@@ -102,11 +103,13 @@ private:
             apply(event::TargetGone{});
             if (fsm_.state() == WorkerState::no_target && !will_restart(container))
                 return apply(event::Stopped{}) != Decision::Action::end;
-        } else if (status.at("deletion") == true && apply(event::Terminating{}) == Decision::Action::end) {
+        } else if (status.at("deletion") == true &&
+                   apply(event::Terminating{}) == Decision::Action::end) {
             return false;
         }
         if (open) apply(event::GateOpened{});
-        // What has happened may have called for a look already; the recorded call of doProbe is that look.
+        // What has happened may have called for a look already; the recorded call of doProbe is
+        // that look.
         if (!fsm_.in_flight() && step_->at("trigger") == "manual") apply(event::Triggered{});
         if (!fsm_.in_flight()) apply(event::Due{});
         while (fsm_.in_flight()) attempt();
@@ -119,14 +122,16 @@ private:
         id_ = container.at("id");
         const TimePoint since = running ? moment(container.at("started_at")) : started_later();
         // Since 1.35 a container that ran before the kubelet started has no initial value.
-        const bool adopted = running && since < moment(trace_.at("manager_start")) - std::chrono::seconds{10};
+        const bool adopted =
+            running && since < moment(trace_.at("manager_start")) - std::chrono::seconds{10};
         const Health initial = WorkerFsm<>::initial_health(fsm_.spec().kind);
         if (!adopted) set(initial);
         if (first) apply(event::Started{since});
         if (!first || adopted) apply(event::TargetStarted{since, adopted});
     }
 
-    /// When a container started that does not run. A status says so only while it runs, so a later one is asked.
+    /// When a container started that does not run. A status says so only while it runs, so a later
+    /// one is asked.
     TimePoint started_later() const {
         for (const json& step : trace_.at("steps")) {
             const json& status = step.at("status");
@@ -149,8 +154,9 @@ private:
     template <class Event>
     Decision::Action apply(Event happened) {
         const Decision decision = fsm_.step(happened, now_);
-        if (decision.changed && decision.origin != Verdict::Origin::target_replaced) set(decision.health);
-        if (decision.cancel) apply(event::AttemptDropped{});
+        if (decision.changed && decision.origin != Verdict::Origin::target_replaced)
+            set(decision.health);
+        if (decision.cancel) apply(event::AttemptCancelled{});
         return decision.action;
     }
 
@@ -163,18 +169,20 @@ private:
                                                              : outcome == "error_then_failure";
         if (probe_calls_ <= errors) {
             if (probe_calls_ == 3)
-                emit("Unhealthy", detail::errored_text(fsm_.spec().kind, Outcome::unknown, "exec failed"));
+                emit("Unhealthy",
+                     detail::errored_text(fsm_.spec().kind, Outcome::unknown, "exec failed"));
             apply(event::Error{std::make_error_code(std::errc::no_such_file_or_directory)});
             return;
         }
         ProbeResult result = ProbeResult::success();
         if (outcome == "warning") result = ProbeResult::warning(output);
-        if (outcome == "failure" || outcome == "error_then_failure") result = ProbeResult::failure(output);
+        if (outcome == "failure" || outcome == "error_then_failure")
+            result = ProbeResult::failure(output);
         if (outcome == "unknown") result.outcome = Outcome::unknown;
         metrics_[result.passed() ? "successful" : "failed"] = 1;
         if (result.outcome == Outcome::warning || result.outcome == Outcome::failure)
             emit(result.passed() ? "ProbeWarning" : "Unhealthy",
-                 detail::look_text(fsm_.spec().kind, result.outcome, result.message()));
+                 detail::probe_text(fsm_.spec().kind, result.outcome, result.message()));
         apply(event::Result{result});
     }
 
@@ -228,6 +236,7 @@ Tally replay_worker_traces(const json& document) {
             return true;
         });
     }
-    std::cout << "worker traces: " << document.at("cases").size() << " cases, " << steps << " steps\n";
+    std::cout << "worker traces: " << document.at("cases").size() << " cases, " << steps
+              << " steps\n";
     return tally;
 }

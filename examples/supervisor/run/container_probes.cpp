@@ -18,26 +18,31 @@ using namespace std::chrono_literals;
 using probekit::Outcome;
 using probekit::ProbeKind;
 
-constexpr int tries_of_a_look = 3;
+constexpr int attempts_in_check = 3;
 
-probekit::AnyProbe make_probe_of(const asio::any_io_executor& executor, const ContainerProbe& probe) {
+probekit::AnyProbe make_probe_of(const asio::any_io_executor& executor,
+                                 const ContainerProbe& probe) {
     if (!probe.cannot_ask.empty()) return ImpossibleProbe{executor, probe.cannot_ask};
-    return make_kubelet_probe(executor, probe.action, probekit::kubelet_user_agent(1, 35), probe.expect,
-                              probe.unix_socket);
+    return make_kubelet_probe(executor, probe.action, probekit::kubelet_user_agent(1, 35),
+                              probe.expect, probe.unix_socket);
 }
 
-/// A kubelet compares whole seconds, from a start that it has truncated to the second: up to one second less passes. On
-/// a grid of whole seconds that begins with the container nothing comes earlier for it, but a container that is restarted
-/// just after a point of the grid does not miss the point that comes one delay later.
+/// A kubelet compares whole seconds, from a start that it has truncated to the second: up to one
+/// second less passes. On a grid of whole seconds that begins with the container nothing comes
+/// earlier for it, but a container that is restarted just after a point of the grid does not miss
+/// the point that comes one delay later.
 probekit::Duration initial_delay(const probekit::ProbeSpec& spec) {
-    constexpr probekit::Duration truncated = 999ms; // not all of it: a grid point a whole second early must not do
+    constexpr probekit::Duration truncated =
+        999ms; // not all of it: a grid point a whole second early must not do
     return spec.initial_delay >= 1s ? spec.initial_delay - truncated : spec.initial_delay;
 }
 
 /// The manifest's times in real ones.
-probekit::ProbeSpec real_spec(const ContainerProbe& probe, const ManifestClock& clock, const Options& options) {
+probekit::ProbeSpec real_spec(const ContainerProbe& probe, const ManifestClock& clock,
+                              const Options& options) {
     probekit::ProbeSpec spec = probe.spec;
-    spec.initial_delay = clock.real(options.container_scoped_probes ? spec.initial_delay : initial_delay(spec));
+    spec.initial_delay =
+        clock.real(options.container_scoped_probes ? spec.initial_delay : initial_delay(spec));
     spec.period = clock.real(spec.period);
     spec.timeout = clock.real(spec.timeout);
     if (options.container_scoped_probes) spec.pacing.cadence = probekit::Cadence::target_start;
@@ -46,16 +51,19 @@ probekit::ProbeSpec real_spec(const ContainerProbe& probe, const ManifestClock& 
 
 } // namespace
 
-ContainerProbes::ContainerProbes(asio::any_io_executor executor, const ContainerSpec& spec, const ManifestClock& clock,
-                                 const Options& options, Callbacks callbacks)
+ContainerProbes::ContainerProbes(asio::any_io_executor executor, const ContainerSpec& spec,
+                                 const ManifestClock& clock, const Options& options,
+                                 Callbacks callbacks)
     : spec_(spec),
       callbacks_(std::move(callbacks)),
-      looks_at_sync_(!options.container_scoped_probes),
-      group_(executor, LookReporter{this}) {
+      probes_at_sync_(!options.container_scoped_probes),
+      group_(executor, AttemptReporter{this}) {
     const auto real = [&](const ContainerProbe& probe) { return real_spec(probe, clock, options); };
     if (spec.startup) group_.startup(make_probe_of(executor, *spec.startup), real(*spec.startup));
-    if (spec.liveness) group_.liveness(make_probe_of(executor, *spec.liveness), real(*spec.liveness));
-    if (spec.readiness) group_.readiness(make_probe_of(executor, *spec.readiness), real(*spec.readiness));
+    if (spec.liveness)
+        group_.liveness(make_probe_of(executor, *spec.liveness), real(*spec.liveness));
+    if (spec.readiness)
+        group_.readiness(make_probe_of(executor, *spec.readiness), real(*spec.readiness));
     group_.on_change([this](const probekit::GroupChange& change) {
         if (change.event == probekit::GroupChange::Event::kill) failed_ = change.verdict.kind;
         callbacks_.changed();
@@ -69,15 +77,17 @@ void ContainerProbes::container_started() {
         return;
     }
     group_.target_replaced();
-    // A kubelet synchronises the pod when a container has started, and then looks at what is not ready, at once.
-    if (looks_at_sync_) group_.probe_now(ProbeKind::readiness);
+    // A kubelet synchronises the pod when a container has started, and then looks at what is not
+    // ready, at once.
+    if (probes_at_sync_) group_.probe_now(ProbeKind::readiness);
 }
 
 /// Whenever a kubelet synchronises a pod it looks at once at what has started and is not ready.
 void ContainerProbes::pod_synced() {
-    if (!looks_at_sync_ || !group_.started() || group_.ready()) return;
+    if (!probes_at_sync_ || !group_.started() || group_.ready()) return;
     const auto readiness = group_.snapshot(ProbeKind::readiness);
-    if (readiness && readiness->state != probekit::WorkerState::probing) group_.probe_now(ProbeKind::readiness);
+    if (readiness && readiness->state != probekit::WorkerState::probing)
+        group_.probe_now(ProbeKind::readiness);
 }
 
 void ContainerProbes::container_ended() {
@@ -104,7 +114,8 @@ const ContainerProbe& ContainerProbes::probe(ProbeKind kind) const {
 /// Every look that did not go well is an event, also those that change nothing yet.
 void ContainerProbes::report(const probekit::AttemptEnded& attempt) {
     if (attempt.error == asio::error::operation_aborted) return;
-    if (attempt.error && attempt.try_number < tries_of_a_look) return; // it is tried again at once
+    if (attempt.error && attempt.try_number < attempts_in_check)
+        return; // it is tried again at once
     const std::string about{to_string(attempt.kind)};
     const auto message = [&] {
         std::string text = attempt.result.message(probe(attempt.kind).spec.timeout);
@@ -112,12 +123,14 @@ void ContainerProbes::report(const probekit::AttemptEnded& attempt) {
     };
     if (attempt.error) {
         callbacks_.event(EventType::warning, "Unhealthy",
-                         about + " probe errored and resulted in " + std::string{to_string(attempt.result.outcome)} +
+                         about + " probe errored and resulted in " +
+                             std::string{to_string(attempt.result.outcome)} +
                              " state: " + message());
     } else if (attempt.result.outcome == Outcome::failure) {
         callbacks_.event(EventType::warning, "Unhealthy", about + " probe failed: " + message());
     } else if (attempt.result.outcome == Outcome::warning) {
-        callbacks_.event(EventType::warning, "ProbeWarning", about + " probe warning: " + message());
+        callbacks_.event(EventType::warning, "ProbeWarning",
+                         about + " probe warning: " + message());
     }
 }
 

@@ -1,4 +1,5 @@
-// The probes of one container: a ProbeGroup on the manifest's clock, whose looks become Kubernetes events.
+// The probes of one container: a ProbeGroup on the manifest's clock, whose looks become Kubernetes
+// events.
 #pragma once
 
 #include <functional>
@@ -26,8 +27,8 @@ public:
     };
 
     /// `spec` outlives this. Throws probekit::ConfigException for a probe that cannot be made.
-    ContainerProbes(asio::any_io_executor executor, const ContainerSpec& spec, const ManifestClock& clock,
-                    const Options& options, Callbacks callbacks);
+    ContainerProbes(asio::any_io_executor executor, const ContainerSpec& spec,
+                    const ManifestClock& clock, const Options& options, Callbacks callbacks);
     ContainerProbes(const ContainerProbes&) = delete;
     ContainerProbes& operator=(const ContainerProbes&) = delete;
 
@@ -45,7 +46,7 @@ public:
     [[nodiscard]] std::optional<probekit::ProbeKind> failed() const { return failed_; }
 
 private:
-    struct LookReporter {
+    struct AttemptReporter {
         ContainerProbes* probes;
         void attempt_ended(const probekit::AttemptEnded& attempt) { probes->report(attempt); }
     };
@@ -55,10 +56,11 @@ private:
 
     const ContainerSpec& spec_;
     Callbacks callbacks_;
-    const bool looks_at_sync_; ///< container-scoped probes look when they are due and at no other time
+    const bool
+        probes_at_sync_; ///< container-scoped probes look when they are due and at no other time
     bool begun_ = false;
     std::optional<probekit::ProbeKind> failed_ = {};
-    probekit::ProbeGroup<LookReporter> group_;
+    probekit::ProbeGroup<AttemptReporter> group_;
 };
 
 } // namespace supervisor

@@ -25,8 +25,9 @@ probekit::ProcessSpec process_spec(const ContainerSpec& container, const Options
 
 } // namespace
 
-ContainerRunner::ContainerRunner(const PodSpec& pod, const ContainerSpec& spec, const std::string& uid,
-                                 Supervision& supervision, std::function<void()> changed)
+ContainerRunner::ContainerRunner(const PodSpec& pod, const ContainerSpec& spec,
+                                 const std::string& uid, Supervision& supervision,
+                                 std::function<void()> changed)
     : pod_(pod),
       spec_(spec),
       uid_(uid),
@@ -34,8 +35,10 @@ ContainerRunner::ContainerRunner(const PodSpec& pod, const ContainerSpec& spec, 
       changed_(std::move(changed)),
       process_(supervision.executor),
       probes_(supervision.executor, spec, supervision.clock, supervision.options,
-              {.event = [this](EventType type, std::string reason,
-                               std::string message) { event(type, std::move(reason), std::move(message)); },
+              {.event =
+                   [this](EventType type, std::string reason, std::string message) {
+                       event(type, std::move(reason), std::move(message));
+                   },
                .changed = changed_}),
       post_start_(supervision.executor, supervision.clock),
       stop_(supervision.executor, process_, supervision.clock, supervision.options),
@@ -43,7 +46,8 @@ ContainerRunner::ContainerRunner(const PodSpec& pod, const ContainerSpec& spec, 
              {.remind =
                   [this] {
                       event(EventType::warning, "BackOff",
-                            "Back-off restarting failed container " + spec_.name + " in pod " + full_name());
+                            "Back-off restarting failed container " + spec_.name + " in pod " +
+                                full_name());
                       changed_(); // the pod is synchronised, which is why it is said again
                   },
               .over = changed_}) {}
@@ -136,8 +140,8 @@ void ContainerRunner::kill_for_probe() {
     killed_for_probe_ = true;
     restart_decided_ = spec_.restart_policy != RestartPolicy::never;
 
-    std::string message = (spec_.init ? "Init container " : "Container ") + spec_.name + " failed " +
-                          (startup ? "startup" : "liveness") + " probe";
+    std::string message = (spec_.init ? "Init container " : "Container ") + spec_.name +
+                          " failed " + (startup ? "startup" : "liveness") + " probe";
     if (restart_decided_ && !spec_.init) message += ", will be restarted";
     kill(message, probe.spec.termination_grace_period.value_or(pod_.termination_grace_period));
 }
@@ -156,7 +160,9 @@ void ContainerRunner::kill(const std::string& message, probekit::Duration grace,
     stop_.begin({.grace = grace,
                  .pre_stop = spec_.pre_stop ? &*spec_.pre_stop : nullptr,
                  .in_turn = in_turn,
-                 .hook_failed = [this] { event(EventType::warning, "FailedPreStopHook", "PreStopHook failed"); }});
+                 .hook_failed = [this] {
+                     event(EventType::warning, "FailedPreStopHook", "PreStopHook failed");
+                 }});
 }
 
 void ContainerRunner::kill_now() {
@@ -209,17 +215,22 @@ Waiting ContainerRunner::not_running_yet() const {
 
 Waiting ContainerRunner::crash_loop() const {
     return {.reason = "CrashLoopBackOff",
-            .message =
-                "back-off " + delay_.text() + " restarting failed container=" + spec_.name + " pod=" + full_name()};
+            .message = "back-off " + delay_.text() + " restarting failed container=" + spec_.name +
+                       " pod=" + full_name()};
 }
 
 /// A pod as the kubelet names it in messages.
-std::string ContainerRunner::full_name() const { return pod_.name + "_" + pod_.name_space + "(" + uid_ + ")"; }
+std::string ContainerRunner::full_name() const {
+    return pod_.name + "_" + pod_.name_space + "(" + uid_ + ")";
+}
 
 void ContainerRunner::event(EventType type, std::string reason, std::string message) {
-    const EventTarget target{
-        .pod = pod_.name, .name_space = pod_.name_space, .uid = uid_, .field_path = spec_.field_path()};
-    supervision_.events.record(target, type, std::move(reason), std::move(message), supervision_.clock.now());
+    const EventTarget target{.pod = pod_.name,
+                             .name_space = pod_.name_space,
+                             .uid = uid_,
+                             .field_path = spec_.field_path()};
+    supervision_.events.record(target, type, std::move(reason), std::move(message),
+                               supervision_.clock.now());
 }
 
 } // namespace supervisor

@@ -1,5 +1,5 @@
-// One container: a process that is started, probed, restarted and stopped, and what Kubernetes says of it meanwhile.
-// When to start or kill it is the pod's decision.
+// One container: a process that is started, probed, restarted and stopped, and what Kubernetes says
+// of it meanwhile. When to start or kill it is the pod's decision.
 #pragma once
 
 #include <functional>
@@ -8,7 +8,7 @@
 #include <system_error>
 
 #include <probekit/core/restart.hpp>
-#include <probekit/system/process.hpp>
+#include <probekit/process/process.hpp>
 
 #include "pod_spec.hpp"
 #include "run/container_probes.hpp"
@@ -23,12 +23,13 @@ namespace supervisor {
 
 class ContainerRunner {
 public:
-    /// `pod`, `spec`, `uid` and `supervision` outlive this. `changed` is called when status() or facts() is another.
-    /// Throws probekit::ConfigException for a probe that cannot be made.
-    ContainerRunner(const PodSpec& pod, const ContainerSpec& spec, const std::string& uid, Supervision& supervision,
-                    std::function<void()> changed);
+    /// `pod`, `spec`, `uid` and `supervision` outlive this. `changed` is called when status() or
+    /// facts() is another. Throws probekit::ConfigException for a probe that cannot be made.
+    ContainerRunner(const PodSpec& pod, const ContainerSpec& spec, const std::string& uid,
+                    Supervision& supervision, std::function<void()> changed);
 
-    /// Starts it, or waits for the end of its back-off and then asks to be started again. It must not be alive.
+    /// Starts it, or waits for the end of its back-off and then asks to be started again. It must
+    /// not be alive.
     void start();
     /// A probe has failed: ends it, to be started again if its policy allows.
     void kill_for_probe();
@@ -44,8 +45,11 @@ public:
     void stop_probes() { probes_.stop(); }
 
     [[nodiscard]] const ContainerSpec& spec() const noexcept { return spec_; }
-    [[nodiscard]] bool alive() const noexcept { return life_ == Life::starting || life_ == Life::running; }
-    /// Being started or being killed: the pod waits for the end of that before it does anything else.
+    [[nodiscard]] bool alive() const noexcept {
+        return life_ == Life::starting || life_ == Life::running;
+    }
+    /// Being started or being killed: the pod waits for the end of that before it does anything
+    /// else.
     [[nodiscard]] bool busy() const noexcept { return life_ == Life::starting || stop_.active(); }
     [[nodiscard]] bool waits_for_turn() const noexcept { return stop_.waits_for_turn(); }
     [[nodiscard]] ContainerFacts facts() const;

@@ -11,9 +11,13 @@ namespace supervisor {
 
 using namespace std::chrono_literals;
 
-ContainerStop::ContainerStop(asio::any_io_executor executor, probekit::Process& process, const ManifestClock& clock,
-                             const Options& options)
-    : process_(process), clock_(clock), options_(options), timer_(executor), hooks_(executor, clock) {}
+ContainerStop::ContainerStop(asio::any_io_executor executor, probekit::Process& process,
+                             const ManifestClock& clock, const Options& options)
+    : process_(process),
+      clock_(clock),
+      options_(options),
+      timer_(executor),
+      hooks_(executor, clock) {}
 
 void ContainerStop::begin(Request request) {
     if (active()) return shorten(request.grace);
@@ -55,7 +59,8 @@ void ContainerStop::terminate() {
     const probekit::Duration grace = std::max(request_.grace, probekit::minimum_grace_period);
     probekit::Termination how{.signal = SIGTERM, .grace = clock_.real(grace)};
     if (options_.pid_namespace) {
-        // A container runtime signals process 1 only. What it has started ends with it, and not before.
+        // A container runtime signals process 1 only. What it has started ends with it, and not
+        // before.
         how.signal = 0;
         if (const int pid = process_.pid(); pid > 0) ::kill(pid, SIGTERM);
     }
@@ -65,7 +70,8 @@ void ContainerStop::terminate() {
 void ContainerStop::kill_now() {
     enter(Step::terminate);
     hooks_.cancel();
-    process_.async_terminate({.signal = SIGKILL, .grace = 0s}, [](std::error_code, probekit::ExitStatus) {});
+    process_.async_terminate({.signal = SIGKILL, .grace = 0s},
+                             [](std::error_code, probekit::ExitStatus) {});
 }
 
 void ContainerStop::finished() {

@@ -1,5 +1,5 @@
-// How a container is ended: preStop hook, its turn among the others, SIGTERM, grace period, SIGKILL. All of it comes out
-// of the one grace period, as in the kubelet.
+// How a container is ended: preStop hook, its turn among the others, SIGTERM, grace period,
+// SIGKILL. All of it comes out of the one grace period, as in the kubelet.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 #include <asio/steady_timer.hpp>
 
 #include <probekit/core/duration.hpp>
-#include <probekit/system/process.hpp>
+#include <probekit/process/process.hpp>
 
 #include "manifest_clock.hpp"
 #include "options.hpp"
@@ -28,8 +28,8 @@ public:
     };
 
     /// `process`, `clock` and `options` outlive this.
-    ContainerStop(asio::any_io_executor executor, probekit::Process& process, const ManifestClock& clock,
-                  const Options& options);
+    ContainerStop(asio::any_io_executor executor, probekit::Process& process,
+                  const ManifestClock& clock, const Options& options);
 
     /// Begins to end the process. While that is under way already, the shorter grace period holds.
     void begin(Request request);

@@ -32,7 +32,8 @@ probekit::AnyProbe make_probe_of(const asio::any_io_executor& executor, const Ho
 
 } // namespace
 
-/// One hook, from start to end. Its handlers keep it: it may have to clean up when nobody waits for it any more.
+/// One hook, from start to end. Its handlers keep it: it may have to clean up when nobody waits for
+/// it any more.
 class HookRunner::Run : public std::enable_shared_from_this<Run> {
 public:
     Run(const asio::any_io_executor& executor, std::function<void(bool)> done)
@@ -41,14 +42,16 @@ public:
     void sleep(probekit::Duration length) {
         timer_.expires_after(length);
         timer_.async_wait(asio::bind_cancellation_slot(
-            signal_.slot(), [self = shared_from_this()](std::error_code error) { self->end(!error); }));
+            signal_.slot(),
+            [self = shared_from_this()](std::error_code error) { self->end(!error); }));
     }
 
     void ask(probekit::AnyProbe probe) {
         probe.async_probe(
             probekit::Duration::max(), // a hook has no time limit of its own
             asio::bind_cancellation_slot(
-                signal_.slot(), [self = shared_from_this()](std::error_code error, probekit::ProbeResult result) {
+                signal_.slot(),
+                [self = shared_from_this()](std::error_code error, probekit::ProbeResult result) {
                     self->end(succeeded(error, result));
                 }));
     }
@@ -76,7 +79,8 @@ HookRunner::~HookRunner() { cancel(); }
 void HookRunner::run(const Hook& hook, std::function<void(bool)> done) {
     cancel();
     run_ = std::make_shared<Run>(executor_, std::move(done));
-    if (const auto* sleep = std::get_if<SleepAction>(&hook.action); sleep && hook.cannot_ask.empty())
+    if (const auto* sleep = std::get_if<SleepAction>(&hook.action);
+        sleep && hook.cannot_ask.empty())
         run_->sleep(clock_.real(sleep->length));
     else
         run_->ask(make_probe_of(executor_, hook));

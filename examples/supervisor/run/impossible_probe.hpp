@@ -1,5 +1,6 @@
-// A probe of our own making: one that a manifest asks for and nobody can carry out, as on a port name that the container
-// does not declare. Each look is an error, which changes nothing; a kubelet does the same.
+// A probe of our own making: one that a manifest asks for and nobody can carry out, as on a port
+// name that the container does not declare. Each look is an error, which changes nothing; a kubelet
+// does the same.
 #pragma once
 
 #include <string>
@@ -20,7 +21,8 @@ public:
     using executor_type = asio::any_io_executor;
     static constexpr bool enforces_timeout = true; // it never takes any time
 
-    ImpossibleProbe(executor_type executor, std::string why) : executor_(std::move(executor)), why_(std::move(why)) {}
+    ImpossibleProbe(executor_type executor, std::string why)
+        : executor_(std::move(executor)), why_(std::move(why)) {}
 
     [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
 
@@ -32,7 +34,8 @@ public:
                 asio::post(where, [handler = std::move(handler), why]() mutable {
                     probekit::ProbeResult result;
                     result.output = std::move(why);
-                    std::move(handler)(std::make_error_code(std::errc::invalid_argument), std::move(result));
+                    std::move(handler)(std::make_error_code(std::errc::invalid_argument),
+                                       std::move(result));
                 });
             },
             token);

@@ -21,7 +21,8 @@ namespace supervisor {
 /// Reads one process's pipe until all who hold its other end are gone.
 class LogRouter::Reader : public std::enable_shared_from_this<Reader> {
 public:
-    Reader(const asio::any_io_executor& executor, UniqueFd pipe, std::string prefix, LineWriter& errors)
+    Reader(const asio::any_io_executor& executor, UniqueFd pipe, std::string prefix,
+           LineWriter& errors)
         : pipe_(executor, pipe.release()), prefix_(std::move(prefix)), errors_(errors) {
         pipe_.non_blocking(true);
     }
@@ -36,7 +37,8 @@ public:
                               });
     }
 
-    /// Reads what is there already, then no more. Not here and now: a block may have been read whose handler is on its way.
+    /// Reads what is there already, then no more. Not here and now: a block may have been read
+    /// whose handler is on its way.
     void close() {
         closing_ = true;
         std::error_code ignored;
@@ -70,7 +72,8 @@ private:
         if (!line_.empty()) write_line();
     }
 
-    static constexpr std::size_t longest_line = 16 * 1024; // longer ones are broken, as a container runtime does
+    static constexpr std::size_t longest_line =
+        16 * 1024; // longer ones are broken, as a container runtime does
     static constexpr std::size_t largest_pipe = 1024 * 1024;
 
     asio::posix::stream_descriptor pipe_;
@@ -82,15 +85,20 @@ private:
 };
 
 LogRouter::LogRouter(asio::any_io_executor executor, const Options& options, LineWriter& errors)
-    : executor_(std::move(executor)), target_(options.logs), directory_(options.log_directory), errors_(errors) {}
+    : executor_(std::move(executor)),
+      target_(options.logs),
+      directory_(options.log_directory),
+      errors_(errors) {}
 
 LogRouter::~LogRouter() = default;
 
 void LogRouter::prepare(const std::string& pod) const {
-    if (target_ == LogTarget::directory) std::filesystem::create_directories(directory_ + "/" + pod);
+    if (target_ == LogTarget::directory)
+        std::filesystem::create_directories(directory_ + "/" + pod);
 }
 
-UniqueFd LogRouter::route(probekit::ProcessSpec& process, const std::string& pod, const std::string& container) {
+UniqueFd LogRouter::route(probekit::ProcessSpec& process, const std::string& pod,
+                          const std::string& container) {
     UniqueFd written;
     if (target_ == LogTarget::prefix) written = open_pipe(pod, container);
     if (target_ == LogTarget::directory) written = open_file(pod, container);
@@ -107,7 +115,8 @@ UniqueFd LogRouter::open_pipe(const std::string& pod, const std::string& contain
         return {};
     }
     UniqueFd written{ends[1]};
-    const auto reader = std::make_shared<Reader>(executor_, UniqueFd{ends[0]}, std::move(prefix), errors_);
+    const auto reader =
+        std::make_shared<Reader>(executor_, UniqueFd{ends[0]}, std::move(prefix), errors_);
     reader->read();
     std::erase_if(readers_, [](const std::weak_ptr<Reader>& one) { return one.expired(); });
     readers_.push_back(reader);

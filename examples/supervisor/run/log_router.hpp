@@ -1,4 +1,5 @@
-// Where the lines go that containers print: to standard error with a prefix, into files, or nowhere.
+// Where the lines go that containers print: to standard error with a prefix, into files, or
+// nowhere.
 #pragma once
 
 #include <memory>
@@ -7,7 +8,7 @@
 
 #include <asio/any_io_executor.hpp>
 
-#include <probekit/system/process_spec.hpp>
+#include <probekit/process/process_spec.hpp>
 
 #include "options.hpp"
 #include "run/unique_fd.hpp"
@@ -24,9 +25,10 @@ public:
     /// Makes what is needed for a pod's files. Throws std::filesystem::filesystem_error.
     void prepare(const std::string& pod) const;
 
-    /// Sets where a new process writes. Give it the descriptor to keep until the process has been started.
-    /// If that fails the process writes nowhere, and standard error says why.
-    [[nodiscard]] UniqueFd route(probekit::ProcessSpec& process, const std::string& pod, const std::string& container);
+    /// Sets where a new process writes. Give it the descriptor to keep until the process has been
+    /// started. If that fails the process writes nowhere, and standard error says why.
+    [[nodiscard]] UniqueFd route(probekit::ProcessSpec& process, const std::string& pod,
+                                 const std::string& container);
 
     /// All containers have ended: passes on what they have written and waits for no more.
     void close();

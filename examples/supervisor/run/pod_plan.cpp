@@ -10,13 +10,16 @@ namespace {
 using Life = ContainerFacts::Life;
 using probekit::RestartPolicy;
 
-/// Init containers are looked at from the last one back: the last that has ever been started tells how far the pod has
-/// come, whatever became of those before it. Returns whether all are done, so that regular containers may start.
-bool plan_init_containers(const PodSpec& pod, const std::vector<ContainerFacts>& containers, PodPlan& plan) {
+/// Init containers are looked at from the last one back: the last that has ever been started tells
+/// how far the pod has come, whatever became of those before it. Returns whether all are done, so
+/// that regular containers may start.
+bool plan_init_containers(const PodSpec& pod, const std::vector<ContainerFacts>& containers,
+                          PodPlan& plan) {
     const std::size_t count = pod.init_containers.size();
     bool initialized =
-        count == 0 || std::any_of(containers.begin() + static_cast<std::ptrdiff_t>(count), containers.end(),
-                                  [](const ContainerFacts& c) { return c.life != Life::never_started; });
+        count == 0 ||
+        std::any_of(containers.begin() + static_cast<std::ptrdiff_t>(count), containers.end(),
+                    [](const ContainerFacts& c) { return c.life != Life::never_started; });
     bool a_later_one_was_started = initialized;
     for (std::size_t i = count; i-- != 0;) {
         const ContainerSpec& spec = pod.init_containers[i];
@@ -32,7 +35,8 @@ bool plan_init_containers(const PodSpec& pod, const std::vector<ContainerFacts>&
             plan = PodPlan{.end = true};
             return false;
         }
-        const bool done = spec.sidecar ? container.started : container.life == Life::exited && !failed;
+        const bool done =
+            spec.sidecar ? container.started : container.life == Life::exited && !failed;
         if (done && i + 1 == count) initialized = true;
         if (done && i + 1 != count && !a_later_one_was_started) plan.start.push_back(i + 1);
         if (container.probe_failed) plan.kill.push_back(i);

@@ -1,5 +1,5 @@
-// What a pod does next: which containers to kill and which to start. The decisions of a kubelet's pod sync, without the
-// doing, so that they can be tested as a table.
+// What a pod does next: which containers to kill and which to start. The decisions of a kubelet's
+// pod sync, without the doing, so that they can be tested as a table.
 #pragma once
 
 #include <cstddef>
@@ -9,8 +9,8 @@
 
 namespace supervisor {
 
-/// What the plan needs to know of one container. None of them is just being started or killed: a pod finishes one step
-/// before it plans the next.
+/// What the plan needs to know of one container. None of them is just being started or killed: a
+/// pod finishes one step before it plans the next.
 struct ContainerFacts {
     enum class Life { never_started, running, exited };
 

@@ -13,9 +13,13 @@
 namespace supervisor {
 
 PodRunner::PodRunner(const PodSpec& spec, Supervision& supervision, std::function<void()> ended)
-    : spec_(spec), supervision_(supervision), ended_callback_(std::move(ended)), uid_(random_uuid()) {
+    : spec_(spec),
+      supervision_(supervision),
+      ended_callback_(std::move(ended)),
+      uid_(random_uuid()) {
     const auto add = [this](const ContainerSpec& container) {
-        containers_.emplace_back(spec_, container, uid_, supervision_, [this] { container_changed(); });
+        containers_.emplace_back(spec_, container, uid_, supervision_,
+                                 [this] { container_changed(); });
     };
     for (const ContainerSpec& container : spec_.init_containers) add(container);
     for (const ContainerSpec& container : spec_.containers) add(container);
@@ -44,7 +48,9 @@ void PodRunner::schedule_sync() {
 
 void PodRunner::sync() {
     if (ending_) return give_turns();
-    if (std::any_of(containers_.begin(), containers_.end(), [](const auto& one) { return one.busy(); })) return;
+    if (std::any_of(containers_.begin(), containers_.end(),
+                    [](const auto& one) { return one.busy(); }))
+        return;
 
     std::vector<ContainerFacts> facts;
     for (ContainerRunner& container : containers_) {
@@ -79,7 +85,8 @@ void PodRunner::begin_end() {
     container_changed();
 }
 
-/// Sidecars end after all regular containers, the last one first: those before it may be what it needs.
+/// Sidecars end after all regular containers, the last one first: those before it may be what it
+/// needs.
 void PodRunner::give_turns() {
     bool one_lives = false;
     for (auto container = containers_.rbegin(); container != containers_.rend(); ++container) {
@@ -87,7 +94,9 @@ void PodRunner::give_turns() {
         const bool nobodys_prerequisite = container->spec().init && !container->spec().sidecar;
         if (container->alive() && !nobodys_prerequisite) one_lives = true;
     }
-    if (std::none_of(containers_.begin(), containers_.end(), [](const auto& one) { return one.alive(); })) finish();
+    if (std::none_of(containers_.begin(), containers_.end(),
+                     [](const auto& one) { return one.alive(); }))
+        finish();
 }
 
 void PodRunner::finish() {
@@ -100,14 +109,16 @@ void PodRunner::finish() {
 
 void PodRunner::publish(Change change) {
     status_ = compute_status();
-    const PodView view{.spec = spec_, .uid = uid_, .created = created_, .deletion = deletion_, .status = status_};
+    const PodView view{
+        .spec = spec_, .uid = uid_, .created = created_, .deletion = deletion_, .status = status_};
     supervision_.output.pod(change, view, supervision_.clock.now());
 }
 
 PodStatus PodRunner::compute_status() const {
     PodStatus status{.conditions = status_.conditions};
     for (const ContainerRunner& container : containers_)
-        (container.spec().init ? status.init_containers : status.containers).push_back(container.status());
+        (container.spec().init ? status.init_containers : status.containers)
+            .push_back(container.status());
     const PodEnd end = !ended_ ? PodEnd::no : deletion_ ? PodEnd::removed : PodEnd::by_itself;
     status.phase = phase_of(spec_, status, end);
     status.conditions = conditions_of(status, supervision_.clock.now());

@@ -1,4 +1,5 @@
-// One pod: starts its containers in their order, keeps them as their restart policies say, and ends them in order.
+// One pod: starts its containers in their order, keeps them as their restart policies say, and ends
+// them in order.
 #pragma once
 
 #include <deque>
@@ -15,8 +16,8 @@ namespace supervisor {
 
 class PodRunner {
 public:
-    /// `spec` and `supervision` outlive this. `ended` is called once, when nothing of the pod runs any more and nothing
-    /// will. Throws probekit::ConfigException for a probe that cannot be made.
+    /// `spec` and `supervision` outlive this. `ended` is called once, when nothing of the pod runs
+    /// any more and nothing will. Throws probekit::ConfigException for a probe that cannot be made.
     PodRunner(const PodSpec& spec, Supervision& supervision, std::function<void()> ended);
     PodRunner(const PodRunner&) = delete;
     PodRunner& operator=(const PodRunner&) = delete;

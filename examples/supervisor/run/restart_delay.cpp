@@ -14,17 +14,21 @@ using namespace std::chrono_literals;
 constexpr auto reminder_period = 12s;
 
 // The back-off counts on a monotonic clock. Manifest time is one: it never goes back.
-probekit::TimePoint to_time_point(Timestamp moment) { return probekit::TimePoint{moment.time_since_epoch()}; }
+probekit::TimePoint to_time_point(Timestamp moment) {
+    return probekit::TimePoint{moment.time_since_epoch()};
+}
 Timestamp to_timestamp(probekit::TimePoint moment) { return Timestamp{moment.time_since_epoch()}; }
 
 } // namespace
 
-RestartDelay::RestartDelay(asio::any_io_executor executor, const ManifestClock& clock, Callbacks callbacks)
+RestartDelay::RestartDelay(asio::any_io_executor executor, const ManifestClock& clock,
+                           Callbacks callbacks)
     : clock_(clock), callbacks_(std::move(callbacks)), timer_(executor) {}
 
 void RestartDelay::container_ended(Timestamp at, bool killed_for_probe) {
     const probekit::TimePoint when = to_time_point(at);
-    earliest_ = to_timestamp(killed_for_probe ? back_off_.after_kill(when) : back_off_.after_exit(when));
+    earliest_ =
+        to_timestamp(killed_for_probe ? back_off_.after_kill(when) : back_off_.after_exit(when));
 }
 
 void RestartDelay::wait() {

@@ -1,4 +1,5 @@
-// When a container that has ended may be started again, and what is said while it has to wait: CrashLoopBackOff.
+// When a container that has ended may be started again, and what is said while it has to wait:
+// CrashLoopBackOff.
 #pragma once
 
 #include <functional>
@@ -16,14 +17,16 @@ namespace supervisor {
 class RestartDelay {
 public:
     struct Callbacks {
-        std::function<void()> remind = {}; ///< every now and then while it waits, for the first time soon
-        std::function<void()> over = {};   ///< the wait is over
+        std::function<void()> remind =
+            {}; ///< every now and then while it waits, for the first time soon
+        std::function<void()> over = {}; ///< the wait is over
     };
 
     /// `clock` outlives this.
     RestartDelay(asio::any_io_executor executor, const ManifestClock& clock, Callbacks callbacks);
 
-    /// It ended by itself, or was killed for a probe: whether it has to wait then depends on the exit before this one.
+    /// It ended by itself, or was killed for a probe: whether it has to wait then depends on the
+    /// exit before this one.
     void container_ended(Timestamp at, bool killed_for_probe);
 
     /// Whether it may be started now.

@@ -60,7 +60,8 @@ ExitCode Supervisor::run() {
     block_signals();
 
     if (standard_output_.error()) return ExitCode::broken;
-    const bool failed = std::any_of(pods_.begin(), pods_.end(), [](const auto& pod) { return pod.failed_by_itself(); });
+    const bool failed = std::any_of(pods_.begin(), pods_.end(),
+                                    [](const auto& pod) { return pod.failed_by_itself(); });
     return failed ? ExitCode::pod_failed : ExitCode::success;
 }
 
@@ -89,7 +90,8 @@ void Supervisor::remove_pods() {
 }
 
 bool Supervisor::all_ended() const {
-    return std::all_of(pods_.begin(), pods_.end(), [](const PodRunner& pod) { return pod.ended(); });
+    return std::all_of(pods_.begin(), pods_.end(),
+                       [](const PodRunner& pod) { return pod.ended(); });
 }
 
 void Supervisor::pod_ended() {

@@ -31,11 +31,13 @@ enum class ExitCode : int {
 
 class Supervisor {
 public:
-    /// Both arguments outlive it. Throws probekit::ConfigException for a probe that cannot be made and
-    /// std::filesystem::filesystem_error for a log directory that cannot be; nothing has been started then.
+    /// Both arguments outlive it. Throws probekit::ConfigException for a probe that cannot be made
+    /// and std::filesystem::filesystem_error for a log directory that cannot be; nothing has been
+    /// started then.
     Supervisor(const Options& options, const std::vector<PodSpec>& pods);
 
-    /// Runs all pods until they have ended by themselves or are asked to: by SIGINT, SIGTERM or the end of --duration.
+    /// Runs all pods until they have ended by themselves or are asked to: by SIGINT, SIGTERM or the
+    /// end of --duration.
     [[nodiscard]] ExitCode run();
 
 private:

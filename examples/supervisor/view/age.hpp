@@ -7,7 +7,8 @@
 
 namespace supervisor {
 
-/// "43s", "2m7s", "12m", "3h5m", "2d4h": the fewer digits the older. An age just below zero is "0s".
+/// "43s", "2m7s", "12m", "3h5m", "2d4h": the fewer digits the older. An age just below zero is
+/// "0s".
 [[nodiscard]] std::string age_text(probekit::Duration age);
 
 } // namespace supervisor

@@ -1,4 +1,5 @@
-// Rows of text whose columns stand below each other, as far as that can be done while lines are still coming.
+// Rows of text whose columns stand below each other, as far as that can be done while lines are
+// still coming.
 #pragma once
 
 #include <cstddef>

@@ -7,13 +7,15 @@ namespace {
 
 /// Containers may print bytes that are no UTF-8; JSON shows them as U+FFFD.
 std::string line(Change change, Json object) {
-    return Json{{"type", to_string(change)}, {"object", std::move(object)}}.dump(-1, ' ', false,
-                                                                                 Json::error_handler_t::replace);
+    return Json{{"type", to_string(change)}, {"object", std::move(object)}}.dump(
+        -1, ' ', false, Json::error_handler_t::replace);
 }
 
 } // namespace
 
-void JsonOutput::pod(Change change, const PodView& pod, Timestamp) { writer_.write(line(change, to_json(pod))); }
+void JsonOutput::pod(Change change, const PodView& pod, Timestamp) {
+    writer_.write(line(change, to_json(pod)));
+}
 
 void JsonOutput::event(const Event& event, Timestamp) {
     writer_.write(line(event.told_before ? Change::modified : Change::added, to_json(event)));

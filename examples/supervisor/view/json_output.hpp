@@ -1,4 +1,5 @@
-// One JSON object a line, as `kubectl get pods,events -w -o json --output-watch-events` writes them.
+// One JSON object a line, as `kubectl get pods,events -w -o json --output-watch-events` writes
+// them.
 #pragma once
 
 #include "view/output.hpp"

@@ -1,4 +1,5 @@
-// Whole lines onto a file descriptor, at once: what is written is visible to a reader before the next line is made.
+// Whole lines onto a file descriptor, at once: what is written is visible to a reader before the
+// next line is made.
 #pragma once
 
 #include <functional>
@@ -15,8 +16,8 @@ public:
     /// `failed` is called at the first error.
     void on_error(std::function<void()> failed) { failed_ = std::move(failed); }
 
-    /// Writes `text` and a line break; waits while a slow reader's pipe is full. After the first error (the reader has
-    /// gone) nothing is written any more.
+    /// Writes `text` and a line break; waits while a slow reader's pipe is full. After the first
+    /// error (the reader has gone) nothing is written any more.
     void write(std::string_view text);
 
     [[nodiscard]] const std::error_code& error() const noexcept { return error_; }

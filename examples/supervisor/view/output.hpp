@@ -1,4 +1,5 @@
-// What the supervisor tells its user on standard output: pods as they change and events as they happen.
+// What the supervisor tells its user on standard output: pods as they change and events as they
+// happen.
 #pragma once
 
 #include <cstddef>
@@ -33,6 +34,7 @@ public:
 };
 
 /// `writer` outlives the output. `name_width`: of the longest pod name.
-[[nodiscard]] std::unique_ptr<Output> make_output(OutputFormat format, LineWriter& writer, std::size_t name_width);
+[[nodiscard]] std::unique_ptr<Output> make_output(OutputFormat format, LineWriter& writer,
+                                                  std::size_t name_width);
 
 } // namespace supervisor

@@ -30,7 +30,8 @@ Json terminated_json(const Terminated& state) {
 Json state_json(const ContainerState& state) {
     if (const auto* running = std::get_if<Running>(&state))
         return {{"running", {{"startedAt", rfc3339(running->started_at)}}}};
-    if (const auto* terminated = std::get_if<Terminated>(&state)) return {{"terminated", terminated_json(*terminated)}};
+    if (const auto* terminated = std::get_if<Terminated>(&state))
+        return {{"terminated", terminated_json(*terminated)}};
     const auto& waiting = std::get<Waiting>(state);
     Json json{{"reason", waiting.reason}};
     set_if_given(json, "message", waiting.message);
@@ -38,9 +39,14 @@ Json state_json(const ContainerState& state) {
 }
 
 Json container_json(const ContainerStatus& container) {
-    Json json{{"name", container.name},   {"state", state_json(container.state)},    {"lastState", Json::object()},
-              {"ready", container.ready}, {"restartCount", container.restart_count}, {"image", container.image}};
-    if (container.last_state) json["lastState"]["terminated"] = terminated_json(*container.last_state);
+    Json json{{"name", container.name},
+              {"state", state_json(container.state)},
+              {"lastState", Json::object()},
+              {"ready", container.ready},
+              {"restartCount", container.restart_count},
+              {"image", container.image}};
+    if (container.last_state)
+        json["lastState"]["terminated"] = terminated_json(*container.last_state);
     set_if_given(json, "containerID", container.container_id);
     json["started"] = container.started;
     return json;
@@ -69,7 +75,8 @@ Json metadata_json(const PodView& pod) {
     Json json{{"name", pod.spec.name}, {"namespace", pod.spec.name_space}, {"uid", pod.uid}};
     const auto given = pod.spec.object.find("metadata");
     for (const char* field : {"labels", "annotations"})
-        if (given != pod.spec.object.end() && given->contains(field)) json[field] = given->at(field);
+        if (given != pod.spec.object.end() && given->contains(field))
+            json[field] = given->at(field);
     json["creationTimestamp"] = rfc3339(pod.created);
     if (pod.deletion) {
         json["deletionTimestamp"] = rfc3339(pod.deletion->timestamp);

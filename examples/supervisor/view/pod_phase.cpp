@@ -16,18 +16,21 @@ struct Tally {
     int succeeded = 0;    ///< of these
 };
 
-/// The exit that counts: of the present state, or while it waits to be started again, the one before.
+/// The exit that counts: of the present state, or while it waits to be started again, the one
+/// before.
 const Terminated* last_exit(const ContainerStatus& container) {
     if (const auto* terminated = std::get_if<Terminated>(&container.state)) return terminated;
     const bool waits = std::holds_alternative<Waiting>(container.state);
     return waits && container.last_state ? &*container.last_state : nullptr;
 }
 
-/// Once a regular container has run, the pod counts as initialized for good: a sidecar may be restarting.
+/// Once a regular container has run, the pod counts as initialized for good: a sidecar may be
+/// restarting.
 bool has_initialized(const PodStatus& status) {
-    return std::any_of(status.containers.begin(), status.containers.end(), [](const ContainerStatus& container) {
-        return !std::holds_alternative<Waiting>(container.state) || container.last_state;
-    });
+    return std::any_of(
+        status.containers.begin(), status.containers.end(), [](const ContainerStatus& container) {
+            return !std::holds_alternative<Waiting>(container.state) || container.last_state;
+        });
 }
 
 Tally tally(const PodStatus& status) {
@@ -68,15 +71,18 @@ Condition initialized(const PodStatus& status) {
     for (const ContainerStatus& init : status.init_containers)
         if (!(init.sidecar ? init.started : init.ready)) incomplete.push_back(init.name);
 
-    if (status.phase == PodPhase::succeeded) return {.type = "Initialized", .status = true, .reason = "PodCompleted"};
-    if (incomplete.empty() || has_initialized(status)) return {.type = "Initialized", .status = true};
+    if (status.phase == PodPhase::succeeded)
+        return {.type = "Initialized", .status = true, .reason = "PodCompleted"};
+    if (incomplete.empty() || has_initialized(status))
+        return {.type = "Initialized", .status = true};
     return {.type = "Initialized",
             .reason = "ContainersNotInitialized",
             .message = "containers with incomplete status: " + listed(incomplete)};
 }
 
 Condition containers_ready(const PodStatus& status) {
-    if (status.phase == PodPhase::succeeded) return {.type = "ContainersReady", .reason = "PodCompleted"};
+    if (status.phase == PodPhase::succeeded)
+        return {.type = "ContainersReady", .reason = "PodCompleted"};
     if (status.phase == PodPhase::failed) return {.type = "ContainersReady", .reason = "PodFailed"};
 
     std::vector<std::string> unready;
@@ -106,11 +112,13 @@ PodPhase phase_of(const PodSpec& pod, const PodStatus& status, PodEnd end) {
 std::vector<Condition> conditions_of(const PodStatus& status, Timestamp now) {
     Condition ready = containers_ready(status);
     ready.type = "Ready";
-    std::vector<Condition> conditions{initialized(status), std::move(ready), containers_ready(status),
+    std::vector<Condition> conditions{initialized(status), std::move(ready),
+                                      containers_ready(status),
                                       Condition{.type = "PodScheduled", .status = true}};
     for (Condition& condition : conditions) {
-        const auto before = std::find_if(status.conditions.begin(), status.conditions.end(),
-                                         [&](const Condition& old) { return old.type == condition.type; });
+        const auto before =
+            std::find_if(status.conditions.begin(), status.conditions.end(),
+                         [&](const Condition& old) { return old.type == condition.type; });
         const bool stands = before != status.conditions.end() && before->status == condition.status;
         condition.last_transition = stands ? before->last_transition : now;
     }

@@ -12,13 +12,14 @@ namespace supervisor {
 enum class PodEnd {
     no,
     by_itself, ///< nothing runs and nothing will be started any more
-    removed,   ///< the same, because somebody deleted it: it then is for its regular containers to have failed
+    removed,   ///< the same, because somebody deleted it: it then is for its regular containers to
+               ///< have failed
 };
 
 [[nodiscard]] PodPhase phase_of(const PodSpec& pod, const PodStatus& status, PodEnd end);
 
-/// Initialized, Ready, ContainersReady, PodScheduled, from the containers and the phase in `status`. A condition that
-/// stands as before keeps the time of its last transition.
+/// Initialized, Ready, ContainersReady, PodScheduled, from the containers and the phase in
+/// `status`. A condition that stands as before keeps the time of its last transition.
 [[nodiscard]] std::vector<Condition> conditions_of(const PodStatus& status, Timestamp now);
 
 } // namespace supervisor

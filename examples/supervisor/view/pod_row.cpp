@@ -11,29 +11,34 @@ namespace supervisor {
 namespace {
 
 bool condition_holds(const PodStatus& status, std::string_view type) {
-    return std::any_of(status.conditions.begin(), status.conditions.end(),
-                       [&](const Condition& condition) { return condition.type == type && condition.status; });
+    return std::any_of(
+        status.conditions.begin(), status.conditions.end(),
+        [&](const Condition& condition) { return condition.type == type && condition.status; });
 }
 
 void count_restarts(PodRow& row, const ContainerStatus& container) {
     row.restarts += container.restart_count;
     if (container.last_state)
-        row.last_restart = std::max(row.last_restart.value_or(Timestamp{}), container.last_state->finished_at);
+        row.last_restart =
+            std::max(row.last_restart.value_or(Timestamp{}), container.last_state->finished_at);
 }
 
-/// The first init container that is not done, or their number. It speaks for all: those behind it are not looked at.
+/// The first init container that is not done, or their number. It speaks for all: those behind it
+/// are not looked at.
 std::size_t first_at_work(const std::vector<ContainerStatus>& init_containers) {
     const auto is_done = [](const ContainerStatus& init) {
         const auto* terminated = std::get_if<Terminated>(&init.state);
         return (terminated && terminated->exit_code == 0) || (init.sidecar && init.started);
     };
-    return static_cast<std::size_t>(std::ranges::find_if_not(init_containers, is_done) - init_containers.begin());
+    return static_cast<std::size_t>(std::ranges::find_if_not(init_containers, is_done) -
+                                    init_containers.begin());
 }
 
 /// What STATUS says while the init container at `index` is at work.
 std::string init_status(const std::vector<ContainerStatus>& init_containers, std::size_t index) {
     const ContainerStatus& init = init_containers[index];
-    if (const auto* terminated = std::get_if<Terminated>(&init.state)) return "Init:" + terminated->reason;
+    if (const auto* terminated = std::get_if<Terminated>(&init.state))
+        return "Init:" + terminated->reason;
     const auto* waiting = std::get_if<Waiting>(&init.state);
     if (waiting && waiting->reason != "PodInitializing") return "Init:" + waiting->reason;
     return "Init:" + std::to_string(index) + "/" + std::to_string(init_containers.size());
@@ -42,7 +47,8 @@ std::string init_status(const std::vector<ContainerStatus>& init_containers, std
 /// The first container that is not simply running speaks for all; if there is none, `text` stands.
 std::string regular_status(const PodStatus& status, std::string text) {
     bool one_runs = false;
-    for (auto container = status.containers.rbegin(); container != status.containers.rend(); ++container) {
+    for (auto container = status.containers.rbegin(); container != status.containers.rend();
+         ++container) {
         if (const auto* waiting = std::get_if<Waiting>(&container->state))
             text = waiting->reason;
         else if (const auto* terminated = std::get_if<Terminated>(&container->state))
@@ -50,7 +56,8 @@ std::string regular_status(const PodStatus& status, std::string text) {
         else if (container->ready)
             one_runs = true;
     }
-    if (text == "Completed" && one_runs) return condition_holds(status, "Ready") ? "Running" : "NotReady";
+    if (text == "Completed" && one_runs)
+        return condition_holds(status, "Ready") ? "Running" : "NotReady";
     return text;
 }
 
@@ -81,7 +88,8 @@ PodRow row_of(const PodView& pod) {
     }
     if (row.restarts == 0) row.last_restart.reset();
     row.ready = std::to_string(ready) + "/" + std::to_string(total);
-    row.status = all_done ? std::string{to_string(status.phase)} : init_status(init_containers, at_work);
+    row.status =
+        all_done ? std::string{to_string(status.phase)} : init_status(init_containers, at_work);
     if (initialized) row.status = regular_status(status, std::move(row.status));
     if (pod.deletion && !is_terminal(status.phase)) row.status = "Terminating";
     return row;

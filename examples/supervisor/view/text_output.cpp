@@ -41,7 +41,8 @@ std::string_view trimmed(std::string_view text) {
 }
 
 std::string_view color_of(const PodRow& row) {
-    if (row.status == "Running" || row.status == "Completed" || row.status == "Succeeded") return "32"; // green
+    if (row.status == "Running" || row.status == "Completed" || row.status == "Succeeded")
+        return "32"; // green
     for (const std::string_view bad : {"Error", "BackOff", "Failed"})
         if (row.status.find(bad) != std::string::npos) return "31"; // red
     return "33";                                                    // yellow
@@ -50,18 +51,24 @@ std::string_view color_of(const PodRow& row) {
 } // namespace
 
 TextOutput::TextOutput(LineWriter& writer, TextStyle style)
-    : writer_(writer), style_(style), pod_columns_(pod_columns(style)), event_columns_(event_columns(style)) {}
+    : writer_(writer),
+      style_(style),
+      pod_columns_(pod_columns(style)),
+      event_columns_(event_columns(style)) {}
 
 void TextOutput::pod(Change change, const PodView& pod, Timestamp now) {
     PodRow row = row_of(pod);
     const auto before = shown_.find(pod.uid);
-    if (change == Change::modified && before != shown_.end() && looks_the_same(before->second, row)) return;
+    if (change == Change::modified && before != shown_.end() && looks_the_same(before->second, row))
+        return;
 
-    std::vector<std::string> cells{row.name, row.ready, row.status, row.restarts_text(now), row.age(now)};
+    std::vector<std::string> cells{row.name, row.ready, row.status, row.restarts_text(now),
+                                   row.age(now)};
     if (style_.wide) cells.push_back(row.ip);
     std::string line = pod_columns_.row(cells);
     if (style_.colored) {
-        // The first appearance after the name and READY columns; padding keeps the columns where they are.
+        // The first appearance after the name and READY columns; padding keeps the columns where
+        // they are.
         const std::size_t at = line.find(row.status, row.name.size());
         line.insert(at + row.status.size(), "\x1b[0m");
         line.insert(at, "\x1b[" + std::string{color_of(row)} + "m");
@@ -73,9 +80,11 @@ void TextOutput::pod(Change change, const PodView& pod, Timestamp now) {
 void TextOutput::event(const Event& event, Timestamp now) {
     std::string seen = age_text(now - event.last_seen);
     if (event.count > 1)
-        seen += " (x" + std::to_string(event.count) + " over " + age_text(now - event.first_seen) + ")";
-    std::string line = event_columns_.row({std::move(seen), std::string{to_string(event.type)}, event.reason,
-                                           "Pod/" + event.target.pod, printable(trimmed(event.message))});
+        seen +=
+            " (x" + std::to_string(event.count) + " over " + age_text(now - event.first_seen) + ")";
+    std::string line =
+        event_columns_.row({std::move(seen), std::string{to_string(event.type)}, event.reason,
+                            "Pod/" + event.target.pod, printable(trimmed(event.message))});
     if (style_.colored && event.type == EventType::warning) line = "\x1b[33m" + line + "\x1b[0m";
     write(Kind::event, event_columns_, std::move(line));
 }

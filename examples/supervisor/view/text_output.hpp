@@ -12,9 +12,10 @@
 namespace supervisor {
 
 struct TextStyle {
-    bool wide = false;          ///< with the IP column
-    bool colored = false;       ///< escape sequences of a terminal
-    std::size_t name_width = 0; ///< of the longest pod name, so that the columns stand from the first line on
+    bool wide = false;    ///< with the IP column
+    bool colored = false; ///< escape sequences of a terminal
+    std::size_t name_width =
+        0; ///< of the longest pod name, so that the columns stand from the first line on
 };
 
 class TextOutput final : public Output {

@@ -16,13 +16,14 @@
 #include <probekit/core/error.hpp>
 #include <probekit/core/http_expectation.hpp>
 
-// The settings of the three probes. What a Kubernetes manifest can say has Kubernetes' names and stands in the Action;
-// what it cannot say stands in the Options.
+// The settings of the three probes. What a Kubernetes manifest can say has Kubernetes' names and
+// stands in the Action; what it cannot say stands in the Options.
 namespace probekit::inline v0 {
 
 /// Run a command; exit status 0 is success. The command is executed as it is, without a shell.
 struct ExecAction {
-    std::vector<std::string> command = {};     ///< program and arguments; the program is looked up in PATH
+    std::vector<std::string> command =
+        {}; ///< program and arguments; the program is looked up in PATH
     std::vector<std::string> environment = {}; ///< "NAME=value"; these win over inherited ones
     bool inherit_environment = true;
     std::string working_directory = {}; ///< empty: the program's own
@@ -71,11 +72,14 @@ struct ResourceLimit {
 };
 
 struct ExecOptions {
-    std::size_t output_limit = 10240; ///< bytes kept of stdout and stderr; the rest is drained and counted
-    bool keep_output = false;         ///< keep the output of a success too
-    Duration kill_grace = {}; ///< at the timeout: zero kills at once, else SIGTERM first and SIGKILL this much later
-    /// User and group to become, by number. Whenever this changes anything, supplementary groups are given up. Without the
-    /// right to it a look is an error (EPERM). Linux only, as limits: elsewhere a look is an error (ENOSYS).
+    std::size_t output_limit =
+        10240;                ///< bytes kept of stdout and stderr; the rest is drained and counted
+    bool keep_output = false; ///< keep the output of a success too
+    Duration kill_grace =
+        {}; ///< at the timeout: zero kills at once, else SIGTERM first and SIGKILL this much later
+    /// User and group to become, by number. Whenever this changes anything, supplementary groups
+    /// are given up. Without the right to it a look is an error (EPERM). Linux only, as limits:
+    /// elsewhere a look is an error (ENOSYS).
     std::optional<unsigned> user = {};
     std::optional<unsigned> group = {};
     std::vector<ResourceLimit> limits = {};
@@ -83,18 +87,22 @@ struct ExecOptions {
 
 /// How the connection of a look is closed.
 enum class SocketClose : std::uint8_t {
-    reset, ///< so that neither side keeps a TIME_WAIT, and close() never waits; an HTTP server that closes soon sees none
-    linger, ///< as the kubelet: an orderly end with a linger of a second, for which close() may hold up the event loop
+    reset, ///< so that neither side keeps a TIME_WAIT, and close() never waits; an HTTP server that
+           ///< closes soon sees none
+    linger, ///< as the kubelet: an orderly end with a linger of a second, for which close() may
+            ///< hold up the event loop
 };
 
 struct TcpOptions {
-    std::string source_address = {}; ///< literal local address, of the host's family; empty: the system chooses
-    /// The server's application never sees the connection (TCP_QUICKACK off, then reset): this proves no more than that
-    /// the server's kernel listens. Linux only, ignored elsewhere.
+    std::string source_address =
+        {}; ///< literal local address, of the host's family; empty: the system chooses
+    /// The server's application never sees the connection (TCP_QUICKACK off, then reset): this
+    /// proves no more than that the server's kernel listens. Linux only, ignored elsewhere.
     bool silent = false;
     SocketClose close = SocketClose::reset; ///< a silent look always resets
-    /// Connect to this Unix-domain socket instead of host and port, which then need not be given: a path, or "@name" for one
-    /// in Linux' abstract namespace. Not together with source_address or silent.
+    /// Connect to this Unix-domain socket instead of host and port, which then need not be given: a
+    /// path, or "@name" for one in Linux' abstract namespace. Not together with source_address or
+    /// silent.
     std::string unix_socket = {};
 };
 
@@ -105,16 +113,19 @@ enum class Redirects : std::uint8_t {
 
 struct HttpOptions {
     Redirects redirects = Redirects::same_host;
-    int max_requests = 10;           ///< the first included, as the kubelet counts
-    std::size_t body_limit = 10240;  ///< bytes of the body that are read; the rest is not waited for
-    bool keep_output = false;        ///< keep the body of a success too
-    std::string user_agent = {};     ///< empty: "probekit/VERSION"; kubelet_user_agent(): the kubelet's
-    std::string source_address = {}; ///< literal local address, of the host's family; empty: the system chooses
-    /// What the answer has to be, all of it, beyond a status from 200 to 399: see http/expectation.hpp.
+    int max_requests = 10;          ///< the first included, as the kubelet counts
+    std::size_t body_limit = 10240; ///< bytes of the body that are read; the rest is not waited for
+    bool keep_output = false;       ///< keep the body of a success too
+    std::string user_agent = {}; ///< empty: "probekit/VERSION"; kubelet_user_agent(): the kubelet's
+    std::string source_address =
+        {}; ///< literal local address, of the host's family; empty: the system chooses
+    /// What the answer has to be, all of it, beyond a status from 200 to 399: see
+    /// http/expectation.hpp.
     std::vector<http::Expectation> expect = {};
     SocketClose close = SocketClose::reset;
-    /// Connect to this Unix-domain socket, for redirects too: a path, or "@name" for one in Linux' abstract namespace. Host
-    /// and port, which then may be left out, are only what the request says. Not together with source_address.
+    /// Connect to this Unix-domain socket, for redirects too: a path, or "@name" for one in Linux'
+    /// abstract namespace. Host and port, which then may be left out, are only what the request
+    /// says. Not together with source_address.
     std::string unix_socket = {};
 };
 
@@ -134,7 +145,8 @@ namespace detail {
 [[nodiscard]] constexpr bool is_token(std::string_view text) noexcept {
     constexpr std::string_view others = "!#$%&'*+-.^_`|~";
     for (const char c : text) {
-        const bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        const bool alphanumeric =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
         if (!alphanumeric && others.find(c) == std::string_view::npos) return false;
     }
     return !text.empty();
@@ -166,28 +178,35 @@ inline constexpr std::size_t longest_unix_socket = 108;
 inline constexpr std::size_t longest_unix_socket = 104;
 #endif
 
-[[nodiscard]] constexpr bool is_abstract_socket(std::string_view socket) noexcept { return socket.starts_with('@'); }
+[[nodiscard]] constexpr bool is_abstract_socket(std::string_view socket) noexcept {
+    return socket.starts_with('@');
+}
 
 /// An empty one is none.
 template <class = detail::OnUse>
 inline void check_unix_socket(std::string_view socket, ConfigErrors& errors) {
     if (socket.empty()) return;
-    const auto wrong = [&](std::string detail) { errors.push_back({"unix_socket", std::move(detail)}); };
+    const auto wrong = [&](std::string detail) {
+        errors.push_back({"unix_socket", std::move(detail)});
+    };
     const bool is_abstract = is_abstract_socket(socket);
 #if !defined(__linux__)
     if (is_abstract) wrong("must be a path: only Linux has abstract sockets");
 #endif
     if (is_abstract && socket.size() == 1) wrong("must have a name after the @");
     if (has_nul(socket)) wrong("must not contain NUL");
-    const std::size_t longest = longest_unix_socket - (is_abstract ? 0 : 1); // a path ends with a NUL
-    if (socket.size() > longest) wrong("must not be longer than " + std::to_string(longest) + " bytes");
+    const std::size_t longest =
+        longest_unix_socket - (is_abstract ? 0 : 1); // a path ends with a NUL
+    if (socket.size() > longest)
+        wrong("must not be longer than " + std::to_string(longest) + " bytes");
 }
 
 template <class = detail::OnUse>
 inline void check_limits(const std::vector<ResourceLimit>& limits, ConfigErrors& errors) {
     for (std::size_t i = 0; i != limits.size(); ++i)
         if (limits[i].soft > limits[i].hard)
-            errors.push_back({indexed("limits", i) + ".soft", "must not be more than the hard limit"});
+            errors.push_back(
+                {indexed("limits", i) + ".soft", "must not be more than the hard limit"});
 }
 
 } // namespace detail
@@ -197,7 +216,8 @@ template <class = detail::OnUse>
     ConfigErrors errors;
     if (action.command.empty()) errors.push_back({"command", "must not be empty"});
     for (std::size_t i = 0; i != action.command.size(); ++i) {
-        if (i == 0 && action.command[i].empty()) errors.push_back({"command[0]", "must not be empty"});
+        if (i == 0 && action.command[i].empty())
+            errors.push_back({"command[0]", "must not be empty"});
         if (detail::has_nul(action.command[i]))
             errors.push_back({detail::indexed("command", i), "must not contain NUL"});
     }
@@ -209,14 +229,16 @@ template <class = detail::OnUse>
         else if (detail::has_nul(variable))
             errors.push_back({detail::indexed("environment", i), "must not contain NUL"});
     }
-    if (detail::has_nul(action.working_directory)) errors.push_back({"working_directory", "must not contain NUL"});
+    if (detail::has_nul(action.working_directory))
+        errors.push_back({"working_directory", "must not contain NUL"});
     return errors;
 }
 
 template <class = detail::OnUse>
 [[nodiscard]] inline ConfigErrors validate(const ExecOptions& options) {
     ConfigErrors errors;
-    if (options.kill_grace < Duration::zero()) errors.push_back({"kill_grace", "must not be negative"});
+    if (options.kill_grace < Duration::zero())
+        errors.push_back({"kill_grace", "must not be negative"});
     detail::check_limits(options.limits, errors);
     return errors;
 }
@@ -229,7 +251,8 @@ template <class = detail::OnUse>
     return errors;
 }
 
-/// Header names must be RFC 9110 tokens, values must not break the line: the one door for header injection is shut here.
+/// Header names must be RFC 9110 tokens, values must not break the line: the one door for header
+/// injection is shut here.
 template <class = detail::OnUse>
 [[nodiscard]] inline ConfigErrors validate(const HttpGetAction& action) {
     ConfigErrors errors;
@@ -238,20 +261,24 @@ template <class = detail::OnUse>
     for (std::size_t i = 0; i != action.headers.size(); ++i) {
         const HttpHeader& header = action.headers[i];
         if (!detail::is_token(header.name))
-            errors.push_back({detail::indexed("headers", i) + ".name", "must be a valid HTTP header name"});
+            errors.push_back(
+                {detail::indexed("headers", i) + ".name", "must be a valid HTTP header name"});
         if (!detail::is_one_line(header.value))
-            errors.push_back({detail::indexed("headers", i) + ".value", "must not contain CR, LF or NUL"});
+            errors.push_back(
+                {detail::indexed("headers", i) + ".value", "must not contain CR, LF or NUL"});
     }
     return errors;
 }
 
 namespace detail {
 
-/// The rules of a TcpSocketAction or HttpGetAction whose target has that Unix-domain socket, if it is not empty.
+/// The rules of a TcpSocketAction or HttpGetAction whose target has that Unix-domain socket, if it
+/// is not empty.
 template <class Action>
 [[nodiscard]] ConfigErrors validate_at(const Action& action, std::string_view unix_socket) {
     ConfigErrors errors = validate(action);
-    if (!unix_socket.empty()) std::erase_if(errors, [](const ConfigError& error) { return error.field == "port"; });
+    if (!unix_socket.empty())
+        std::erase_if(errors, [](const ConfigError& error) { return error.field == "port"; });
     return errors;
 }
 

@@ -9,10 +9,12 @@
 
 namespace probekit::inline v0 {
 
-/// Every span of time in the library. Settings take any std::chrono duration; there is no floor of one second.
+/// Every span of time in the library. Settings take any std::chrono duration; there is no floor of
+/// one second.
 using Duration = std::chrono::nanoseconds;
 
-/// Every moment in the library: monotonic time, never wall time, so that setting the system's clock changes nothing.
+/// Every moment in the library: monotonic time, never wall time, so that setting the system's clock
+/// changes nothing.
 using TimePoint = std::chrono::time_point<std::chrono::steady_clock, Duration>;
 
 namespace detail {
@@ -23,7 +25,8 @@ namespace detail {
     return time + span;
 }
 
-/// A duration as Go's `time.Duration.String()` writes it ("1s", "1m20s", "1.5s", "250ms"): the kubelet's messages do.
+/// A duration as Go's `time.Duration.String()` writes it ("1s", "1m20s", "1.5s", "250ms"): the
+/// kubelet's messages do.
 template <class = detail::OnUse>
 [[nodiscard]] inline std::string go_duration(Duration span) {
     const bool negative = span.count() < 0;

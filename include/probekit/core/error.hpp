@@ -25,8 +25,9 @@ enum class Errc {
     unexpected_response, ///< an HTTP answer that is not as HttpOptions::expect wants it
     // "Could not ask": the attempt counts for nothing.
     incomplete_body, ///< the body broke off, timed out or was framed wrongly
-    status_lost,     ///< somebody else reaped our child, and the system cannot tell its exit status any more
-    probe_threw,     ///< a user's probe or matcher threw what has no error code
+    status_lost, ///< somebody else reaped our child, and the system cannot tell its exit status any
+                 ///< more
+    probe_threw, ///< a user's probe or matcher threw what has no error code
 };
 
 namespace detail {
@@ -71,16 +72,19 @@ public:
     return {static_cast<int>(code), probekit_category()};
 }
 
-/// `Errc::timed_out == std::errc::timed_out`: the standard's operators want an error_code on one side.
+/// `Errc::timed_out == std::errc::timed_out`: the standard's operators want an error_code on one
+/// side.
 [[nodiscard]] inline bool operator==(Errc code, std::errc condition) noexcept {
     return make_error_code(code) == condition;
 }
 
-/// Turns codes of Asio's own categories into standard ones, so that they compare equal to std::errc on every Asio:
-/// "asio.system" (Asio before 1.23) becomes std::system_category, netdb's "host not found" becomes Errc::no_such_host.
-/// `asio::error::operation_aborted` and everything else is returned unchanged.
+/// Turns codes of Asio's own categories into standard ones, so that they compare equal to std::errc
+/// on every Asio: "asio.system" (Asio before 1.23) becomes std::system_category, netdb's "host not
+/// found" becomes Errc::no_such_host. `asio::error::operation_aborted` and everything else is
+/// returned unchanged.
 [[nodiscard]] inline std::error_code to_std(std::error_code code) noexcept {
-    if (code.category() == std::system_category() || code.category() == probekit_category()) return code;
+    if (code.category() == std::system_category() || code.category() == probekit_category())
+        return code;
     const std::string_view name = code.category().name();
     if (name == "asio.system") {
         // The one code users compare with asio::error: it must stay in Asio's own category.
@@ -91,11 +95,13 @@ public:
     return code;
 }
 
-/// Whether a code is the prober's own trouble (no descriptors, no memory, no local port, no room for a process), never
-/// the target's. The one list; such a code moves no counter.
+/// Whether a code is the prober's own trouble (no descriptors, no memory, no local port, no room
+/// for a process), never the target's. The one list; such a code moves no counter.
 [[nodiscard]] inline bool is_local_fault(const std::error_code& code) noexcept {
     const std::error_code standard = to_std(code);
-    if (standard.category() != std::system_category() && standard.category() != std::generic_category()) return false;
+    if (standard.category() != std::system_category() &&
+        standard.category() != std::generic_category())
+        return false;
     switch (standard.value()) {
     case EMFILE:
     case ENFILE:
@@ -112,7 +118,9 @@ struct ConfigError {
     std::string field = {};  ///< path of the field: "period", "headers[2].name"
     std::string detail = {}; ///< what is wrong: "must be greater than zero"
 
-    [[nodiscard]] std::string message() const { return field.empty() ? detail : field + ": " + detail; }
+    [[nodiscard]] std::string message() const {
+        return field.empty() ? detail : field + ": " + detail;
+    }
 
     friend bool operator==(const ConfigError&, const ConfigError&) = default;
 };
@@ -123,7 +131,8 @@ using ConfigErrors = std::vector<ConfigError>;
 /// Thrown by constructors that are given settings with mistakes. `what()` lists them all.
 class ConfigException : public std::invalid_argument {
 public:
-    explicit ConfigException(ConfigErrors errors) : std::invalid_argument(list(errors)), errors_(std::move(errors)) {}
+    explicit ConfigException(ConfigErrors errors)
+        : std::invalid_argument(list(errors)), errors_(std::move(errors)) {}
 
     [[nodiscard]] const ConfigErrors& errors() const noexcept { return errors_; }
 

@@ -46,7 +46,7 @@ struct StateChanged {
 };
 
 /// Points of the grid have passed without a look, because an earlier look was late or long.
-struct LooksSkipped {
+struct ChecksSkipped {
     ProbeKind kind = ProbeKind::readiness;
     std::uint64_t count = 0;
     TimePoint at = {};
@@ -79,16 +79,17 @@ concept SeesVerdictChanged = requires(O& o, const Verdict& event) { o.verdict_ch
 template <class O>
 concept SeesStateChanged = requires(O& o, const StateChanged& event) { o.state_changed(event); };
 template <class O>
-concept SeesLooksSkipped = requires(O& o, const LooksSkipped& event) { o.looks_skipped(event); };
+concept SeesChecksSkipped = requires(O& o, const ChecksSkipped& event) { o.checks_skipped(event); };
 
-// A hook that exists but cannot be called so is a mistake, and would otherwise be silence. Whether a class has a member of
-// a name, whatever it is, is asked by deriving from it and from a class that has one: then the name is ambiguous.
+// A hook that exists but cannot be called so is a mistake, and would otherwise be silence. Whether
+// a class has a member of a name, whatever it is, is asked by deriving from it and from a class
+// that has one: then the name is ambiguous.
 struct AllHooks {
     void attempt_begun();
     void attempt_ended();
     void verdict_changed();
     void state_changed();
-    void looks_skipped();
+    void checks_skipped();
 };
 template <class O>
 struct Ambiguous : O, AllHooks {};
@@ -99,16 +100,17 @@ concept Derivable = std::is_class_v<O> && !std::is_final_v<O>;
 struct ObserversBase {};
 
 template <class O>
-concept MisdeclaresHook = Derivable<O> && !std::is_base_of_v<ObserversBase, O> &&
-                          ((!SeesAttemptBegun<O> && !requires { &Ambiguous<O>::attempt_begun; }) ||
-                           (!SeesAttemptEnded<O> && !requires { &Ambiguous<O>::attempt_ended; }) ||
-                           (!SeesVerdictChanged<O> && !requires { &Ambiguous<O>::verdict_changed; }) ||
-                           (!SeesStateChanged<O> && !requires { &Ambiguous<O>::state_changed; }) ||
-                           (!SeesLooksSkipped<O> && !requires { &Ambiguous<O>::looks_skipped; }));
+concept MisdeclaresHook =
+    Derivable<O> && !std::is_base_of_v<ObserversBase, O> &&
+    ((!SeesAttemptBegun<O> && !requires { &Ambiguous<O>::attempt_begun; }) ||
+     (!SeesAttemptEnded<O> && !requires { &Ambiguous<O>::attempt_ended; }) ||
+     (!SeesVerdictChanged<O> && !requires { &Ambiguous<O>::verdict_changed; }) ||
+     (!SeesStateChanged<O> && !requires { &Ambiguous<O>::state_changed; }) ||
+     (!SeesChecksSkipped<O> && !requires { &Ambiguous<O>::checks_skipped; }));
 
 template <class O>
-concept SeesAnything =
-    SeesAttemptBegun<O> || SeesAttemptEnded<O> || SeesVerdictChanged<O> || SeesStateChanged<O> || SeesLooksSkipped<O>;
+concept SeesAnything = SeesAttemptBegun<O> || SeesAttemptEnded<O> || SeesVerdictChanged<O> ||
+                       SeesStateChanged<O> || SeesChecksSkipped<O>;
 
 // Telling an observer: nothing where it has no such hook.
 template <class O>
@@ -128,23 +130,25 @@ constexpr void tell(O& observer, const StateChanged& event) {
     if constexpr (SeesStateChanged<Unwrapped<O>>) unwrapped(observer).state_changed(event);
 }
 template <class O>
-constexpr void tell(O& observer, const LooksSkipped& event) {
-    if constexpr (SeesLooksSkipped<Unwrapped<O>>) unwrapped(observer).looks_skipped(event);
+constexpr void tell(O& observer, const ChecksSkipped& event) {
+    if constexpr (SeesChecksSkipped<Unwrapped<O>>) unwrapped(observer).checks_skipped(event);
 }
 
 } // namespace detail
 
-/// What sees everything a worker does: movable, with at least one of these hooks, each optional, called on the probe's
-/// executor and given its event by const reference:
+/// What sees everything a worker does: movable, with at least one of these hooks, each optional,
+/// called on the probe's executor and given its event by const reference:
 /// `attempt_begun(AttemptBegun)`, `attempt_ended(AttemptEnded)`, `verdict_changed(Verdict)`,
-/// `state_changed(StateChanged)`, `looks_skipped(LooksSkipped)`.
-/// A member of such a name that cannot be called so makes the type no observer. `std::ref(o)` is one: shared between
-/// workers, and the user keeps it alive.
+/// `state_changed(StateChanged)`, `checks_skipped(ChecksSkipped)`.
+/// A member of such a name that cannot be called so makes the type no observer. `std::ref(o)` is
+/// one: shared between workers, and the user keeps it alive.
 template <class O>
-concept Observer = std::move_constructible<O> && !detail::MisdeclaresHook<detail::Unwrapped<O>> &&
-                   (std::same_as<detail::Unwrapped<O>, NoObserver> || detail::SeesAnything<detail::Unwrapped<O>>);
+concept Observer =
+    std::move_constructible<O> && !detail::MisdeclaresHook<detail::Unwrapped<O>> &&
+    (std::same_as<detail::Unwrapped<O>, NoObserver> || detail::SeesAnything<detail::Unwrapped<O>>);
 
-/// Several observers as one: `Observers{metrics, std::ref(log)}`. Each hook calls those that have it, in the order given.
+/// Several observers as one: `Observers{metrics, std::ref(log)}`. Each hook calls those that have
+/// it, in the order given.
 template <Observer... Os>
 class Observers : detail::ObserversBase {
 public:
@@ -170,8 +174,8 @@ public:
     {
         tell_each(event);
     }
-    void looks_skipped(const LooksSkipped& event)
-        requires(detail::SeesLooksSkipped<detail::Unwrapped<Os>> || ...)
+    void checks_skipped(const ChecksSkipped& event)
+        requires(detail::SeesChecksSkipped<detail::Unwrapped<Os>> || ...)
     {
         tell_each(event);
     }

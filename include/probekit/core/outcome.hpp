@@ -7,17 +7,30 @@
 namespace probekit::inline v0 {
 
 /// What one look at a target gave. A warning passes, and is said aloud.
-/// `unknown` without an error code can only come from a probe of the user's; the kubelet counts it as a failure.
+/// `unknown` without an error code can only come from a probe of the user's; the kubelet counts it
+/// as a failure.
 enum class Outcome : std::uint8_t { success, warning, failure, unknown };
 
 /// What a worker says of its target after judging the looks.
 enum class Health : std::uint8_t { unknown, passing, failing };
 
-/// The three questions Kubernetes asks of a container: has it started, must it be restarted, may it get traffic.
+/// The three questions Kubernetes asks of a container: has it started, must it be restarted, may it
+/// get traffic.
 enum class ProbeKind : std::uint8_t { startup, liveness, readiness };
 
 /// How far an attempt got. `finish` means everything that was to be done has been done.
-enum class Phase : std::uint8_t { none, resolve, connect, handshake, request, response, body, spawn, run, finish };
+enum class Phase : std::uint8_t {
+    none,
+    resolve,
+    connect,
+    handshake,
+    request,
+    response,
+    body,
+    spawn,
+    run,
+    finish
+};
 
 [[nodiscard]] constexpr std::string_view to_string(Outcome outcome) noexcept {
     switch (outcome) {

@@ -11,28 +11,32 @@
 
 namespace probekit::inline v0 {
 
-/// What judges the looks of one worker. `judge` is called once per counted result, never for errors ("could not ask"),
-/// and says what the target is now; nullopt leaves the verdict as it is.
+/// What judges the looks of one worker. `judge` is called once per counted result, never for errors
+/// ("could not ask"), and says what the target is now; nullopt leaves the verdict as it is.
 ///
 /// Optional members, each called only where it exists:
 /// - `void on_start() noexcept`: the worker begins, for the first time or anew;
-/// - `void on_target_replaced(const ProbeSpec&) noexcept`: the next results are another target's. A policy without
+/// - `void on_target_replaced(const ProbeSpec&) noexcept`: the next results are another target's. A
+/// policy without
 ///   `on_start` gets this call when a stopped worker begins anew, so that it can forget;
 /// - `void on_hold() noexcept`: no more looks until the target is replaced;
 /// - `int run() const noexcept`: shown in the worker's snapshot.
 template <class P>
-concept Policy = std::move_constructible<P> && requires(P p, const ProbeResult& result, const ProbeSpec& spec) {
-    { p.judge(result, spec) } noexcept -> std::same_as<std::optional<Health>>;
-};
+concept Policy =
+    std::move_constructible<P> && requires(P p, const ProbeResult& result, const ProbeSpec& spec) {
+        { p.judge(result, spec) } noexcept -> std::same_as<std::optional<Health>>;
+    };
 
-/// The kubelet's judgement: a verdict needs as many equal results in a row as the ProbeSpec's thresholds say. A warning
-/// passes; `unknown` counts as a failure.
+/// The kubelet's judgement: a verdict needs as many equal results in a row as the ProbeSpec's
+/// thresholds say. A warning passes; `unknown` counts as a failure.
 ///
-/// The run goes on over target_replaced(), as it does in released kubelets (two failures of the old target and one of
-/// the new make three); with Cadence::target_start it begins anew. A worker going on hold drops it.
+/// The run goes on over target_replaced(), as it does in released kubelets (two failures of the old
+/// target and one of the new make three); with Cadence::target_start it begins anew. A worker going
+/// on hold drops it.
 class KubeletPolicy {
 public:
-    [[nodiscard]] std::optional<Health> judge(const ProbeResult& result, const ProbeSpec& spec) noexcept {
+    [[nodiscard]] std::optional<Health> judge(const ProbeResult& result,
+                                              const ProbeSpec& spec) noexcept {
         const bool passed = result.passed();
         counter_.count(passed);
         if (!counter_.reached(spec)) return std::nullopt;

@@ -15,37 +15,45 @@ namespace probekit::inline v0 {
 
 /// When a worker's grid of looks begins.
 enum class Cadence : std::uint8_t {
-    /// As released kubelets: the grid begins at start() and a new target does not move it, so a new target's first look
+    /// As released kubelets: the grid begins at start() and a new target does not move it, so a new
+    /// target's first look
     /// may come up to a period late.
     grid,
-    /// As Kubernetes' container-scoped probes: the first look comes exactly initial_delay after start() or
-    /// target_replaced() (later if its gate opens later), the grid begins with that look, and counters begin anew.
+    /// As Kubernetes' container-scoped probes: the first look comes exactly initial_delay after
+    /// start() or
+    /// target_replaced() (later if its gate opens later), the grid begins with that look, and
+    /// counters begin anew.
     target_start,
 };
 
 /// How looks are spread in time. Beyond Kubernetes; the defaults change nothing.
 struct Pacing {
     Cadence cadence = Cadence::grid;
-    Duration spread = {};   ///< the grid begins somewhere in [0, spread) after start()
-    Duration jitter = {};   ///< each look comes up to this much after its grid point; if given, less than period
+    Duration spread = {}; ///< the grid begins somewhere in [0, spread) after start()
+    Duration jitter =
+        {}; ///< each look comes up to this much after its grid point; if given, less than period
     std::uint64_t seed = 0; ///< of spread and jitter; 0: a different one per worker
 
     friend constexpr bool operator==(const Pacing&, const Pacing&) = default;
 };
 
-/// When to look and how many looks it takes to judge: the timing fields of a Kubernetes Probe, with its defaults.
+/// When to look and how many looks it takes to judge: the timing fields of a Kubernetes Probe, with
+/// its defaults.
 struct ProbeSpec {
-    /// Readiness looks for ever, both ways; liveness holds after it failed; startup holds once it is decided.
+    /// Readiness looks for ever, both ways; liveness holds after it failed; startup holds once it
+    /// is decided.
     ProbeKind kind = ProbeKind::readiness;
-    /// From start() or target_replaced(). Looks happen on the grid only: the first is at the first grid point not before.
+    /// From start() or target_replaced(). Looks happen on the grid only: the first is at the first
+    /// grid point not before.
     Duration initial_delay = {};
-    /// A fixed grid from start(): a late or long look does not shift it; missed points are skipped, and one that fell
-    /// due during a look is made up at once after it (as a Go ticker does).
+    /// A fixed grid from start(): a late or long look does not shift it; missed points are skipped,
+    /// and one that fell due during a look is made up at once after it (as a Go ticker does).
     Duration period = std::chrono::seconds{10};
     Duration timeout = std::chrono::seconds{1}; ///< per attempt, from its beginning
-    int success_threshold = 1;                  ///< successes in a row to pass; must be 1 for startup and liveness
-    int failure_threshold = 3;                  ///< failures in a row to fail
-    /// Grace for the process this probe has killed, instead of the pod's. Not for readiness. Workers only carry it.
+    int success_threshold = 1; ///< successes in a row to pass; must be 1 for startup and liveness
+    int failure_threshold = 3; ///< failures in a row to fail
+    /// Grace for the process this probe has killed, instead of the pod's. Not for readiness.
+    /// Workers only carry it.
     std::optional<Duration> termination_grace_period = {};
     Pacing pacing = {};
 
@@ -54,7 +62,8 @@ struct ProbeSpec {
 
 namespace detail {
 
-/// Every rule of a ProbeSpec once: `report(field, detail)` for each that is broken, in the order of the fields.
+/// Every rule of a ProbeSpec once: `report(field, detail)` for each that is broken, in the order of
+/// the fields.
 template <class Report>
 constexpr void check(const ProbeSpec& spec, Report report) {
     constexpr Duration zero{};
@@ -82,11 +91,14 @@ constexpr void check(const ProbeSpec& spec, Report report) {
 
 } // namespace detail
 
-/// All mistakes at once. Here 0 means 0; that it means "default" is a rule of Kubernetes' JSON only.
+/// All mistakes at once. Here 0 means 0; that it means "default" is a rule of Kubernetes' JSON
+/// only.
 template <class = detail::OnUse>
 [[nodiscard]] inline ConfigErrors validate(const ProbeSpec& spec) {
     ConfigErrors errors;
-    detail::check(spec, [&](const char* field, const char* what) { errors.push_back({field, what}); });
+    detail::check(spec, [&](const char* field, const char* what) {
+        errors.push_back({field, what});
+    });
     return errors;
 }
 
@@ -104,7 +116,8 @@ namespace detail {
     const int more = threshold - 1;
     // Added up as moments: those stop at the largest, where "never" is written as Duration::max().
     TimePoint judged{spec.period};
-    judged = saturating_add(judged, more > 0 && each > Duration::max() / more ? Duration::max() : more * each);
+    judged = saturating_add(judged, more > 0 && each > Duration::max() / more ? Duration::max()
+                                                                              : more * each);
     judged = saturating_add(judged, spec.timeout);
     return saturating_add(judged, spec.pacing.jitter).time_since_epoch();
 }

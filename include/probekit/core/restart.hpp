@@ -24,7 +24,9 @@ struct ExitStatus {
 
     [[nodiscard]] constexpr bool ok() const noexcept { return code == 0 && signal == 0; }
     /// As a shell shows it, and as Kubernetes does: 128 + signal if it was killed.
-    [[nodiscard]] constexpr int as_shell() const noexcept { return signal != 0 ? 128 + signal : code; }
+    [[nodiscard]] constexpr int as_shell() const noexcept {
+        return signal != 0 ? 128 + signal : code;
+    }
 
     friend constexpr bool operator==(const ExitStatus&, const ExitStatus&) = default;
 };
@@ -33,28 +35,33 @@ struct ExitStatus {
     return policy == RestartPolicy::always || (policy == RestartPolicy::on_failure && !status.ok());
 }
 
-/// However short a grace period is, this long a process has between SIGTERM and SIGKILL: the kubelet's minimum.
+/// However short a grace period is, this long a process has between SIGTERM and SIGKILL: the
+/// kubelet's minimum.
 inline constexpr Duration minimum_grace_period = std::chrono::seconds{2};
 
 /// The kubelet's numbers.
 struct RestartBackOffSpec {
-    Duration base = std::chrono::seconds{10};          ///< the second restart in a row waits this long
-    Duration max = std::chrono::seconds{300};          ///< the wait doubles up to this
-    Duration forget_after = std::chrono::seconds{600}; ///< of good running: the next restart counts as the first
-    /// Where after_kill() says to wait: false: from the exit before, which is what has shown that there is to be a wait;
-    /// true: from the kill, as a kubelet does, since it asks again and has by then seen the instance it killed.
+    Duration base = std::chrono::seconds{10}; ///< the second restart in a row waits this long
+    Duration max = std::chrono::seconds{300}; ///< the wait doubles up to this
+    Duration forget_after =
+        std::chrono::seconds{600}; ///< of good running: the next restart counts as the first
+    /// Where after_kill() says to wait: false: from the exit before, which is what has shown that
+    /// there is to be a wait; true: from the kill, as a kubelet does, since it asks again and has
+    /// by then seen the instance it killed.
     bool wait_from_kill = false;
 
-    friend constexpr bool operator==(const RestartBackOffSpec&, const RestartBackOffSpec&) = default;
+    friend constexpr bool operator==(const RestartBackOffSpec&,
+                                     const RestartBackOffSpec&) = default;
 };
 
-/// When a process that keeps ending may be started again: at once, then after 10, 20, 40, ... 300 s, as the kubelet's
-/// CrashLoopBackOff. It has no clock and no timer: each call says when.
+/// When a process that keeps ending may be started again: at once, then after 10, 20, 40, ... 300
+/// s, as the kubelet's CrashLoopBackOff. It has no clock and no timer: each call says when.
 ///
-/// The kubelet looks at the back-off when it is about to start a container, and counts the wait from the exit of the
-/// last instance it has seen ended. Killing for a probe and starting anew are one step there, so the instance just
-/// killed has not been seen yet, and the wait counts from the exit before: a target that runs for 42 s between kills
-/// meets its first wait at the sixth kill, when the delay (80 s) has grown beyond the time it ran.
+/// The kubelet looks at the back-off when it is about to start a container, and counts the wait
+/// from the exit of the last instance it has seen ended. Killing for a probe and starting anew are
+/// one step there, so the instance just killed has not been seen yet, and the wait counts from the
+/// exit before: a target that runs for 42 s between kills meets its first wait at the sixth kill,
+/// when the delay (80 s) has grown beyond the time it ran.
 class RestartBackOff {
 public:
     constexpr explicit RestartBackOff(RestartBackOffSpec spec = {}) noexcept : spec_(spec) {}
@@ -65,8 +72,8 @@ public:
         return next_start(at, at);
     }
 
-    /// It was killed for a probe and has ended: the earliest next start. The wait counts from the exit before this one;
-    /// a first kill with no earlier exit does not advance the delay.
+    /// It was killed for a probe and has ended: the earliest next start. The wait counts from the
+    /// exit before this one; a first kill with no earlier exit does not advance the delay.
     constexpr TimePoint after_kill(TimePoint at) noexcept {
         const std::optional<TimePoint> before = std::exchange(last_exit_, at);
         if (!before) return at;
@@ -91,13 +98,15 @@ private:
         else
             upcoming_ = *upcoming_ > spec_.max / 2 ? spec_.max : *upcoming_ * 2;
         last_start_ = std::max(now, detail::saturating_add(exited, current_));
-        if (last_start_ > now && spec_.wait_from_kill) last_start_ = detail::saturating_add(now, current_);
+        if (last_start_ > now && spec_.wait_from_kill)
+            last_start_ = detail::saturating_add(now, current_);
         return last_start_;
     }
 
     RestartBackOffSpec spec_;
     std::optional<TimePoint> last_exit_ = {};
-    std::optional<Duration> upcoming_ = {}; ///< the next delay; nothing: the next restart counts as the first
+    std::optional<Duration> upcoming_ =
+        {}; ///< the next delay; nothing: the next restart counts as the first
     TimePoint last_start_ = {};
     Duration current_ = {};
 };

@@ -12,8 +12,10 @@ namespace probekit::inline v0 {
 
 namespace detail {
 
-/// The first point of a grid that is not before `bound`; `point` and those after it by whole periods are the grid.
-[[nodiscard]] constexpr TimePoint grid_point_from(TimePoint point, Duration period, TimePoint bound) noexcept {
+/// The first point of a grid that is not before `bound`; `point` and those after it by whole
+/// periods are the grid.
+[[nodiscard]] constexpr TimePoint grid_point_from(TimePoint point, Duration period,
+                                                  TimePoint bound) noexcept {
     if (bound <= point) return point;
     if (bound == TimePoint::max()) return bound; // never
     const Duration beyond = (bound - point) % period;
@@ -30,16 +32,19 @@ constexpr std::uint64_t splitmix64(std::uint64_t& state) noexcept {
 
 } // namespace detail
 
-/// When the next look is due: the grid of a ProbeSpec, its initial delay, spread and jitter. It is told the time and
-/// knows nothing of why a look may not be made; that is WorkerFsm's. TimePoint::max() means never.
+/// When the next look is due: the grid of a ProbeSpec, its initial delay, spread and jitter. It is
+/// told the time and knows nothing of why a look may not be made; that is WorkerFsm's.
+/// TimePoint::max() means never.
 ///
-/// With Cadence::grid this is the kubelet's ticker: points at a fixed distance from the start, whatever a look takes. A
-/// point that passes during a look is made up at once after it; if several do, one is made up and the others are lost,
-/// since a ticker's channel holds one tick.
+/// With Cadence::grid this is the kubelet's ticker: points at a fixed distance from the start,
+/// whatever a look takes. A point that passes during a look is made up at once after it; if several
+/// do, one is made up and the others are lost, since a ticker's channel holds one tick.
 class Schedule {
 public:
-    /// The worker begins; its target runs since `target_since`. `entropy` seeds spread and jitter if the spec does not.
-    constexpr void start(const ProbeSpec& spec, TimePoint target_since, TimePoint now, std::uint64_t entropy) noexcept {
+    /// The worker begins; its target runs since `target_since`. `entropy` seeds spread and jitter
+    /// if the spec does not.
+    constexpr void start(const ProbeSpec& spec, TimePoint target_since, TimePoint now,
+                         std::uint64_t entropy) noexcept {
         random_ = spec.pacing.seed != 0 ? spec.pacing.seed : entropy;
         fresh_ = true;
         since_ = target_since;
@@ -50,9 +55,11 @@ public:
             point_ = detail::saturating_add(now, offset);
     }
 
-    /// Another target, running since `since`. Only Cadence::target_start gives it a grid of its own. One that ran before
-    /// anybody looked (`adopted`) then comes up to a period later, so that adopting many does not look at all at once.
-    constexpr void replace_target(const ProbeSpec& spec, TimePoint since, TimePoint now, bool adopted) noexcept {
+    /// Another target, running since `since`. Only Cadence::target_start gives it a grid of its
+    /// own. One that ran before anybody looked (`adopted`) then comes up to a period later, so that
+    /// adopting many does not look at all at once.
+    constexpr void replace_target(const ProbeSpec& spec, TimePoint since, TimePoint now,
+                                  bool adopted) noexcept {
         leave_delay(spec, now);
         since_ = since;
         if (spec.pacing.cadence == Cadence::grid) return;
@@ -65,21 +72,26 @@ public:
         return now < allowed(spec);
     }
 
-    /// When the next look is due, if nothing else forbids it: not later than `now` means at once. Moves no grid.
+    /// When the next look is due, if nothing else forbids it: not later than `now` means at once.
+    /// Moves no grid.
     constexpr TimePoint plan(const ProbeSpec& spec, TimePoint now) noexcept {
         const TimePoint earliest = allowed(spec);
         // The grid of a new target begins with its first look.
-        if (fresh_ && spec.pacing.cadence == Cadence::target_start) point_ = std::max(earliest, now);
-        const TimePoint point = now < earliest ? detail::grid_point_from(point_, spec.period, earliest) : point_;
+        if (fresh_ && spec.pacing.cadence == Cadence::target_start)
+            point_ = std::max(earliest, now);
+        const TimePoint point =
+            now < earliest ? detail::grid_point_from(point_, spec.period, earliest) : point_;
         due_ = detail::saturating_add(point, draw(spec.pacing.jitter));
         return due_;
     }
 
-    /// A look begins at `now`: the planned one, which may be late. The number of points it came too late for.
-    constexpr int begin_look(const ProbeSpec& spec, TimePoint now) noexcept {
+    /// A look begins at `now`: the planned one, which may be late. The number of points it came too
+    /// late for.
+    constexpr int begin_check(const ProbeSpec& spec, TimePoint now) noexcept {
         TimePoint point = point_;
         // Jitter is less than a period, so the point of this look is the last one not after `due_`.
-        if (const Duration ahead = due_ - point_; ahead >= spec.period) point = due_ - ahead % spec.period;
+        if (const Duration ahead = due_ - point_; ahead >= spec.period)
+            point = due_ - ahead % spec.period;
         Duration::rep skipped = 0;
         if (const Duration late = now - due_; late >= spec.period) {
             skipped = late / spec.period;
@@ -134,8 +146,8 @@ private:
     /// Somewhere in [0, limit).
     constexpr Duration draw(Duration limit) noexcept {
         if (limit <= Duration::zero()) return Duration::zero();
-        return Duration{
-            static_cast<Duration::rep>(detail::splitmix64(random_) % static_cast<std::uint64_t>(limit.count()))};
+        return Duration{static_cast<Duration::rep>(detail::splitmix64(random_) %
+                                                   static_cast<std::uint64_t>(limit.count()))};
     }
 
     TimePoint point_ = {}; ///< the earliest point of the grid that is still to be looked at

@@ -7,14 +7,16 @@
 
 namespace probekit::inline v0 {
 
-/// Counts the run of equal results, as the kubelet's worker does with lastResult and resultRun. It starts as the kubelet
-/// starts: the last result is "passed", the run is 0, so the first result begins a run of 1 either way.
+/// Counts the run of equal results, as the kubelet's worker does with lastResult and resultRun. It
+/// starts as the kubelet starts: the last result is "passed", the run is 0, so the first result
+/// begins a run of 1 either way.
 ///
-/// The run is one of raw results, whatever has been concluded from earlier ones: two failures of three, then a success,
-/// and the next failure is the first again.
+/// The run is one of raw results, whatever has been concluded from earlier ones: two failures of
+/// three, then a success, and the next failure is the first again.
 class ThresholdCounter {
 public:
-    /// Counts one result; the length of the run it belongs to, itself included. A run stays at the largest int.
+    /// Counts one result; the length of the run it belongs to, itself included. A run stays at the
+    /// largest int.
     constexpr int count(bool passed) noexcept {
         if (passed != last_) {
             last_ = passed;
@@ -25,7 +27,8 @@ public:
         return run_;
     }
 
-    /// Whether the run is long enough to say so: success_threshold passes, or failure_threshold failures.
+    /// Whether the run is long enough to say so: success_threshold passes, or failure_threshold
+    /// failures.
     [[nodiscard]] constexpr bool reached(const ProbeSpec& spec) const noexcept {
         return run_ >= (last_ ? spec.success_threshold : spec.failure_threshold);
     }

@@ -13,20 +13,24 @@
 
 namespace probekit::inline v0 {
 
-/// A hierarchical timing wheel: any number of future moments, each put in and taken out in constant time, the earliest
-/// known exactly. No clock, no memory of its own beyond 50 KB of slots, no locks; the nodes are the caller's.
+/// A hierarchical timing wheel: any number of future moments, each put in and taken out in constant
+/// time, the earliest known exactly. No clock, no memory of its own beyond 50 KB of slots, no
+/// locks; the nodes are the caller's.
 ///
-/// Four levels of 256 slots; a slot of level 0 is a millisecond wide, one of level n is as wide as all of level n-1.
-/// A node stands at the level of the highest byte in which its tick differs from the current one, so where it stands
-/// follows from its time alone and need not be stored. Nodes more than 2^32 ms away wait in a list of their own.
+/// Four levels of 256 slots; a slot of level 0 is a millisecond wide, one of level n is as wide as
+/// all of level n-1. A node stands at the level of the highest byte in which its tick differs from
+/// the current one, so where it stands follows from its time alone and need not be stored. Nodes
+/// more than 2^32 ms away wait in a list of their own.
 ///
-/// When time enters a slot its nodes move down a level, and at level 0 into the order of their time. But nodes that came
-/// in that order, as those of one period do, are a list of their own in each slot: time uses it up from its front as it
-/// is. So such a node is touched when it is put in and when it is due, and not in between, where each time would be
-/// a wait for memory once there are more nodes than the processor's caches hold.
+/// When time enters a slot its nodes move down a level, and at level 0 into the order of their
+/// time. But nodes that came in that order, as those of one period do, are a list of their own in
+/// each slot: time uses it up from its front as it is. So such a node is touched when it is put in
+/// and when it is due, and not in between, where each time would be a wait for memory once there
+/// are more nodes than the processor's caches hold.
 class TimingWheel {
 public:
-    /// A moment, linked into at most one wheel. Must stay in place while linked, and be erased before it dies.
+    /// A moment, linked into at most one wheel. Must stay in place while linked, and be erased
+    /// before it dies.
     class Node {
     public:
         Node() = default;
@@ -44,7 +48,8 @@ public:
         TimePoint due_ = {};
     };
 
-    /// `now` is the earliest moment the wheel can tell from others; what is due before counts as due then.
+    /// `now` is the earliest moment the wheel can tell from others; what is due before counts as
+    /// due then.
     explicit TimingWheel(TimePoint now) noexcept : origin_(now) {}
     TimingWheel(const TimingWheel&) = delete;
     TimingWheel& operator=(const TimingWheel&) = delete;
@@ -67,7 +72,8 @@ public:
         const Position position = position_of(node.due_);
         unlink(node);
         --size_;
-        // If it stood elsewhere, ready or in a slot entered already, what follows is idle but does no harm.
+        // If it stood elsewhere, ready or in a slot entered already, what follows is idle but does
+        // no harm.
         Slot& slot = at(position);
         if (slot.is_empty())
             vacate(position);
@@ -75,7 +81,8 @@ public:
             slot.others.set_mark(unknown);
     }
 
-    /// The earliest moment in the wheel; TimePoint::max() if it is empty, TimePoint::min() if nodes wait for pop().
+    /// The earliest moment in the wheel; TimePoint::max() if it is empty, TimePoint::min() if nodes
+    /// wait for pop().
     [[nodiscard]] TimePoint next_due() noexcept {
         if (!ready_.is_empty()) return TimePoint::min();
         TimePoint next = at(first_occupied()).earliest();
@@ -83,7 +90,8 @@ public:
         return next;
     }
 
-    /// Moves time on: what is due at `now` is ready for pop(). Time that goes backwards changes nothing.
+    /// Moves time on: what is due at `now` is ready for pop(). Time that goes backwards changes
+    /// nothing.
     void advance(TimePoint now) noexcept {
         const std::uint64_t target = tick_of(now);
         for (;;) {
@@ -97,7 +105,8 @@ public:
         tick_ = std::max(tick_, target);
     }
 
-    /// Unlinks and returns the next node that was due at the last advance(), nullptr if there is none.
+    /// Unlinks and returns the next node that was due at the last advance(), nullptr if there is
+    /// none.
     [[nodiscard]] Node* pop() noexcept {
         Node* node = peek();
         if (node == nullptr) return nullptr;
@@ -107,9 +116,11 @@ public:
         return node;
     }
 
-    /// The node pop() would return: whoever shares nodes between threads takes a reference to its owner before it is
-    /// unlinked, else the owner may see it unlinked and go.
-    [[nodiscard]] Node* peek() const noexcept { return ready_.is_empty() ? nullptr : ready_.first(); }
+    /// The node pop() would return: whoever shares nodes between threads takes a reference to its
+    /// owner before it is unlinked, else the owner may see it unlinked and go.
+    [[nodiscard]] Node* peek() const noexcept {
+        return ready_.is_empty() ? nullptr : ready_.first();
+    }
 
     /// Unlinks every node, due or not, in no particular order; nullptr when none is left.
     [[nodiscard]] Node* pop_any() noexcept {
@@ -211,7 +222,9 @@ private:
     };
 
     struct Slot {
-        [[nodiscard]] bool is_empty() const noexcept { return in_order.is_empty() && others.is_empty(); }
+        [[nodiscard]] bool is_empty() const noexcept {
+            return in_order.is_empty() && others.is_empty();
+        }
 
         void put(Node& node) noexcept {
             if (node.due_ >= in_order.mark()) {
@@ -233,17 +246,22 @@ private:
             return in_order.is_empty() ? others.mark() : std::min(others.mark(), in_order.front());
         }
 
-        // Of the same time, those in order have come before the others: for that the mark is the latest that has ever
-        // come, be it still there or not.
+        // Of the same time, those in order have come before the others: for that the mark is the
+        // latest that has ever come, be it still there or not.
         List in_order{TimePoint::min()};
-        // The mark is the earliest, `unknown` if only a walk can tell, which is made if somebody asks.
+        // The mark is the earliest, `unknown` if only a walk can tell, which is made if somebody
+        // asks.
         List others{TimePoint::max()};
     };
 
     class Bitmap {
     public:
-        void set(std::size_t index) noexcept { words_[index / 64] |= std::uint64_t{1} << index % 64; }
-        void clear(std::size_t index) noexcept { words_[index / 64] &= ~(std::uint64_t{1} << index % 64); }
+        void set(std::size_t index) noexcept {
+            words_[index / 64] |= std::uint64_t{1} << index % 64;
+        }
+        void clear(std::size_t index) noexcept {
+            words_[index / 64] &= ~(std::uint64_t{1} << index % 64);
+        }
 
         // The first set bit not before `index`, -1 if there is none.
         [[nodiscard]] int first_from(std::size_t index) const noexcept {
@@ -271,7 +289,8 @@ private:
 
     [[nodiscard]] std::uint64_t tick_of(TimePoint time) const noexcept {
         if (time <= origin_) return 0;
-        // In unsigned arithmetic: the origin may lie before the clock's epoch, and max() minus that overflows.
+        // In unsigned arithmetic: the origin may lie before the clock's epoch, and max() minus that
+        // overflows.
         const std::uint64_t span = static_cast<std::uint64_t>(time.time_since_epoch().count()) -
                                    static_cast<std::uint64_t>(origin_.time_since_epoch().count());
         return span / 1'000'000;
@@ -286,7 +305,9 @@ private:
         const std::uint64_t tick = std::max(tick_of(due), tick_);
         const std::uint64_t difference = tick ^ tick_;
         const std::size_t level =
-            difference == 0 ? 0 : (static_cast<std::size_t>(std::bit_width(difference)) - 1) / slot_bits;
+            difference == 0
+                ? 0
+                : (static_cast<std::size_t>(std::bit_width(difference)) - 1) / slot_bits;
         return level < levels ? Position{level, byte_of(tick, level)} : Position{levels, 0};
     }
 
@@ -305,8 +326,8 @@ private:
         if (position.level != levels) occupied_[position.level].clear(position.index);
     }
 
-    // A firing touches what lies around the node, in its owner. One after the other they would be waited for: so each is
-    // asked for while the last but one before it fires.
+    // A firing touches what lies around the node, in its owner. One after the other they would be
+    // waited for: so each is asked for while the last but one before it fires.
     static void prefetch([[maybe_unused]] const Node& node) noexcept {
 #if defined(__GNUC__)
         const auto at = reinterpret_cast<std::uintptr_t>(&node);
@@ -321,8 +342,9 @@ private:
         node.prev_ = node.next_ = nullptr;
     }
 
-    // What is due in the slots that have been entered becomes ready, in the order of its time: as many nodes at once as
-    // are due before the first of another level. Of the same time, those at a higher level have come first.
+    // What is due in the slots that have been entered becomes ready, in the order of its time: as
+    // many nodes at once as are due before the first of another level. Of the same time, those at a
+    // higher level have come first.
     void take_due(TimePoint now) noexcept {
         for (;;) {
             List* from = &entered_[levels - 1];
@@ -335,7 +357,8 @@ private:
             }
             if (from->is_empty() || from->front() > now) return;
             Node* last = from->first();
-            for (Node* next = last->next_; next != from->end() && next->due_ <= now && next->due_ < other;)
+            for (Node* next = last->next_;
+                 next != from->end() && next->due_ <= now && next->due_ < other;)
                 next = (last = next)->next_;
             ready_.take(*from->first(), *last);
             prefetch(*from->first()->next_);
@@ -354,11 +377,14 @@ private:
     // The tick at which it is entered.
     [[nodiscard]] std::uint64_t beginning_of(Position position) const noexcept {
         const std::size_t shift = slot_bits * position.level;
-        if (position.level == levels) return far_.is_empty() ? ~std::uint64_t{0} : ((tick_ >> shift) + 1) << shift;
-        return (tick_ >> (shift + slot_bits) << (shift + slot_bits)) | std::uint64_t{position.index} << shift;
+        if (position.level == levels)
+            return far_.is_empty() ? ~std::uint64_t{0} : ((tick_ >> shift) + 1) << shift;
+        return (tick_ >> (shift + slot_bits) << (shift + slot_bits)) | std::uint64_t{position.index}
+                                                                           << shift;
     }
 
-    // Time has just entered slots, one of each level up to some. What is in order stays so, and the others move down.
+    // Time has just entered slots, one of each level up to some. What is in order stays so, and the
+    // others move down.
     void enter_slots() noexcept {
         for (std::size_t level = levels + 1; level-- != 0;) {
             if (tick_ % (std::uint64_t{1} << (slot_bits * level)) != 0) continue;
@@ -366,7 +392,8 @@ private:
             Slot& slot = at(here);
             if (slot.is_empty()) continue;
             List down;
-            (level == levels ? down : entered_[level]).take(slot.in_order); // the far ones may be far still
+            (level == levels ? down : entered_[level])
+                .take(slot.in_order); // the far ones may be far still
             down.take(slot.others);
             vacate(here);
             if (level == 0 && !down.is_empty()) { // there is nothing further down
@@ -386,9 +413,10 @@ private:
     std::size_t size_ = 0;
     std::array<std::array<Slot, slots_per_level>, levels> slots_;
     std::array<Bitmap, levels> occupied_;
-    Slot far_;                         // further away than the levels reach
-    std::array<List, levels> entered_; // what is left in order of the slot entered last, of each level
-    List ready_;                       // due, waiting for pop()
+    Slot far_; // further away than the levels reach
+    std::array<List, levels>
+        entered_; // what is left in order of the slot entered last, of each level
+    List ready_;  // due, waiting for pop()
 };
 
 } // namespace probekit::inline v0

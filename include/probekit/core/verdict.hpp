@@ -15,10 +15,12 @@ namespace probekit::inline v0 {
 
 namespace detail {
 
-/// What the kubelet says of one look, as in its events: "Liveness probe failed: <message>", "Readiness probe warning:
-/// <message>". It says nothing of a success (here "Startup probe succeeded").
+/// What the kubelet says of one look, as in its events: "Liveness probe failed: <message>",
+/// "Readiness probe warning: <message>". It says nothing of a success (here "Startup probe
+/// succeeded").
 template <class = detail::OnUse>
-[[nodiscard]] inline std::string look_text(ProbeKind kind, Outcome outcome, const std::string& message) {
+[[nodiscard]] inline std::string probe_text(ProbeKind kind, Outcome outcome,
+                                            const std::string& message) {
     const std::string probe = std::string{to_string(kind)} + " probe ";
     switch (outcome) {
     case Outcome::success: return probe + "succeeded";
@@ -31,9 +33,13 @@ template <class = detail::OnUse>
 
 /// What it says of a look that ended with an error; `outcome` is what was known all the same.
 template <class = detail::OnUse>
-[[nodiscard]] inline std::string errored_text(ProbeKind kind, Outcome outcome, const std::string& message) {
+[[nodiscard]] inline std::string errored_text(ProbeKind kind, Outcome outcome,
+                                              const std::string& message) {
     std::string text{to_string(kind)};
-    return text.append(" probe errored and resulted in ").append(to_string(outcome)).append(" state: ").append(message);
+    return text.append(" probe errored and resulted in ")
+        .append(to_string(outcome))
+        .append(" state: ")
+        .append(message);
 }
 
 } // namespace detail
@@ -50,17 +56,19 @@ struct Verdict {
 
     ProbeKind kind = ProbeKind::readiness;
     Health health = Health::unknown;
-    Health previous = Health::unknown; ///< unknown if nothing had been judged since start or replacement
+    Health previous =
+        Health::unknown; ///< unknown if nothing had been judged since start or replacement
     Origin origin = Origin::result;
     TimePoint at = {};
-    Duration held = {};      ///< how long `previous` had stood
-    ProbeResult result = {}; ///< the look that decided, if origin is result
+    Duration previous_duration = {}; ///< how long `previous` had stood
+    ProbeResult result = {};         ///< the look that decided, if origin is result
 
     [[nodiscard]] bool passed() const noexcept { return health == Health::passing; }
     [[nodiscard]] bool failed() const noexcept { return health == Health::failing; }
 
-    /// In the kubelet's words where it has some: "Liveness probe failed: <message>", "Readiness probe warning: <message>",
-    /// "Startup probe succeeded"; else "target is gone", "target was replaced", "target is terminating".
+    /// In the kubelet's words where it has some: "Liveness probe failed: <message>", "Readiness
+    /// probe warning: <message>", "Startup probe succeeded"; else "target is gone", "target was
+    /// replaced", "target is terminating".
     [[nodiscard]] std::string reason() const;
 };
 
@@ -86,7 +94,7 @@ inline std::string Verdict::reason() const {
     const Outcome shown = health == Health::failing            ? Outcome::failure
                           : result.outcome == Outcome::warning ? Outcome::warning
                                                                : Outcome::success;
-    return detail::look_text(kind, shown, result.message());
+    return detail::probe_text(kind, shown, result.message());
 }
 
 /// What a worker is doing.
@@ -95,7 +103,7 @@ enum class WorkerState : std::uint8_t {
     gated,     ///< its gate is shut
     waiting,   ///< for the next look
     probing,   ///< an attempt is in flight
-    held,      ///< decided until the target is replaced
+    on_hold,   ///< decided until the target is replaced
     paused,    ///< until resume()
     no_target, ///< until the target is back or replaced
     ended,     ///< the target is terminating, and this kind has nothing more to say
@@ -106,7 +114,7 @@ enum class WorkerState : std::uint8_t {
     case WorkerState::gated: return "gated";
     case WorkerState::waiting: return "waiting";
     case WorkerState::probing: return "probing";
-    case WorkerState::held: return "held";
+    case WorkerState::on_hold: return "on_hold";
     case WorkerState::paused: return "paused";
     case WorkerState::no_target: return "no_target";
     case WorkerState::ended: return "ended";
@@ -125,8 +133,8 @@ struct WorkerSnapshot {
     int run = 0;                ///< equal results in a row; 0 if the policy does not say
     std::uint64_t attempts = 0; ///< every try, also those that ended with an error
     std::uint64_t errors = 0;   ///< of the attempts, those that could not ask
-    std::uint64_t skipped =
-        0; ///< points of the grid at which there was no look because an earlier one was late or long
+    std::uint64_t skipped = 0; ///< points of the grid at which there was no look because an earlier
+                               ///< one was late or long
     Outcome last_outcome = Outcome::unknown;
     int last_status = -1;
     std::error_code last_cause = {};

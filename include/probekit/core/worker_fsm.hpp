@@ -26,13 +26,14 @@ struct Started {
 /// Another target: initial health, hold over.
 struct TargetStarted {
     TimePoint since = {};
-    bool adopted = false; ///< it ran before anybody looked: no initial health, unknown until a threshold is met
+    bool adopted = false; ///< it ran before anybody looked: no initial health, unknown until a
+                          ///< threshold is met
 };
 struct TargetBack {};  ///< the same target runs again: resets nothing
 struct TargetGone {};  ///< failing, for every kind; nothing on hold
 struct Terminating {}; ///< startup and liveness pass and end; nothing on hold
 struct GateOpened {};  ///< gates count while stopped, too; a gate nobody has shut is open
-struct GateShut {};    ///< an attempt in flight is finished and counted
+struct GateClosed {};  ///< an attempt in flight is finished and counted
 struct Due {};         ///< obeyed whenever it comes: the caller keeps the time
 struct Result {
     const ProbeResult& result;
@@ -40,8 +41,8 @@ struct Result {
 struct Error {
     std::error_code code = {};
 };
-struct AttemptDropped {}; ///< a cancelled attempt has been cleaned up
-struct Triggered {};      ///< probe_now: honours hold, gate and delay, and moves the grid, gated too
+struct AttemptCancelled {}; ///< a cancelled attempt has been cleaned up
+struct Triggered {}; ///< probe_now: honours hold, gate and delay, and moves the grid, gated too
 struct Paused {};
 struct Resumed {}; ///< as Triggered
 struct Stopped {};
@@ -50,61 +51,65 @@ struct Stopped {};
 
 /// Any of them, for logs and replays.
 using WorkerEvent =
-    std::variant<event::Started, event::TargetStarted, event::TargetBack, event::TargetGone, event::Terminating,
-                 event::GateOpened, event::GateShut, event::Due, event::Result, event::Error, event::AttemptDropped,
-                 event::Triggered, event::Paused, event::Resumed, event::Stopped>;
+    std::variant<event::Started, event::TargetStarted, event::TargetBack, event::TargetGone,
+                 event::Terminating, event::GateOpened, event::GateClosed, event::Due,
+                 event::Result, event::Error, event::AttemptCancelled, event::Triggered,
+                 event::Paused, event::Resumed, event::Stopped>;
 
 /// What to do now.
 struct Decision {
     enum class Action : std::uint8_t {
-        none, ///< leave timer and attempt as they are
-        look, ///< begin an attempt; no timer
-        wait, ///< Due at `at`, instead of whatever the timer was set to; TimePoint::max(): never
-        hold, ///< no timer: nothing to be done until another event
-        end,  ///< no timer: over until Started
+        none,    ///< leave timer and attempt as they are
+        attempt, ///< begin an attempt; no timer
+        wait,    ///< Due at `at`, instead of whatever the timer was set to; TimePoint::max(): never
+        hold,    ///< no timer: nothing to be done until another event
+        end,     ///< no timer: over until Started
     };
     Action action = Action::none;
-    TimePoint at = {};    ///< of wait
-    bool cancel = false;  ///< the attempt in flight; AttemptDropped is awaited before the next one may begin
+    TimePoint at = {}; ///< of wait
+    bool cancel =
+        false; ///< the attempt in flight; AttemptCancelled is awaited before the next one may begin
     int try_number = 0;   ///< of look: 1 to 3
     int skipped = 0;      ///< of look: points of the grid that were missed
     bool changed = false; ///< tell the verdict listeners: what follows is a Verdict
     Health health = Health::unknown;
     Verdict::Origin origin = Verdict::Origin::result;
     Health previous = Health::unknown; ///< if changed: unknown if nothing had been judged
-    Duration held = {};                ///< if changed: how long `previous` had stood
+    Duration previous_duration = {};   ///< if changed: how long `previous` had stood
 
     friend constexpr bool operator==(const Decision&, const Decision&) = default;
 };
 
-/// A worker as a pure machine: it is told what happened and when, and decides what is done. The only place where "what
-/// now" is decided. It reads no clock, holds no timer and no attempt, never allocates and never throws.
+/// A worker as a pure machine: it is told what happened and when, and decides what is done. The
+/// only place where "what now" is decided. It reads no clock, holds no timer and no attempt, never
+/// allocates and never throws.
 ///
-/// Its caller carries out each Decision: keeps one timer, has at most one attempt in flight, and reports the end of an
-/// attempt by exactly one of Result, Error and, once the FSM has asked for its cancellation, AttemptDropped (a Result or
-/// Error then counts as that). Time never goes back. Events that mean nothing in a state do nothing in it.
+/// Its caller carries out each Decision: keeps one timer, has at most one attempt in flight, and
+/// reports the end of an attempt by exactly one of Result, Error and, once the FSM has asked for
+/// its cancellation, AttemptCancelled (a Result or Error then counts as that). Time never goes
+/// back. Events that mean nothing in a state do nothing in it.
 ///
-/// States are a few independent facts: started, target there, on hold, paused, gate open, attempt in flight or being
-/// dropped. A look may begin if all say yes and the initial delay is over. Of a worker that is not started, gates alone
-/// are remembered; else:
+/// States are a few independent facts: started, target there, on hold, paused, gate open, attempt
+/// in flight or being dropped. A look may begin if all say yes and the initial delay is over. Of a
+/// worker that is not started, gates alone are remembered; else:
 ///
-/// | event          | does something if            | what it does; without an attempt, then what comes next    |
-/// |----------------|------------------------------|----------------------------------------------------------|
-/// | Started        | not started                  | initial health, everything anew; the grid begins         |
-/// | TargetStarted  | started                      | initial health, hold over; an attempt is cancelled       |
-/// | TargetBack     | no target                    | the grid goes on                                         |
-/// | TargetGone     | target, no hold              | failing; an attempt is cancelled                         |
-/// | Terminating    | no hold, not readiness       | passing, ended; an attempt is cancelled                  |
-/// | GateOpened     | gate shut                    | readiness: as Triggered; others: the grid goes on        |
-/// | GateShut       | gate open                    | no look begins; an attempt goes on and counts            |
-/// | Due            | a look may begin             | look                                                     |
-/// | Result         | attempt in flight            | judged; startup decided or liveness failing: hold        |
-/// | Error          | attempt in flight            | again at once, up to three tries; then thrown away       |
-/// | AttemptDropped | attempt in flight            | what was put off until now                               |
-/// | Triggered      | target, no hold, not paused  | grid begins anew; look now, or after the one in flight   |
-/// | Paused         | not paused                   | an attempt is cancelled                                  |
-/// | Resumed        | paused                       | as Triggered                                             |
-/// | Stopped        | always                       | an attempt is cancelled                                  |
+/// | event            | does something if           | what it does; without an attempt, then what next |
+/// |------------------|-----------------------------|--------------------------------------------------|
+/// | Started          | not started                 | initial health, everything anew; the grid begins |
+/// | TargetStarted    | started                     | initial health, hold over; attempt cancelled     |
+/// | TargetBack       | no target                   | the grid goes on                                 |
+/// | TargetGone       | target, not on hold         | failing; attempt cancelled                       |
+/// | Terminating      | not on hold, not readiness  | passing, ended; attempt cancelled                |
+/// | GateOpened       | gate closed                 | readiness: as Triggered; others: grid goes on    |
+/// | GateClosed       | gate open                   | no check begins; an attempt goes on and counts   |
+/// | Due              | a check may begin           | attempt                                          |
+/// | Result           | attempt in flight           | judged; startup decided, liveness failing: hold  |
+/// | Error            | attempt in flight           | again at once, three attempts; then thrown away  |
+/// | AttemptCancelled | attempt in flight           | what was put off until now                       |
+/// | Triggered        | target, no hold, not paused | new grid; check now, or after the one in flight  |
+/// | Paused           | not paused                  | attempt cancelled                                |
+/// | Resumed          | paused                      | as Triggered                                     |
+/// | Stopped          | always                      | attempt cancelled                                |
 ///
 /// `Spec` is ProbeSpec, or what `*` gives one of: many machines may go by the same.
 ///
@@ -113,7 +118,9 @@ template <Policy P = KubeletPolicy, class Spec = ProbeSpec>
 class WorkerFsm {
 public:
     explicit WorkerFsm(Spec given, P policy = {})
-        : spec_(std::move(given)), policy_(std::move(policy)), health_(initial_health(spec().kind)) {}
+        : spec_(std::move(given)),
+          policy_(std::move(policy)),
+          health_(initial_health(spec().kind)) {}
 
     Decision step(event::Started happened, TimePoint now) noexcept;
     Decision step(event::TargetStarted happened, TimePoint now) noexcept;
@@ -121,11 +128,11 @@ public:
     Decision step(event::TargetGone, TimePoint now) noexcept;
     Decision step(event::Terminating, TimePoint now) noexcept;
     Decision step(event::GateOpened, TimePoint now) noexcept;
-    Decision step(event::GateShut, TimePoint now) noexcept;
+    Decision step(event::GateClosed, TimePoint now) noexcept;
     Decision step(event::Due, TimePoint now) noexcept;
     Decision step(event::Result happened, TimePoint now) noexcept;
     Decision step(event::Error happened, TimePoint now) noexcept;
-    Decision step(event::AttemptDropped, TimePoint now) noexcept;
+    Decision step(event::AttemptCancelled, TimePoint now) noexcept;
     Decision step(event::Triggered, TimePoint now) noexcept;
     Decision step(event::Paused, TimePoint now) noexcept;
     Decision step(event::Resumed, TimePoint now) noexcept;
@@ -134,14 +141,15 @@ public:
         return std::visit([&](const auto& one) { return step(one, now); }, happened);
     }
 
-    /// Another spec of the same kind, valid: counters and verdict stay, thresholds apply from the next result on, another
-    /// period counts from the last look, another seed from the next start.
+    /// Another spec of the same kind, valid: counters and verdict stay, thresholds apply from the
+    /// next result on, another period counts from the last look, another seed from the next start.
     Decision update(Spec to, TimePoint now) noexcept;
 
-    [[nodiscard]] const ProbeSpec& spec() const noexcept { return said_by(spec_); }
+    [[nodiscard]] const ProbeSpec& spec() const noexcept { return deref(spec_); }
     [[nodiscard]] const P& policy() const noexcept { return policy_; }
     [[nodiscard]] Health health() const noexcept { return health_; }
-    /// Whether `health()` was concluded since the start or the last new target, or is only the initial value.
+    /// Whether `health()` was concluded since the start or the last new target, or is only the
+    /// initial value.
     [[nodiscard]] bool judged() const noexcept { return judged_; }
     /// When `health()` began to stand: the last change told, start or new target.
     [[nodiscard]] TimePoint since() const noexcept { return since_; }
@@ -154,17 +162,19 @@ public:
             return policy_.run();
         return 0;
     }
-    /// When the look that is waited for is due, or the one in flight was due: what "late" is measured from.
+    /// When the look that is waited for is due, or the one in flight was due: what "late" is
+    /// measured from.
     [[nodiscard]] TimePoint due() const noexcept { return schedule_.due(); }
-    /// When the next look is to begin, as far as is known now: the one waited for, or the one after that in flight.
-    /// TimePoint::max(): no look is to come as things stand.
-    [[nodiscard]] TimePoint next_look() const noexcept;
+    /// When the next look is to begin, as far as is known now: the one waited for, or the one after
+    /// that in flight. TimePoint::max(): no look is to come as things stand.
+    [[nodiscard]] TimePoint next_check() const noexcept;
     /// Whether an attempt has not ended yet, cancelled or not.
     [[nodiscard]] bool in_flight() const noexcept { return flight_ != Flight::none; }
     /// Whether a look has been asked for that begins as soon as the attempt in flight has ended.
-    [[nodiscard]] bool look_pending() const noexcept { return again_; }
+    [[nodiscard]] bool check_pending() const noexcept { return again_; }
 
-    /// What a worker says before anything is known: startup unknown, liveness passing, readiness failing.
+    /// What a worker says before anything is known: startup unknown, liveness passing, readiness
+    /// failing.
     [[nodiscard]] static constexpr Health initial_health(ProbeKind kind) noexcept {
         switch (kind) {
         case ProbeKind::startup: return Health::unknown;
@@ -178,22 +188,25 @@ private:
     enum class Flight : std::uint8_t { none, looking, dropping };
     static constexpr int max_tries = 3; // the kubelet's maxProbeRetries, which counts the first try
 
-    [[nodiscard]] static const ProbeSpec& said_by(const Spec& spec) noexcept {
+    [[nodiscard]] static const ProbeSpec& deref(const Spec& spec) noexcept {
         if constexpr (std::same_as<Spec, ProbeSpec>)
             return spec;
         else
             return *spec;
     }
 
-    [[nodiscard]] bool has_subject() const noexcept { return started_ && !held_ && present_ && !paused_; }
-    [[nodiscard]] bool may_look() const noexcept { return has_subject() && gate_open_; }
+    [[nodiscard]] bool has_subject() const noexcept {
+        return started_ && !on_hold_ && present_ && !paused_;
+    }
+    [[nodiscard]] bool may_check() const noexcept { return has_subject() && gate_open_; }
     [[nodiscard]] Decision nothing() const noexcept;
-    void look(Decision& decision, TimePoint now) noexcept;
+    void begin_check(Decision& decision, TimePoint now) noexcept;
     void next(Decision& decision, TimePoint now) noexcept;
     [[nodiscard]] Decision next(TimePoint now) noexcept;
     void attempt_over(Decision& decision, TimePoint now) noexcept;
-    void conclude(Decision& decision, Health health, Verdict::Origin origin, TimePoint now) noexcept;
-    void drop_attempt(Decision& decision) noexcept;
+    void conclude(Decision& decision, Health health, Verdict::Origin origin,
+                  TimePoint now) noexcept;
+    void cancel_attempt(Decision& decision) noexcept;
 
     Spec spec_;
     TimePoint since_ = {};
@@ -205,7 +218,7 @@ private:
     bool started_ : 1 = false;
     bool begun_before_ : 1 = false;
     bool ended_ : 1 = false;
-    bool held_ : 1 = false;
+    bool on_hold_ : 1 = false;
     bool present_ : 1 = false;
     bool paused_ : 1 = false;
     bool gate_open_ : 1 = true;

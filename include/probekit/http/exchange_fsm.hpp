@@ -26,10 +26,11 @@
 
 namespace probekit::inline v0::http {
 
-/// One look by HTTP as a pure machine: requests, redirects, what the answer means and what the kubelet would say of it.
-/// It asks for one thing at a time; the caller does it and tells what came of it. It has no clock and no socket: the
-/// timeout is an event like the others. Nothing is allocated for an answer that is no redirect and of which nothing is
-/// to be kept. Functions may throw std::bad_alloc, and what a matcher throws. Plan and result must outlive it.
+/// One look by HTTP as a pure machine: requests, redirects, what the answer means and what the
+/// kubelet would say of it. It asks for one thing at a time; the caller does it and tells what came
+/// of it. It has no clock and no socket: the timeout is an event like the others. Nothing is
+/// allocated for an answer that is no redirect and of which nothing is to be kept. Functions may
+/// throw std::bad_alloc, and what a matcher throws. Plan and result must outlive it.
 template <class = detail::OnUse>
 class BasicExchangeFsm {
 public:
@@ -39,10 +40,12 @@ public:
         handshake, ///< TLS, on the new connection
         send,      ///< all of request()
         receive,   ///< anything
-        done,      ///< drop the connection: the result is filled in but for times and target, and error() is known
+        done,      ///< drop the connection: the result is filled in but for times and target, and
+                   ///< error() is known
     };
 
-    BasicExchangeFsm(const ExchangePlan& plan, ProbeResult& result) noexcept : plan_(&plan), result_(&result) {}
+    BasicExchangeFsm(const ExchangePlan& plan, ProbeResult& result) noexcept
+        : plan_(&plan), result_(&result) {}
 
     [[nodiscard]] Step start() {
         if (plan_->refusal().empty()) {
@@ -98,37 +101,46 @@ public:
         return parser_.finish() == ResponseParser::Event::complete ? end_body() : reject_response();
     }
 
-    /// There is no connection. `phase`: resolve or connect. `address`: what was dialled, if a name had to be resolved.
-    [[nodiscard]] Step no_connection(Phase phase, std::error_code code, std::string_view address = {}) {
+    /// There is no connection. `phase`: resolve or connect. `address`: what was dialled, if a name
+    /// had to be resolved.
+    [[nodiscard]] Step no_connection(Phase phase, std::error_code code,
+                                     std::string_view address = {}) {
         result_->phase = phase;
         return stop_unanswered(to_std(code), address);
     }
 
-    /// Sending or receiving failed. `ends`: local and remote address, "127.0.0.1:40000->127.0.0.1:80", "@->/run/app.sock".
+    /// Sending or receiving failed. `ends`: local and remote address,
+    /// "127.0.0.1:40000->127.0.0.1:80", "@->/run/app.sock".
     [[nodiscard]] Step broken(std::error_code code, std::string_view ends) {
         code = to_std(code);
         const bool writing = result_->phase == Phase::request;
         std::string text{writing ? "write " : "read "};
-        text.append(plan_->network()).append(" ").append(ends).append(writing ? ": write: " : ": read: ") +=
-            detail::go_error_text(code);
+        text.append(plan_->network())
+            .append(" ")
+            .append(ends)
+            .append(writing ? ": write: " : ": read: ") += detail::go_error_text(code);
         return lost(code, std::move(text));
     }
 
     /// The connection is of no use any more, from its handshake on. `what` says why, in Go's words.
     [[nodiscard]] Step lost(std::error_code code, std::string what) {
-        if (is_local_fault(code)) return stop(Outcome::unknown, code, detail::request_message(shown_url(), what));
-        if (result_->phase == Phase::body) return follows_ ? follow() : stop_incomplete(std::move(what));
-        if (result_->phase != Phase::response || !parser_.started()) return fail(result_->phase, code, what);
+        if (is_local_fault(code))
+            return stop(Outcome::unknown, code, detail::request_message(shown_url(), what));
+        if (result_->phase == Phase::body)
+            return follows_ ? follow() : stop_incomplete(std::move(what));
+        if (result_->phase != Phase::response || !parser_.started())
+            return fail(result_->phase, code, what);
         if (parser_.between_heads()) return fail(Phase::response, code, broken_prefix + what);
-        (void)parser_.finish(); // what came is judged as if it had ended: so does Go, which then meets the end
+        (void)parser_.finish(); // what came is judged as if it had ended: so does Go, which then
+                                // meets the end
         return reject_response();
     }
 
     [[nodiscard]] Step timed_out() {
         if (result_->phase == Phase::body) {
             if (!follows_)
-                return stop_incomplete(
-                    "context deadline exceeded (Client.Timeout or context cancellation while reading body)");
+                return stop_incomplete("context deadline exceeded (Client.Timeout or context "
+                                       "cancellation while reading body)");
             // Go blames the request that it would have sent next.
             if (const Step next = follow(); next == Step::done) return next;
         }
@@ -142,19 +154,24 @@ public:
     }
 
     /// Where to connect to.
-    [[nodiscard]] std::uint16_t port() const noexcept { return is_first() ? plan_->port() : hop_->port; }
+    [[nodiscard]] std::uint16_t port() const noexcept {
+        return is_first() ? plan_->port() : hop_->port;
+    }
     [[nodiscard]] HttpScheme scheme() const noexcept {
         if (is_first()) return plan_->scheme();
         return hop_->url.scheme == "https" ? HttpScheme::https : HttpScheme::http;
     }
 
     /// What to send. Valid until the next connect.
-    [[nodiscard]] std::string_view request() const noexcept { return is_first() ? plan_->request() : hop_->request; }
+    [[nodiscard]] std::string_view request() const noexcept {
+        return is_first() ? plan_->request() : hop_->request;
+    }
 
     /// When done: why nothing was learned that counts; empty if the outcome counts.
     [[nodiscard]] std::error_code error() const noexcept {
         if (!result_->cause) return {};
-        const bool counts = result_->outcome != Outcome::unknown && result_->cause != Errc::incomplete_body;
+        const bool counts =
+            result_->outcome != Outcome::unknown && result_->cause != Errc::incomplete_body;
         return counts ? std::error_code{} : result_->cause;
     }
 
@@ -165,7 +182,7 @@ private:
         std::string location = {};            ///< of the answer that is being read
         Url next = {};                        ///< what it means
         bool next_is_absolute = false;
-        Url url = {};          ///< of the request under way, from the second on, as are the following
+        Url url = {}; ///< of the request under way, from the second on, as are the following
         std::string host = {}; ///< what its Host header says if it is not the URL's host
         std::string request = {};
         std::uint16_t port = 0;
@@ -185,7 +202,8 @@ private:
 
     [[gnu::noinline]] void see_header(std::string_view name, std::string_view value) {
         const int status = parser_.status();
-        if (is_redirect(status) && plan_->follows_redirects() && detail::is_header(name, "location"))
+        if (is_redirect(status) && plan_->follows_redirects() &&
+            detail::is_header(name, "location"))
             see_location(value);
         const bool is_interim = status < 200 && status != 101;
         if (!is_interim && plan_->watches(name)) note_header(name, value);
@@ -202,13 +220,15 @@ private:
         if (!hop_) hop_ = std::make_unique<Hop>();
         for (HttpHeader& header : hop_->headers) {
             if (!detail::iequals(header.name, name)) continue;
-            if (header.value.size() < ResponseParser::max_line) header.value.append(", ").append(value);
+            if (header.value.size() < ResponseParser::max_line)
+                header.value.append(", ").append(value);
             return;
         }
         hop_->headers.push_back({std::string{name}, std::string{value}});
     }
 
-    /// The head is known. True: its body is to be read. False: there is no need to, or (is_done_) it was not to be borne.
+    /// The head is known. True: its body is to be read. False: there is no need to, or (is_done_)
+    /// it was not to be borne.
     bool begin_body() {
         result_->phase = Phase::body;
         const int status = result_->status = parser_.status();
@@ -217,8 +237,8 @@ private:
             if (!location) {
                 is_done_ = true;
                 (void)fail(Phase::response, Errc::bad_redirect,
-                           "failed to parse Location header " + detail::go_quoted(hop_->location) + ": " +
-                               location.error);
+                           "failed to parse Location header " + detail::go_quoted(hop_->location) +
+                               ": " + location.error);
                 return false;
             }
             hop_->next_is_absolute = !location.url.scheme.empty();
@@ -228,17 +248,19 @@ private:
         body_left_ = follows_ ? redirect_body_limit : plan_->read_limit();
         const bool length_known = parser_.length() != ResponseParser::unknown_length;
         if (follows_) return !length_known || parser_.length() <= redirect_body_limit;
-        keeps_body_ = plan_->keeps_output() || status < 200 || status > 299 || !plan_->expectations().empty();
+        keeps_body_ =
+            plan_->keeps_output() || status < 200 || status > 299 || !plan_->expectations().empty();
         // A length is only what the peer says: what is really there may take more, step by step.
         if (keeps_body_ && length_known)
-            result_->output.reserve(
-                static_cast<std::size_t>(std::min<std::uint64_t>({parser_.length(), body_left_, 64 * 1024})));
+            result_->output.reserve(static_cast<std::size_t>(
+                std::min<std::uint64_t>({parser_.length(), body_left_, 64 * 1024})));
         return body_left_ != 0;
     }
 
     /// False: no more of the body is wanted.
     bool take(std::string_view part) {
-        part = part.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(part.size(), body_left_)));
+        part = part.substr(
+            0, static_cast<std::size_t>(std::min<std::uint64_t>(part.size(), body_left_)));
         body_left_ -= part.size();
         if (!follows_) result_->output_bytes += part.size();
         if (keeps_body_) result_->output.append(part);
@@ -253,8 +275,8 @@ private:
             return stop_read(Outcome::failure, Errc::http_status);
         if (!plan_->expectations().empty()) {
             const Answer answer{.status = status,
-                                .headers =
-                                    hop_ ? std::span<const HttpHeader>{hop_->headers} : std::span<const HttpHeader>{},
+                                .headers = hop_ ? std::span<const HttpHeader>{hop_->headers}
+                                                : std::span<const HttpHeader>{},
                                 .body = result_->output,
                                 .is_whole = result_->output_bytes <= most_body,
                                 .elapsed = result_->elapsed()};
@@ -263,12 +285,14 @@ private:
                 return stop_read(Outcome::failure, Errc::unexpected_response);
             }
         }
-        return stop_read(status < 300 || plan_->expects_status() ? Outcome::success : Outcome::warning, {});
+        return stop_read(
+            status < 300 || plan_->expects_status() ? Outcome::success : Outcome::warning, {});
     }
 
     /// Expectations may have wanted more of the body than is to be kept.
     [[nodiscard]] Step stop_read(Outcome outcome, std::error_code cause) {
-        const std::size_t kept = outcome == Outcome::success && !plan_->keeps_output() ? 0 : plan_->body_limit();
+        const std::size_t kept =
+            outcome == Outcome::success && !plan_->keeps_output() ? 0 : plan_->body_limit();
         if (result_->output.size() > kept) result_->output = result_->output.substr(0, kept);
         return stop(outcome, cause);
     }
@@ -285,11 +309,13 @@ private:
         if (requests_ >= plan_->max_requests()) {
             result_->phase = Phase::response;
             return stop(Outcome::failure, Errc::too_many_redirects,
-                        detail::request_message(hop.location, "stopped after " + std::to_string(plan_->max_requests()) +
-                                                                  " redirects"));
+                        detail::request_message(
+                            hop.location, "stopped after " + std::to_string(plan_->max_requests()) +
+                                              " redirects"));
         }
         const std::string_view given_referer = plan_->headers().first("Referer");
-        std::string referer = given_referer.empty() ? url().text_without_user() : std::string{given_referer};
+        std::string referer =
+            given_referer.empty() ? url().text_without_user() : std::string{given_referer};
         if (url().scheme == "https" && hop.next.scheme == "http") referer.clear();
         // The user's Host header goes along with relative redirects only.
         std::string host = is_first() ? plan_->headers().host : std::move(hop.host);
@@ -326,14 +352,17 @@ private:
         return Step::connect;
     }
 
-    /// No connection, or no answer. Of the first request the result's target can tell all there is to say.
+    /// No connection, or no answer. Of the first request the result's target can tell all there is
+    /// to say.
     [[nodiscard]] Step stop_unanswered(std::error_code cause, std::string_view address) {
         std::string text;
         if (!is_first() || !address.empty())
             text = detail::unanswered_message(shown_url(), plan_->host(),
-                                              address.empty() ? plan_->dialled(port()) : std::string{address},
+                                              address.empty() ? plan_->dialled(port())
+                                                              : std::string{address},
                                               result_->phase, cause, plan_->network());
-        return stop(is_local_fault(cause) ? Outcome::unknown : Outcome::failure, cause, std::move(text));
+        return stop(is_local_fault(cause) ? Outcome::unknown : Outcome::failure, cause,
+                    std::move(text));
     }
 
     [[nodiscard]] Step stop_incomplete(std::string text) {

@@ -13,8 +13,8 @@
 
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/message.hpp>
+#include <probekit/core/detail/message_context.hpp>
 #include <probekit/core/detail/on_use.hpp>
-#include <probekit/core/detail/target.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/result.hpp>
 #include <probekit/http/detail/punycode.hpp>
@@ -24,16 +24,18 @@
 
 namespace probekit::inline v0::detail {
 
-/// The URL that the kubelet makes of a probe's settings: of a path that is a whole URL only the path and query count, of
-/// one that is none every byte does.
+/// The URL that the kubelet makes of a probe's settings: of a path that is a whole URL only the
+/// path and query count, of one that is none every byte does.
 template <class = OnUse>
 [[nodiscard]] inline http::ParsedUrl probe_url(const HttpGetAction& action) {
     http::ParsedUrl parsed = http::parse_url(action.path);
     if (!parsed) parsed = {.url = {.path = url_escaped(action.path, UrlPart::path)}};
     parsed.url.scheme = action.scheme == HttpScheme::https ? "https" : "http";
-    const std::string_view host = action.host.empty() ? std::string_view{"127.0.0.1"} : std::string_view{action.host};
+    const std::string_view host =
+        action.host.empty() ? std::string_view{"127.0.0.1"} : std::string_view{action.host};
     parsed.url.host = join_host_port(host, std::to_string(action.port));
-    if (action.port == 0) parsed.url.host.resize(parsed.url.host.size() - 2); // of a Unix-domain socket
+    if (action.port == 0)
+        parsed.url.host.resize(parsed.url.host.size() - 2); // of a Unix-domain socket
     return http::parse_url(parsed.url.text());
 }
 
@@ -41,22 +43,26 @@ template <class = OnUse>
 
 namespace probekit::inline v0::http {
 
-/// All of a probe's exchanges that does not change from one to the next: made once, shared by all attempts and their
-/// results. Settings must be valid; what Go would refuse to send all the same is kept as refusal().
+/// All of a probe's exchanges that does not change from one to the next: made once, shared by all
+/// attempts and their results. Settings must be valid; what Go would refuse to send all the same is
+/// kept as refusal().
 template <class = detail::OnUse>
-class BasicExchangePlan final : public detail::Target {
+class BasicExchangePlan final : public detail::MessageContext {
 public:
-    /// `address`: of a literal host, as messages shall print it; empty: as it was given. `has_tls`: whether the caller can
-    /// connect where scheme() says https.
+    /// `address`: of a literal host, as messages shall print it; empty: as it was given. `has_tls`:
+    /// whether the caller can connect where scheme() says https.
     explicit BasicExchangePlan(const HttpGetAction& action, const HttpOptions& options = {},
                                std::string_view address = {}, bool has_tls = false)
         : BasicExchangePlan(detail::probe_url(action), action, options, address, has_tls) {}
 
     [[nodiscard]] const Url& url() const noexcept { return url_; }
     [[nodiscard]] const RequestHeaders& headers() const noexcept { return headers_; }
-    [[nodiscard]] const std::string& request() const noexcept { return request_; } ///< the first one
+    [[nodiscard]] const std::string& request() const noexcept {
+        return request_;
+    } ///< the first one
 
-    /// To be connected to, for every request: redirects never lead to another host. An address or a name, no brackets.
+    /// To be connected to, for every request: redirects never lead to another host. An address or a
+    /// name, no brackets.
     [[nodiscard]] const std::string& host() const noexcept { return host_; }
     [[nodiscard]] std::uint16_t port() const noexcept { return port_; } ///< of the first request
     [[nodiscard]] HttpScheme scheme() const noexcept { return scheme_; }
@@ -70,28 +76,38 @@ public:
     /// "tcp" or "unix".
     [[nodiscard]] std::string_view network() const noexcept { return is_unix_ ? "unix" : "tcp"; }
 
-    [[nodiscard]] const std::vector<Expectation>& expectations() const noexcept { return expectations_; }
+    [[nodiscard]] const std::vector<Expectation>& expectations() const noexcept {
+        return expectations_;
+    }
     /// Whether an expectation decides which statuses are right, instead of the kubelet's rule.
     [[nodiscard]] bool expects_status() const noexcept { return expects_status_; }
     /// Whether an expectation looks at headers, and whether at that one.
     [[nodiscard]] bool watches_headers() const noexcept { return !watched_.empty(); }
     [[nodiscard]] bool watches(std::string_view header) const noexcept {
-        return std::ranges::any_of(watched_, [&](const auto& name) { return detail::iequals(name, header); });
+        return std::ranges::any_of(watched_,
+                                   [&](const auto& name) { return detail::iequals(name, header); });
     }
 
-    [[nodiscard]] std::size_t body_limit() const noexcept { return body_limit_; } ///< of what may be kept
-    [[nodiscard]] std::size_t read_limit() const noexcept { return read_limit_; } ///< of what is read of a body
+    [[nodiscard]] std::size_t body_limit() const noexcept {
+        return body_limit_;
+    } ///< of what may be kept
+    [[nodiscard]] std::size_t read_limit() const noexcept {
+        return read_limit_;
+    } ///< of what is read of a body
     [[nodiscard]] bool keeps_output() const noexcept { return keeps_output_; }
     [[nodiscard]] bool follows_redirects() const noexcept { return follows_redirects_; }
     [[nodiscard]] int max_requests() const noexcept { return max_requests_; }
 
     /// Why nothing will be sent; empty if it will. The kubelet's text.
     [[nodiscard]] const std::string& refusal() const noexcept { return refusal_; }
-    /// Whether the refusal is a failure of the target, or an error: the kubelet could not even form the request.
+    /// Whether the refusal is a failure of the target, or an error: the kubelet could not even form
+    /// the request.
     [[nodiscard]] bool refusal_is_failure() const noexcept { return refusal_is_failure_; }
 
-    [[nodiscard]] std::string message(const ProbeResult& result, std::optional<Duration>) const override {
-        return detail::http_message(url_.text_for_messages(), host_, dialled(port_), result, network());
+    [[nodiscard]] std::string message(const ProbeResult& result,
+                                      std::optional<Duration>) const override {
+        return detail::http_message(url_.text_for_messages(), host_, dialled(port_), result,
+                                    network());
     }
 
 private:

@@ -22,13 +22,15 @@
 //     HttpOptions{.expect = {http::status_in({200, {301, 302}}),
 //                            http::header("Content-Type").equals("application/json"),
 //                            !http::body().contains("error"),
-//                            http::any_of({http::header("X-Ready").is_present(), http::body(64).contains("ready")}),
-//                            http::latency_at_most(200ms)}}
-// All must hold. Of the body is read what the options say (body_limit) or what an expectation needs, whichever is more:
-// nothing, so many bytes, or all of it. Where none speaks of the status, it still has to be one from 200 to 399.
+//                            http::any_of({http::header("X-Ready").is_present(),
+//                            http::body(64).contains("ready")}), http::latency_at_most(200ms)}}
+// All must hold. Of the body is read what the options say (body_limit) or what an expectation
+// needs, whichever is more: nothing, so many bytes, or all of it. Where none speaks of the status,
+// it still has to be one from 200 to 399.
 namespace probekit::inline v0::http {
 
-/// The status is one of these; the rule of 200 to 399, and that a redirect is a warning, do not count then.
+/// The status is one of these; the rule of 200 to 399, and that a redirect is a warning, do not
+/// count then.
 template <class = detail::OnUse>
 [[nodiscard]] inline Expectation status_in(std::vector<StatusRange> statuses) {
     return {.subject = Expectation::Subject::status, .statuses = std::move(statuses)};
@@ -80,8 +82,8 @@ template <class = detail::OnUse>
     return Expected{{.subject = Expectation::Subject::header, .header = std::move(name)}};
 }
 
-/// The first `bytes` of the body, or whole_body. More than `most_body` is never kept: a body that is to be judged whole and
-/// is longer is not as expected.
+/// The first `bytes` of the body, or whole_body. More than `most_body` is never kept: a body that
+/// is to be judged whole and is longer is not as expected.
 template <class = detail::OnUse>
 [[nodiscard]] inline Expected body(std::size_t bytes = 10240) {
     return Expected{{.subject = Expectation::Subject::body, .body_bytes = bytes}};
@@ -93,15 +95,17 @@ inline constexpr std::size_t most_body = 1024 * 1024;
 /// A match by a matcher of your own. `wish` completes "expected body ...": "to be a picture".
 template <class = detail::OnUse>
 [[nodiscard]] inline TextMatch matching(std::string wish, std::shared_ptr<const Matcher> matcher) {
-    return {.kind = TextMatch::Kind::custom, .text = std::move(wish), .matcher = std::move(matcher)};
+    return {
+        .kind = TextMatch::Kind::custom, .text = std::move(wish), .matcher = std::move(matcher)};
 }
 
 /// An answer as expectations see it.
 struct Answer {
     int status = 0;
-    std::span<const HttpHeader> headers = {}; ///< at least those that expectations name; a value is one line
-    std::string_view body = {};               ///< at least as much as expectations look at
-    bool is_whole = false;                    ///< there is no more of the body
+    std::span<const HttpHeader> headers =
+        {};                     ///< at least those that expectations name; a value is one line
+    std::string_view body = {}; ///< at least as much as expectations look at
+    bool is_whole = false;      ///< there is no more of the body
     Duration elapsed = {};
 };
 
@@ -137,13 +141,15 @@ template <class = OnUse>
 
 /// The named header's value, or null.
 template <class = OnUse>
-[[nodiscard]] inline const std::string* find_header(const http::Answer& answer, std::string_view name) noexcept {
+[[nodiscard]] inline const std::string* find_header(const http::Answer& answer,
+                                                    std::string_view name) noexcept {
     for (const HttpHeader& header : answer.headers)
         if (iequals(header.name, name)) return &header.value;
     return nullptr;
 }
 
-[[nodiscard]] inline bool is_too_long(const http::Expectation& expectation, const http::Answer& answer) noexcept {
+[[nodiscard]] inline bool is_too_long(const http::Expectation& expectation,
+                                      const http::Answer& answer) noexcept {
     return expectation.body_bytes == http::whole_body && !answer.is_whole;
 }
 
@@ -159,15 +165,18 @@ template <class = OnUse>
             const std::string* const value = find_header(answer, expectation.header);
             return value != nullptr && matches(expectation.match, *value);
         }
-        case ExpectedSubject::body: return matches(expectation.match, answer.body.substr(0, expectation.body_bytes));
+        case ExpectedSubject::body:
+            return matches(expectation.match, answer.body.substr(0, expectation.body_bytes));
         case ExpectedSubject::latency: return answer.elapsed <= expectation.at_most;
         case ExpectedSubject::any_of:
-            return std::ranges::any_of(expectation.alternatives,
-                                       [&](const http::Expectation& one) { return holds(one, answer); });
+            return std::ranges::any_of(expectation.alternatives, [&](const http::Expectation& one) {
+                return holds(one, answer);
+            });
         }
         return false;
     };
-    if (expectation.subject == ExpectedSubject::body && is_too_long(expectation, answer)) return false;
+    if (expectation.subject == ExpectedSubject::body && is_too_long(expectation, answer))
+        return false;
     return is_so() != expectation.is_negated;
 }
 
@@ -178,7 +187,8 @@ template <class = OnUse>
     case http::TextMatch::Kind::equals: return "to equal " + go_quoted(match.text);
     case http::TextMatch::Kind::contains: return "to contain " + go_quoted(match.text);
     case http::TextMatch::Kind::regex: return "to match " + go_quoted(match.text);
-    case http::TextMatch::Kind::json: return "to have " + match.value + " at " + go_quoted(match.text);
+    case http::TextMatch::Kind::json:
+        return "to have " + match.value + " at " + go_quoted(match.text);
     case http::TextMatch::Kind::custom: break;
     }
     return match.text;
@@ -199,9 +209,11 @@ template <class = OnUse>
         return text;
     }
     case ExpectedSubject::header:
-        return text.append("header ").append(expectation.header).append(" ") + wish_of(expectation.match);
+        return text.append("header ").append(expectation.header).append(" ") +
+               wish_of(expectation.match);
     case ExpectedSubject::body: return text.append("body ") + wish_of(expectation.match);
-    case ExpectedSubject::latency: return text.append("latency at most ") + go_duration(expectation.at_most);
+    case ExpectedSubject::latency:
+        return text.append("latency at most ") + go_duration(expectation.at_most);
     case ExpectedSubject::any_of: break;
     }
     text += "any of: ";
@@ -220,9 +232,11 @@ template <class = OnUse>
 
 /// What there was instead.
 template <class = OnUse>
-[[nodiscard]] inline std::string sight_of(const http::Expectation& expectation, const http::Answer& answer) {
+[[nodiscard]] inline std::string sight_of(const http::Expectation& expectation,
+                                          const http::Answer& answer) {
     const auto text_seen = [&](std::string_view text) {
-        std::string found = expectation.match.matcher ? expectation.match.matcher->found_in(text) : std::string{};
+        std::string found =
+            expectation.match.matcher ? expectation.match.matcher->found_in(text) : std::string{};
         return found.empty() ? excerpt(text) : found;
     };
     switch (expectation.subject) {
@@ -232,7 +246,8 @@ template <class = OnUse>
         return value == nullptr ? "none" : text_seen(*value);
     }
     case ExpectedSubject::body:
-        if (is_too_long(expectation, answer)) return "more than " + std::to_string(http::most_body) + " bytes";
+        if (is_too_long(expectation, answer))
+            return "more than " + std::to_string(http::most_body) + " bytes";
         return text_seen(answer.body.substr(0, expectation.body_bytes));
     case ExpectedSubject::latency: return go_duration(answer.elapsed);
     case ExpectedSubject::any_of: break;
@@ -244,7 +259,8 @@ template <class = OnUse>
 }
 
 template <class = OnUse>
-inline void validate_expectation(const http::Expectation& expectation, const std::string& field, ConfigErrors& errors) {
+inline void validate_expectation(const http::Expectation& expectation, const std::string& field,
+                                 ConfigErrors& errors) {
     const auto refuse = [&](std::string_view part, std::string why) {
         errors.push_back({field + "." + std::string{part}, std::move(why)});
     };
@@ -255,7 +271,8 @@ inline void validate_expectation(const http::Expectation& expectation, const std
         for (std::size_t i = 0; i != expectation.statuses.size(); ++i) {
             const http::StatusRange& range = expectation.statuses[i];
             if (range.first < 100 || range.last > 999 || range.first > range.last)
-                refuse(indexed("statuses", i), "must lie within 100 to 999, the first not above the last");
+                refuse(indexed("statuses", i),
+                       "must lie within 100 to 999, the first not above the last");
         }
         return;
     case ExpectedSubject::header:
@@ -272,10 +289,12 @@ inline void validate_expectation(const http::Expectation& expectation, const std
     case ExpectedSubject::any_of:
         if (expectation.alternatives.empty()) refuse("alternatives", "must not be empty");
         for (std::size_t i = 0; i != expectation.alternatives.size(); ++i)
-            validate_expectation(expectation.alternatives[i], field + "." + indexed("alternatives", i), errors);
+            validate_expectation(expectation.alternatives[i],
+                                 field + "." + indexed("alternatives", i), errors);
         return;
     }
-    const bool needs_matcher = kind == http::TextMatch::Kind::regex || kind == http::TextMatch::Kind::json ||
+    const bool needs_matcher = kind == http::TextMatch::Kind::regex ||
+                               kind == http::TextMatch::Kind::json ||
                                kind == http::TextMatch::Kind::custom;
     if (needs_matcher && !expectation.match.matcher)
         refuse("match", kind == http::TextMatch::Kind::regex
@@ -298,10 +317,11 @@ template <class = detail::OnUse>
     return errors;
 }
 
-/// Why an answer is not as expected: the first expectation that does not hold, and what was seen instead. Empty if all
-/// hold. They must be valid.
+/// Why an answer is not as expected: the first expectation that does not hold, and what was seen
+/// instead. Empty if all hold. They must be valid.
 template <class = detail::OnUse>
-[[nodiscard]] inline std::string unmet(std::span<const Expectation> expectations, const Answer& answer) {
+[[nodiscard]] inline std::string unmet(std::span<const Expectation> expectations,
+                                       const Answer& answer) {
     for (const Expectation& one : expectations) {
         if (!detail::holds(one, answer))
             return "expected " + detail::wish_of(one) + ", got " + detail::sight_of(one, answer);

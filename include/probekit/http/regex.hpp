@@ -23,7 +23,8 @@ public:
 
 private:
 #if defined(__GLIBCXX__)
-    // Else it recurses for each character, and a body of some kilobytes ends the program for want of stack.
+    // Else it recurses for each character, and a body of some kilobytes ends the program for want
+    // of stack.
     static constexpr auto flags = std::regex::ECMAScript | std::regex_constants::__polynomial;
 #else
     static constexpr auto flags = std::regex::ECMAScript;
@@ -36,8 +37,9 @@ private:
 
 namespace probekit::inline v0::http {
 
-/// For header(...).satisfies() and body(...).satisfies(): somewhere the text matches. With libstdc++ in time linear in the
-/// text, without references back to groups. A pattern that is none gives a match that is not valid.
+/// For header(...).satisfies() and body(...).satisfies(): somewhere the text matches. With
+/// libstdc++ in time linear in the text, without references back to groups. A pattern that is none
+/// gives a match that is not valid.
 template <class = detail::OnUse>
 [[nodiscard]] inline TextMatch regex(std::string pattern) {
     TextMatch match{.kind = TextMatch::Kind::regex, .text = std::move(pattern)};

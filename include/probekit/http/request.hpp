@@ -16,42 +16,47 @@
 #include <probekit/http/url.hpp>
 #include <probekit/version.hpp>
 
-// The bytes of a request, in the order and with the rules of Go's net/http and of the kubelet in front of it.
+// The bytes of a request, in the order and with the rules of Go's net/http and of the kubelet in
+// front of it.
 namespace probekit::inline v0::http {
 
 /// The headers that all requests of a probe have in common, put in order once.
 struct RequestHeaders {
-    std::string user_agent = {};         ///< empty: not sent; blanks alone are
-    std::string host = {};               ///< of a Host header; empty: the URL's host
-    std::vector<HttpHeader> fields = {}; ///< canonical names, sorted; values as given, which are sent trimmed
-    bool adds_close = true;              ///< "Connection: close" comes last
-    std::string error = {};              ///< why Go would not send them
+    std::string user_agent = {}; ///< empty: not sent; blanks alone are
+    std::string host = {};       ///< of a Host header; empty: the URL's host
+    std::vector<HttpHeader> fields =
+        {};                 ///< canonical names, sorted; values as given, which are sent trimmed
+    bool adds_close = true; ///< "Connection: close" comes last
+    std::string error = {}; ///< why Go would not send them
 
     /// The first value of a header; empty if there is none.
     template <class = detail::OnUse>
     [[nodiscard]] std::string_view first(std::string_view canonical_name) const noexcept {
-        const auto found = std::find_if(fields.begin(), fields.end(),
-                                        [=](const HttpHeader& field) { return field.name == canonical_name; });
+        const auto found = std::find_if(fields.begin(), fields.end(), [=](const HttpHeader& field) {
+            return field.name == canonical_name;
+        });
         return found == fields.end() ? std::string_view{} : std::string_view{found->value};
     }
 };
 
 template <class = detail::OnUse>
 [[nodiscard]] inline std::string base64(std::string_view text) {
-    constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    constexpr std::string_view digits =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::string result;
     for (std::size_t i = 0; i < text.size(); i += 3) {
         const std::string_view part = text.substr(i, 3);
         std::uint32_t bits = 0;
         for (std::size_t k = 0; k != 3; ++k)
             bits = bits << 8 | (k < part.size() ? static_cast<unsigned char>(part[k]) : 0u);
-        for (std::size_t k = 0; k != 4; ++k) result += k <= part.size() ? digits[bits >> (18 - 6 * k) & 63u] : '=';
+        for (std::size_t k = 0; k != 4; ++k)
+            result += k <= part.size() ? digits[bits >> (18 - 6 * k) & 63u] : '=';
     }
     return result;
 }
 
-/// What the kubelet and Go make of the headers a user gives. `user_agent`: the one to send if the user gives none;
-/// empty stands for "probekit/VERSION".
+/// What the kubelet and Go make of the headers a user gives. `user_agent`: the one to send if the
+/// user gives none; empty stands for "probekit/VERSION".
 template <class = detail::OnUse>
 [[nodiscard]] inline RequestHeaders make_request_headers(const std::vector<HttpHeader>& given,
                                                          std::string_view user_agent = {}) {
@@ -80,12 +85,15 @@ template <class = detail::OnUse>
         }
     }
     if (!has_user_agent) {
-        headers.user_agent = user_agent.empty() ? std::string_view{"probekit/" PROBEKIT_VERSION} : user_agent;
+        headers.user_agent =
+            user_agent.empty() ? std::string_view{"probekit/" PROBEKIT_VERSION} : user_agent;
         if (detail::has_control(headers.user_agent) && headers.error.empty())
             headers.error = "net/http: invalid header field value for \"User-Agent\"";
     }
     if (!has_accept) headers.fields.push_back({"Accept", "*/*"});
-    if (!sends_accept) std::erase_if(headers.fields, [](const HttpHeader& field) { return field.name == "Accept"; });
+    if (!sends_accept)
+        std::erase_if(headers.fields,
+                      [](const HttpHeader& field) { return field.name == "Accept"; });
     std::stable_sort(headers.fields.begin(), headers.fields.end(),
                      [](const HttpHeader& a, const HttpHeader& b) { return a.name < b.name; });
 
@@ -93,7 +101,8 @@ template <class = detail::OnUse>
     const bool switches =
         !headers.first("Upgrade").empty() &&
         std::any_of(headers.fields.begin(), headers.fields.end(), [](const HttpHeader& field) {
-            return field.name == "Connection" && detail::any_element(field.value, [](std::string_view element) {
+            return field.name == "Connection" &&
+                   detail::any_element(field.value, [](std::string_view element) {
                        return detail::iequals(element, "upgrade");
                    });
         });
@@ -102,9 +111,11 @@ template <class = detail::OnUse>
     return headers;
 }
 
-/// A whole GET request. `host`: what the Host header says; empty: the URL's host. `referer`: empty: none.
+/// A whole GET request. `host`: what the Host header says; empty: the URL's host. `referer`: empty:
+/// none.
 template <class = detail::OnUse>
-[[nodiscard]] inline std::string make_request(const Url& url, const RequestHeaders& headers, std::string_view host,
+[[nodiscard]] inline std::string make_request(const Url& url, const RequestHeaders& headers,
+                                              std::string_view host,
                                               std::string_view referer = {}) {
     std::string request = "GET " + url.request_target() + " HTTP/1.1\r\n";
     const auto add = [&request](std::string_view name, std::string_view value) {
@@ -115,7 +126,8 @@ template <class = detail::OnUse>
 
     std::string authorization;
     if (url.user && headers.first("Authorization").empty())
-        authorization = "Basic " + base64(url.user->name + ":" + url.user->password.value_or(std::string{}));
+        authorization =
+            "Basic " + base64(url.user->name + ":" + url.user->password.value_or(std::string{}));
     // These two replace what the user gave of that name, at its place in the order.
     std::vector<HttpHeader> own;
     if (!authorization.empty()) own.push_back({"Authorization", authorization});

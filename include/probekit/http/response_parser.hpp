@@ -19,9 +19,10 @@
 
 namespace probekit::inline v0::http {
 
-/// Reads one HTTP/1.x response as it comes in, in pieces of any size, with the rules and the words of Go's net/http.
-/// Interim responses (1xx but 101) are passed over. Nothing is kept of headers but what frames the body; a header line
-/// that lies whole in one piece is not even copied. All memory is bounded by `max_line`.
+/// Reads one HTTP/1.x response as it comes in, in pieces of any size, with the rules and the words
+/// of Go's net/http. Interim responses (1xx but 101) are passed over. Nothing is kept of headers
+/// but what frames the body; a header line that lies whole in one piece is not even copied. All
+/// memory is bounded by `max_line`.
 template <class = detail::OnUse>
 class BasicResponseParser {
 public:
@@ -40,8 +41,9 @@ public:
     /// length() of a body that is chunked or goes on to the end of the stream.
     static constexpr std::uint64_t unknown_length = detail::Framing::unknown_length;
 
-    /// Goes on to the next event. What was read is taken off `input`. `on_header(name, value)` is called for each header,
-    /// of interim responses too; status() is known then. Name and value are valid during the call only.
+    /// Goes on to the next event. What was read is taken off `input`. `on_header(name, value)` is
+    /// called for each header, of interim responses too; status() is known then. Name and value are
+    /// valid during the call only.
     template <class OnHeader>
     Event next(std::string_view& input, OnHeader&& on_header) {
         started_ = started_ || !input.empty();
@@ -79,7 +81,9 @@ public:
     [[nodiscard]] bool started() const noexcept { return started_; }
 
     /// Whether the head of a response is to come, and nothing of it has come yet.
-    [[nodiscard]] bool between_heads() const noexcept { return state_ == State::status_line && held_.empty(); }
+    [[nodiscard]] bool between_heads() const noexcept {
+        return state_ == State::status_line && held_.empty();
+    }
 
     [[nodiscard]] int status() const noexcept { return status_; }
 
@@ -94,7 +98,15 @@ public:
     [[nodiscard]] const std::string& error() const noexcept { return held_; }
 
 private:
-    enum class State : std::uint8_t { status_line, headers, counted, until_end, chunked, complete, failed };
+    enum class State : std::uint8_t {
+        status_line,
+        headers,
+        counted,
+        until_end,
+        chunked,
+        complete,
+        failed
+    };
     using Got = detail::HeadLines::Got;
 
     Event fail(std::string error) {
@@ -103,7 +115,9 @@ private:
         return Event::failed;
     }
 
-    Event fail_head() { return fail("net/http: server response headers exceeded 10485760 bytes; aborted"); }
+    Event fail_head() {
+        return fail("net/http: server response headers exceeded 10485760 bytes; aborted");
+    }
 
     template <class OnHeader>
     Event read_head(std::string_view& input, OnHeader& on_header) {
@@ -119,7 +133,7 @@ private:
                 continue;
             }
             std::string_view line;
-            const Got got = state_ == State::status_line     ? lines_.status_line(input, held_, line)
+            const Got got = state_ == State::status_line ? lines_.status_line(input, held_, line)
                             : lines_.plain_end(input, held_) ? Got::end
                                                              : lines_.header(input, held_, line);
             head_read_ += size - input.size();
@@ -151,7 +165,8 @@ private:
         // In nearly all there is nothing to be searched for.
         constexpr std::string_view usual = "HTTP/1.1 ";
         constexpr std::size_t end = usual.size() + 3;
-        if (line.size() > end && std::memcmp(line.data(), usual.data(), usual.size()) == 0 && line[end] == ' ' &&
+        if (line.size() > end && std::memcmp(line.data(), usual.data(), usual.size()) == 0 &&
+            line[end] == ' ' &&
             begin_headers(11, detail::parse_status_code(line.substr(usual.size(), 3))))
             return;
         read_odd_status(line);
@@ -166,7 +181,8 @@ private:
         const std::string_view version = line.substr(0, blank);
         line.remove_prefix(std::min(line.find_first_not_of(' ', blank), line.size()));
         const std::string_view code = line.substr(0, line.find(' '));
-        if (begin_headers(detail::parse_http_version(version), detail::parse_status_code(code))) return;
+        if (begin_headers(detail::parse_http_version(version), detail::parse_status_code(code)))
+            return;
         if (status_ < 0)
             fail("malformed HTTP status code " + detail::go_quoted(code));
         else
@@ -210,11 +226,14 @@ private:
         return true;
     }
 
-    /// Go takes what there is of a line for a whole one before it complains that the stream has ended.
+    /// Go takes what there is of a line for a whole one before it complains that the stream has
+    /// ended.
     Event finish_cut_head() {
-        // But not one that fills Go's buffer to the last byte: it looks for more of it, and forgets what it has.
+        // But not one that fills Go's buffer to the last byte: it looks for more of it, and forgets
+        // what it has.
         constexpr std::size_t buffer_size = 4096;
-        if (state_ == State::status_line && held_.size() % buffer_size == 0 && !held_.ends_with('\r'))
+        if (state_ == State::status_line && held_.size() % buffer_size == 0 &&
+            !held_.ends_with('\r'))
             return fail("unexpected EOF");
         std::string_view line = held_;
         const Got got = state_ == State::headers ? lines_.last_header(held_, line)
@@ -229,8 +248,9 @@ private:
     Event read_plain_body(std::string_view& input) {
         if (input.empty()) return Event::more;
         const bool is_counted = state_ == State::counted;
-        body_ = input.substr(0, is_counted ? static_cast<std::size_t>(std::min<std::uint64_t>(left_, input.size()))
-                                           : input.size());
+        body_ = input.substr(
+            0, is_counted ? static_cast<std::size_t>(std::min<std::uint64_t>(left_, input.size()))
+                          : input.size());
         input.remove_prefix(body_.size());
         if (is_counted) left_ -= body_.size();
         if (left_ == 0) state_ = State::complete;

@@ -14,8 +14,8 @@
 #include <probekit/http/detail/ip_literal.hpp>
 #include <probekit/http/detail/url_escape.hpp>
 
-// URLs as Go's net/url understands and prints them, as far as a probe can show it: the kubelet's paths, redirects and
-// messages went through that package.
+// URLs as Go's net/url understands and prints them, as far as a probe can show it: the kubelet's
+// paths, redirects and messages went through that package.
 namespace probekit::inline v0::http {
 
 /// What stands before the @ of a URL, decoded.
@@ -40,7 +40,8 @@ struct Url {
     /// The host without port and brackets.
     [[nodiscard]] std::string_view hostname() const noexcept {
         std::string_view name = std::string_view{host}.substr(0, port_at());
-        if (name.size() >= 2 && name.starts_with('[') && name.ends_with(']')) name = name.substr(1, name.size() - 2);
+        if (name.size() >= 2 && name.starts_with('[') && name.ends_with(']'))
+            name = name.substr(1, name.size() - 2);
         return name;
     }
 
@@ -81,8 +82,8 @@ struct Url {
 private:
     [[nodiscard]] std::size_t port_at() const noexcept {
         const std::size_t colon = host.rfind(':');
-        const bool numeric =
-            colon != std::string::npos && host.find_first_not_of("0123456789", colon + 1) == std::string::npos;
+        const bool numeric = colon != std::string::npos &&
+                             host.find_first_not_of("0123456789", colon + 1) == std::string::npos;
         return numeric ? colon : host.size();
     }
 
@@ -90,7 +91,8 @@ private:
     [[nodiscard]] std::string user_text() const {
         if (!user) return {};
         std::string text = detail::url_escaped(user->name, detail::UrlPart::userinfo);
-        if (user->password) text += ":" + detail::url_escaped(*user->password, detail::UrlPart::userinfo);
+        if (user->password)
+            text += ":" + detail::url_escaped(*user->password, detail::UrlPart::userinfo);
         return text + "@";
     }
 
@@ -126,7 +128,8 @@ struct ParsedUrl {
 namespace probekit::inline v0::detail {
 
 [[nodiscard]] inline bool is_optional_port(std::string_view text) noexcept {
-    return text.empty() || (text.front() == ':' && text.find_first_not_of("0123456789", 1) == std::string_view::npos);
+    return text.empty() || (text.front() == ':' &&
+                            text.find_first_not_of("0123456789", 1) == std::string_view::npos);
 }
 
 // Each of these fills its part of `url` and returns what is wrong.
@@ -168,7 +171,8 @@ template <class = OnUse>
     return error;
 }
 
-/// Splits off "scheme:". A colon at the very beginning is wrong, a text that cannot be a scheme is a path.
+/// Splits off "scheme:". A colon at the very beginning is wrong, a text that cannot be a scheme is
+/// a path.
 template <class = OnUse>
 [[nodiscard]] inline std::string parse_url_scheme(std::string_view& text, http::Url& url) {
     for (std::size_t i = 0; i != text.size(); ++i) {
@@ -187,7 +191,8 @@ template <class = OnUse>
 
 template <class = OnUse>
 [[nodiscard]] inline std::string parse_url_without_fragment(std::string_view text, http::Url& url) {
-    if (std::any_of(text.begin(), text.end(), is_control)) return "net/url: invalid control character in URL";
+    if (std::any_of(text.begin(), text.end(), is_control))
+        return "net/url: invalid control character in URL";
     if (std::string error = parse_url_scheme(text, url); !error.empty()) return error;
     if (const std::size_t mark = text.find('?'); mark != std::string_view::npos) {
         url.has_query = true;
@@ -208,7 +213,8 @@ template <class = OnUse>
         text.remove_prefix(authority.size());
         const std::size_t at = authority.rfind('@');
         std::string error = parse_url_host(authority.substr(at + 1), url); // npos + 1 is 0
-        if (error.empty() && at != std::string_view::npos) error = parse_url_user(authority.substr(0, at), url);
+        if (error.empty() && at != std::string_view::npos)
+            error = parse_url_user(authority.substr(0, at), url);
         if (!error.empty()) return error;
     }
     std::string decoded;
@@ -217,11 +223,14 @@ template <class = OnUse>
     return error;
 }
 
-/// Joins the path of a reference to that of its base and resolves "." and "..": RFC 3986, section 5.2.
+/// Joins the path of a reference to that of its base and resolves "." and "..": RFC 3986,
+/// section 5.2.
 template <class = OnUse>
-[[nodiscard]] inline std::string resolve_url_path(std::string_view base, std::string_view reference) {
+[[nodiscard]] inline std::string resolve_url_path(std::string_view base,
+                                                  std::string_view reference) {
     std::string joined{reference.empty() || reference.front() != '/' ? base : reference};
-    if (!reference.empty() && reference.front() != '/') joined.erase(joined.rfind('/') + 1).append(reference);
+    if (!reference.empty() && reference.front() != '/')
+        joined.erase(joined.rfind('/') + 1).append(reference);
     if (joined.empty()) return {};
 
     std::string result = "/";
@@ -264,11 +273,14 @@ template <class = detail::OnUse>
     if (result.error.empty() && hash != std::string_view::npos) {
         blamed = text;
         std::string decoded;
-        result.error = detail::url_unescape(text.substr(hash + 1), detail::UrlPart::fragment, decoded);
+        result.error =
+            detail::url_unescape(text.substr(hash + 1), detail::UrlPart::fragment, decoded);
         if (result.error.empty())
-            result.url.fragment = detail::url_reescaped(text.substr(hash + 1), detail::UrlPart::fragment);
+            result.url.fragment =
+                detail::url_reescaped(text.substr(hash + 1), detail::UrlPart::fragment);
     }
-    if (!result.error.empty()) result.error = "parse " + detail::go_quoted(blamed) + ": " + result.error;
+    if (!result.error.empty())
+        result.error = "parse " + detail::go_quoted(blamed) + ": " + result.error;
     return result;
 }
 

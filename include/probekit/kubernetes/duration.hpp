@@ -41,8 +41,8 @@ constexpr std::int64_t take_unit(std::string_view& text) noexcept {
     return 0;
 }
 
-/// `whole`.`fraction` units of `unit` nanoseconds added to `sum`; false if that is too much. Decimals too fine for whole
-/// nanoseconds are dropped.
+/// `whole`.`fraction` units of `unit` nanoseconds added to `sum`; false if that is too much.
+/// Decimals too fine for whole nanoseconds are dropped.
 constexpr bool add_decimal(std::int64_t& sum, std::string_view whole, std::string_view fraction,
                            std::int64_t unit) noexcept {
     constexpr std::int64_t max = Duration::max().count();
@@ -69,8 +69,8 @@ constexpr bool add_decimal(std::int64_t& sum, std::string_view whole, std::strin
 
 namespace kubernetes {
 
-/// A duration as Go writes it: "300ms", "1.5h", "1h30m"; "0" needs no unit. Nothing if it is not one, is negative or is
-/// longer than a Duration can be.
+/// A duration as Go writes it: "300ms", "1.5h", "1h30m"; "0" needs no unit. Nothing if it is not
+/// one, is negative or is longer than a Duration can be.
 [[nodiscard]] constexpr std::optional<Duration> parse_duration(std::string_view text) noexcept {
     if (text == "0") return Duration{};
     if (text.empty()) return std::nullopt;

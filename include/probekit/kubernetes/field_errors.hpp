@@ -10,7 +10,8 @@
 #include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/error.hpp>
 
-// The words in which a Kubernetes API server says what is wrong with a field: "<field>: <kind>[: <value>][: <detail>]".
+// The words in which a Kubernetes API server says what is wrong with a field: "<field>: <kind>[:
+// <value>][: <detail>]".
 namespace probekit::inline v0::kubernetes {
 
 /// A string as Go's %q prints it, for values in messages.
@@ -24,13 +25,15 @@ using detail::go_quoted;
 }
 
 /// `value` as it is to be shown: strings go_quoted(), numbers plain.
-[[nodiscard]] inline ConfigError invalid(std::string field, std::string_view value, std::string_view detail) {
+[[nodiscard]] inline ConfigError invalid(std::string field, std::string_view value,
+                                         std::string_view detail) {
     std::string text = "Invalid value: ";
     text.append(value).append(": ").append(detail);
     return {std::move(field), std::move(text)};
 }
 
-[[nodiscard]] inline ConfigError invalid(std::string field, std::int64_t value, std::string_view detail) {
+[[nodiscard]] inline ConfigError invalid(std::string field, std::int64_t value,
+                                         std::string_view detail) {
     return invalid(std::move(field), std::to_string(value), detail);
 }
 

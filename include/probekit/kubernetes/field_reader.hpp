@@ -21,30 +21,35 @@ namespace probekit::inline v0::kubernetes {
 template <class Json>
 [[nodiscard]] bool is_deeper_than(const Json& value, int levels) {
     if (!value.is_structured()) return false;
-    return levels == 0 || std::any_of(value.begin(), value.end(),
-                                      [levels](const Json& part) { return is_deeper_than(part, levels - 1); });
+    return levels == 0 || std::any_of(value.begin(), value.end(), [levels](const Json& part) {
+               return is_deeper_than(part, levels - 1);
+           });
 }
 
-/// A JSON value for messages: strings as Go quotes them, all else as compact JSON, cut after 200 bytes.
+/// A JSON value for messages: strings as Go quotes them, all else as compact JSON, cut after 200
+/// bytes.
 template <class Json>
 [[nodiscard]] std::string shown(const Json& value) {
     constexpr std::size_t limit = 200;
     constexpr int most_levels = 20;
     if (is_deeper_than(value, most_levels)) return value.is_object() ? "{...}" : "[...]";
-    std::string text = value.is_string() ? go_quoted(value.template get_ref<const typename Json::string_t&>())
-                                         : value.dump(-1, ' ', false, Json::error_handler_t::replace);
+    std::string text = value.is_string()
+                           ? go_quoted(value.template get_ref<const typename Json::string_t&>())
+                           : value.dump(-1, ' ', false, Json::error_handler_t::replace);
     if (text.size() > limit) text.replace(limit, std::string::npos, "...");
     return text;
 }
 
-/// Reads the fields of one JSON object, each with the type it must have, and notes what is wrong. As in Kubernetes null
-/// is the same as not given. It remembers which fields were asked for, so that the others can be named.
-/// Refers to the object and to the list of errors; both must outlive it.
+/// Reads the fields of one JSON object, each with the type it must have, and notes what is wrong.
+/// As in Kubernetes null is the same as not given. It remembers which fields were asked for, so
+/// that the others can be named. Refers to the object and to the list of errors; both must outlive
+/// it.
 template <class Json>
 class FieldReader {
 public:
     /// `path` is that of the object itself. What is not an object is noted and then has no fields.
-    FieldReader(const Json& value, std::string path, ConfigErrors& errors) : path_(std::move(path)), errors_(errors) {
+    FieldReader(const Json& value, std::string path, ConfigErrors& errors)
+        : path_(std::move(path)), errors_(errors) {
         if (value.is_object())
             object_ = &value;
         else if (!value.is_null())
@@ -52,7 +57,9 @@ public:
     }
 
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
-    [[nodiscard]] std::string path(std::string_view name) const { return std::string{path_}.append(".").append(name); }
+    [[nodiscard]] std::string path(std::string_view name) const {
+        return std::string{path_}.append(".").append(name);
+    }
     [[nodiscard]] ConfigErrors& errors() const noexcept { return errors_; }
 
     /// The field, or nullptr if it is not given.
@@ -77,13 +84,20 @@ public:
         return typed(name, &Json::is_object, "must be an object");
     }
 
-    [[nodiscard]] const Json* array(std::string_view name) { return typed(name, &Json::is_array, "must be an array"); }
+    [[nodiscard]] const Json* array(std::string_view name) {
+        return typed(name, &Json::is_array, "must be an array");
+    }
 
     /// Kubernetes' int32. A number with a fraction or an exponent is none, as for the API server.
-    [[nodiscard]] std::optional<std::int32_t> int32(std::string_view name) { return integer<std::int32_t>(name, "32"); }
-    [[nodiscard]] std::optional<std::int64_t> int64(std::string_view name) { return integer<std::int64_t>(name, "64"); }
+    [[nodiscard]] std::optional<std::int32_t> int32(std::string_view name) {
+        return integer<std::int32_t>(name, "32");
+    }
+    [[nodiscard]] std::optional<std::int64_t> int64(std::string_view name) {
+        return integer<std::int64_t>(name, "64");
+    }
 
-    /// An array of strings; null in it is the empty string, as for the API server. Empty if not given.
+    /// An array of strings; null in it is the empty string, as for the API server. Empty if not
+    /// given.
     [[nodiscard]] std::vector<std::string> texts(std::string_view name) {
         std::vector<std::string> result;
         const Json* values = array(name);
@@ -98,12 +112,14 @@ public:
         return result;
     }
 
-    /// Names of the fields that are given (not null) and were never asked for, in the order in which they stand.
+    /// Names of the fields that are given (not null) and were never asked for, in the order in
+    /// which they stand.
     [[nodiscard]] std::vector<std::string> others() const {
         std::vector<std::string> names;
         if (object_ == nullptr) return names;
         for (const auto& [name, value] : object_->items())
-            if (!value.is_null() && std::ranges::find(asked_, name) == asked_.end()) names.push_back(name);
+            if (!value.is_null() && std::ranges::find(asked_, name) == asked_.end())
+                names.push_back(name);
         return names;
     }
 
@@ -111,7 +127,8 @@ public:
     template <class Integer>
     [[nodiscard]] static std::optional<Integer> as_integer(const Json& value) {
         const auto narrowed = [](auto wide) {
-            return std::in_range<Integer>(wide) ? std::optional{static_cast<Integer>(wide)} : std::nullopt;
+            return std::in_range<Integer>(wide) ? std::optional{static_cast<Integer>(wide)}
+                                                : std::nullopt;
         };
         if (value.is_number_unsigned()) return narrowed(value.template get<std::uint64_t>());
         if (value.is_number_integer()) return narrowed(value.template get<std::int64_t>());
@@ -119,7 +136,8 @@ public:
     }
 
 private:
-    [[nodiscard]] const Json* typed(std::string_view name, bool (Json::*is)() const noexcept, std::string_view detail) {
+    [[nodiscard]] const Json* typed(std::string_view name, bool (Json::*is)() const noexcept,
+                                    std::string_view detail) {
         const Json* value = find(name);
         if (value == nullptr || (value->*is)()) return value;
         errors_.push_back(invalid(path(name), shown(*value), detail));
@@ -132,9 +150,10 @@ private:
         if (value == nullptr) return std::nullopt;
         const std::optional<Integer> number = as_integer<Integer>(*value);
         if (!number) {
-            const std::string detail = value->is_number_integer()
-                                           ? std::string{"must fit in "}.append(bits).append(" bits")
-                                           : std::string{"must be an integer"};
+            const std::string detail =
+                value->is_number_integer()
+                    ? std::string{"must fit in "}.append(bits).append(" bits")
+                    : std::string{"must be an integer"};
             errors_.push_back(invalid(path(name), shown(*value), detail));
         }
         return number;

@@ -6,8 +6,8 @@
 
 namespace probekit::inline v0::kubernetes {
 
-/// Ask a server by the gRPC health checking protocol. Read and written so that nothing of a manifest is lost; no probe of
-/// this library is made of it.
+/// Ask a server by the gRPC health checking protocol. Read and written so that nothing of a
+/// manifest is lost; no probe of this library is made of it.
 struct GrpcAction {
     std::uint16_t port = 0;   ///< must be given; on the pod's address
     std::string service = {}; ///< empty: the server as a whole

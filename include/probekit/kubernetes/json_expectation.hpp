@@ -26,13 +26,16 @@ public:
     [[nodiscard]] std::string found_in(std::string_view text) const override {
         const nlohmann::json document = parse(text);
         if (document.is_discarded()) return {}; // the text itself shows best what it is
-        return document.contains(pointer_) ? kubernetes::shown(document[pointer_]) : "no such value";
+        return document.contains(pointer_) ? kubernetes::shown(document[pointer_])
+                                           : "no such value";
     }
 
     /// Nothing if it is no JSON pointer (RFC 6901).
-    [[nodiscard]] static std::shared_ptr<const JsonMatcher> make(const std::string& pointer, nlohmann::json value) {
+    [[nodiscard]] static std::shared_ptr<const JsonMatcher> make(const std::string& pointer,
+                                                                 nlohmann::json value) {
         if (!is_pointer(pointer)) return nullptr;
-        return std::make_shared<const JsonMatcher>(nlohmann::json::json_pointer{pointer}, std::move(value));
+        return std::make_shared<const JsonMatcher>(nlohmann::json::json_pointer{pointer},
+                                                   std::move(value));
     }
 
 private:
@@ -56,7 +59,8 @@ private:
 
 namespace probekit::inline v0::kubernetes {
 
-/// For http::body(...).satisfies(): the body is JSON, and at the pointer ("/status", "": all of it) stands this value.
+/// For http::body(...).satisfies(): the body is JSON, and at the pointer ("/status", "": all of it)
+/// stands this value.
 ///     http::body(http::whole_body).satisfies(kubernetes::json_at("/status", "UP"))
 /// A pointer that is none gives a match that is not valid.
 [[nodiscard]] inline http::TextMatch json_at(std::string pointer, nlohmann::json value) {

@@ -12,7 +12,8 @@
 
 namespace probekit::inline v0::kubernetes {
 
-/// Notes what the API server says of a port number that is not from 1 to 65535. True if there was nothing to say.
+/// Notes what the API server says of a port number that is not from 1 to 65535. True if there was
+/// nothing to say.
 inline bool check_port_number(std::int64_t port, const std::string& field, ConfigErrors& errors) {
     if (port >= 1 && port <= 65535) return true;
     errors.push_back(invalid(field, port, "must be between 1 and 65535, inclusive"));
@@ -22,9 +23,13 @@ inline bool check_port_number(std::int64_t port, const std::string& field, Confi
 /// Notes every rule of IANA service names that a port's name breaks. True if it breaks none.
 inline bool check_port_name(std::string_view name, const std::string& field, ConfigErrors& errors) {
     const auto is_letter = [](char c) { return c >= 'a' && c <= 'z'; };
-    const auto is_allowed = [&](char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '-'; };
+    const auto is_allowed = [&](char c) {
+        return is_letter(c) || (c >= '0' && c <= '9') || c == '-';
+    };
     const std::size_t before = errors.size();
-    const auto refuse = [&](std::string_view detail) { errors.push_back(invalid(field, go_quoted(name), detail)); };
+    const auto refuse = [&](std::string_view detail) {
+        errors.push_back(invalid(field, go_quoted(name), detail));
+    };
 
     if (name.size() > 15) refuse("must be no more than 15 characters");
     if (name.empty() || !std::ranges::all_of(name, is_allowed))

@@ -14,14 +14,16 @@ namespace probekit::inline v0::kubernetes {
 
 /// What read_probe() has to know beyond the Probe object itself.
 struct ReadOptions {
-    ProbeKind kind =
-        ProbeKind::readiness; ///< of livenessProbe, readinessProbe or startupProbe; the object does not say
-    std::string field = {}; ///< path of the object, put before every error's field: "spec.containers[0].livenessProbe"
+    ProbeKind kind = ProbeKind::readiness; ///< of livenessProbe, readinessProbe or startupProbe;
+                                           ///< the object does not say
+    std::string field = {};                ///< path of the object, put before every error's field:
+                                           ///< "spec.containers[0].livenessProbe"
     std::map<std::string, std::uint16_t, std::less<>> ports = {}; ///< the container's named ports
-    std::string default_host = {}; ///< where httpGet and tcpSocket go that name no host: the pod's address
-    bool strict = false;           ///< refuse every field that Kubernetes does not have
-    /// The container's variables whose values the manifest says: $(NAME) in an exec command is replaced, and $$ is $, as
-    /// the kubelet does. Not given: a command is taken as it is written.
+    std::string default_host =
+        {};              ///< where httpGet and tcpSocket go that name no host: the pod's address
+    bool strict = false; ///< refuse every field that Kubernetes does not have
+    /// The container's variables whose values the manifest says: $(NAME) in an exec command is
+    /// replaced, and $$ is $, as the kubelet does. Not given: a command is taken as it is written.
     std::optional<Variables> variables = {};
 };
 

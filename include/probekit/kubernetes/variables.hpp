@@ -13,9 +13,9 @@ namespace probekit::inline v0::kubernetes {
 /// A container's environment variables, as far as a manifest says their values.
 using Variables = std::map<std::string, std::string, std::less<>>;
 
-/// The text with $(NAME) replaced by values, as Kubernetes does with a container's command and the kubelet with that of
-/// an exec probe. What is not set stays as written, and so does `$NAME`; `$$` is a single `$`, so that $$(NAME) is never
-/// replaced.
+/// The text with $(NAME) replaced by values, as Kubernetes does with a container's command and the
+/// kubelet with that of an exec probe. What is not set stays as written, and so does `$NAME`; `$$`
+/// is a single `$`, so that $$(NAME) is never replaced.
 ///
 /// `find`: gives a pointer to the value of a name, null if it is not set.
 template <std::invocable<std::string_view> Find>
@@ -38,7 +38,8 @@ template <std::invocable<std::string_view> Find>
     return result.append(text);
 }
 
-[[nodiscard]] inline std::string expand_variables(std::string_view text, const Variables& variables) {
+[[nodiscard]] inline std::string expand_variables(std::string_view text,
+                                                  const Variables& variables) {
     return expand_variables(text, [&](std::string_view name) {
         const auto found = variables.find(name);
         return found == variables.end() ? nullptr : &found->second;

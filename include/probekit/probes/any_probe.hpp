@@ -15,8 +15,8 @@
 
 #include <probekit/core/actions.hpp>
 #include <probekit/core/duration.hpp>
-#include <probekit/probes/detail/erased_look.hpp>
-#include <probekit/probes/detail/look.hpp>
+#include <probekit/probes/detail/attempt_owner.hpp>
+#include <probekit/probes/detail/type_erased_attempt.hpp>
 #include <probekit/probes/exec_probe.hpp>
 #include <probekit/probes/http_get_probe.hpp>
 #include <probekit/probes/probe.hpp>
@@ -24,23 +24,26 @@
 
 namespace probekit::inline v0 {
 
-/// Any probe in one type, for lists that are made at run time. Movable only; our own probes, and others of up to 64 bytes,
-/// stand inside. A look costs an indirect call more than the probe's own, and a worker's look no more memory. Where a
-/// handler's executor is not convertible to Executor, cancel on the probe's.
+/// Any probe in one type, for lists that are made at run time. Movable only; our own probes, and
+/// others of up to 64 bytes, stand inside. A look costs an indirect call more than the probe's own,
+/// and a worker's look no more memory. Where a handler's executor is not convertible to Executor,
+/// cancel on the probe's.
 template <class Executor = asio::any_io_executor>
-class BasicAnyProbe : public detail::ProbeOfOurs {
+class BasicAnyProbe : public detail::BuiltinProbeTag {
 public:
     using executor_type = Executor;
 
     template <class P>
-        requires(!std::same_as<std::remove_cvref_t<P>, BasicAnyProbe> && Probe<std::remove_cvref_t<P>> &&
+        requires(!std::same_as<std::remove_cvref_t<P>, BasicAnyProbe> &&
+                 Probe<std::remove_cvref_t<P>> &&
                  std::convertible_to<typename std::remove_cvref_t<P>::executor_type, Executor>)
     BasicAnyProbe(P&& probe) : table_(&table<std::remove_cvref_t<P>>) {
         using Held = std::remove_cvref_t<P>;
         if constexpr (fits<Held>)
             ::new (static_cast<void*>(storage_)) Held(std::forward<P>(probe));
         else
-            ::new (static_cast<void*>(storage_)) std::unique_ptr<Held>(new Held(std::forward<P>(probe)));
+            ::new (static_cast<void*>(storage_))
+                std::unique_ptr<Held>(new Held(std::forward<P>(probe)));
     }
     BasicAnyProbe(BasicAnyProbe&& other) noexcept { take(other); }
     BasicAnyProbe& operator=(BasicAnyProbe&& other) noexcept {
@@ -54,36 +57,39 @@ public:
 
     [[nodiscard]] executor_type get_executor() const noexcept { return table_->executor(storage_); }
 
-    /// As the probe's own async_probe. A token that begins the look later (deferred, use_awaitable) finds the probe in its
-    /// place then; from that moment on it may go.
+    /// As the probe's own async_probe. A token that begins the look later (deferred, use_awaitable)
+    /// finds the probe in its place then; from that moment on it may go.
     template <class Token = asio::default_completion_token_t<Executor>>
     auto async_probe(Duration timeout, Token&& token = Token()) {
         return asio::async_initiate<Token, ProbeSignature>(Initiation{this}, token, timeout);
     }
 
     // For workers.
-    void begin_look(Duration timeout, detail::LookHandler<Executor> handler) {
-        table_->begin_look(storage_, timeout, std::move(handler));
+    void start_attempt(Duration timeout, detail::OwnedAttemptHandler<Executor> handler) {
+        table_->start_attempt(storage_, timeout, std::move(handler));
     }
     [[nodiscard]] bool keeps_timeout() const noexcept { return table_->keeps_timeout; }
-    [[nodiscard]] bool serves_its_looks() const noexcept { return table_->serves_its_looks; }
+    [[nodiscard]] bool must_outlive_attempts() const noexcept {
+        return table_->must_outlive_attempts;
+    }
 
 private:
     struct Table {
         Executor (*executor)(const std::byte*) noexcept;
-        void (*begin_look)(std::byte*, Duration, detail::LookHandler<Executor>&&);
+        void (*start_attempt)(std::byte*, Duration, detail::OwnedAttemptHandler<Executor>&&);
         void (*move)(std::byte* from, std::byte* to) noexcept; // and destroys what it leaves
         void (*destroy)(std::byte*) noexcept;
         bool keeps_timeout;
-        bool serves_its_looks; // a user's probe may have to stay while it is looked through
+        bool must_outlive_attempts; // a user's probe may have to stay while it is looked through
     };
 
     /// Our own probes have an executor and a shared pointer.
-    static constexpr std::size_t room = std::max(std::size_t{64}, sizeof(Executor) + sizeof(std::shared_ptr<void>));
+    static constexpr std::size_t room =
+        std::max(std::size_t{64}, sizeof(Executor) + sizeof(std::shared_ptr<void>));
 
     template <class P>
-    static constexpr bool fits =
-        sizeof(P) <= room && alignof(P) <= alignof(std::max_align_t) && std::is_nothrow_move_constructible_v<P>;
+    static constexpr bool fits = sizeof(P) <= room && alignof(P) <= alignof(std::max_align_t) &&
+                                 std::is_nothrow_move_constructible_v<P>;
 
     template <class P>
     [[nodiscard]] static P& held(std::byte* storage) noexcept {
@@ -98,9 +104,10 @@ private:
         .executor = [](const std::byte* storage) noexcept -> Executor {
             return held<P>(const_cast<std::byte*>(storage)).get_executor();
         },
-        .begin_look =
-            [](std::byte* storage, Duration timeout, detail::LookHandler<Executor>&& handler) {
-                detail::begin_look(held<P>(storage), timeout, std::move(handler));
+        .start_attempt =
+            [](std::byte* storage, Duration timeout,
+               detail::OwnedAttemptHandler<Executor>&& handler) {
+                detail::start_attempt(held<P>(storage), timeout, std::move(handler));
             },
         .move =
             [](std::byte* from, std::byte* to) noexcept {
@@ -114,8 +121,8 @@ private:
                 using Stored = std::conditional_t<fits<P>, P, std::unique_ptr<P>>;
                 std::destroy_at(std::launder(reinterpret_cast<Stored*>(storage)));
             },
-        .keeps_timeout = detail::KeepsTimeout<P>,
-        .serves_its_looks = !std::derived_from<P, detail::ProbeOfOurs>,
+        .keeps_timeout = detail::EnforcesTimeout<P>,
+        .must_outlive_attempts = !std::derived_from<P, detail::BuiltinProbeTag>,
     };
 
     class Initiation {
@@ -127,9 +134,11 @@ private:
 
         template <class Handler>
         void operator()(Handler&& handler, Duration timeout) const {
-            detail::ErasedLook<std::decay_t<Handler>, Executor>::begin(
+            detail::TypeErasedAttempt<std::decay_t<Handler>, Executor>::begin(
                 std::forward<Handler>(handler), probe_->get_executor(),
-                [&](detail::LookHandler<Executor> look) { probe_->begin_look(timeout, std::move(look)); });
+                [&](detail::OwnedAttemptHandler<Executor> look) {
+                    probe_->start_attempt(timeout, std::move(look));
+                });
         }
 
     private:
@@ -156,16 +165,24 @@ struct ProbeOptions {
     HttpOptions http = {};
 };
 
-/// The probe for settings that are known at run time only. Throws ConfigException as the probes' constructors do.
-template <class Any = AnyProbe> // only to be compiled where it is called: all of the three probes are in it
+/// The probe for settings that are known at run time only. Throws ConfigException as the probes'
+/// constructors do.
+template <class Any = AnyProbe> // only to be compiled where it is called: all of the three probes
+// are in it
 [[nodiscard]] Any make_probe(const asio::any_io_executor& executor, ProbeAction action,
                              const ProbeOptions& options = {}) {
     struct Make {
         const asio::any_io_executor& executor;
         const ProbeOptions& options;
-        Any operator()(ExecAction&& exec) const { return ExecProbe{executor, std::move(exec), options.exec}; }
-        Any operator()(HttpGetAction&& http) const { return HttpGetProbe{executor, std::move(http), options.http}; }
-        Any operator()(TcpSocketAction&& tcp) const { return TcpProbe{executor, std::move(tcp), options.tcp}; }
+        Any operator()(ExecAction&& exec) const {
+            return ExecProbe{executor, std::move(exec), options.exec};
+        }
+        Any operator()(HttpGetAction&& http) const {
+            return HttpGetProbe{executor, std::move(http), options.http};
+        }
+        Any operator()(TcpSocketAction&& tcp) const {
+            return TcpProbe{executor, std::move(tcp), options.tcp};
+        }
     };
     return std::visit(Make{executor, options}, std::move(action));
 }

@@ -6,24 +6,26 @@
 
 #include <asio/any_io_executor.hpp>
 
+#include <probekit/async/detail/executors.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/probes/detail/builtin_probe.hpp>
 #include <probekit/probes/detail/exec_attempt.hpp>
-#include <probekit/system/detail/executors.hpp>
 
 namespace probekit::inline v0 {
 
-/// Runs a command; exit status 0 is success. Mirrors the kubelet's exec probe: no shell, its output is stdout followed by
-/// stderr, the first 10 KiB of it.
+/// Runs a command; exit status 0 is success. Mirrors the kubelet's exec probe: no shell, its output
+/// is stdout followed by stderr, the first 10 KiB of it.
 ///
-/// The command runs in a process group of its own, with /dev/null as stdin and no descriptor of the program's. The
-/// timeout counts from its execution. At the timeout, or when the look is cancelled, the group is killed, and the
-/// command reaped, before the handler runs; a command that may not be signalled (set-user-ID) is waited for. Processes
-/// it leaves behind when it ends by itself are left alone, as in a container, and delay nothing.
+/// The command runs in a process group of its own, with /dev/null as stdin and no descriptor of the
+/// program's. The timeout counts from its execution. At the timeout, or when the look is cancelled,
+/// the group is killed, and the command reaped, before the handler runs; a command that may not be
+/// signalled (set-user-ID) is waited for. Processes it leaves behind when it ends by itself are
+/// left alone, as in a container, and delay nothing.
 ///
-/// The environment that is inherited is that of the moment the probe is made. An attempt owns what it needs: the probe
-/// may be moved or destroyed at once, and looks may overlap. One object from one thread or strand at a time.
+/// The environment that is inherited is that of the moment the probe is made. An attempt owns what
+/// it needs: the probe may be moved or destroyed at once, and looks may overlap. One object from
+/// one thread or strand at a time.
 template <class Executor = asio::any_io_executor>
 class BasicExecProbe : public detail::BuiltinProbe<BasicExecProbe<Executor>, Executor> {
     using Base = detail::BuiltinProbe<BasicExecProbe, Executor>;
@@ -34,7 +36,8 @@ public:
         using other = BasicExecProbe<Other>;
     };
 
-    /// `where`: an executor or an execution context. Throws ConfigException if validate() finds anything.
+    /// `where`: an executor or an execution context. Throws ConfigException if validate() finds
+    /// anything.
     template <detail::ExecutorSource<Executor> Where>
     explicit BasicExecProbe(Where&& where, ExecAction action, const ExecOptions& options = {})
         : Base(std::forward<Where>(where)), target_(make_target(std::move(action), options)) {}
@@ -44,7 +47,8 @@ public:
 private:
     friend Base;
 
-    static std::shared_ptr<const detail::ExecTarget> make_target(ExecAction action, const ExecOptions& options) {
+    static std::shared_ptr<const detail::ExecTarget> make_target(ExecAction action,
+                                                                 const ExecOptions& options) {
         detail::throw_if_wrong(validate(action), validate(options));
         return std::make_shared<const detail::ExecTarget>(std::move(action), options);
     }

@@ -9,26 +9,27 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/async_result.hpp>
 
+#include <probekit/async/detail/executors.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/probes/detail/builtin_probe.hpp>
 #include <probekit/probes/detail/function_attempt.hpp>
 #include <probekit/probes/probe.hpp>
-#include <probekit/system/detail/executors.hpp>
 
 namespace probekit::inline v0 {
 
-/// Makes a probe of a callable: `FunctionProbe{io, [] { return queue.size() < 1000; }}`. It is called with nothing or with
-/// the timeout, and returns bool, Outcome, ProbeResult, or an asio::awaitable of one of these.
+/// Makes a probe of a callable: `FunctionProbe{io, [] { return queue.size() < 1000; }}`. It is
+/// called with nothing or with the timeout, and returns bool, Outcome, ProbeResult, or an
+/// asio::awaitable of one of these.
 ///
-/// It runs on the probe's executor. A plain function blocks that, and its timeout is only looked at afterwards. A
-/// coroutine is cancelled (`terminal`) at the timeout, and has left its frame before the result is told. The callable
-/// lives until then, even if probe and worker have gone.
+/// It runs on the probe's executor. A plain function blocks that, and its timeout is only looked at
+/// afterwards. A coroutine is cancelled (`terminal`) at the timeout, and has left its frame before
+/// the result is told. The callable lives until then, even if probe and worker have gone.
 ///
-/// An exception is a look that failed: of a std::system_error its code is the cause, of another std::exception what() is
-/// the output. But local faults (is_local_fault) and std::bad_alloc are errors, "could not ask", and what is not derived
-/// from std::exception is Errc::probe_threw.
+/// An exception is a look that failed: of a std::system_error its code is the cause, of another
+/// std::exception what() is the output. But local faults (is_local_fault) and std::bad_alloc are
+/// errors, "could not ask", and what is not derived from std::exception is Errc::probe_threw.
 template <class F, class Executor = asio::any_io_executor>
-    requires(detail::LookFunction<F>)
+    requires(detail::ProbeFunction<F>)
 class FunctionProbe : public detail::BuiltinProbe<FunctionProbe<F, Executor>, Executor> {
     using Base = detail::BuiltinProbe<FunctionProbe, Executor>;
 

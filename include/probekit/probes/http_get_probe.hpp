@@ -6,20 +6,21 @@
 
 #include <asio/any_io_executor.hpp>
 
+#include <probekit/async/detail/executors.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/probes/detail/builtin_probe.hpp>
 #include <probekit/probes/detail/http_attempt.hpp>
-#include <probekit/system/detail/executors.hpp>
 
 namespace probekit::inline v0 {
 
-/// Sends `GET path` over HTTP/1.1 on a new connection: a status from 200 to 399 is success, a redirect that is not
-/// followed a warning. Request bytes, redirects and messages are the kubelet's (see http/); the connection is closed
-/// otherwise, so that neither side is left with a TIME_WAIT. A body that breaks off is an error, "could not ask".
+/// Sends `GET path` over HTTP/1.1 on a new connection: a status from 200 to 399 is success, a
+/// redirect that is not followed a warning. Request bytes, redirects and messages are the kubelet's
+/// (see http/); the connection is closed otherwise, so that neither side is left with a TIME_WAIT.
+/// A body that breaks off is an error, "could not ask".
 ///
-/// An attempt owns what it needs: the probe may be moved or destroyed at once, and looks may overlap. A literal host
-/// needs no resolver. One object from one thread or strand at a time.
+/// An attempt owns what it needs: the probe may be moved or destroyed at once, and looks may
+/// overlap. A literal host needs no resolver. One object from one thread or strand at a time.
 template <class Executor = asio::any_io_executor>
 class BasicHttpGetProbe : public detail::BuiltinProbe<BasicHttpGetProbe<Executor>, Executor> {
     using Base = detail::BuiltinProbe<BasicHttpGetProbe, Executor>;
@@ -30,8 +31,8 @@ public:
         using other = BasicHttpGetProbe<Other>;
     };
 
-    /// `where`: an executor or an execution context. Throws ConfigException if validate() finds anything, and for https,
-    /// which is the tls room's.
+    /// `where`: an executor or an execution context. Throws ConfigException if validate() finds
+    /// anything, and for https, which is the tls room's.
     template <detail::ExecutorSource<Executor> Where>
     explicit BasicHttpGetProbe(Where&& where, HttpGetAction action, const HttpOptions& options = {})
         : Base(std::forward<Where>(where)), target_(make_target(std::move(action), options)) {}
@@ -41,15 +42,18 @@ public:
 private:
     friend Base;
 
-    static std::shared_ptr<const detail::HttpTarget> make_target(HttpGetAction action, const HttpOptions& options) {
+    static std::shared_ptr<const detail::HttpTarget> make_target(HttpGetAction action,
+                                                                 const HttpOptions& options) {
         ConfigErrors errors = detail::validate_at(action, options.unix_socket);
-        if (action.scheme == HttpScheme::https) errors.push_back({"scheme", "https needs tls::HttpsGetProbe"});
+        if (action.scheme == HttpScheme::https)
+            errors.push_back({"scheme", "https needs tls::HttpsGetProbe"});
         detail::throw_if_wrong(std::move(errors), detail::validate_http(options, action.host));
         return std::make_shared<const detail::HttpTarget>(std::move(action), options);
     }
 
     template <class Handler, class IoExecutor>
-    using Attempt = detail::HttpAttempt<detail::PlainConnection, detail::HttpTarget, Handler, Executor, IoExecutor>;
+    using Attempt = detail::HttpAttempt<detail::PlainConnection, detail::HttpTarget, Handler,
+                                        Executor, IoExecutor>;
 
     std::shared_ptr<const detail::HttpTarget> target_;
 };

@@ -14,10 +14,13 @@
 #include <asio/ip/address.hpp>
 #include <asio/ip/address_v4.hpp>
 
+#include <probekit/async/detail/executors.hpp>
+#include <probekit/async/detail/ref.hpp>
+#include <probekit/async/detail/wheel.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/message.hpp>
+#include <probekit/core/detail/message_context.hpp>
 #include <probekit/core/detail/on_use.hpp>
-#include <probekit/core/detail/target.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/result.hpp>
@@ -26,17 +29,17 @@
 #include <probekit/probes/detail/dial.hpp>
 #include <probekit/probes/detail/literal_address.hpp>
 #include <probekit/probes/probe.hpp>
-#include <probekit/system/detail/executors.hpp>
-#include <probekit/system/detail/ref.hpp>
-#include <probekit/system/detail/wheel.hpp>
 
 namespace probekit::inline v0 {
 namespace detail {
 
-/// The host within "[host]", as Go finds it there; with a colon in it, it would have been bracketed once more.
+/// The host within "[host]", as Go finds it there; with a colon in it, it would have been bracketed
+/// once more.
 [[nodiscard]] constexpr std::string_view unbracketed(std::string_view host) noexcept {
     const bool is_bracketed = host.starts_with('[') && host.ends_with(']');
-    return is_bracketed && host.find_first_of("[]:", 1) == host.size() - 1 ? host.substr(1, host.size() - 2) : host;
+    return is_bracketed && host.find_first_of("[]:", 1) == host.size() - 1
+               ? host.substr(1, host.size() - 2)
+               : host;
 }
 
 /// What Go says against "host:port" before it dials; empty: nothing.
@@ -48,15 +51,17 @@ namespace detail {
         if (++end != text.rfind(':'))
             return text[end] == ':' ? "too many colons in address" : "missing port in address";
     }
-    if (text.find('[', end == 0 ? 0 : 1) != std::string_view::npos) return "unexpected '[' in address";
+    if (text.find('[', end == 0 ? 0 : 1) != std::string_view::npos)
+        return "unexpected '[' in address";
     if (text.find(']', end) != std::string_view::npos) return "unexpected ']' in address";
     return {};
 }
 
-/// A TcpProbe's settings, shared with its attempts and results. A program may have a million of them, most with an IPv4
-/// address: the order leaves no gaps, and what is larger stands in a block of its own.
+/// A TcpProbe's settings, shared with its attempts and results. A program may have a million of
+/// them, most with an IPv4 address: the order leaves no gaps, and what is larger stands in a block
+/// of its own.
 template <class = OnUse>
-class BasicTcpTarget final : public Target {
+class BasicTcpTarget final : public MessageContext {
 public:
     BasicTcpTarget(TcpSocketAction what, const TcpOptions& options)
         : action(std::move(what)),
@@ -64,7 +69,7 @@ public:
           close_(options.silent ? SocketClose::reset : options.close) {
         DialTarget parsed = DialTarget::of(unbracketed(action.host), options);
         is_name_ = parsed.is_name();
-        if (parsed.rare || (parsed.address && parsed.address->is_v6()))
+        if (parsed.uncommon || (parsed.address && parsed.address->is_v6()))
             large_ = std::make_unique<const DialTarget>(std::move(parsed));
         else if (parsed.address)
             v4_ = parsed.address->to_v4();
@@ -74,7 +79,7 @@ public:
     [[nodiscard]] bool is_name() const noexcept { return is_name_; }
 
     [[nodiscard]] DialSettings settings() const noexcept {
-        return {large_ ? large_->rare.get() : nullptr, silent_, close_};
+        return {large_ ? large_->uncommon.get() : nullptr, silent_, close_};
     }
     /// Empty: the host is a name.
     [[nodiscard]] std::optional<asio::ip::address> address() const noexcept {
@@ -83,7 +88,8 @@ public:
         return v4_;
     }
 
-    [[nodiscard]] std::string message(const ProbeResult& result, std::optional<Duration>) const override {
+    [[nodiscard]] std::string message(const ProbeResult& result,
+                                      std::optional<Duration>) const override {
         if (result.passed()) return {};
         if (const UnixAddress* const socket = settings().unix_socket())
             return dial_message({}, socket->text(), result.phase, result.cause, "unix");
@@ -93,7 +99,8 @@ public:
             return "dial tcp: address " + joined + ": " + std::string{problem};
         const std::string_view host = unbracketed(host_or_loopback(action.host));
         const std::optional<asio::ip::address> literal = address();
-        const std::string dialled = literal ? join_host_port(literal_text(*literal, host), port) : result.detail;
+        const std::string dialled =
+            literal ? join_host_port(literal_text(*literal, host), port) : result.detail;
         return dial_message(host, dialled, result.phase, result.cause);
     }
 
@@ -110,14 +117,14 @@ private:
 using TcpTarget = BasicTcpTarget<>;
 
 template <class Handler, class Executor, class IoExecutor>
-class TcpAttempt final
-    : public DialingAttempt<TcpAttempt<Handler, Executor, IoExecutor>, Handler, Executor, IoExecutor> {
+class TcpAttempt final : public DialingAttempt<TcpAttempt<Handler, Executor, IoExecutor>, Handler,
+                                               Executor, IoExecutor> {
     using Self = Ref<TcpAttempt>;
     using Base = DialingAttempt<TcpAttempt, Handler, Executor, IoExecutor>;
 
 public:
-    TcpAttempt(Handler&& handler, const Executor& executor, const IoExecutor& io, const Ref<Wheel>& wheel,
-               Duration timeout, std::shared_ptr<const TcpTarget> target)
+    TcpAttempt(Handler&& handler, const Executor& executor, const IoExecutor& io,
+               const Ref<Wheel>& wheel, Duration timeout, std::shared_ptr<const TcpTarget> target)
         : Base(std::move(handler), executor, io, wheel, timeout), target_(std::move(target)) {}
 
     static void start(Self&& self) {
@@ -132,8 +139,12 @@ private:
     static constexpr bool sends = false;
 
     [[nodiscard]] DialSettings dial_settings() const noexcept { return target_->settings(); }
-    [[nodiscard]] std::optional<asio::ip::address> dial_address() const noexcept { return target_->address(); }
-    [[nodiscard]] std::string_view dial_host() const noexcept { return unbracketed(target_->action.host); }
+    [[nodiscard]] std::optional<asio::ip::address> dial_address() const noexcept {
+        return target_->address();
+    }
+    [[nodiscard]] std::string_view dial_host() const noexcept {
+        return unbracketed(target_->action.host);
+    }
     [[nodiscard]] std::uint16_t dial_port() const noexcept { return target_->action.port; }
 
     void connected(Self&& self) {
@@ -141,7 +152,9 @@ private:
         this->finish_passed(std::move(self), Phase::connect);
     }
 
-    void dial_failed(Self&& self, Phase phase, std::error_code why) { this->finish_with(std::move(self), phase, why); }
+    void dial_failed(Self&& self, Phase phase, std::error_code why) {
+        this->finish_with(std::move(self), phase, why);
+    }
 
     void dial_stopped(Self&& self, Phase phase, std::error_code why) {
         this->finish_stopped(std::move(self), phase, why);
@@ -150,8 +163,8 @@ private:
     void describe(Phase where) {
         this->result_.target = target_;
         if (target_->is_name() && where == Phase::connect)
-            this->result_.detail =
-                join_host_port(this->dialled().address().to_string(), std::to_string(target_->action.port));
+            this->result_.detail = join_host_port(this->dialled().address().to_string(),
+                                                  std::to_string(target_->action.port));
     }
 
     std::shared_ptr<const TcpTarget> target_;
@@ -159,11 +172,12 @@ private:
 
 } // namespace detail
 
-/// Opens a TCP connection and closes it at once, with a reset: that it opens is success. Nothing is sent. Mirrors the
-/// kubelet's tcpSocket probe, but for its linger of one second, which may hold up the event loop (TcpOptions::close).
+/// Opens a TCP connection and closes it at once, with a reset: that it opens is success. Nothing is
+/// sent. Mirrors the kubelet's tcpSocket probe, but for its linger of one second, which may hold up
+/// the event loop (TcpOptions::close).
 ///
-/// An attempt owns what it needs: the probe may be moved or destroyed at once, and looks may overlap. A literal host
-/// needs no resolver. One object from one thread or strand at a time.
+/// An attempt owns what it needs: the probe may be moved or destroyed at once, and looks may
+/// overlap. A literal host needs no resolver. One object from one thread or strand at a time.
 template <class Executor = asio::any_io_executor>
 class BasicTcpProbe : public detail::BuiltinProbe<BasicTcpProbe<Executor>, Executor> {
     using Base = detail::BuiltinProbe<BasicTcpProbe, Executor>;
@@ -174,7 +188,8 @@ public:
         using other = BasicTcpProbe<Other>;
     };
 
-    /// `where`: an executor or an execution context. Throws ConfigException if validate() finds anything.
+    /// `where`: an executor or an execution context. Throws ConfigException if validate() finds
+    /// anything.
     template <detail::ExecutorSource<Executor> Where>
     explicit BasicTcpProbe(Where&& where, TcpSocketAction action, const TcpOptions& options = {})
         : Base(std::forward<Where>(where)), target_(make_target(std::move(action), options)) {}
@@ -184,7 +199,8 @@ public:
 private:
     friend Base;
 
-    static std::shared_ptr<const detail::TcpTarget> make_target(TcpSocketAction action, const TcpOptions& options) {
+    static std::shared_ptr<const detail::TcpTarget> make_target(TcpSocketAction action,
+                                                                const TcpOptions& options) {
         ConfigErrors errors = detail::validate_at(action, options.unix_socket);
         detail::check_source(options.source_address, action.host, errors);
         detail::check_socket(options, errors);

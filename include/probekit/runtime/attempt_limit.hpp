@@ -6,9 +6,9 @@
 
 #include <asio/detail/throw_exception.hpp>
 
+#include <probekit/async/detail/mutex.hpp>
+#include <probekit/async/detail/ref.hpp>
 #include <probekit/core/error.hpp>
-#include <probekit/system/detail/mutex.hpp>
-#include <probekit/system/detail/ref.hpp>
 
 namespace probekit::inline v0 {
 namespace detail {
@@ -26,8 +26,8 @@ protected:
 private:
     friend class LimitState;
 
-    /// Take a reference to the owner. Called under the limit's lock, while the waiter is still listed: taken later, the
-    /// owner could see that it waits no more, and go before the call.
+    /// Take a reference to the owner. Called under the limit's lock, while the waiter is still
+    /// listed: taken later, the owner could see that it waits no more, and go before the call.
     virtual void limit_retain() noexcept = 0;
     /// Let go of that reference.
     virtual void limit_release() noexcept = 0;
@@ -43,7 +43,8 @@ class LimitState final : public RefCounted<LimitState> {
 public:
     explicit LimitState(std::size_t places) noexcept : places_(places) {}
 
-    /// True: there is a place, and it is taken. False: `waiter` waits for limit_granted(), after those who wait already.
+    /// True: there is a place, and it is taken. False: `waiter` waits for limit_granted(), after
+    /// those who wait already.
     [[nodiscard]] bool acquire(LimitWaiter& waiter) noexcept {
         const std::lock_guard lock{mutex_};
         if (taken_ < places_) { // then nobody waits
@@ -115,15 +116,17 @@ struct LimitAccess;
 
 } // namespace detail
 
-/// How many attempts may be in flight at once, over all workers that were given this limit (ProbeWorker::limit()). A look
-/// that is due when all places are taken waits for one: first due, first served. The wait shows as `late` in
-/// AttemptBegun, and does not count towards the timeout.
+/// How many attempts may be in flight at once, over all workers that were given this limit
+/// (ProbeWorker::limit()). A look that is due when all places are taken waits for one: first due,
+/// first served. The wait shows as `late` in AttemptBegun, and does not count towards the timeout.
 ///
-/// Every member may be called from any thread. Workers keep what they need of a limit that is destroyed.
+/// Every member may be called from any thread. Workers keep what they need of a limit that is
+/// destroyed.
 class AttemptLimit {
 public:
     /// Throws ConfigException if nothing could ever be in flight.
-    explicit AttemptLimit(std::size_t max_in_flight) : state_(new detail::LimitState{checked(max_in_flight)}) {}
+    explicit AttemptLimit(std::size_t max_in_flight)
+        : state_(new detail::LimitState{checked(max_in_flight)}) {}
 
     AttemptLimit(AttemptLimit&&) noexcept = default;
     AttemptLimit& operator=(AttemptLimit&&) noexcept = default;
@@ -151,7 +154,9 @@ namespace detail {
 
 /// For the workers of this library.
 struct LimitAccess {
-    [[nodiscard]] static const Ref<LimitState>& state(const AttemptLimit& limit) noexcept { return limit.state_; }
+    [[nodiscard]] static const Ref<LimitState>& state(const AttemptLimit& limit) noexcept {
+        return limit.state_;
+    }
 };
 
 } // namespace detail

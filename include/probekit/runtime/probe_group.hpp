@@ -13,6 +13,8 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/async_result.hpp>
 
+#include <probekit/async/detail/executors.hpp>
+#include <probekit/async/detail/ref.hpp>
 #include <probekit/core/observer.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/probe_spec.hpp>
@@ -21,8 +23,6 @@
 #include <probekit/runtime/clock.hpp>
 #include <probekit/runtime/detail/group_core.hpp>
 #include <probekit/runtime/detail/small_function.hpp>
-#include <probekit/system/detail/executors.hpp>
-#include <probekit/system/detail/ref.hpp>
 
 namespace probekit::inline v0 {
 
@@ -61,11 +61,13 @@ struct GroupChange {
     return "kill";
 }
 
-/// Startup, liveness and readiness of one target, wired as the kubelet wires a container's: liveness and readiness do not
-/// look until startup has passed; a kind without a probe counts as passed. All that comes of it is one stream of changes;
-/// to act on them, and to tell the group what became of the target, is the caller's.
+/// Startup, liveness and readiness of one target, wired as the kubelet wires a container's:
+/// liveness and readiness do not look until startup has passed; a kind without a probe counts as
+/// passed. All that comes of it is one stream of changes; to act on them, and to tell the group
+/// what became of the target, is the caller's.
 ///
-/// Movable, destroyable at any moment, with the rules of ProbeWorker: one thread or strand at a time, callbacks posted.
+/// Movable, destroyable at any moment, with the rules of ProbeWorker: one thread or strand at a
+/// time, callbacks posted.
 template <Observer Obs = NoObserver, Clock Clk = std::chrono::steady_clock>
 class ProbeGroup {
     using Core = detail::GroupCore<GroupChange, Obs, Clk>;
@@ -74,17 +76,20 @@ class ProbeGroup {
 public:
     using executor_type = asio::any_io_executor;
 
-    /// `where`: an executor or an execution context; the probes' executor should be the same. The workers share the observer.
+    /// `where`: an executor or an execution context; the probes' executor should be the same. The
+    /// workers share the observer.
     template <detail::ExecutorSource<executor_type> Where>
         requires steady
     explicit ProbeGroup(Where&& where, Obs observer = {})
-        : core_(new Core{detail::ClockRef<Clk>{}, detail::executor_from<executor_type>(std::forward<Where>(where)),
+        : core_(new Core{detail::ClockRef<Clk>{},
+                         detail::executor_from<executor_type>(std::forward<Where>(where)),
                          std::move(observer)}) {}
     /// Goes by another clock, which must outlive the group.
     template <detail::ExecutorSource<executor_type> Where>
         requires(!steady)
     ProbeGroup(Clk& clock, Where&& where, Obs observer = {})
-        : core_(new Core{detail::ClockRef<Clk>{clock}, detail::executor_from<executor_type>(std::forward<Where>(where)),
+        : core_(new Core{detail::ClockRef<Clk>{clock},
+                         detail::executor_from<executor_type>(std::forward<Where>(where)),
                          std::move(observer)}) {}
 
     ProbeGroup(ProbeGroup&&) noexcept = default;
@@ -101,11 +106,17 @@ public:
 
     [[nodiscard]] executor_type get_executor() const noexcept { return core_->executor(); }
 
-    /// Adds a probe, whatever kind the spec names; again: replaces it. Also once started: it begins at once. Throws
-    /// ConfigException.
-    void startup(AnyProbe probe, const ProbeSpec& spec) { core_->set(ProbeKind::startup, std::move(probe), spec); }
-    void liveness(AnyProbe probe, const ProbeSpec& spec) { core_->set(ProbeKind::liveness, std::move(probe), spec); }
-    void readiness(AnyProbe probe, const ProbeSpec& spec) { core_->set(ProbeKind::readiness, std::move(probe), spec); }
+    /// Adds a probe, whatever kind the spec names; again: replaces it. Also once started: it begins
+    /// at once. Throws ConfigException.
+    void startup(AnyProbe probe, const ProbeSpec& spec) {
+        core_->set(ProbeKind::startup, std::move(probe), spec);
+    }
+    void liveness(AnyProbe probe, const ProbeSpec& spec) {
+        core_->set(ProbeKind::liveness, std::move(probe), spec);
+    }
+    void readiness(AnyProbe probe, const ProbeSpec& spec) {
+        core_->set(ProbeKind::readiness, std::move(probe), spec);
+    }
 
     /// `callback(const GroupChange&)`; replaceable at any time, also from inside itself.
     template <class F>
@@ -119,7 +130,8 @@ public:
     void start() { core_->start(); }
     /// No on_change after this returns; what started() and ready() say stays.
     void stop() noexcept { core_->stop(); }
-    /// stop(), and completes with void(std::error_code) when all attempts have cleaned up. Cancellation only ends the wait.
+    /// stop(), and completes with void(std::error_code) when all attempts have cleaned up.
+    /// Cancellation only ends the wait.
     template <class Token = asio::default_completion_token_t<executor_type>>
     auto async_stop(Token&& token = Token()) {
         return asio::async_initiate<Token, void(std::error_code)>(StopInitiation{core_}, token);
@@ -127,7 +139,8 @@ public:
     void pause() noexcept { core_->pause(); }
     void resume() noexcept { core_->resume(); }
 
-    /// These tell all workers; see ProbeWorker. A target that is gone is not ready, with a readiness probe or without.
+    /// These tell all workers; see ProbeWorker. A target that is gone is not ready, with a
+    /// readiness probe or without.
     void target_replaced() noexcept { core_->target_replaced(); }
     void target_gone() noexcept { core_->target_gone(); }
     void target_terminating() noexcept { core_->target_terminating(); }

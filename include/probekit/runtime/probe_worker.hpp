@@ -11,6 +11,7 @@
 
 #include <asio/async_result.hpp>
 
+#include <probekit/async/detail/ref.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/observer.hpp>
 #include <probekit/core/outcome.hpp>
@@ -25,12 +26,12 @@
 #include <probekit/runtime/detail/small_function.hpp>
 #include <probekit/runtime/detail/worker_core.hpp>
 #include <probekit/runtime/startup_gate.hpp>
-#include <probekit/system/detail/ref.hpp>
 
 namespace probekit::inline v0 {
 namespace detail {
 
-// What one extra argument of a worker is: a policy if it has `judge`, of whatever signature, else an observer.
+// What one extra argument of a worker is: a policy if it has `judge`, of whatever signature, else
+// an observer.
 template <class X>
 concept HasJudge = requires(X& extra, const ProbeResult& result, const ProbeSpec& spec) {
     extra.judge(result, spec);
@@ -42,26 +43,32 @@ using ObserverOf = std::conditional_t<HasJudge<X>, NoObserver, X>;
 
 } // namespace detail
 
-/// Watches one target with one probe: looks when ProbeSpec says so, judges the results, and tells when the verdict
-/// changes. What a kubelet's probe worker is to a container.
+/// Watches one target with one probe: looks when ProbeSpec says so, judges the results, and tells
+/// when the verdict changes. What a kubelet's probe worker is to a container.
 ///
-/// A handle: it may be moved freely, and destroyed at any moment, also from inside its own callbacks. Destruction
-/// cancels, never blocks, and is silent. One object from one thread or strand at a time; health() and passing() from any.
-/// If several threads run the context, give the probe a strand.
+/// A handle: it may be moved freely, and destroyed at any moment, also from inside its own
+/// callbacks. Destruction cancels, never blocks, and is silent. One object from one thread or
+/// strand at a time; health() and passing() from any. If several threads run the context, give the
+/// probe a strand.
 ///
-/// Calls change what health() and snapshot() say before they return; callbacks about it are posted, and a look begins
-/// from the event loop, never inside the call. Callbacks run on the probe's executor, told in order: observer, on_verdict,
-/// waits; never nested. What they throw goes to the caller of run(); the worker goes on.
+/// Calls change what health() and snapshot() say before they return; callbacks about it are posted,
+/// and a look begins from the event loop, never inside the call. Callbacks run on the probe's
+/// executor, told in order: observer, on_verdict, waits; never nested. What they throw goes to the
+/// caller of run(); the worker goes on.
 ///
-/// A started worker keeps the context's run() going, until stop(), the end of its target, or its destruction.
-template <Probe P, class Pol = KubeletPolicy, class Obs = NoObserver, Clock Clk = std::chrono::steady_clock>
+/// A started worker keeps the context's run() going, until stop(), the end of its target, or its
+/// destruction.
+template <Probe P, class Pol = KubeletPolicy, class Obs = NoObserver,
+          Clock Clk = std::chrono::steady_clock>
 class ProbeWorker {
-    static_assert(Policy<Pol>, "probekit: a policy needs "
-                               "`std::optional<Health> judge(const ProbeResult&, const ProbeSpec&) noexcept`");
-    static_assert(Observer<Obs>, "probekit: an observer needs at least one of attempt_begun(const AttemptBegun&), "
-                                 "attempt_ended(const AttemptEnded&), verdict_changed(const Verdict&), "
-                                 "state_changed(const StateChanged&), looks_skipped(const LooksSkipped&), "
-                                 "and none of these names with another signature");
+    static_assert(Policy<Pol>,
+                  "probekit: a policy needs "
+                  "`std::optional<Health> judge(const ProbeResult&, const ProbeSpec&) noexcept`");
+    static_assert(Observer<Obs>,
+                  "probekit: an observer needs at least one of attempt_begun(const AttemptBegun&), "
+                  "attempt_ended(const AttemptEnded&), verdict_changed(const Verdict&), "
+                  "state_changed(const StateChanged&), checks_skipped(const ChecksSkipped&), "
+                  "and none of these names with another signature");
 
     static constexpr bool steady = std::same_as<Clk, std::chrono::steady_clock>;
     // After a mistake the two messages above are all that is to be said.
@@ -76,19 +83,23 @@ public:
     ProbeWorker(P probe, const ProbeSpec& spec, std::type_identity_t<Pol> policy = {},
                 std::type_identity_t<Obs> observer = {})
         requires steady
-        : ProbeWorker(detail::ClockRef<Clk>{}, std::move(probe), spec, std::move(policy), std::move(observer)) {}
+        : ProbeWorker(detail::ClockRef<Clk>{}, std::move(probe), spec, std::move(policy),
+                      std::move(observer)) {}
     ProbeWorker(P probe, const ProbeSpec& spec, std::type_identity_t<Obs> observer)
         requires(steady && !std::same_as<Pol, Obs>)
-        : ProbeWorker(detail::ClockRef<Clk>{}, std::move(probe), spec, Pol{}, std::move(observer)) {}
+        : ProbeWorker(detail::ClockRef<Clk>{}, std::move(probe), spec, Pol{}, std::move(observer)) {
+    }
 
     /// Goes by another clock, which must outlive the worker.
     ProbeWorker(Clk& clock, P probe, const ProbeSpec& spec, std::type_identity_t<Pol> policy = {},
                 std::type_identity_t<Obs> observer = {})
         requires(!steady)
-        : ProbeWorker(detail::ClockRef<Clk>{clock}, std::move(probe), spec, std::move(policy), std::move(observer)) {}
+        : ProbeWorker(detail::ClockRef<Clk>{clock}, std::move(probe), spec, std::move(policy),
+                      std::move(observer)) {}
     ProbeWorker(Clk& clock, P probe, const ProbeSpec& spec, std::type_identity_t<Obs> observer)
         requires(!steady && !std::same_as<Pol, Obs>)
-        : ProbeWorker(detail::ClockRef<Clk>{clock}, std::move(probe), spec, Pol{}, std::move(observer)) {}
+        : ProbeWorker(detail::ClockRef<Clk>{clock}, std::move(probe), spec, Pol{},
+                      std::move(observer)) {}
 
     ProbeWorker(ProbeWorker&&) noexcept = default;
     ProbeWorker& operator=(ProbeWorker&& other) noexcept {
@@ -105,9 +116,9 @@ public:
     /// The probe's.
     [[nodiscard]] executor_type get_executor() const noexcept { return core_->executor(); }
 
-    /// `callback(const Verdict&)` is told each change of the verdict, and the first judgement even if it equals the
-    /// initial health. One per worker; may be replaced at any time, also from inside itself; nullptr: none. Up to four
-    /// pointers of captures are stored inside the worker.
+    /// `callback(const Verdict&)` is told each change of the verdict, and the first judgement even
+    /// if it equals the initial health. One per worker; may be replaced at any time, also from
+    /// inside itself; nullptr: none. Up to four pointers of captures are stored inside the worker.
     template <class F>
         requires std::invocable<std::decay_t<F>&, const Verdict&>
     void on_verdict(F&& callback) {
@@ -115,50 +126,57 @@ public:
     }
     void on_verdict(std::nullptr_t) noexcept { core_->on_verdict({}); }
 
-    /// Becomes one condition of the gate: met while this worker passes by result, unmet from target_replaced() and
-    /// target_gone() on. stop() and destruction leave it as it is.
+    /// Becomes one condition of the gate: met while this worker passes by result, unmet from
+    /// target_replaced() and target_gone() on. stop() and destruction leave it as it is.
     void opens(StartupGate& gate) { core_->opens(gate); }
 
     /// Attempts begin only when the limit has a place for them. Before start().
     void limit(AttemptLimit& limit) { core_->limit(detail::LimitAccess::state(limit)); }
 
-    /// Begins, with the initial health (startup unknown, liveness passing, readiness failing). The first look comes at
-    /// once, or when the initial delay is over. Does nothing if started. May throw std::bad_alloc.
+    /// Begins, with the initial health (startup unknown, liveness passing, readiness failing). The
+    /// first look comes at once, or when the initial delay is over. Does nothing if started. May
+    /// throw std::bad_alloc.
     void start() { core_->start({}); }
-    /// The same, but there is no look while the gate is shut. When it opens a readiness worker looks at once, as the
-    /// kubelet triggers it, the others at their next grid point; the initial delay counts from start().
+    /// The same, but there is no look while the gate is shut. When it opens a readiness worker
+    /// looks at once, as the kubelet triggers it, the others at their next grid point; the initial
+    /// delay counts from start().
     void start(const StartupGate& gate) { core_->start(detail::GateAccess::state(gate)); }
 
-    /// Ends. An attempt in flight is cancelled; no on_verdict is told after this returns; health() stays. start() begins
-    /// anew.
+    /// Ends. An attempt in flight is cancelled; no on_verdict is told after this returns; health()
+    /// stays. start() begins anew.
     void stop() noexcept { core_->stop(); }
 
-    /// stop(), and completes with void(std::error_code) when the attempt in flight has cleaned up: its child is reaped, its
-    /// socket closed. Cancellation (any type) only ends the waiting.
+    /// stop(), and completes with void(std::error_code) when the attempt in flight has cleaned up:
+    /// its child is reaped, its socket closed. Cancellation (any type) only ends the waiting.
     template <class Token = asio::default_completion_token_t<executor_type>>
     auto async_stop(Token&& token = Token()) {
         return asio::async_initiate<Token, void(std::error_code)>(StopInitiation{core_}, token);
     }
 
-    /// Completes with void(std::error_code, Verdict) as soon as a judged verdict is `wanted`, soon if it is already; the
-    /// initial health does not count. stop() and destruction give operation_aborted, cancellation (any type) too.
+    /// Completes with void(std::error_code, Verdict) as soon as a judged verdict is `wanted`, soon
+    /// if it is already; the initial health does not count. stop() and destruction give
+    /// operation_aborted, cancellation (any type) too.
     template <class Token = asio::default_completion_token_t<executor_type>>
     auto async_wait(Health wanted, Token&& token = Token()) {
-        return asio::async_initiate<Token, void(std::error_code, Verdict)>(WaitInitiation{core_}, token, wanted);
+        return asio::async_initiate<Token, void(std::error_code, Verdict)>(WaitInitiation{core_},
+                                                                           token, wanted);
     }
 
-    /// Looks at once, and the grid begins anew; if an attempt is in flight, once more right after it. False if no look
-    /// follows: stopped, held, paused, without target, ended; gated or inside the initial delay, where the grid begins
-    /// anew all the same. Mirrors the kubelet's manual trigger.
+    /// Looks at once, and the grid begins anew; if an attempt is in flight, once more right after
+    /// it. False if no look follows: stopped, held, paused, without target, ended; gated or inside
+    /// the initial delay, where the grid begins anew all the same. Mirrors the kubelet's manual
+    /// trigger.
     bool probe_now() noexcept { return core_->probe_now(); }
 
-    /// No looks until resume(). An attempt in flight is cancelled and not counted; verdict and counters stay.
+    /// No looks until resume(). An attempt in flight is cancelled and not counted; verdict and
+    /// counters stay.
     void pause() noexcept { core_->happen(event::Paused{}); }
     /// Looks at once, as probe_now().
     void resume() noexcept { core_->happen(event::Resumed{}); }
 
-    /// Another target: initial health (told to on_verdict if it differs), hold over, initial delay from now. An attempt in
-    /// flight is dropped. The grid goes on, as the kubelet's does over a restart; probe_now() looks at once.
+    /// Another target: initial health (told to on_verdict if it differs), hold over, initial delay
+    /// from now. An attempt in flight is dropped. The grid goes on, as the kubelet's does over a
+    /// restart; probe_now() looks at once.
     void target_replaced() noexcept { core_->target_replaced(); }
     /// The same, with another probe from now on. The worker stays on the executor that it has.
     void target_replaced(P next) { core_->target_replaced(std::move(next)); }
@@ -169,8 +187,8 @@ public:
     /// Startup and liveness: passing, and over, unless on hold. Readiness goes on.
     void target_terminating() noexcept { core_->happen(event::Terminating{}); }
 
-    /// Another spec of the same kind, from now on: all of it, or nothing and its mistakes. Counters and verdict stay. May
-    /// throw std::bad_alloc, and then nothing has changed.
+    /// Another spec of the same kind, from now on: all of it, or nothing and its mistakes. Counters
+    /// and verdict stay. May throw std::bad_alloc, and then nothing has changed.
     [[nodiscard]] ConfigErrors update(const ProbeSpec& spec) {
         ConfigErrors errors;
         if (spec.kind != core_->fsm().spec().kind) errors.push_back({"kind", "cannot change"});
@@ -210,9 +228,12 @@ private:
         }
     };
 
-    ProbeWorker(detail::ClockRef<Clk> clock, P&& probe, const ProbeSpec& spec, Pol&& policy, Obs&& observer) {
+    ProbeWorker(detail::ClockRef<Clk> clock, P&& probe, const ProbeSpec& spec, Pol&& policy,
+                Obs&& observer) {
         detail::throw_if_wrong(validate(spec));
-        if constexpr (sound) core_ = Core::make(clock, std::move(probe), spec, std::move(policy), std::move(observer));
+        if constexpr (sound)
+            core_ =
+                Core::make(clock, std::move(probe), spec, std::move(policy), std::move(observer));
     }
 
     detail::Ref<Core> core_;
@@ -230,7 +251,8 @@ template <class Clk, class P>
 ProbeWorker(Clk&, P, ProbeSpec) -> ProbeWorker<P, KubeletPolicy, NoObserver, Clk>;
 template <class Clk, class P, class X>
     requires Clock<Clk>
-ProbeWorker(Clk&, P, ProbeSpec, X) -> ProbeWorker<P, detail::PolicyOf<X>, detail::ObserverOf<X>, Clk>;
+ProbeWorker(Clk&, P, ProbeSpec, X)
+    -> ProbeWorker<P, detail::PolicyOf<X>, detail::ObserverOf<X>, Clk>;
 template <class Clk, class P, class Pol, class Obs>
     requires Clock<Clk>
 ProbeWorker(Clk&, P, ProbeSpec, Pol, Obs) -> ProbeWorker<P, Pol, Obs, Clk>;

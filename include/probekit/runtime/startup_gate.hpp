@@ -14,21 +14,21 @@
 #include <asio/async_result.hpp>
 #include <asio/error.hpp>
 
+#include <probekit/async/detail/context_state.hpp>
+#include <probekit/async/detail/exceptions.hpp>
+#include <probekit/async/detail/executors.hpp>
+#include <probekit/async/detail/mutex.hpp>
+#include <probekit/async/detail/ref.hpp>
+#include <probekit/async/detail/waiters.hpp>
+#include <probekit/async/detail/wheel.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
-#include <probekit/system/detail/catching.hpp>
-#include <probekit/system/detail/context_state.hpp>
-#include <probekit/system/detail/executors.hpp>
-#include <probekit/system/detail/mutex.hpp>
-#include <probekit/system/detail/ref.hpp>
-#include <probekit/system/detail/waiters.hpp>
-#include <probekit/system/detail/wheel.hpp>
 
 namespace probekit::inline v0 {
 namespace detail {
 
-/// Whoever wants to hear that a gate has opened or shut. It is told that something has changed, not what: it looks at
-/// is_open() when its turn comes.
+/// Whoever wants to hear that a gate has opened or shut. It is told that something has changed, not
+/// what: it looks at is_open() when its turn comes.
 class GateListener {
 public:
     GateListener(const GateListener&) = delete;
@@ -42,8 +42,8 @@ private:
     template <class>
     friend class BasicGateState;
 
-    /// Take a reference to the owner. Called under the gate's lock while the listener is still listed: taken later, the
-    /// owner could unsubscribe and go before the call.
+    /// Take a reference to the owner. Called under the gate's lock while the listener is still
+    /// listed: taken later, the owner could unsubscribe and go before the call.
     virtual void gate_retain() noexcept = 0;
     /// Let go of that reference.
     virtual void gate_release() noexcept = 0;
@@ -55,7 +55,8 @@ private:
     std::uint64_t heard_ = 0; // the last change it was told of
 };
 
-/// What one condition said last. If `generation` is not the gate's, open() or shut() has spoken for it since.
+/// What one condition said last. If `generation` is not the gate's, open() or shut() has spoken for
+/// it since.
 struct GateCondition {
     std::uint64_t generation = 0;
     bool met = false;
@@ -65,7 +66,9 @@ struct GateCondition {
 ///
 /// Without memory to tell somebody of a change it tries again soon.
 template <class = OnUse>
-class BasicGateState final : public RefCounted<BasicGateState<>>, private ContextMember, private WheelNode {
+class BasicGateState final : public RefCounted<BasicGateState<>>,
+                             private ShutdownListener,
+                             private WheelNode {
 public:
     explicit BasicGateState(asio::any_io_executor executor)
         : WheelNode(hooks),
@@ -125,7 +128,7 @@ public:
     }
 
     /// The gate has gone: for its listeners it stays as it is, and nobody waits for it any more.
-    void close() {
+    void abandon() {
         {
             const std::lock_guard lock{mutex_};
             closed_ = true;
@@ -133,7 +136,8 @@ public:
         waits_->complete_all(asio::error::operation_aborted);
     }
 
-    /// The listener hears of changes from now on, until unsubscribe(). It may be in gate_changed() still after that.
+    /// The listener hears of changes from now on, until unsubscribe(). It may be in gate_changed()
+    /// still after that.
     void subscribe(GateListener& listener) noexcept {
         const std::lock_guard lock{mutex_};
         listener.heard_ = changes_;
@@ -178,12 +182,12 @@ private:
 
     /// False: there was no memory for it. The one whose turn it was hears no more; the others wait.
     [[nodiscard]] bool tell_waits(int opening) noexcept {
-        return !without_bad_alloc([&] { waits_->complete(opening, {}); });
+        return !try_allocating([&] { waits_->complete(opening, {}); });
     }
 
-    // Who has been told stands at the end of the list, so whoever has not stands at its front: neither a change that comes
-    // meanwhile nor a listener that comes or goes is in the way.
-    // False: there was no memory to tell one, who stands at the front again.
+    // Who has been told stands at the end of the list, so whoever has not stands at its front:
+    // neither a change that comes meanwhile nor a listener that comes or goes is in the way. False:
+    // there was no memory to tell one, who stands at the front again.
     [[nodiscard]] bool tell_listeners(std::unique_lock<Mutex>& lock) {
         struct Kept {
             GateListener& listener;
@@ -199,7 +203,7 @@ private:
             lock.unlock();
             {
                 const Kept kept{listener};
-                told = !without_bad_alloc([&] { listener.gate_changed(); });
+                told = !try_allocating([&] { listener.gate_changed(); });
                 if (!told) hears_next(listener);
             }
             lock.lock();
@@ -259,13 +263,16 @@ private:
     }
 
     // A strand must not outlive its context.
-    void context_gone() noexcept override {
+    void on_context_shutdown() noexcept override {
         executor_ = {};
         if (std::exchange(telling_again_, false)) this->release();
     }
 
-    static void fire(WheelNode& node) { Ref<BasicGateState>::adopt(&static_cast<BasicGateState&>(node))->tell_again(); }
-    static constexpr WheelHooks hooks{.retain = [](WheelNode&) noexcept {}, .fire = &fire}; // it has a reference
+    static void fire(WheelNode& node) {
+        Ref<BasicGateState>::adopt(&static_cast<BasicGateState&>(node))->tell_again();
+    }
+    static constexpr WheelHooks hooks{.retain = [](WheelNode&) noexcept {},
+                                      .fire = &fire}; // it has a reference
 
     Ref<ContextState> context_;
     Ref<Wheel> wheel_;
@@ -292,36 +299,40 @@ struct GateAccess;
 
 } // namespace detail
 
-/// Holds workers back until their target has started: shut at first, opened by hand or by conditions, such as a startup
-/// worker's success (ProbeWorker::opens()). It may be shut again when the target is replaced. Any number of workers, and
-/// of waits, may stand before one gate. Mirrors what the kubelet does with a container's `started` state.
+/// Holds workers back until their target has started: shut at first, opened by hand or by
+/// conditions, such as a startup worker's success (ProbeWorker::opens()). It may be shut again when
+/// the target is replaced. Any number of workers, and of waits, may stand before one gate. Mirrors
+/// what the kubelet does with a container's `started` state.
 ///
-/// Every member may be called from any thread, on gates that are neither being moved nor destroyed. What it changes shows
-/// in is_open() before the call returns; workers and waits hear of it from their executors, soon.
+/// Every member may be called from any thread, on gates that are neither being moved nor destroyed.
+/// What it changes shows in is_open() before the call returns; workers and waits hear of it from
+/// their executors, soon.
 ///
-/// Destroying a gate ends its waits with `asio::error::operation_aborted`. For workers that were given it it stays as it
-/// was, whatever its conditions say afterwards.
+/// Destroying a gate ends its waits with `asio::error::operation_aborted`. For workers that were
+/// given it it stays as it was, whatever its conditions say afterwards.
 template <class = detail::OnUse>
 class BasicStartupGate {
 public:
     using executor_type = asio::any_io_executor;
 
-    /// `where`: an executor or an execution context, for handlers that have no executor of their own.
+    /// `where`: an executor or an execution context, for handlers that have no executor of their
+    /// own.
     template <class Where>
         requires(!std::same_as<std::remove_cvref_t<Where>, BasicStartupGate>) &&
                 detail::ExecutorSource<Where, asio::any_io_executor>
     explicit BasicStartupGate(Where&& where)
-        : state_(new detail::GateState{detail::executor_from<asio::any_io_executor>(std::forward<Where>(where))}) {}
+        : state_(new detail::GateState{
+              detail::executor_from<asio::any_io_executor>(std::forward<Where>(where))}) {}
 
     BasicStartupGate(BasicStartupGate&&) noexcept = default;
     BasicStartupGate& operator=(BasicStartupGate&& other) noexcept {
         if (this == &other) return *this;
-        if (state_) state_->close();
+        if (state_) state_->abandon();
         state_ = std::move(other.state_);
         return *this;
     }
     ~BasicStartupGate() {
-        if (state_) state_->close();
+        if (state_) state_->abandon();
     }
 
     [[nodiscard]] executor_type get_executor() const noexcept { return state_->executor(); }
@@ -330,20 +341,20 @@ public:
     void open() noexcept { state_->set_all(true); }
 
     /// By hand: all conditions become unmet.
-    void shut() noexcept { state_->set_all(false); }
+    void close() noexcept { state_->set_all(false); }
 
     [[nodiscard]] bool is_open() const noexcept { return state_->is_open(); }
 
-    /// Waits for the next opening; soon over if the gate is open, also if it is shut again by then. Completes with
-    /// void(std::error_code); `operation_aborted` if the gate has been destroyed, or the wait cancelled (terminal, partial
-    /// or total alike). A pending wait keeps run() going.
+    /// Waits for the next opening; soon over if the gate is open, also if it is shut again by then.
+    /// Completes with void(std::error_code); `operation_aborted` if the gate has been destroyed, or
+    /// the wait cancelled (terminal, partial or total alike). A pending wait keeps run() going.
     template <class Token = asio::default_completion_token_t<executor_type>>
     auto async_wait(Token&& token = Token()) {
         return asio::async_initiate<Token, void(std::error_code)>(Initiation{state_}, token);
     }
 
-    /// One of the things that must be so for the gate to be open. Movable. It may outlive the gate; destroyed, it stays as
-    /// it was last set.
+    /// One of the things that must be so for the gate to be open. Movable. It may outlive the gate;
+    /// destroyed, it stays as it was last set.
     class Condition {
     public:
         Condition(Condition&&) noexcept = default; // a copy would be counted twice
@@ -372,7 +383,8 @@ private:
     public:
         using executor_type = BasicStartupGate::executor_type;
 
-        explicit Initiation(detail::Ref<detail::GateState> state) noexcept : state_(std::move(state)) {}
+        explicit Initiation(detail::Ref<detail::GateState> state) noexcept
+            : state_(std::move(state)) {}
 
         [[nodiscard]] executor_type get_executor() const noexcept { return state_->executor(); }
 
@@ -394,7 +406,9 @@ namespace detail {
 
 /// For the workers of this library.
 struct GateAccess {
-    [[nodiscard]] static const Ref<GateState>& state(const StartupGate& gate) noexcept { return gate.state_; }
+    [[nodiscard]] static const Ref<GateState>& state(const StartupGate& gate) noexcept {
+        return gate.state_;
+    }
 };
 
 } // namespace detail

@@ -13,13 +13,16 @@
 
 namespace probekit::inline v0::simulation {
 
-/// The settings that decide when a target is looked at, killed and restarted: those of a Kubernetes container.
+/// The settings that decide when a target is looked at, killed and restarted: those of a Kubernetes
+/// container.
 struct Container {
-    std::optional<ProbeSpec> startup = {}, liveness = {}, readiness = {}; ///< in their place, whatever kind they name
+    std::optional<ProbeSpec> startup = {}, liveness = {},
+                             readiness = {}; ///< in their place, whatever kind they name
     RestartPolicy restart_policy = RestartPolicy::always;
     RestartBackOffSpec back_off = {.wait_from_kill = true}; ///< by default as a kubelet
     Duration termination_grace_period = std::chrono::seconds{30};
-    /// Initial delays count from a start truncated to the second, as the kubelet's do with Cadence::grid.
+    /// Initial delays count from a start truncated to the second, as the kubelet's do with
+    /// Cadence::grid.
     bool starts_in_whole_seconds = false;
 
     [[nodiscard]] const std::optional<ProbeSpec>& probe(ProbeKind kind) const noexcept {
@@ -29,7 +32,8 @@ struct Container {
 
     /// Between SIGTERM and SIGKILL if it is killed for `killer`.
     [[nodiscard]] Duration grace_period(const ProbeSpec& killer) const noexcept {
-        return std::max(killer.termination_grace_period.value_or(termination_grace_period), minimum_grace_period);
+        return std::max(killer.termination_grace_period.value_or(termination_grace_period),
+                        minimum_grace_period);
     }
 };
 
@@ -40,7 +44,8 @@ struct Container {
         if (!container.probe(kind)) return;
         ProbeSpec spec = *container.probe(kind);
         spec.kind = kind;
-        for (ConfigError& error : validate(spec)) errors.push_back({name + error.field, error.detail});
+        for (ConfigError& error : validate(spec))
+            errors.push_back({name + error.field, error.detail});
     };
     check("startup.", ProbeKind::startup);
     check("liveness.", ProbeKind::liveness);

@@ -17,7 +17,7 @@
 namespace probekit::inline v0::simulation {
 
 /// A look that is about to be made. Times count from the beginning of the simulation.
-struct Look {
+struct Check {
     ProbeKind kind = ProbeKind::readiness;
     int number = 1;      ///< of this kind, further tries after an error included
     int life = 1;        ///< of the target: 1 until its first restart
@@ -29,10 +29,12 @@ struct Look {
 /// What a look meets.
 struct Answer {
     Outcome outcome = Outcome::success;
-    /// Longer than the timeout: the look fails when that is over. Not nothing by default, since no look takes no time: one
-    /// that is due at the very moment in which another has passed comes before what that one brings about.
+    /// Longer than the timeout: the look fails when that is over. Not nothing by default, since no
+    /// look takes no time: one that is due at the very moment in which another has passed comes
+    /// before what that one brings about.
     Duration takes = std::chrono::milliseconds{1};
-    std::error_code error = {}; ///< set: could not ask. It is tried again, up to three times, and moves no counter
+    std::error_code error =
+        {}; ///< set: could not ask. It is tried again, up to three times, and moves no counter
 
     friend bool operator==(const Answer&, const Answer&) = default;
 };
@@ -40,20 +42,25 @@ struct Answer {
 [[nodiscard]] inline Answer pass() { return {}; }
 [[nodiscard]] inline Answer fail() { return {.outcome = Outcome::failure}; }
 /// No answer within any timeout.
-[[nodiscard]] inline Answer hang() { return {.outcome = Outcome::unknown, .takes = Duration::max()}; }
-[[nodiscard]] inline Answer cannot_ask(std::error_code error) { return {.outcome = Outcome::unknown, .error = error}; }
-
-/// What looks meet, decided when each begins. An empty function passes always.
-using Answers = std::function<Answer(const Look&)>;
-
-[[nodiscard]] inline Answers always(Answer answer) {
-    return [answer](const Look&) { return answer; };
+[[nodiscard]] inline Answer hang() {
+    return {.outcome = Outcome::unknown, .takes = Duration::max()};
+}
+[[nodiscard]] inline Answer cannot_ask(std::error_code error) {
+    return {.outcome = Outcome::unknown, .error = error};
 }
 
-/// Each answer once, over all lives of the target; the last repeats. For each kind of probe from the first on.
+/// What looks meet, decided when each begins. An empty function passes always.
+using Answers = std::function<Answer(const Check&)>;
+
+[[nodiscard]] inline Answers always(Answer answer) {
+    return [answer](const Check&) { return answer; };
+}
+
+/// Each answer once, over all lives of the target; the last repeats. For each kind of probe from
+/// the first on.
 [[nodiscard]] inline Answers in_turn(std::vector<Answer> answers) {
     if (answers.empty()) return {};
-    return [answers = std::move(answers)](const Look& look) {
+    return [answers = std::move(answers)](const Check& look) {
         return answers[std::min(static_cast<std::size_t>(look.number), answers.size()) - 1];
     };
 }
@@ -66,7 +73,7 @@ struct AgePhase {
 
 /// The answer of the last phase that has begun; passes before the first. The phases are in order.
 [[nodiscard]] inline Answers by_age(std::vector<AgePhase> phases) {
-    return [phases = std::move(phases)](const Look& look) {
+    return [phases = std::move(phases)](const Check& look) {
         Answer answer = pass();
         for (const AgePhase& phase : phases)
             if (phase.from <= look.age) answer = phase.answer;
@@ -80,11 +87,13 @@ struct AgePhase {
 }
 
 /// Fine until it is so old, then `after`.
-[[nodiscard]] inline Answers fails_after(Duration age, Answer after = fail()) { return by_age({{age, after}}); }
+[[nodiscard]] inline Answers fails_after(Duration age, Answer after = fail()) {
+    return by_age({{age, after}});
+}
 
 /// The same answers, each of them `takes` long.
 [[nodiscard]] inline Answers slowly(Duration takes, Answers answers) {
-    return [takes, answers = std::move(answers)](const Look& look) {
+    return [takes, answers = std::move(answers)](const Check& look) {
         Answer answer = answers ? answers(look) : pass();
         answer.takes = takes;
         return answer;
@@ -93,10 +102,11 @@ struct AgePhase {
 
 /// What the target does as a process, in one of its lives.
 struct Life {
-    Duration starts_in = {};                    ///< from being asked to start to running
-    std::optional<Duration> exits_after = {};   ///< at that age it ends by itself, unless it has ended before ...
-    ExitStatus exit = {};                       ///< ... with this
-    Duration ends_in = {};                      ///< when told to end; longer than its grace period: it is killed then
+    Duration starts_in = {}; ///< from being asked to start to running
+    std::optional<Duration> exits_after =
+        {};                ///< at that age it ends by itself, unless it has ended before ...
+    ExitStatus exit = {};  ///< ... with this
+    Duration ends_in = {}; ///< when told to end; longer than its grace period: it is killed then
     ExitStatus told_exit = {.signal = SIGTERM}; ///< how it ends if it ends when told
 };
 
@@ -105,8 +115,8 @@ struct Life {
 
 /// Everything that happens to the probes of a target and that they do not decide.
 struct Script {
-    Answers answers = {};                    ///< of all its probes
-    std::vector<Life> lives = {};            ///< the last repeats; none: runs for ever, and ends when told
+    Answers answers = {};         ///< of all its probes
+    std::vector<Life> lives = {}; ///< the last repeats; none: runs for ever, and ends when told
     std::optional<Duration> stop_after = {}; ///< then it is meant to end: its pod is deleted
     Duration length = std::chrono::minutes{10};
 };

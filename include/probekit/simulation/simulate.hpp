@@ -14,13 +14,14 @@
 
 namespace probekit::inline v0::simulation {
 
-/// Runs the probes of a container against a script, on a clock of its own, as fast as it goes: the workers' own machine,
-/// policy, schedule and back-off, wired as a kubelet wires them. Nothing is looked at and nothing waits.
+/// Runs the probes of a container against a script, on a clock of its own, as fast as it goes: the
+/// workers' own machine, policy, schedule and back-off, wired as a kubelet wires them. Nothing is
+/// looked at and nothing waits.
 ///
-/// Of what happens at one moment, looks that end come first, then what the target does, then looks that begin; among
-/// looks startup, readiness, liveness. Random times (jitter, spread) are the same in each simulation of the same spec.
-/// Throws ConfigException if the settings are wrong (in a program without exceptions it ends then), and what the script's
-/// function throws.
+/// Of what happens at one moment, looks that end come first, then what the target does, then looks
+/// that begin; among looks startup, readiness, liveness. Random times (jitter, spread) are the same
+/// in each simulation of the same spec. Throws ConfigException if the settings are wrong (in a
+/// program without exceptions it ends then), and what the script's function throws.
 [[nodiscard]] inline Timeline simulate(const Container& container, const Script& script) {
     if (ConfigErrors errors = validate(container); !errors.empty()) {
 #if defined(__cpp_exceptions)
@@ -32,7 +33,8 @@ namespace probekit::inline v0::simulation {
     return probekit::detail::Simulator{container, script}.run();
 }
 
-/// One probe alone, of the kind it names, with everything else as Kubernetes has it if nothing is said.
+/// One probe alone, of the kind it names, with everything else as Kubernetes has it if nothing is
+/// said.
 [[nodiscard]] inline Timeline simulate(const ProbeSpec& spec, const Script& script) {
     Container container;
     switch (spec.kind) {

@@ -17,7 +17,7 @@ namespace probekit::inline v0::simulation {
 struct Event {
     enum class What : std::uint8_t {
         runs,     ///< the target runs: a life begins
-        look,     ///< a look has ended: `kind`, `outcome`, `error`, `span`
+        check,    ///< a check has ended: `kind`, `outcome`, `error`, `span`
         verdict,  ///< looks have led to another verdict: `kind`, `health`
         started,  ///< the startup probe has passed
         ready,    ///< may get traffic
@@ -25,7 +25,8 @@ struct Event {
         kill,     ///< SIGTERM because `kind` has failed; `span` is the grace period
         stop,     ///< SIGTERM because it is meant to end; `span` likewise
         ended,    ///< the process is gone: `exit`
-        back_off, ///< CrashLoopBackOff: to be started again after `span`; `delay` is the back-off it comes from
+        back_off, ///< CrashLoopBackOff: to be started again after `span`; `delay` is the back-off
+                  ///< it comes from
         over,     ///< will not be started again
     };
 
@@ -35,9 +36,10 @@ struct Event {
     ProbeKind kind = ProbeKind::readiness;
     Outcome outcome = Outcome::unknown;
     Health health = Health::unknown;
-    std::error_code error = {}; ///< of a look: could not ask; operation_canceled: the target has gone meanwhile
-    bool timed_out = false;     ///< a look that had no answer when its timeout was over
-    Duration span = {};         ///< of a look: how long it took
+    std::error_code error =
+        {}; ///< of a look: could not ask; operation_canceled: the target has gone meanwhile
+    bool timed_out = false; ///< a look that had no answer when its timeout was over
+    Duration span = {};     ///< of a look: how long it took
     Duration delay = {};
     ExitStatus exit = {};
 
@@ -51,7 +53,7 @@ struct Event {
 [[nodiscard]] constexpr std::string_view to_string(Event::What what) noexcept {
     switch (what) {
     case Event::What::runs: return "runs";
-    case Event::What::look: return "look";
+    case Event::What::check: return "check";
     case Event::What::verdict: return "verdict";
     case Event::What::started: return "started";
     case Event::What::ready: return "ready";
@@ -71,7 +73,8 @@ struct Timeline {
     static constexpr std::size_t max_events = 100'000;
 
     std::vector<Event> events = {};
-    Duration length = {}; ///< how far it reaches: the script's length, unless there were too many events
+    Duration length =
+        {}; ///< how far it reaches: the script's length, unless there were too many events
 
     /// When that happened, each time.
     [[nodiscard]] std::vector<Duration> times(Event::What what) const {
@@ -93,10 +96,10 @@ struct Timeline {
         return result;
     }
     /// The looks of one kind.
-    [[nodiscard]] std::vector<Event> looks(ProbeKind kind) const {
+    [[nodiscard]] std::vector<Event> checks(ProbeKind kind) const {
         std::vector<Event> result;
         for (const Event& event : events)
-            if (event.what == Event::What::look && event.kind == kind) result.push_back(event);
+            if (event.what == Event::What::check && event.kind == kind) result.push_back(event);
         return result;
     }
 };

@@ -8,15 +8,15 @@
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
 
+#include <probekit/async/detail/ref.hpp>
+#include <probekit/async/detail/wheel.hpp>
 #include <probekit/core/duration.hpp>
-#include <probekit/system/detail/ref.hpp>
-#include <probekit/system/detail/wheel.hpp>
 
 namespace probekit::inline v0::testing {
 
-/// A clock for tests that stands still until it is moved, and drives the workers and groups of one io_context that were
-/// given it: no test needs to sleep. It runs the io_context itself, so it belongs to the one thread that does. It must
-/// outlive those workers.
+/// A clock for tests that stands still until it is moved, and drives the workers and groups of one
+/// io_context that were given it: no test needs to sleep. It runs the io_context itself, so it
+/// belongs to the one thread that does. It must outlive those workers.
 class ManualClock final : private detail::WheelDriver {
 public:
     /// It shows `start` at first.
@@ -30,23 +30,26 @@ public:
 
     [[nodiscard]] TimePoint now() const noexcept { return now_; }
 
-    /// Moves time on by `span`, from one due point to the next, up to and including now() + span. At each the io_context
-    /// is restarted and polled dry, so that what follows from a look has happened before time goes on.
+    /// Moves time on by `span`, from one due point to the next, up to and including now() + span.
+    /// At each the io_context is restarted and polled dry, so that what follows from a look has
+    /// happened before time goes on.
     void advance(Duration span) {
         const TimePoint end = detail::saturating_add(now_, span);
-        for (run(); next_due() <= end && next_due() != TimePoint::max(); run()) now_ = std::max(now_, next_due());
+        for (run(); next_due() <= end && next_due() != TimePoint::max(); run())
+            now_ = std::max(now_, next_due());
         now_ = end;
         run();
     }
 
-    /// Moves time on by `span` at once, as if the event loop had been busy so long: what became due meanwhile happens late.
+    /// Moves time on by `span` at once, as if the event loop had been busy so long: what became due
+    /// meanwhile happens late.
     void stall(Duration span) {
         now_ = detail::saturating_add(now_, span);
         run();
     }
 
     /// Lets happen what is due now.
-    void settle() { advance(Duration{}); }
+    void run_ready() { advance(Duration{}); }
 
     [[nodiscard]] asio::io_context& context() const noexcept { return io_; }
 
@@ -67,7 +70,8 @@ private:
 
     void run() {
         for (detail::Wheel* const wheel : wheels_)
-            if (wheel->next_due() <= now_) asio::post(io_, [turning = detail::Ref{wheel}] { turning->turn(); });
+            if (wheel->next_due() <= now_)
+                asio::post(io_, [turning = detail::Ref{wheel}] { turning->turn(); });
         io_.restart();
         io_.poll();
     }

@@ -19,14 +19,14 @@
 #include <asio/executor_work_guard.hpp>
 #include <asio/post.hpp>
 
+#include <probekit/async/detail/cancel_link.hpp>
+#include <probekit/async/detail/context_state.hpp>
+#include <probekit/async/detail/ref.hpp>
+#include <probekit/async/detail/wheel.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/result.hpp>
 #include <probekit/probes/probe.hpp>
-#include <probekit/system/detail/cancel_link.hpp>
-#include <probekit/system/detail/context_state.hpp>
-#include <probekit/system/detail/ref.hpp>
-#include <probekit/system/detail/wheel.hpp>
 #include <probekit/testing/manual_clock.hpp>
 
 namespace probekit::inline v0::testing {
@@ -39,7 +39,9 @@ public:
         result_.phase = Phase::finish;
         spend();
     }
-    Step(ProbeResult result, Duration takes = {}) : result_(std::move(result)), takes_(takes) { spend(); }
+    Step(ProbeResult result, Duration takes = {}) : result_(std::move(result)), takes_(takes) {
+        spend();
+    }
     /// It could not ask.
     Step(std::error_code error, Duration takes = {}) : error_(error), takes_(takes) {
         result_.cause = to_std(error);
@@ -71,8 +73,8 @@ private:
     bool hangs_ = false;
 };
 
-/// A probe for tests: it answers from a script, on a clock moved by hand. Copies share the script; its last step repeats.
-/// It keeps no timeout, so that a worker's guard can be tested.
+/// A probe for tests: it answers from a script, on a clock moved by hand. Copies share the script;
+/// its last step repeats. It keeps no timeout, so that a worker's guard can be tested.
 class ScriptedProbe {
 public:
     using executor_type = asio::any_io_executor;
@@ -83,7 +85,7 @@ public:
     [[nodiscard]] executor_type get_executor() const noexcept { return script_->executor; }
 
     /// How many looks have begun.
-    [[nodiscard]] std::size_t looks() const noexcept { return script_->looks; }
+    [[nodiscard]] std::size_t attempts() const noexcept { return script_->attempts; }
     /// How many of them have not ended.
     [[nodiscard]] std::size_t in_flight() const noexcept { return script_->in_flight; }
     /// One more step behind the last, which no longer repeats.
@@ -97,10 +99,12 @@ public:
 private:
     struct Script {
         Script(ManualClock& clock, std::initializer_list<Step> list)
-            : executor(clock.context().get_executor()), wheel(detail::Wheel::of(executor, clock)), steps(list) {}
+            : executor(clock.context().get_executor()),
+              wheel(detail::Wheel::of(executor, clock)),
+              steps(list) {}
 
         [[nodiscard]] Step next() {
-            ++looks;
+            ++attempts;
             if (steps.empty()) return Step{Outcome::success};
             return position < steps.size() ? steps[position++] : steps.back();
         }
@@ -109,36 +113,41 @@ private:
         detail::Ref<detail::Wheel> wheel;
         std::vector<Step> steps;
         std::size_t position = 0;
-        std::size_t looks = 0;
+        std::size_t attempts = 0;
         std::size_t in_flight = 0;
     };
 
     // One look. It keeps itself until its completion is posted, or until its context goes.
     template <class Handler>
-    class Look final : public detail::RefCounted<Look<Handler>>,
-                       public detail::WheelNode,
-                       private detail::ContextMember {
+    class ScriptedAttempt final : public detail::RefCounted<ScriptedAttempt<Handler>>,
+                                  public detail::WheelNode,
+                                  private detail::ShutdownListener {
         using Executor = asio::associated_executor_t<Handler, executor_type>;
-        using Allocator =
-            typename std::allocator_traits<asio::associated_allocator_t<Handler>>::template rebind_alloc<Look>;
+        using Allocator = typename std::allocator_traits<
+            asio::associated_allocator_t<Handler>>::template rebind_alloc<ScriptedAttempt>;
 
     public:
         static void begin(Handler handler, std::shared_ptr<Script> script) {
             Allocator allocator(asio::get_associated_allocator(handler));
-            Look* const memory = std::allocator_traits<Allocator>::allocate(allocator, 1);
-            detail::Ref<Look> look{::new (static_cast<void*>(memory)) Look(std::move(handler), std::move(script))};
-            look->link_.connect(asio::get_associated_cancellation_slot(look->handler_), *look);
-            Look& begun = *look;
-            begun.self_ = std::move(look);
+            ScriptedAttempt* const memory =
+                std::allocator_traits<Allocator>::allocate(allocator, 1);
+            detail::Ref<ScriptedAttempt> attempt{::new (static_cast<void*>(memory)) ScriptedAttempt(
+                std::move(handler), std::move(script))};
+            attempt->link_.connect(asio::get_associated_cancellation_slot(attempt->handler_),
+                                   *attempt);
+            ScriptedAttempt& begun = *attempt;
+            begun.self_ = std::move(attempt);
             if (begun.step_.hangs_) return;
             if (begun.step_.takes_ == Duration{}) return begun.complete();
-            begun.script_->wheel->arm(begun, detail::saturating_add(begun.script_->wheel->now(), begun.step_.takes_));
+            begun.script_->wheel->arm(
+                begun, detail::saturating_add(begun.script_->wheel->now(), begun.step_.takes_));
         }
 
         void cancel_requested() {
             if (!self_) return; // on its way already
             // A step that is over at this very moment has made it.
-            if (script_->wheel->disarm(*this) && this->due() <= script_->wheel->now()) return complete();
+            if (script_->wheel->disarm(*this) && this->due() <= script_->wheel->now())
+                return complete();
             step_.error_ = asio::error::operation_aborted;
             step_.result_ = {};
             step_.result_.cause = step_.error_;
@@ -147,12 +156,12 @@ private:
 
         void destroy() noexcept {
             Allocator allocator(allocator_);
-            this->~Look();
+            this->~ScriptedAttempt();
             std::allocator_traits<Allocator>::deallocate(allocator, this, 1);
         }
 
     private:
-        Look(Handler&& handler, std::shared_ptr<Script> script)
+        ScriptedAttempt(Handler&& handler, std::shared_ptr<Script> script)
             : WheelNode(hooks),
               allocator_(asio::get_associated_allocator(handler)),
               handler_(std::move(handler)),
@@ -162,32 +171,37 @@ private:
             ++script_->in_flight;
             script_->wheel->context().add(*this);
         }
-        ~Look() {
+        ~ScriptedAttempt() {
             script_->wheel->context().remove(*this);
             script_->wheel->disarm(*this);
             --script_->in_flight;
         }
 
-        void context_gone() noexcept override { self_ = {}; }
+        void on_context_shutdown() noexcept override { self_ = {}; }
 
         void complete() {
-            asio::post(work_.get_executor(), [look = std::move(self_)]() mutable {
-                look->link_.disconnect(asio::get_associated_cancellation_slot(look->handler_));
-                Handler handler(std::move(look->handler_));
-                const auto work = std::move(look->work_);
-                const std::error_code error = look->step_.error_;
-                ProbeResult result = std::move(look->step_.result_);
-                look = {};
+            asio::post(work_.get_executor(), [attempt = std::move(self_)]() mutable {
+                attempt->link_.disconnect(
+                    asio::get_associated_cancellation_slot(attempt->handler_));
+                Handler handler(std::move(attempt->handler_));
+                const auto work = std::move(attempt->work_);
+                const std::error_code error = attempt->step_.error_;
+                ProbeResult result = std::move(attempt->step_.result_);
+                attempt = {};
                 std::move(handler)(error, std::move(result));
             });
         }
 
         static inline const detail::WheelHooks hooks{
-            .retain = [](detail::WheelNode& node) noexcept { static_cast<Look&>(node).retain(); },
+            .retain =
+                [](detail::WheelNode& node) noexcept {
+                    static_cast<ScriptedAttempt&>(node).retain();
+                },
             .fire =
                 [](detail::WheelNode& node) {
-                    const auto look = detail::Ref<Look>::adopt(&static_cast<Look&>(node));
-                    if (look->self_) look->complete();
+                    const auto attempt =
+                        detail::Ref<ScriptedAttempt>::adopt(&static_cast<ScriptedAttempt&>(node));
+                    if (attempt->self_) attempt->complete();
                 },
         };
 
@@ -197,7 +211,7 @@ private:
         detail::CancelLink link_;
         std::shared_ptr<Script> script_;
         Step step_;
-        detail::Ref<Look> self_;
+        detail::Ref<ScriptedAttempt> self_;
     };
 
     struct Initiation {
@@ -206,7 +220,7 @@ private:
         [[nodiscard]] executor_type get_executor() const noexcept { return script->executor; }
         template <class Handler>
         void operator()(Handler&& handler) const {
-            Look<std::decay_t<Handler>>::begin(std::forward<Handler>(handler), script);
+            ScriptedAttempt<std::decay_t<Handler>>::begin(std::forward<Handler>(handler), script);
         }
     };
 

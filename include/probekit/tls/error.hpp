@@ -6,19 +6,21 @@
 
 namespace probekit::inline v0::tls {
 
-/// Why a look failed in TLS: the causes beyond probekit::Errc and the system's. `ProbeResult::message()` says more.
+/// Why a look failed in TLS: the causes beyond probekit::Errc and the system's.
+/// `ProbeResult::message()` says more.
 enum class Errc {
-    not_tls = 1,          ///< what came first is no TLS
-    plain_http,           ///< what came first is HTTP: an http port was asked for https
-    protocol_version,     ///< no version of TLS that both sides take
-    alert,                ///< the peer ended it by an alert: a client certificate it wants, a name it does not know ...
+    not_tls = 1,      ///< what came first is no TLS
+    plain_http,       ///< what came first is HTTP: an http port was asked for https
+    protocol_version, ///< no version of TLS that both sides take
+    alert, ///< the peer ended it by an alert: a client certificate it wants, a name it does not
+           ///< know ...
     certificate_expired,  ///< of the chain, one is out of date
     certificate_not_yet,  ///< of the chain, one is not valid yet
     unknown_authority,    ///< the chain does not lead to an authority that is trusted
     wrong_name,           ///< the certificate is for other names
     certificate_rejected, ///< the certificate is not acceptable for another reason
-    closed,               ///< the peer closed the connection within the handshake or within a record
-    protocol_error,       ///< the peer breaks the rules of TLS
+    closed,         ///< the peer closed the connection within the handshake or within a record
+    protocol_error, ///< the peer breaks the rules of TLS
 };
 
 } // namespace probekit::inline v0::tls

@@ -12,6 +12,7 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/detail/throw_exception.hpp>
 
+#include <probekit/async/detail/executors.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/http/detail/punycode.hpp>
@@ -19,7 +20,6 @@
 #include <probekit/probes/detail/builtin_probe.hpp>
 #include <probekit/probes/detail/dial.hpp>
 #include <probekit/probes/detail/http_attempt.hpp>
-#include <probekit/system/detail/executors.hpp>
 #include <probekit/tls/detail/tls_connection.hpp>
 #include <probekit/tls/detail/tls_context.hpp>
 #include <probekit/tls/options.hpp>
@@ -28,9 +28,10 @@
 namespace probekit::inline v0::detail {
 
 /// The name the peer is to have. OpenSSL wants it without the root's dot.
-[[nodiscard]] inline std::string tls_peer_name(const HttpGetAction& action, const tls::Options& options) {
-    std::string name =
-        options.server_name.empty() ? ascii_host(host_or_loopback(action.host)) : std::string{options.server_name};
+[[nodiscard]] inline std::string tls_peer_name(const HttpGetAction& action,
+                                               const tls::Options& options) {
+    std::string name = options.server_name.empty() ? ascii_host(host_or_loopback(action.host))
+                                                   : std::string{options.server_name};
     if (name.ends_with('.')) name.pop_back();
     return name;
 }
@@ -39,19 +40,21 @@ namespace probekit::inline v0::detail {
 
 namespace probekit::inline v0::tls {
 
-/// Whether files can be read and fit together, and what else is wrong; the fields are those of Options.
+/// Whether files can be read and fit together, and what else is wrong; the fields are those of
+/// Options.
 [[nodiscard]] inline ConfigErrors validate(const Options& options) {
     ConfigErrors errors;
     static_cast<void>(detail::make_ssl_context(options, options.server_name, errors));
     return errors;
 }
 
-/// HttpGetProbe with TLS (OpenSSL 3): speaks HTTP/1.1 over TLS where the action or a redirect says https, and is
-/// otherwise the same: request bytes, outcomes, messages, deadline, cancellation, lifetime. As the kubelet it takes any
-/// certificate unless told to verify. Each look is a handshake of its own, on a context that the probe's looks share.
+/// HttpGetProbe with TLS (OpenSSL 3): speaks HTTP/1.1 over TLS where the action or a redirect says
+/// https, and is otherwise the same: request bytes, outcomes, messages, deadline, cancellation,
+/// lifetime. As the kubelet it takes any certificate unless told to verify. Each look is a
+/// handshake of its own, on a context that the probe's looks share.
 ///
-/// A look that fails in TLS has as cause a tls::Errc, or what the system said, and ended in Phase::handshake; some refuse
-/// a client's certificate only later, within Phase::response.
+/// A look that fails in TLS has as cause a tls::Errc, or what the system said, and ended in
+/// Phase::handshake; some refuse a client's certificate only later, within Phase::response.
 template <class Executor = asio::any_io_executor>
 class BasicHttpsGetProbe : public detail::BuiltinProbe<BasicHttpsGetProbe<Executor>, Executor> {
     using Base = detail::BuiltinProbe<BasicHttpsGetProbe, Executor>;
@@ -62,46 +65,55 @@ public:
         using other = BasicHttpsGetProbe<Other>;
     };
 
-    /// `where`: an executor or an execution context. Throws ConfigException if anything is wrong with the settings.
+    /// `where`: an executor or an execution context. Throws ConfigException if anything is wrong
+    /// with the settings.
     template <detail::ExecutorSource<Executor> Where>
     explicit BasicHttpsGetProbe(Where&& where, HttpGetAction action, const Options& options = {},
                                 const HttpOptions& http = {})
-        : Base(std::forward<Where>(where)), target_(make_target(std::move(action), options, http)) {}
+        : Base(std::forward<Where>(where)),
+          target_(make_target(std::move(action), options, http)) {}
 
     [[nodiscard]] const HttpGetAction& action() const noexcept { return target_->action; }
 
     [[nodiscard]] PeerCertificate peer_certificate() const noexcept {
-        return PeerCertificate{std::shared_ptr<const std::atomic<std::int64_t>>{target_, &target_->expires}};
+        return PeerCertificate{
+            std::shared_ptr<const std::atomic<std::int64_t>>{target_, &target_->expires}};
     }
 
 private:
     friend Base;
 
-    static std::shared_ptr<const detail::HttpsTarget> make_target(HttpGetAction action, const Options& options,
+    static std::shared_ptr<const detail::HttpsTarget> make_target(HttpGetAction action,
+                                                                  const Options& options,
                                                                   const HttpOptions& http) {
         ConfigErrors errors = detail::validate_at(action, http.unix_socket);
-        for (ConfigError& error : detail::validate_http(http, action.host)) errors.push_back(std::move(error));
+        for (ConfigError& error : detail::validate_http(http, action.host))
+            errors.push_back(std::move(error));
         std::string name = detail::tls_peer_name(action, options);
         detail::SslContext context = detail::make_ssl_context(options, name, errors);
         detail::SocketMethod method = detail::TlsConnection::make_method();
         if (!method) asio::detail::throw_exception(std::bad_alloc{});
         detail::throw_if_wrong(std::move(errors));
         detail::TlsConnection::prepare(context.get());
-        return std::make_shared<const detail::HttpsTarget>(std::move(action), http, options, std::move(name),
-                                                           std::move(context), std::move(method));
+        return std::make_shared<const detail::HttpsTarget>(std::move(action), http, options,
+                                                           std::move(name), std::move(context),
+                                                           std::move(method));
     }
 
     template <class Handler, class IoExecutor>
-    using Attempt = detail::HttpAttempt<detail::TlsConnection, detail::HttpsTarget, Handler, Executor, IoExecutor>;
+    using Attempt = detail::HttpAttempt<detail::TlsConnection, detail::HttpsTarget, Handler,
+                                        Executor, IoExecutor>;
 
     std::shared_ptr<const detail::HttpsTarget> target_;
 };
 
 using HttpsGetProbe = BasicHttpsGetProbe<>;
 
-/// As probekit::make_probe, with TLS for HTTP probes: for those with scheme https, and those that are redirected to it.
+/// As probekit::make_probe, with TLS for HTTP probes: for those with scheme https, and those that
+/// are redirected to it.
 [[nodiscard]] inline AnyProbe make_probe(const asio::any_io_executor& executor, ProbeAction action,
-                                         const ProbeOptions& options = {}, const Options& tls = {}) {
+                                         const ProbeOptions& options = {},
+                                         const Options& tls = {}) {
     if (auto* const get = std::get_if<HttpGetAction>(&action))
         return HttpsGetProbe{executor, std::move(*get), tls, options.http};
     return probekit::make_probe(executor, std::move(action), options);

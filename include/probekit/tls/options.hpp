@@ -21,14 +21,15 @@ enum class Version : std::uint8_t { tls_1_2, tls_1_3 };
 struct Options {
     Verify verify = Verify::none;
     std::string ca_file = {}; ///< the authorities that are trusted; empty: the system's
-    /// Sent to the server (SNI) and compared with the certificate; empty: the action's host. An address is compared, never
-    /// sent. Where to connect, and the Host header, are not touched.
+    /// Sent to the server (SNI) and compared with the certificate; empty: the action's host. An
+    /// address is compared, never sent. Where to connect, and the Host header, are not touched.
     std::string server_name = {};
-    std::string certificate_file = {}; ///< the client's certificate and what leads to its authority; empty: none
+    std::string certificate_file =
+        {}; ///< the client's certificate and what leads to its authority; empty: none
     std::string private_key_file = {}; ///< without a passphrase; empty: in certificate_file
     Version min_version = Version::tls_1_2;
-    /// A look that would be a success is a warning if the peer's certificate is valid for less than this; zero: never. A
-    /// certificate that nobody verifies is warned of, too.
+    /// A look that would be a success is a warning if the peer's certificate is valid for less than
+    /// this; zero: never. A certificate that nobody verifies is warned of, too.
     Duration warn_before_expiry = {};
 };
 

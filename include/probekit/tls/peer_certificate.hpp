@@ -10,10 +10,10 @@
 
 namespace probekit::inline v0::detail {
 
-/// How long a certificate is still valid. In whole seconds: the clock's own unit ends in 2262, which many certificates do
-/// not. Part of one counts as gone.
-[[nodiscard]] inline std::chrono::seconds time_left(std::chrono::sys_seconds expires,
-                                                    std::chrono::system_clock::time_point now) noexcept {
+/// How long a certificate is still valid. In whole seconds: the clock's own unit ends in 2262,
+/// which many certificates do not. Part of one counts as gone.
+[[nodiscard]] inline std::chrono::seconds time_left(
+    std::chrono::sys_seconds expires, std::chrono::system_clock::time_point now) noexcept {
     return expires - std::chrono::ceil<std::chrono::seconds>(now);
 }
 
@@ -21,8 +21,8 @@ namespace probekit::inline v0::detail {
 
 namespace probekit::inline v0::tls {
 
-/// What a probe has last seen of its peer's certificate, also when it was refused. A handle that any thread may read; it
-/// may outlive the probe. Take it before the probe goes into its worker:
+/// What a probe has last seen of its peer's certificate, also when it was refused. A handle that
+/// any thread may read; it may outlive the probe. Take it before the probe goes into its worker:
 ///     tls::HttpsGetProbe probe{io, action};
 ///     const tls::PeerCertificate certificate = probe.peer_certificate();
 ///     ProbeWorker worker{std::move(probe), spec};
@@ -39,7 +39,8 @@ public:
 
     /// Whole days it is still valid, negative once it has expired.
     [[nodiscard]] std::optional<std::chrono::days> days_left(
-        std::chrono::system_clock::time_point now = std::chrono::system_clock::now()) const noexcept {
+        std::chrono::system_clock::time_point now =
+            std::chrono::system_clock::now()) const noexcept {
         const std::optional<Time> end = expires();
         if (!end) return std::nullopt;
         return std::chrono::floor<std::chrono::days>(detail::time_left(*end, now));

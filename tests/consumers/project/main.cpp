@@ -10,13 +10,15 @@
 
 int worst_case_seconds(const probekit::ProbeSpec& spec); // other.cpp
 
-// Watches a port of its own with a probe that a manifest describes: it is up, then it is not any more.
+// Watches a port of its own with a probe that a manifest describes: it is up, then it is not any
+// more.
 int main() {
     asio::io_context io;
     asio::ip::tcp::acceptor acceptor{io, {asio::ip::address_v4::loopback(), 0}};
 
-    const nlohmann::json manifest = {
-        {"tcpSocket", {{"port", acceptor.local_endpoint().port()}}}, {"period", "5ms"}, {"failureThreshold", 1}};
+    const nlohmann::json manifest = {{"tcpSocket", {{"port", acceptor.local_endpoint().port()}}},
+                                     {"period", "5ms"},
+                                     {"failureThreshold", 1}};
     probekit::kubernetes::ReadOptions options;
     options.kind = probekit::ProbeKind::readiness;
     const auto read = probekit::kubernetes::read_probe(manifest, options);

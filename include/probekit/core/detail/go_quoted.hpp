@@ -19,7 +19,9 @@ struct CodePoint {
 
 /// The code point that `text` (not empty) begins with.
 [[nodiscard]] constexpr CodePoint first_code_point(std::string_view text) noexcept {
-    const auto byte_at = [text](std::size_t index) { return static_cast<unsigned char>(text[index]); };
+    const auto byte_at = [text](std::size_t index) {
+        return static_cast<unsigned char>(text[index]);
+    };
     const unsigned lead = byte_at(0);
     if (lead < 0x80) return {lead, 1, true};
     const std::size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
@@ -35,12 +37,14 @@ struct CodePoint {
     return {value, size, true};
 }
 
-/// Whether Go would print it as it is. Go's table of unassigned code points is left out: those are printed here.
+/// Whether Go would print it as it is. Go's table of unassigned code points is left out: those are
+/// printed here.
 [[nodiscard]] constexpr bool is_printable(std::uint32_t c) noexcept {
     if (c < 0x80) return c >= 0x20 && c != 0x7f;
-    const bool space_or_format = c <= 0xa0 || c == 0xad || c == 0x1680 || c == 0x180e || (c >= 0x2000 && c <= 0x200f) ||
-                                 (c >= 0x2028 && c <= 0x202f) || (c >= 0x205f && c <= 0x206f) || c == 0x3000 ||
-                                 c == 0xfeff || (c >= 0xfff0 && c <= 0xfffb) || (c & 0xfffe) == 0xfffe;
+    const bool space_or_format = c <= 0xa0 || c == 0xad || c == 0x1680 || c == 0x180e ||
+                                 (c >= 0x2000 && c <= 0x200f) || (c >= 0x2028 && c <= 0x202f) ||
+                                 (c >= 0x205f && c <= 0x206f) || c == 0x3000 || c == 0xfeff ||
+                                 (c >= 0xfff0 && c <= 0xfffb) || (c & 0xfffe) == 0xfffe;
     const bool private_use = (c >= 0xe000 && c <= 0xf8ff) || c >= 0xe0000;
     return !space_or_format && !private_use;
 }

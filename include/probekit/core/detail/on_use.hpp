@@ -9,8 +9,9 @@ namespace probekit::inline v0::detail {
 ///     template <class = OnUse>
 ///     class BasicPlan;
 ///     using Plan = BasicPlan<>;
-/// What is no template is compiled by everybody who includes it, together with all that it takes of the standard library and
-/// of Asio; a template by those who use it. So this stands before what is large or reaches far.
+/// What is no template is compiled by everybody who includes it, together with all that it takes of
+/// the standard library and of Asio; a template by those who use it. So this stands before what is
+/// large or reaches far.
 struct OnUse;
 
 } // namespace probekit::inline v0::detail

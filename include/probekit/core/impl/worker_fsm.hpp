@@ -20,9 +20,9 @@ Decision WorkerFsm<P, Spec>::nothing() const noexcept {
 
 /// The planned look begins.
 template <Policy P, class Spec>
-void WorkerFsm<P, Spec>::look(Decision& decision, TimePoint now) noexcept {
-    decision.action = Decision::Action::look;
-    decision.skipped = schedule_.begin_look(spec(), now);
+void WorkerFsm<P, Spec>::begin_check(Decision& decision, TimePoint now) noexcept {
+    decision.action = Decision::Action::attempt;
+    decision.skipped = schedule_.begin_check(spec(), now);
     decision.try_number = tries_ = 1;
     flight_ = Flight::looking;
 }
@@ -34,13 +34,13 @@ void WorkerFsm<P, Spec>::next(Decision& decision, TimePoint now) noexcept {
     const bool asked = again_;
     again_ = false;
     if (asked) schedule_.restart(now);
-    if (!may_look()) {
+    if (!may_check()) {
         decision.action = Decision::Action::hold;
         return;
     }
-    if (asked && !schedule_.delayed(spec(), now)) return look(decision, now);
+    if (asked && !schedule_.delayed(spec(), now)) return begin_check(decision, now);
     decision.at = schedule_.plan(spec(), now);
-    if (decision.at <= now) return look(decision, now);
+    if (decision.at <= now) return begin_check(decision, now);
     decision.action = Decision::Action::wait;
 }
 
@@ -60,21 +60,23 @@ void WorkerFsm<P, Spec>::attempt_over(Decision& decision, TimePoint now) noexcep
 
 /// The one place where a verdict is made.
 template <Policy P, class Spec>
-void WorkerFsm<P, Spec>::conclude(Decision& decision, Health health, Verdict::Origin origin, TimePoint now) noexcept {
-    // The first judgement is told even if it equals the initial value; that of a new target is not a judgement.
+void WorkerFsm<P, Spec>::conclude(Decision& decision, Health health, Verdict::Origin origin,
+                                  TimePoint now) noexcept {
+    // The first judgement is told even if it equals the initial value; that of a new target is not
+    // a judgement.
     const bool judges = origin != Verdict::Origin::target_replaced;
     if (judges && judged_ && health == health_) return;
     decision.origin = origin;
     decision.changed = judges || health != health_;
     decision.previous = judged_ ? health_ : Health::unknown;
-    decision.held = now - since_;
+    decision.previous_duration = now - since_;
     decision.health = health_ = health;
     since_ = now;
     judged_ = judges;
 }
 
 template <Policy P, class Spec>
-void WorkerFsm<P, Spec>::drop_attempt(Decision& decision) noexcept {
+void WorkerFsm<P, Spec>::cancel_attempt(Decision& decision) noexcept {
     if (flight_ != Flight::looking) return;
     flight_ = Flight::dropping;
     decision.cancel = true;
@@ -91,12 +93,14 @@ Decision WorkerFsm<P, Spec>::step(event::Started happened, TimePoint now) noexce
         if (begun_before_) policy_.on_target_replaced(spec());
     }
     started_ = begun_before_ = present_ = true;
-    ended_ = held_ = paused_ = judged_ = again_ = false;
+    ended_ = on_hold_ = paused_ = judged_ = again_ = false;
     health_ = initial_health(spec().kind);
     since_ = now;
-    // Workers differ in where they live and when they start: enough for a seed, and no source of entropy is asked.
+    // Workers differ in where they live and when they start: enough for a seed, and no source of
+    // entropy is asked.
     std::uint64_t entropy = std::bit_cast<std::uintptr_t>(this);
-    entropy = detail::splitmix64(entropy) ^ static_cast<std::uint64_t>(now.time_since_epoch().count());
+    entropy =
+        detail::splitmix64(entropy) ^ static_cast<std::uint64_t>(now.time_since_epoch().count());
     schedule_.start(spec(), happened.target_since, now, entropy);
     return next(now);
 }
@@ -105,15 +109,16 @@ template <Policy P, class Spec>
 Decision WorkerFsm<P, Spec>::step(event::TargetStarted happened, TimePoint now) noexcept {
     if (!started_) return nothing();
     // While no look was to be made the grid's points have passed for nobody.
-    if (held_ || !present_) schedule_.skip_to(spec(), now);
-    held_ = false;
+    if (on_hold_ || !present_) schedule_.skip_to(spec(), now);
+    on_hold_ = false;
     present_ = true;
-    if constexpr (requires { policy_.on_target_replaced(spec()); }) policy_.on_target_replaced(spec());
+    if constexpr (requires { policy_.on_target_replaced(spec()); })
+        policy_.on_target_replaced(spec());
     schedule_.replace_target(spec(), happened.since, now, happened.adopted);
     Decision decision = nothing();
     conclude(decision, happened.adopted ? Health::unknown : initial_health(spec().kind),
              Verdict::Origin::target_replaced, now);
-    drop_attempt(decision);
+    cancel_attempt(decision);
     next(decision, now);
     return decision;
 }
@@ -128,23 +133,23 @@ Decision WorkerFsm<P, Spec>::step(event::TargetBack, TimePoint now) noexcept {
 
 template <Policy P, class Spec>
 Decision WorkerFsm<P, Spec>::step(event::TargetGone, TimePoint now) noexcept {
-    if (!started_ || held_ || !present_) return nothing();
+    if (!started_ || on_hold_ || !present_) return nothing();
     present_ = again_ = false;
     Decision decision = nothing();
     conclude(decision, Health::failing, Verdict::Origin::target_gone, now);
-    drop_attempt(decision);
+    cancel_attempt(decision);
     decision.action = Decision::Action::hold;
     return decision;
 }
 
 template <Policy P, class Spec>
 Decision WorkerFsm<P, Spec>::step(event::Terminating, TimePoint now) noexcept {
-    if (!started_ || held_ || spec().kind == ProbeKind::readiness) return nothing();
+    if (!started_ || on_hold_ || spec().kind == ProbeKind::readiness) return nothing();
     started_ = again_ = false;
     ended_ = true;
     Decision decision = nothing();
     conclude(decision, Health::passing, Verdict::Origin::terminating, now);
-    drop_attempt(decision);
+    cancel_attempt(decision);
     decision.action = Decision::Action::end;
     return decision;
 }
@@ -153,7 +158,7 @@ template <Policy P, class Spec>
 Decision WorkerFsm<P, Spec>::step(event::Stopped, TimePoint) noexcept {
     started_ = ended_ = again_ = false;
     Decision decision = nothing();
-    drop_attempt(decision);
+    cancel_attempt(decision);
     decision.action = Decision::Action::end;
     return decision;
 }
@@ -162,10 +167,10 @@ Decision WorkerFsm<P, Spec>::step(event::Stopped, TimePoint) noexcept {
 
 template <Policy P, class Spec>
 Decision WorkerFsm<P, Spec>::step(event::Due, TimePoint now) noexcept {
-    if (flight_ != Flight::none || !may_look()) return nothing(); // stale
+    if (flight_ != Flight::none || !may_check()) return nothing(); // stale
     if (schedule_.delayed(spec(), now)) return next(now);
     Decision decision = nothing();
-    look(decision, now);
+    begin_check(decision, now);
     return decision;
 }
 
@@ -183,7 +188,7 @@ Decision WorkerFsm<P, Spec>::step(event::Result happened, TimePoint now) noexcep
         const bool decided = (spec().kind == ProbeKind::startup && *health != Health::unknown) ||
                              (spec().kind == ProbeKind::liveness && *health == Health::failing);
         if (decided) {
-            held_ = true;
+            on_hold_ = true;
             again_ = false;
             if constexpr (requires { policy_.on_hold(); }) policy_.on_hold();
             decision.action = Decision::Action::hold;
@@ -203,13 +208,13 @@ Decision WorkerFsm<P, Spec>::step(event::Error, TimePoint now) noexcept {
         attempt_over(decision, now);
     } else {
         decision.try_number = ++tries_;
-        decision.action = Decision::Action::look;
+        decision.action = Decision::Action::attempt;
     }
     return decision;
 }
 
 template <Policy P, class Spec>
-Decision WorkerFsm<P, Spec>::step(event::AttemptDropped, TimePoint now) noexcept {
+Decision WorkerFsm<P, Spec>::step(event::AttemptCancelled, TimePoint now) noexcept {
     Decision decision = nothing();
     if (flight_ != Flight::none) attempt_over(decision, now);
     return decision;
@@ -237,9 +242,10 @@ Decision WorkerFsm<P, Spec>::step(event::GateOpened, TimePoint now) noexcept {
     const bool was_open = gate_open_;
     gate_open_ = true;
     if (was_open || !started_) return nothing();
-    // The kubelet triggers the readiness worker of a container that has started and is not ready; with probes scoped to the
-    // container every worker begins with the gate.
-    const bool at_once = spec().kind == ProbeKind::readiness || spec().pacing.cadence == Cadence::target_start;
+    // The kubelet triggers the readiness worker of a container that has started and is not ready;
+    // with probes scoped to the container every worker begins with the gate.
+    const bool at_once =
+        spec().kind == ProbeKind::readiness || spec().pacing.cadence == Cadence::target_start;
     if (at_once) return step(event::Triggered{}, now);
     if (flight_ != Flight::none) return nothing();
     schedule_.skip_to(spec(), now);
@@ -247,7 +253,7 @@ Decision WorkerFsm<P, Spec>::step(event::GateOpened, TimePoint now) noexcept {
 }
 
 template <Policy P, class Spec>
-Decision WorkerFsm<P, Spec>::step(event::GateShut, TimePoint) noexcept {
+Decision WorkerFsm<P, Spec>::step(event::GateClosed, TimePoint) noexcept {
     gate_open_ = false;
     if (!started_ || flight_ != Flight::none) return nothing();
     Decision decision = nothing();
@@ -261,7 +267,7 @@ Decision WorkerFsm<P, Spec>::step(event::Paused, TimePoint) noexcept {
     paused_ = true;
     again_ = false;
     Decision decision = nothing();
-    drop_attempt(decision);
+    cancel_attempt(decision);
     decision.action = Decision::Action::hold;
     return decision;
 }
@@ -275,9 +281,9 @@ Decision WorkerFsm<P, Spec>::step(event::Resumed, TimePoint now) noexcept {
 
 template <Policy P, class Spec>
 Decision WorkerFsm<P, Spec>::update(Spec to, TimePoint now) noexcept {
-    schedule_.change(spec(), said_by(to), now);
+    schedule_.change(spec(), deref(to), now);
     spec_ = std::move(to);
-    if (!may_look()) return nothing();
+    if (!may_check()) return nothing();
     return next(now);
 }
 
@@ -286,7 +292,7 @@ Decision WorkerFsm<P, Spec>::update(Spec to, TimePoint now) noexcept {
 template <Policy P, class Spec>
 WorkerState WorkerFsm<P, Spec>::state() const noexcept {
     if (!started_) return ended_ ? WorkerState::ended : WorkerState::stopped;
-    if (held_) return WorkerState::held;
+    if (on_hold_) return WorkerState::on_hold;
     if (!present_) return WorkerState::no_target;
     if (paused_) return WorkerState::paused;
     if (flight_ == Flight::looking) return WorkerState::probing;
@@ -294,8 +300,8 @@ WorkerState WorkerFsm<P, Spec>::state() const noexcept {
 }
 
 template <Policy P, class Spec>
-TimePoint WorkerFsm<P, Spec>::next_look() const noexcept {
-    if (!may_look()) return TimePoint::max();
+TimePoint WorkerFsm<P, Spec>::next_check() const noexcept {
+    if (!may_check()) return TimePoint::max();
     return flight_ == Flight::none ? schedule_.due() : schedule_.next_point();
 }
 

@@ -42,7 +42,9 @@ namespace probekit::inline v0::detail {
     return text;
 }
 
-[[nodiscard]] constexpr std::string_view trim(std::string_view text) noexcept { return trim_right(trim_left(text)); }
+[[nodiscard]] constexpr std::string_view trim(std::string_view text) noexcept {
+    return trim_right(trim_left(text));
+}
 
 /// A line without its end, which is LF or CR LF.
 [[nodiscard]] constexpr std::string_view without_line_end(std::string_view line) noexcept {
@@ -50,7 +52,8 @@ namespace probekit::inline v0::detail {
     return line;
 }
 
-/// Calls `visit` with each element of a comma-separated header value until it says true; whether it did.
+/// Calls `visit` with each element of a comma-separated header value until it says true; whether it
+/// did.
 template <class Visit>
 constexpr bool any_element(std::string_view value, Visit visit) {
     for (;;) {
@@ -88,11 +91,14 @@ template <class Predicate>
 inline constexpr auto token_bytes = table_of([](char c) { return is_token({&c, 1}); });
 inline constexpr auto bad_value_bytes = table_of([](char c) { return is_control(c) && c != '\t'; });
 
-[[nodiscard]] constexpr bool is_token_byte(char c) noexcept { return token_bytes[static_cast<unsigned char>(c)]; }
+[[nodiscard]] constexpr bool is_token_byte(char c) noexcept {
+    return token_bytes[static_cast<unsigned char>(c)];
+}
 
 /// Where a token ends that begins at `from`; some byte behind it is none of its kind.
 [[nodiscard]] constexpr const char* token_end(const char* from) noexcept {
-    while (is_token_byte(from[0]) && is_token_byte(from[1])) from += 2; // two at a time take fewer steps
+    while (is_token_byte(from[0]) && is_token_byte(from[1]))
+        from += 2; // two at a time take fewer steps
     return is_token_byte(*from) ? from + 1 : from;
 }
 
@@ -105,8 +111,8 @@ inline constexpr std::uint64_t ones = 0x0101010101010101;
     return word;
 }
 
-/// Whether the name of a header, which is a token, is `lower_case`. A token's bytes that differ in bit 5 only differ in
-/// case only.
+/// Whether the name of a header, which is a token, is `lower_case`. A token's bytes that differ in
+/// bit 5 only differ in case only.
 template <std::size_t N>
 [[nodiscard]] bool is_header(std::string_view name, const char (&lower_case)[N]) noexcept {
     constexpr std::size_t size = N - 1;

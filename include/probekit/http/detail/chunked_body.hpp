@@ -35,8 +35,8 @@ struct ChunkSize {
     return {value, {}};
 }
 
-/// Takes the chunks of a body apart, as they come in, as strictly as Go does. What has to be kept between two pieces is
-/// in a string of the caller's.
+/// Takes the chunks of a body apart, as they come in, as strictly as Go does. What has to be kept
+/// between two pieces is in a string of the caller's.
 template <class = OnUse>
 class BasicChunkedBody {
 public:
@@ -56,7 +56,8 @@ public:
             switch (state_) {
             case State::line: got = read_line(input, held); break;
             case State::data:
-                data = input.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left_, input.size())));
+                data = input.substr(
+                    0, static_cast<std::size_t>(std::min<std::uint64_t>(left_, input.size())));
                 input.remove_prefix(data.size());
                 left_ -= data.size();
                 if (left_ == 0) state_ = State::end;
@@ -78,7 +79,8 @@ public:
 private:
     enum class State : std::uint8_t { line, data, end, trailer };
 
-    static constexpr std::string_view trailer_too_long = "http: suspiciously long trailer after chunked body";
+    static constexpr std::string_view trailer_too_long =
+        "http: suspiciously long trailer after chunked body";
 
     static Got fail(std::string_view error, std::string& held) {
         held = error;
@@ -89,7 +91,8 @@ private:
         const std::string_view part = take_line(input);
         const bool is_whole = part.ends_with('\n');
         const std::size_t size = held.size() + part.size();
-        if (size > max_line || (size == max_line && !is_whole)) return fail("header line too long", held);
+        if (size > max_line || (size == max_line && !is_whole))
+            return fail("header line too long", held);
         held.append(part);
         if (!is_whole) return Got::more;
         const std::size_t cr = held.find('\r');
@@ -98,14 +101,16 @@ private:
 
         const ChunkSize chunk = parse_chunk_size(std::string_view{held}.substr(0, cr));
         if (!chunk.error.empty()) return fail(chunk.error, held);
-        // A sender may need more bytes to announce its chunks than it has data in them, but not without end.
+        // A sender may need more bytes to announce its chunks than it has data in them, but not
+        // without end.
         constexpr std::uint64_t enough = 1 << 20;
         overhead_ += held.size();
         overhead_ -= std::min(overhead_, 16 + 2 * std::min(chunk.value, enough));
         held.clear();
         left_ = chunk.value;
         state_ = left_ == 0 ? State::trailer : State::data;
-        if (left_ != 0 && overhead_ > 16 * 1024) return fail("chunked encoding contains too much non-data", held);
+        if (left_ != 0 && overhead_ > 16 * 1024)
+            return fail("chunked encoding contains too much non-data", held);
         return Got::more;
     }
 

@@ -40,9 +40,10 @@ namespace probekit::inline v0::detail {
     return (text[5] - '0') * 10 + (text[7] - '0');
 }
 
-/// What the headers of one head say about its body. In ordinary heads this is numbers and flags; only what is odd is kept
-/// as text, to be complained of in the order in which Go does. What ordinary heads do not have is kept out of the way of
-/// what all have: those functions are never inlined.
+/// What the headers of one head say about its body. In ordinary heads this is numbers and flags;
+/// only what is odd is kept as text, to be complained of in the order in which Go does. What
+/// ordinary heads do not have is kept out of the way of what all have: those functions are never
+/// inlined.
 template <class = OnUse>
 class BasicFraming {
 public:
@@ -69,7 +70,8 @@ public:
             if (is_header(name, "content-length")) see_length(value);
             break;
         case 17:
-            if (is_header(name, "transfer-encoding") && !ignores_transfer_encoding_) see_encoding(value);
+            if (is_header(name, "transfer-encoding") && !ignores_transfer_encoding_)
+                see_encoding(value);
             break;
         default: break;
         }
@@ -85,13 +87,16 @@ public:
             if (error.empty()) error = length_problem(odd_->lengths);
             if (!error.empty()) return error;
         }
-        if (chunked_ && bad_trailer_ != nullptr) return "bad trailer key " + go_quoted(bad_trailer_);
+        if (chunked_ && bad_trailer_ != nullptr)
+            return "bad trailer key " + go_quoted(bad_trailer_);
         return {};
     }
 
     [[nodiscard]] bool is_chunked() const noexcept { return chunked_; }
     [[nodiscard]] std::uint64_t length() const noexcept { return length_; }
-    [[nodiscard]] bool switches_protocol() const noexcept { return has_upgrade_ && connection_upgrade_; }
+    [[nodiscard]] bool switches_protocol() const noexcept {
+        return has_upgrade_ && connection_upgrade_;
+    }
 
 private:
     struct Odd {
@@ -111,7 +116,8 @@ private:
 
     /// A number as one would write it; unknown_length for all else, right or wrong.
     [[nodiscard]] static std::uint64_t plain_number(std::string_view text) noexcept {
-        if (text.empty() || text.size() > 18 || (text.front() == '0' && text.size() > 1)) return unknown_length;
+        if (text.empty() || text.size() > 18 || (text.front() == '0' && text.size() > 1))
+            return unknown_length;
         std::uint64_t value = 0;
         for (const char c : text) {
             if (c < '0' || c > '9') return unknown_length;
@@ -136,8 +142,10 @@ private:
     }
 
     [[gnu::noinline]] void see_connection(std::string_view value) noexcept {
-        connection_upgrade_ = connection_upgrade_ ||
-                              any_element(value, [](std::string_view element) { return iequals(element, "upgrade"); });
+        connection_upgrade_ =
+            connection_upgrade_ || any_element(value, [](std::string_view element) {
+                return iequals(element, "upgrade");
+            });
     }
 
     [[gnu::noinline]] void see_encoding(std::string_view value) {
@@ -154,14 +162,16 @@ private:
     [[gnu::noinline]] void see_trailer(std::string_view value) noexcept {
         any_element(value, [this](std::string_view element) {
             for (const char* const forbidden : {"Transfer-Encoding", "Trailer", "Content-Length"})
-                if (bad_trailer_ == nullptr && iequals(element, forbidden)) bad_trailer_ = forbidden;
+                if (bad_trailer_ == nullptr && iequals(element, forbidden))
+                    bad_trailer_ = forbidden;
             return bad_trailer_ != nullptr;
         });
     }
 
     [[nodiscard]] static std::string list(const std::vector<std::string>& values) {
         std::string text = "[";
-        for (const std::string& value : values) text += (text.size() > 1 ? " " : "") + go_quoted(value);
+        for (const std::string& value : values)
+            text += (text.size() > 1 ? " " : "") + go_quoted(value);
         return text + "]";
     }
 
@@ -179,13 +189,15 @@ private:
         const std::string_view first = trim(lengths.front());
         for (const std::string& other : lengths)
             if (trim(other) != first)
-                return "http: message cannot contain multiple Content-Length headers; got " + list(lengths);
+                return "http: message cannot contain multiple Content-Length headers; got " +
+                       list(lengths);
         if (first.empty()) return "invalid empty Content-Length " + go_quoted(first);
         std::uint64_t number = 0;
         constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
         for (const char c : first) {
             const auto digit = static_cast<std::uint64_t>(static_cast<unsigned char>(c)) - '0';
-            if (digit > 9 || number > (most - digit) / 10) return "bad Content-Length " + go_quoted(first);
+            if (digit > 9 || number > (most - digit) / 10)
+                return "bad Content-Length " + go_quoted(first);
             number = number * 10 + digit;
         }
         length_ = number;

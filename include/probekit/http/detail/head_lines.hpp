@@ -17,7 +17,8 @@ namespace probekit::inline v0::detail {
 /// Takes the first line of `input` (not empty), its end included, or what there is of it.
 [[nodiscard]] inline std::string_view take_line(std::string_view& input) noexcept {
     const auto* const end = static_cast<const char*>(std::memchr(input.data(), '\n', input.size()));
-    const std::size_t size = end != nullptr ? static_cast<std::size_t>(end + 1 - input.data()) : input.size();
+    const std::size_t size =
+        end != nullptr ? static_cast<std::size_t>(end + 1 - input.data()) : input.size();
     const std::string_view part = input.substr(0, size);
     input.remove_prefix(size);
     return part;
@@ -27,23 +28,27 @@ namespace probekit::inline v0::detail {
 struct HeaderField {
     std::string_view name = {};
     std::string_view value = {};
-    bool is_plain = false; ///< the name is a token; one with blanks in it is let pass, but means nothing
+    bool is_plain =
+        false; ///< the name is a token; one with blanks in it is let pass, but means nothing
     bool is_proper = false;
 };
 
 /// `line` has a colon in it.
 template <class = OnUse>
 [[nodiscard]] inline HeaderField split_header(std::string_view line) noexcept {
-    auto colon = static_cast<std::size_t>(token_end(line.data()) - line.data()); // a colon is no token
+    auto colon =
+        static_cast<std::size_t>(token_end(line.data()) - line.data()); // a colon is no token
     const bool is_plain = line[colon] == ':' && colon != 0;
     bool has_proper_name = is_plain;
     if (!is_plain) {
         colon = line.find(':');
         has_proper_name = colon != 0;
-        for (const char c : line.substr(0, colon)) has_proper_name = has_proper_name && (is_token_byte(c) || c == ' ');
+        for (const char c : line.substr(0, colon))
+            has_proper_name = has_proper_name && (is_token_byte(c) || c == ' ');
     }
     const std::string_view value = line.substr(colon + 1);
-    return {line.substr(0, colon), trim_left(value), is_plain, has_proper_name && !has_control(value)};
+    return {line.substr(0, colon), trim_left(value), is_plain,
+            has_proper_name && !has_control(value)};
 }
 
 /// What Go says of one that is not proper: with the name as it has put it already.
@@ -53,13 +58,15 @@ template <class = OnUse>
     return "malformed MIME header line: " + go_quoted(name.append(line.substr(name.size())));
 }
 
-/// Cuts the head of a response into lines, from pieces of any size. A header may go on in further lines, which begin with
-/// a blank, so its end is known only when the next byte is. What has to be kept is in a string of the caller's, which is
-/// to be cleared after each line; a line that lies whole in one piece is not copied.
+/// Cuts the head of a response into lines, from pieces of any size. A header may go on in further
+/// lines, which begin with a blank, so its end is known only when the next byte is. What has to be
+/// kept is in a string of the caller's, which is to be cleared after each line; a line that lies
+/// whole in one piece is not copied.
 template <class = OnUse>
 class BasicHeadLines {
 public:
-    /// A longer line is cut off here, and may still be a byte or two longer than this: so its length tells.
+    /// A longer line is cut off here, and may still be a byte or two longer than this: so its
+    /// length tells.
     static constexpr std::size_t max_line = 16 * 1024;
 
     enum class Got : std::uint8_t {
@@ -69,8 +76,8 @@ public:
         failed, ///< `held` says why, in Go's words
     };
 
-    /// The common case, read in place: a proper header that lies whole in the input, with something behind it that does
-    /// not carry it on. False: nothing is taken, and header() is to look at it.
+    /// The common case, read in place: a proper header that lies whole in the input, with something
+    /// behind it that does not carry it on. False: nothing is taken, and header() is to look at it.
     bool plain_header(std::string_view& input, const std::string& held, std::string_view& name,
                       std::string_view& value) noexcept {
         if (fold_ != Fold::none || !held.empty()) return false;
@@ -136,7 +143,8 @@ public:
             if (!is_whole || !held.empty()) hold(part, held);
             if (!is_whole) return Got::more;
 
-            const std::string_view text = cut(without_line_end(held.empty() ? part : std::string_view{held}));
+            const std::string_view text =
+                cut(without_line_end(held.empty() ? part : std::string_view{held}));
             if (text.empty()) {
                 held.clear();
                 is_first_ = false;
@@ -170,7 +178,9 @@ private:
 
     static constexpr std::size_t most_kept = max_line + 2; // with its end
 
-    [[nodiscard]] static std::string_view cut(std::string_view line) noexcept { return line.substr(0, most_kept); }
+    [[nodiscard]] static std::string_view cut(std::string_view line) noexcept {
+        return line.substr(0, most_kept);
+    }
 
     static void hold(std::string_view part, std::string& held) {
         held.append(part.substr(0, most_kept - std::min(held.size(), most_kept)));
@@ -190,8 +200,9 @@ private:
         constexpr std::size_t longest_shown = 80;
         std::string error;
         if (is_indented)
-            error = line.size() > longest_shown ? "message too large"
-                                                : "malformed MIME header initial line: " + go_quoted(line);
+            error = line.size() > longest_shown
+                        ? "message too large"
+                        : "malformed MIME header initial line: " + go_quoted(line);
         else if (line.find(':') == std::string_view::npos)
             error = "malformed MIME header: missing colon: " + go_quoted(line);
         if (error.empty()) return true;

@@ -11,18 +11,22 @@
 
 namespace probekit::inline v0::detail {
 
-/// A host as the Host header may say it: names in ASCII form, no IPv6 zone, and nothing at all if it has characters that
-/// no host has (an altered one could mean another host).
+/// A host as the Host header may say it: names in ASCII form, no IPv6 zone, and nothing at all if
+/// it has characters that no host has (an altered one could mean another host).
 template <class = OnUse>
 [[nodiscard]] inline std::string host_header(std::string_view host) {
     std::string text = ascii_host(host);
     for (const char c : text) {
-        const bool alphanumeric = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-        if (!alphanumeric && std::string_view{"!$%&'()*+,-.:;=[]_~"}.find(c) == std::string_view::npos) return {};
+        const bool alphanumeric =
+            (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        if (!alphanumeric &&
+            std::string_view{"!$%&'()*+,-.:;=[]_~"}.find(c) == std::string_view::npos)
+            return {};
     }
     const std::size_t end = text.rfind(']');
     if (text.starts_with('[') && end != std::string::npos)
-        if (const std::size_t zone = text.rfind('%', end); zone != std::string::npos) text.erase(zone, end - zone);
+        if (const std::size_t zone = text.rfind('%', end); zone != std::string::npos)
+            text.erase(zone, end - zone);
     return text;
 }
 

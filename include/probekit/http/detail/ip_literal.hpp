@@ -12,7 +12,8 @@
 // The check of what stands in brackets in a URL, in the words of Go's netip.ParseAddr.
 namespace probekit::inline v0::detail {
 
-/// What is wrong with an address, and the rest of the text from where it is wrong, if that says more. Empty: nothing.
+/// What is wrong with an address, and the rest of the text from where it is wrong, if that says
+/// more. Empty: nothing.
 struct IpProblem {
     std::string_view what = {};
     std::string_view at = {};
@@ -30,7 +31,8 @@ struct IpProblem {
             ++digits;
             if (value > 255) return {"IPv4 field has value >255", {}};
         } else if (c == '.') {
-            if (digits == 0 || i + 1 == text.size()) return {"IPv4 field must have at least one digit", text.substr(i)};
+            if (digits == 0 || i + 1 == text.size())
+                return {"IPv4 field must have at least one digit", text.substr(i)};
             if (dots == 3) return {"IPv4 address too long", {}};
             ++dots;
             value = digits = 0;
@@ -58,8 +60,11 @@ struct IpProblem {
         if (digits == 0) return {"each colon-separated field must have at least one digit", text};
         if (text.substr(digits).starts_with('.')) {
             if (!ellipsis && bytes != 12)
-                return {"embedded IPv4 address must replace the final 2 fields of the address", text};
-            if (bytes > 12) return {"too many hex fields to fit an embedded IPv4 at the end of the address", text};
+                return {"embedded IPv4 address must replace the final 2 fields of the address",
+                        text};
+            if (bytes > 12)
+                return {"too many hex fields to fit an embedded IPv4 at the end of the address",
+                        text};
             if (const IpProblem problem = ipv4_problem(text); !problem.what.empty()) return problem;
             text = {};
             bytes += 4;
@@ -84,7 +89,8 @@ struct IpProblem {
     return {};
 }
 
-/// What Go says against `text` as the address in the brackets of a host; nothing if it is an IPv6 address.
+/// What Go says against `text` as the address in the brackets of a host; nothing if it is an IPv6
+/// address.
 template <class = OnUse>
 [[nodiscard]] inline std::string bracketed_host_problem(std::string_view text) {
     const std::size_t tell_tale = text.find_first_of(".:%");

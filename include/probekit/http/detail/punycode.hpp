@@ -14,8 +14,8 @@
 
 namespace probekit::inline v0::detail {
 
-/// One label of a host name in the ASCII form of RFC 3492: "b\u00fccher" becomes "xn--bcher-kva". Empty: not UTF-8, or
-/// longer than a label may be.
+/// One label of a host name in the ASCII form of RFC 3492: "b\u00fccher" becomes "xn--bcher-kva".
+/// Empty: not UTF-8, or longer than a label may be.
 template <class = OnUse>
 [[nodiscard]] inline std::string punycode_label(std::string_view label) {
     constexpr std::uint32_t base = 36, t_min = 1, t_max = 26, skew = 38, damp = 700;
@@ -66,14 +66,17 @@ template <class = OnUse>
     return result;
 }
 
-/// One code point of a host name as IDNA (UTS #46) maps it, as far as that is a rule and no table: letters of Latin-1,
-/// Greek and Cyrillic are made small, full-width ones plain, and what East Asia writes for a dot is one.
+/// One code point of a host name as IDNA (UTS #46) maps it, as far as that is a rule and no table:
+/// letters of Latin-1, Greek and Cyrillic are made small, full-width ones plain, and what East Asia
+/// writes for a dot is one.
 [[nodiscard]] constexpr std::uint32_t mapped_in_name(std::uint32_t c) noexcept {
-    const auto within = [&c](std::uint32_t first, std::uint32_t last) { return c >= first && c <= last; };
+    const auto within = [&c](std::uint32_t first, std::uint32_t last) {
+        return c >= first && c <= last;
+    };
     if (c == 0x3002 || c == 0xff0e || c == 0xff61) return '.';
     if (within(0xff01, 0xff5e)) c -= 0xff01 - '!';
-    const bool capital =
-        within('A', 'Z') || (within(0xc0, 0xde) && c != 0xd7) || within(0x391, 0x3a9) || within(0x410, 0x42f);
+    const bool capital = within('A', 'Z') || (within(0xc0, 0xde) && c != 0xd7) ||
+                         within(0x391, 0x3a9) || within(0x410, 0x42f);
     if (capital) return c + 0x20;
     return within(0x400, 0x40f) ? c + 0x50 : c;
 }
@@ -96,11 +99,13 @@ template <class = OnUse>
     return result;
 }
 
-/// A host (and port) with the labels of its name in ASCII form; unchanged if it is ASCII already or cannot be put so.
+/// A host (and port) with the labels of its name in ASCII form; unchanged if it is ASCII already or
+/// cannot be put so.
 template <class = OnUse>
 [[nodiscard]] inline std::string ascii_host(std::string_view host) {
     const auto is_ascii = [](std::string_view text) {
-        return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+        return std::all_of(text.begin(), text.end(),
+                           [](char c) { return static_cast<unsigned char>(c) < 0x80; });
     };
     if (is_ascii(host)) return std::string{host};
     const std::size_t end = std::min(host.find(':'), host.size());

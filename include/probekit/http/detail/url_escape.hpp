@@ -17,7 +17,9 @@ enum class UrlPart : std::uint8_t { path, host, zone, userinfo, fragment };
 /// Whether Go escapes this byte when it writes this part.
 [[nodiscard]] constexpr bool is_escaped_in(char c, UrlPart part) noexcept {
     if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return false;
-    const auto among = [c](std::string_view plain) { return plain.find(c) == std::string_view::npos; };
+    const auto among = [c](std::string_view plain) {
+        return plain.find(c) == std::string_view::npos;
+    };
     switch (part) {
     case UrlPart::path: return among("-_.~$&+,/:;=@");
     case UrlPart::host:
@@ -55,11 +57,13 @@ template <class = OnUse>
 
 /// Appends the decoded text to `to`. Returns what is wrong in Go's words, nothing if all is well.
 template <class = OnUse>
-[[nodiscard]] inline std::string url_unescape(std::string_view text, UrlPart part, std::string& to) {
+[[nodiscard]] inline std::string url_unescape(std::string_view text, UrlPart part,
+                                              std::string& to) {
     for (std::size_t i = 0; i != text.size(); ++i) {
         if (text[i] != '%') {
             const bool in_host = part == UrlPart::host || part == UrlPart::zone;
-            if (in_host && static_cast<unsigned char>(text[i]) < 0x80 && is_escaped_in(text[i], part))
+            if (in_host && static_cast<unsigned char>(text[i]) < 0x80 &&
+                is_escaped_in(text[i], part))
                 return "invalid character " + go_quoted(text.substr(i, 1)) + " in host name";
             to += text[i];
             continue;
@@ -69,11 +73,12 @@ template <class = OnUse>
         const int low = escape.size() == 3 ? hex_value(escape[2]) : -1;
         bool wrong = high < 0 || low < 0;
         const char value = static_cast<char>(high * 16 + low);
-        // In a host only bytes above ASCII may be escaped, and the percent sign, which begins an IPv6 zone; a zone may
-        // escape whatever it may also say plainly.
+        // In a host only bytes above ASCII may be escaped, and the percent sign, which begins an
+        // IPv6 zone; a zone may escape whatever it may also say plainly.
         if (part == UrlPart::host) wrong = wrong || (high < 8 && escape != "%25");
         if (part == UrlPart::zone)
-            wrong = wrong || (escape != "%25" && value != ' ' && is_escaped_in(value, UrlPart::host));
+            wrong =
+                wrong || (escape != "%25" && value != ' ' && is_escaped_in(value, UrlPart::host));
         if (wrong) return "invalid URL escape " + go_quoted(escape);
         to += value;
         i += 2;
@@ -81,14 +86,14 @@ template <class = OnUse>
     return {};
 }
 
-/// A path or fragment as Go prints it after parsing: as it stood where that was well encoded, else encoded anew.
-/// `text` must have been accepted by url_unescape().
+/// A path or fragment as Go prints it after parsing: as it stood where that was well encoded, else
+/// encoded anew. `text` must have been accepted by url_unescape().
 template <class = OnUse>
 [[nodiscard]] inline std::string url_reescaped(std::string_view text, UrlPart part) {
     bool as_it_is = true;
     for (const char c : text)
-        as_it_is =
-            as_it_is && (!is_escaped_in(c, part) || std::string_view{"%!'()*[]"}.find(c) != std::string_view::npos);
+        as_it_is = as_it_is && (!is_escaped_in(c, part) ||
+                                std::string_view{"%!'()*[]"}.find(c) != std::string_view::npos);
     if (as_it_is) return std::string{text};
     std::string decoded;
     (void)url_unescape(text, part, decoded);

@@ -14,8 +14,9 @@
 
 namespace probekit::inline v0::detail {
 
-/// Makes a JSON value of a text and notes what a value cannot show: where the text is no JSON, names that are given twice
-/// in one object (the last one counts), and nesting beyond any use. Never throws for what the text says.
+/// Makes a JSON value of a text and notes what a value cannot show: where the text is no JSON,
+/// names that are given twice in one object (the last one counts), and nesting beyond any use.
+/// Never throws for what the text says.
 class JsonText final : public nlohmann::json_sax<nlohmann::json> {
     using json = nlohmann::json;
 
@@ -24,10 +25,14 @@ public:
     static constexpr std::size_t max_depth = 64;
 
     /// `field`: the path of the whole value.
-    JsonText(std::string field, ConfigErrors& errors) : errors_(errors) { path_.push_back(std::move(field)); }
+    JsonText(std::string field, ConfigErrors& errors) : errors_(errors) {
+        path_.push_back(std::move(field));
+    }
 
     /// False: there is no value, and an error says why.
-    [[nodiscard]] bool parse(std::string_view text) { return json::sax_parse(text.begin(), text.end(), this); }
+    [[nodiscard]] bool parse(std::string_view text) {
+        return json::sax_parse(text.begin(), text.end(), this);
+    }
 
     [[nodiscard]] const json& value() const noexcept { return root_; }
 
@@ -35,7 +40,9 @@ public:
     bool boolean(bool value) override { return add(value); }
     bool number_integer(json::number_integer_t value) override { return add(value); }
     bool number_unsigned(json::number_unsigned_t value) override { return add(value); }
-    bool number_float(json::number_float_t value, const std::string&) override { return add(value); }
+    bool number_float(json::number_float_t value, const std::string&) override {
+        return add(value);
+    }
     bool string(std::string& value) override { return add(std::move(value)); }
     bool binary(json::binary_t& value) override { return add(std::move(value)); } // JSON has none
 
@@ -54,8 +61,10 @@ public:
     bool parse_error(std::size_t, const std::string&, const json::exception& error) override {
         constexpr std::size_t longest = 300; // the token that is wrong may be of any length
         std::string_view what = error.what();
-        what.remove_prefix(std::min(what.find("] ") + 2, what.size())); // "[json.exception.parse_error.101] "
-        errors_.push_back({path_.front(), "is not valid JSON: " + std::string{what.substr(0, longest)}});
+        what.remove_prefix(
+            std::min(what.find("] ") + 2, what.size())); // "[json.exception.parse_error.101] "
+        errors_.push_back(
+            {path_.front(), "is not valid JSON: " + std::string{what.substr(0, longest)}});
         return false;
     }
 
@@ -100,8 +109,9 @@ private:
     }
 
     json root_;
-    std::vector<json*> open_ = {};       ///< objects and arrays that go on, from the outermost
-    std::vector<std::string> path_ = {}; ///< the field, then ".name" or "[index]" of what is being read, level by level
+    std::vector<json*> open_ = {}; ///< objects and arrays that go on, from the outermost
+    std::vector<std::string> path_ =
+        {}; ///< the field, then ".name" or "[index]" of what is being read, level by level
     std::string key_ = {};
     ConfigErrors& errors_;
 };

@@ -25,12 +25,14 @@ namespace probekit::inline v0::detail {
 
 using JsonFields = kubernetes::FieldReader<nlohmann::json>;
 
-/// What the readers of a probe's parts are told, and where they list the fields that they do not know.
+/// What the readers of a probe's parts are told, and where they list the fields that they do not
+/// know.
 struct ReadContext {
     const kubernetes::ReadOptions& options;
     std::vector<std::string>& ignored;
 
-    /// Fields that nobody asked for. Where it is strict that was asked for nothing but what Kubernetes has.
+    /// Fields that nobody asked for. Where it is strict that was asked for nothing but what
+    /// Kubernetes has.
     void note_others(const JsonFields& reader) const {
         for (const std::string& name : reader.others()) {
             if (options.strict)
@@ -41,7 +43,8 @@ struct ReadContext {
     }
 };
 
-/// Notes what validate() says of an action that satisfied the API server, its field names made the JSON's.
+/// Notes what validate() says of an action that satisfied the API server, its field names made the
+/// JSON's.
 inline void note_own_rules(const ConfigErrors& errors, const JsonFields& reader) {
     for (const ConfigError& error : errors) {
         std::string field = error.field;
@@ -58,7 +61,8 @@ inline void note_own_rules(const ConfigErrors& errors, const JsonFields& reader)
 }
 
 /// A port as number or name; 0 after any error. Not given counts as 0, as for the API server.
-inline std::uint16_t read_port(JsonFields& reader, const ReadContext& context, std::string_view unix_socket) {
+inline std::uint16_t read_port(JsonFields& reader, const ReadContext& context,
+                               std::string_view unix_socket) {
     const std::string field = reader.path("port");
     ConfigErrors& errors = reader.errors();
     const nlohmann::json* value = reader.find("port");
@@ -73,7 +77,8 @@ inline std::uint16_t read_port(JsonFields& reader, const ReadContext& context, s
         return 0;
     }
     if (value != nullptr && !value->is_number_integer()) {
-        errors.push_back(kubernetes::invalid(field, kubernetes::shown(*value), "must be an integer or a string"));
+        errors.push_back(kubernetes::invalid(field, kubernetes::shown(*value),
+                                             "must be an integer or a string"));
         return 0;
     }
     std::int32_t number = 0;
@@ -82,7 +87,8 @@ inline std::uint16_t read_port(JsonFields& reader, const ReadContext& context, s
         if (!given) return 0;
         number = *given;
     }
-    return kubernetes::check_port_number(number, field, errors) ? static_cast<std::uint16_t>(number) : std::uint16_t{0};
+    return kubernetes::check_port_number(number, field, errors) ? static_cast<std::uint16_t>(number)
+                                                                : std::uint16_t{0};
 }
 
 inline std::string read_host(JsonFields& reader, const ReadContext& context) {
@@ -90,23 +96,28 @@ inline std::string read_host(JsonFields& reader, const ReadContext& context) {
     return host.empty() ? context.options.default_host : host;
 }
 
-inline void read_headers(JsonFields& reader, const ReadContext& context, std::vector<HttpHeader>& headers) {
+inline void read_headers(JsonFields& reader, const ReadContext& context,
+                         std::vector<HttpHeader>& headers) {
     // Without an index in the path: so the API server words it.
     const std::string field = reader.path("httpHeaders");
     const auto is_allowed = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '-';
     };
     const nlohmann::json* values = reader.array("httpHeaders");
     if (values == nullptr) return;
     for (const nlohmann::json& value : *values) {
-        JsonFields header{value, field + "[" + std::to_string(headers.size()) + "]", reader.errors()};
-        headers.push_back({.name = header.text("name").value_or(""), .value = header.text("value").value_or("")});
+        JsonFields header{value, field + "[" + std::to_string(headers.size()) + "]",
+                          reader.errors()};
+        headers.push_back(
+            {.name = header.text("name").value_or(""), .value = header.text("value").value_or("")});
         const std::string& name = headers.back().name;
         if (name.empty() || !std::ranges::all_of(name, is_allowed))
-            reader.errors().push_back(kubernetes::invalid(
-                field, kubernetes::go_quoted(name),
-                "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used "
-                "for validation is '[-A-Za-z0-9]+')"));
+            reader.errors().push_back(
+                kubernetes::invalid(field, kubernetes::go_quoted(name),
+                                    "a valid HTTP header must consist of alphanumeric characters "
+                                    "or '-' (e.g. 'X-Header-Name', regex used "
+                                    "for validation is '[-A-Za-z0-9]+')"));
         context.note_others(header);
     }
 }
@@ -114,9 +125,11 @@ inline void read_headers(JsonFields& reader, const ReadContext& context, std::ve
 [[nodiscard]] inline ExecAction read_exec(JsonFields& reader, const ReadContext& context) {
     ExecAction action;
     action.command = reader.texts("command");
-    if (action.command.empty()) reader.errors().push_back(kubernetes::required(reader.path("command")));
+    if (action.command.empty())
+        reader.errors().push_back(kubernetes::required(reader.path("command")));
     if (const auto& variables = context.options.variables)
-        for (std::string& word : action.command) word = kubernetes::expand_variables(word, *variables);
+        for (std::string& word : action.command)
+            word = kubernetes::expand_variables(word, *variables);
     if (context.options.strict) return action;
     action.environment = reader.texts("environment");
     action.inherit_environment = reader.boolean("inheritEnvironment").value_or(true);
@@ -127,13 +140,15 @@ inline void read_headers(JsonFields& reader, const ReadContext& context, std::ve
 [[nodiscard]] inline HttpGetAction read_http_get(JsonFields& reader, const ReadContext& context,
                                                  std::string_view unix_socket) {
     HttpGetAction action;
-    if (std::string path = reader.text("path").value_or(""); !path.empty()) action.path = std::move(path);
+    if (std::string path = reader.text("path").value_or(""); !path.empty())
+        action.path = std::move(path);
     action.port = read_port(reader, context, unix_socket);
     const std::string scheme = reader.text("scheme").value_or("");
     if (scheme == "HTTPS")
         action.scheme = HttpScheme::https;
     else if (!scheme.empty() && scheme != "HTTP")
-        reader.errors().push_back(kubernetes::not_supported(reader.path("scheme"), scheme, {"HTTP", "HTTPS"}));
+        reader.errors().push_back(
+            kubernetes::not_supported(reader.path("scheme"), scheme, {"HTTP", "HTTPS"}));
     read_headers(reader, context, action.headers);
     action.host = read_host(reader, context);
     return action;
@@ -152,23 +167,25 @@ inline void read_headers(JsonFields& reader, const ReadContext& context, std::ve
     kubernetes::GrpcAction action;
     const std::size_t before = reader.errors().size();
     const std::int32_t port = reader.int32("port").value_or(0);
-    if (reader.errors().size() == before && kubernetes::check_port_number(port, reader.path("port"), reader.errors()))
+    if (reader.errors().size() == before &&
+        kubernetes::check_port_number(port, reader.path("port"), reader.errors()))
         action.port = static_cast<std::uint16_t>(port);
     action.service = reader.text("service").value_or("");
     reader.errors().push_back(kubernetes::forbidden(reader.path(), "gRPC probes are not built in"));
     return action;
 }
 
-/// The handler of a Probe: exactly one of exec, httpGet, tcpSocket and grpc. A second one is not looked into.
-inline void read_action(JsonFields& reader, const ReadContext& context, ProbeAction& action, std::string& unix_socket,
-                        std::optional<kubernetes::GrpcAction>& grpc) {
+/// The handler of a Probe: exactly one of exec, httpGet, tcpSocket and grpc. A second one is not
+/// looked into.
+inline void read_action(JsonFields& reader, const ReadContext& context, ProbeAction& action,
+                        std::string& unix_socket, std::optional<kubernetes::GrpcAction>& grpc) {
     bool taken = false;
     const auto handler = [&](std::string_view name, auto read) {
         const nlohmann::json* found = reader.find(name);
         if (found == nullptr) return;
         if (std::exchange(taken, true)) {
-            reader.errors().push_back(
-                kubernetes::forbidden(reader.path(name), "may not specify more than 1 handler type"));
+            reader.errors().push_back(kubernetes::forbidden(
+                reader.path(name), "may not specify more than 1 handler type"));
             return;
         }
         JsonFields fields{*found, reader.path(name), reader.errors()};
@@ -195,7 +212,9 @@ inline void read_action(JsonFields& reader, const ReadContext& context, ProbeAct
     handler("httpGet", dialled(read_http_get));
     handler("tcpSocket", dialled(read_tcp_socket));
     handler("grpc", [&grpc](JsonFields& fields) { grpc = read_grpc(fields); });
-    if (!taken) reader.errors().push_back(kubernetes::required(reader.path(), "must specify a handler type"));
+    if (!taken)
+        reader.errors().push_back(
+            kubernetes::required(reader.path(), "must specify a handler type"));
 }
 
 } // namespace probekit::inline v0::detail

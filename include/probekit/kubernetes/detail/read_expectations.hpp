@@ -28,7 +28,8 @@ namespace probekit::inline v0::detail {
 
 /// 200, "200" or "200-299".
 [[nodiscard]] inline std::optional<http::StatusRange> read_status(const nlohmann::json& value) {
-    if (const auto number = JsonFields::as_integer<std::int16_t>(value)) return http::StatusRange{*number};
+    if (const auto number = JsonFields::as_integer<std::int16_t>(value))
+        return http::StatusRange{*number};
     if (!value.is_string()) return std::nullopt;
     const auto& text = value.get_ref<const std::string&>();
     http::StatusRange range;
@@ -50,9 +51,9 @@ inline void read_statuses(JsonFields& reader, http::Expectation& expectation) {
         if (const auto range = read_status((*values)[i]))
             expectation.statuses.push_back(*range);
         else
-            reader.errors().push_back(kubernetes::invalid(reader.path(indexed("status", i)),
-                                                          kubernetes::shown((*values)[i]),
-                                                          "must be a status like 200, or a range like \"200-299\""));
+            reader.errors().push_back(kubernetes::invalid(
+                reader.path(indexed("status", i)), kubernetes::shown((*values)[i]),
+                "must be a status like 200, or a range like \"200-299\""));
     }
 }
 
@@ -73,25 +74,32 @@ inline void read_body_bytes(JsonFields& reader, std::size_t& bytes) {
         return kubernetes::json_at(*pointer, value == nullptr ? nlohmann::json{} : *value);
     }
     if (const auto pattern = reader.text("matches")) return http::regex(*pattern);
-    if (const auto part = reader.text("contains")) return {.kind = http::TextMatch::Kind::contains, .text = *part};
-    if (const auto text = reader.text("equals")) return {.kind = http::TextMatch::Kind::equals, .text = *text};
+    if (const auto part = reader.text("contains"))
+        return {.kind = http::TextMatch::Kind::contains, .text = *part};
+    if (const auto text = reader.text("equals"))
+        return {.kind = http::TextMatch::Kind::equals, .text = *text};
     return {};
 }
 
 /// The names of the JSON's fields for those of the values.
 [[nodiscard]] inline std::string json_field(std::string field) {
     constexpr std::array<std::pair<std::string_view, std::string_view>, 4> names = {
-        {{"statuses", "status"}, {"body_bytes", "body"}, {"at_most", "latency"}, {"alternatives", "anyOf"}}};
+        {{"statuses", "status"},
+         {"body_bytes", "body"},
+         {"at_most", "latency"},
+         {"alternatives", "anyOf"}}};
     for (const auto& [from, to] : names)
         for (std::size_t at = 0; (at = field.find(from, at)) != std::string::npos; at += to.size())
             field.replace(at, from.size(), to);
     return field;
 }
 
-inline void read_expectation_list(const nlohmann::json& list, const std::string& field, const ReadContext& context,
-                                  ConfigErrors& errors, int levels, std::vector<http::Expectation>& expectations);
+inline void read_expectation_list(const nlohmann::json& list, const std::string& field,
+                                  const ReadContext& context, ConfigErrors& errors, int levels,
+                                  std::vector<http::Expectation>& expectations);
 
-[[nodiscard]] inline http::Expectation read_expectation(JsonFields& reader, const ReadContext& context, int levels) {
+[[nodiscard]] inline http::Expectation read_expectation(JsonFields& reader,
+                                                        const ReadContext& context, int levels) {
     http::Expectation expectation;
     constexpr std::array<std::pair<std::string_view, ExpectedSubject>, 5> subjects = {
         {{"status", ExpectedSubject::status},
@@ -107,8 +115,8 @@ inline void read_expectation_list(const nlohmann::json& list, const std::string&
     }
     expectation.is_negated = reader.boolean("not").value_or(false);
     if (found != 1) {
-        reader.errors().push_back(
-            kubernetes::forbidden(reader.path(), "must have exactly one of status, header, body, latency, anyOf"));
+        reader.errors().push_back(kubernetes::forbidden(
+            reader.path(), "must have exactly one of status, header, body, latency, anyOf"));
         return expectation;
     }
     switch (expectation.subject) {
@@ -121,10 +129,13 @@ inline void read_expectation_list(const nlohmann::json& list, const std::string&
         read_body_bytes(reader, expectation.body_bytes);
         expectation.match = read_match(reader);
         break;
-    case ExpectedSubject::latency: expectation.at_most = read_duration(reader, "latency").value_or(Duration{1}); break;
+    case ExpectedSubject::latency:
+        expectation.at_most = read_duration(reader, "latency").value_or(Duration{1});
+        break;
     case ExpectedSubject::any_of:
         if (levels == 0)
-            reader.errors().push_back(kubernetes::forbidden(reader.path("anyOf"), "stands in too many others"));
+            reader.errors().push_back(
+                kubernetes::forbidden(reader.path("anyOf"), "stands in too many others"));
         else if (const nlohmann::json* const list = reader.array("anyOf"))
             read_expectation_list(*list, reader.path("anyOf"), context, reader.errors(), levels - 1,
                                   expectation.alternatives);
@@ -133,12 +144,14 @@ inline void read_expectation_list(const nlohmann::json& list, const std::string&
     return expectation;
 }
 
-inline void read_expectation_list(const nlohmann::json& list, const std::string& field, const ReadContext& context,
-                                  ConfigErrors& errors, int levels, std::vector<http::Expectation>& expectations) {
+inline void read_expectation_list(const nlohmann::json& list, const std::string& field,
+                                  const ReadContext& context, ConfigErrors& errors, int levels,
+                                  std::vector<http::Expectation>& expectations) {
     for (const nlohmann::json& value : list) {
         JsonFields reader{value, indexed(field, expectations.size()), errors};
         const bool is_noted = !value.is_object() && !value.is_null();
-        expectations.push_back(is_noted ? http::Expectation{} : read_expectation(reader, context, levels));
+        expectations.push_back(is_noted ? http::Expectation{}
+                                        : read_expectation(reader, context, levels));
         context.note_others(reader);
     }
 }
@@ -151,12 +164,15 @@ inline void read_expectations(JsonFields& probe, const ReadContext& context,
     const nlohmann::json* const list = probe.array("expect");
     if (list == nullptr) return;
     if (probe.find("httpGet") == nullptr)
-        probe.errors().push_back(kubernetes::forbidden(probe.path("expect"), "may only be set with httpGet"));
+        probe.errors().push_back(
+            kubernetes::forbidden(probe.path("expect"), "may only be set with httpGet"));
     const std::size_t before = probe.errors().size();
-    read_expectation_list(*list, probe.path("expect"), context, probe.errors(), most_levels, expectations);
+    read_expectation_list(*list, probe.path("expect"), context, probe.errors(), most_levels,
+                          expectations);
     if (probe.errors().size() != before) return;
     for (ConfigError& error : http::validate(expectations))
-        probe.errors().push_back(kubernetes::forbidden(probe.path(json_field(std::move(error.field))), error.detail));
+        probe.errors().push_back(
+            kubernetes::forbidden(probe.path(json_field(std::move(error.field))), error.detail));
 }
 
 } // namespace probekit::inline v0::detail

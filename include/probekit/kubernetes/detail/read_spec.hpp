@@ -25,8 +25,9 @@ inline std::optional<Duration> read_duration(JsonFields& reader, std::string_vie
     if (!text) return std::nullopt;
     const std::optional<Duration> duration = kubernetes::parse_duration(*text);
     if (!duration)
-        reader.errors().push_back(kubernetes::invalid(reader.path(name), kubernetes::go_quoted(*text),
-                                                      "must be a duration like 1s, 250ms or 1m30s"));
+        reader.errors().push_back(
+            kubernetes::invalid(reader.path(name), kubernetes::go_quoted(*text),
+                                "must be a duration like 1s, 250ms or 1m30s"));
     return duration;
 }
 
@@ -34,12 +35,14 @@ inline std::optional<Duration> read_duration(JsonFields& reader, std::string_vie
 inline int read_count(JsonFields& reader, std::string_view name, int when_zero) {
     const std::int32_t value = reader.int32(name).value_or(0);
     if (value < 0)
-        reader.errors().push_back(kubernetes::invalid(reader.path(name), value, "must be greater than or equal to 0"));
+        reader.errors().push_back(
+            kubernetes::invalid(reader.path(name), value, "must be greater than or equal to 0"));
     return value == 0 ? when_zero : value;
 }
 
 /// `NAMESeconds`, or our `NAME` with a finer duration.
-inline void read_span(JsonFields& reader, const ReadContext& context, std::string_view name, Duration& span) {
+inline void read_span(JsonFields& reader, const ReadContext& context, std::string_view name,
+                      Duration& span) {
     const std::string in_seconds = std::string{name} + "Seconds";
     const bool has_seconds = reader.find(in_seconds) != nullptr;
     const int seconds = read_count(reader, in_seconds, 0);
@@ -57,17 +60,19 @@ inline void read_grace(JsonFields& reader, const ReadContext& context, ProbeSpec
     constexpr std::int64_t most = std::chrono::floor<std::chrono::seconds>(Duration::max()).count();
     const std::optional<std::int64_t> seconds = reader.int64(in_seconds);
     if (seconds && *seconds <= 0)
-        reader.errors().push_back(kubernetes::invalid(reader.path(in_seconds), *seconds, "must be greater than 0"));
+        reader.errors().push_back(
+            kubernetes::invalid(reader.path(in_seconds), *seconds, "must be greater than 0"));
     else if (seconds && *seconds > most)
-        reader.errors().push_back(kubernetes::invalid(reader.path(in_seconds), *seconds,
-                                                      "must be less than or equal to " + std::to_string(most)));
+        reader.errors().push_back(
+            kubernetes::invalid(reader.path(in_seconds), *seconds,
+                                "must be less than or equal to " + std::to_string(most)));
     else if (seconds)
         spec.termination_grace_period = std::chrono::seconds{*seconds};
     if (context.options.strict) return;
     constexpr std::string_view finer = "terminationGracePeriod";
     if (reader.find(finer) != nullptr && reader.find(in_seconds) != nullptr)
-        reader.errors().push_back(
-            kubernetes::forbidden(reader.path(finer), "may not be set together with terminationGracePeriodSeconds"));
+        reader.errors().push_back(kubernetes::forbidden(
+            reader.path(finer), "may not be set together with terminationGracePeriodSeconds"));
     else if (const std::optional<Duration> grace = read_duration(reader, finer))
         spec.termination_grace_period = grace;
 }
@@ -80,14 +85,16 @@ inline void read_pacing(JsonFields& probe, const ReadContext& context, Pacing& p
     if (cadence == "targetStart")
         pacing.cadence = Cadence::target_start;
     else if (cadence != "grid")
-        reader.errors().push_back(kubernetes::not_supported(reader.path("cadence"), cadence, {"grid", "targetStart"}));
+        reader.errors().push_back(
+            kubernetes::not_supported(reader.path("cadence"), cadence, {"grid", "targetStart"}));
     pacing.spread = read_duration(reader, "spread").value_or(Duration{});
     pacing.jitter = read_duration(reader, "jitter").value_or(Duration{});
     if (const nlohmann::json* seed = reader.find("seed")) {
         if (const auto value = JsonFields::as_integer<std::uint64_t>(*seed))
             pacing.seed = *value;
         else
-            reader.errors().push_back(kubernetes::invalid(reader.path("seed"), kubernetes::shown(*seed),
+            reader.errors().push_back(kubernetes::invalid(reader.path("seed"),
+                                                          kubernetes::shown(*seed),
                                                           "must be a 64 bit integer without sign"));
     }
     context.note_others(reader);
@@ -96,7 +103,8 @@ inline void read_pacing(JsonFields& probe, const ReadContext& context, Pacing& p
 /// What validate() asks of a spec beyond the API server's rules, its field names made the JSON's.
 inline void check_own_rules(const ProbeSpec& spec, const JsonFields& reader) {
     for (const ConfigError& error : validate(spec)) {
-        const std::string field = error.field == "termination_grace_period" ? "terminationGracePeriod" : error.field;
+        const std::string field =
+            error.field == "termination_grace_period" ? "terminationGracePeriod" : error.field;
         reader.errors().push_back(kubernetes::forbidden(reader.path(field), error.detail));
     }
 }
@@ -113,12 +121,12 @@ inline void read_spec(JsonFields& reader, const ReadContext& context, ProbeSpec&
     read_grace(reader, context, spec);
     if (context.options.kind == ProbeKind::readiness) {
         if (const nlohmann::json* grace = reader.find("terminationGracePeriodSeconds"))
-            reader.errors().push_back(kubernetes::invalid(reader.path("terminationGracePeriodSeconds"),
-                                                          kubernetes::shown(*grace),
-                                                          "must not be set for readinessProbes"));
+            reader.errors().push_back(kubernetes::invalid(
+                reader.path("terminationGracePeriodSeconds"), kubernetes::shown(*grace),
+                "must not be set for readinessProbes"));
     } else if (spec.success_threshold != 1) {
-        reader.errors().push_back(
-            kubernetes::invalid(reader.path("successThreshold"), spec.success_threshold, "must be 1"));
+        reader.errors().push_back(kubernetes::invalid(reader.path("successThreshold"),
+                                                      spec.success_threshold, "must be 1"));
     }
     if (context.options.strict) return;
     read_pacing(reader, context, spec.pacing);

@@ -27,7 +27,8 @@ inline void write_match(const http::TextMatch& match, nlohmann::ordered_json& ou
     }
 }
 
-[[nodiscard]] inline nlohmann::ordered_json written(std::span<const http::Expectation> expectations) {
+[[nodiscard]] inline nlohmann::ordered_json written(
+    std::span<const http::Expectation> expectations) {
     nlohmann::ordered_json list = nlohmann::ordered_json::array();
     for (const http::Expectation& one : expectations) {
         nlohmann::ordered_json out = nlohmann::ordered_json::object();
@@ -38,7 +39,8 @@ inline void write_match(const http::TextMatch& match, nlohmann::ordered_json& ou
                 if (range.first == range.last)
                     out["status"].push_back(range.first);
                 else
-                    out["status"].push_back(std::to_string(range.first) + "-" + std::to_string(range.last));
+                    out["status"].push_back(std::to_string(range.first) + "-" +
+                                            std::to_string(range.last));
             }
             break;
         case ExpectedSubject::header:

@@ -16,7 +16,8 @@
 
 namespace probekit::inline v0::detail {
 
-inline void write_handler(const ExecAction& action, const std::string&, nlohmann::ordered_json& probe) {
+inline void write_handler(const ExecAction& action, const std::string&,
+                          nlohmann::ordered_json& probe) {
     nlohmann::ordered_json& out = probe["exec"];
     out["command"] = action.command;
     if (!action.environment.empty()) out["environment"] = action.environment;
@@ -25,12 +26,14 @@ inline void write_handler(const ExecAction& action, const std::string&, nlohmann
 }
 
 /// A target with a Unix-domain socket may have no port.
-inline void write_place(std::uint16_t port, const std::string& unix_socket, nlohmann::ordered_json& out) {
+inline void write_place(std::uint16_t port, const std::string& unix_socket,
+                        nlohmann::ordered_json& out) {
     if (port != 0 || unix_socket.empty()) out["port"] = port;
     if (!unix_socket.empty()) out["unixSocket"] = unix_socket;
 }
 
-inline void write_handler(const HttpGetAction& action, const std::string& unix_socket, nlohmann::ordered_json& probe) {
+inline void write_handler(const HttpGetAction& action, const std::string& unix_socket,
+                          nlohmann::ordered_json& probe) {
     nlohmann::ordered_json& out = probe["httpGet"];
     out["path"] = action.path.empty() ? "/" : action.path;
     write_place(action.port, unix_socket, out);
@@ -53,12 +56,14 @@ inline void write_handler(const kubernetes::GrpcAction& action, nlohmann::ordere
     out["service"] = action.service; // the API server writes an empty one too
 }
 
-inline void write_action(const ProbeAction& action, const std::string& unix_socket, nlohmann::ordered_json& probe) {
+inline void write_action(const ProbeAction& action, const std::string& unix_socket,
+                         nlohmann::ordered_json& probe) {
     std::visit([&](const auto& one) { write_handler(one, unix_socket, probe); }, action);
 }
 
 /// In whole seconds in Kubernetes' own field where that can say it, else in ours.
-inline void write_span(nlohmann::ordered_json& out, const std::string& name, Duration span, std::int64_t most_seconds) {
+inline void write_span(nlohmann::ordered_json& out, const std::string& name, Duration span,
+                       std::int64_t most_seconds) {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(span);
     if (seconds == span && seconds.count() <= most_seconds)
         out[name + "Seconds"] = seconds.count();
@@ -77,7 +82,8 @@ inline void write_pacing(const Pacing& pacing, nlohmann::ordered_json& probe) {
 
 inline void write_spec(const ProbeSpec& spec, nlohmann::ordered_json& out) {
     constexpr std::int64_t int32_max = std::numeric_limits<std::int32_t>::max();
-    if (spec.initial_delay != Duration{}) write_span(out, "initialDelay", spec.initial_delay, int32_max);
+    if (spec.initial_delay != Duration{})
+        write_span(out, "initialDelay", spec.initial_delay, int32_max);
     write_span(out, "timeout", spec.timeout, int32_max);
     write_span(out, "period", spec.period, int32_max);
     out["successThreshold"] = spec.success_threshold;

@@ -16,16 +16,16 @@
 #include <asio/executor_work_guard.hpp>
 #include <asio/post.hpp>
 
+#include <probekit/async/detail/cancel_link.hpp>
+#include <probekit/async/detail/executors.hpp>
+#include <probekit/async/detail/mutex.hpp>
+#include <probekit/async/detail/op_memory.hpp>
+#include <probekit/async/detail/ref.hpp>
+#include <probekit/async/detail/wheel.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/result.hpp>
-#include <probekit/probes/detail/look.hpp>
-#include <probekit/system/detail/cancel_link.hpp>
-#include <probekit/system/detail/executors.hpp>
-#include <probekit/system/detail/mutex.hpp>
-#include <probekit/system/detail/op_memory.hpp>
-#include <probekit/system/detail/ref.hpp>
-#include <probekit/system/detail/wheel.hpp>
+#include <probekit/probes/detail/attempt_owner.hpp>
 
 namespace probekit::inline v0::detail {
 
@@ -71,10 +71,12 @@ struct AttemptHandler {
     CancelLink link;
 };
 
-/// A client's handler needs neither slot nor work, and may be called at once: its looks begin on its executor.
+/// A client's handler needs neither slot nor work, and may be called at once: its looks begin on
+/// its executor.
 template <class Executor>
-struct AttemptHandler<LookHandler<Executor>, Executor> {
-    AttemptHandler(LookHandler<Executor>&& moved, const Executor&) : handler(std::move(moved)) {}
+struct AttemptHandler<OwnedAttemptHandler<Executor>, Executor> {
+    AttemptHandler(OwnedAttemptHandler<Executor>&& moved, const Executor&)
+        : handler(std::move(moved)) {}
     // Dropped with its context: nobody may interrupt any more what is no more.
     ~AttemptHandler() {
         if (handler) disconnect();
@@ -86,14 +88,16 @@ struct AttemptHandler<LookHandler<Executor>, Executor> {
     }
     void disconnect() noexcept { handler.client().attempt_ends(); }
 
-    [[nodiscard]] TimePoint started() const noexcept { return handler.client().look_began(); }
+    [[nodiscard]] TimePoint started() const noexcept {
+        return handler.client().attempt_started_at();
+    }
     [[nodiscard]] Duration limit(Duration timeout) const noexcept {
         return handler.client().keeps_timeout() ? Duration::max() : timeout;
     }
 
     template <class Completion>
     void complete(Completion&& completion, bool) {
-        const Executor& executor = handler.client().look_executor();
+        const Executor& executor = handler.client().attempt_executor();
         if (runs_here(executor))
             completion.call_at(completion.attempt->mark_);
         else
@@ -106,35 +110,38 @@ struct AttemptHandler<LookHandler<Executor>, Executor> {
         handler.tell(at, error, std::move(result));
     }
 
-    LookHandler<Executor> handler;
+    OwnedAttemptHandler<Executor> handler;
 };
 
-/// What every attempt of our own probes is made of: one block with the handler, the result, the deadline and the memory
-/// of the pending step. It is owned by that step, and by nobody in between, so destroying the context destroys it. The
-/// reference goes from function to function as an rvalue, which costs nothing: whoever starts a wait copies it into the
-/// next step, whoever finishes takes it.
+/// What every attempt of our own probes is made of: one block with the handler, the result, the
+/// deadline and the memory of the pending step. It is owned by that step, and by nobody in between,
+/// so destroying the context destroys it. The reference goes from function to function as an
+/// rvalue, which costs nothing: whoever starts a wait copies it into the next step, whoever
+/// finishes takes it.
 ///
-/// Its steps come one after the other on the context's threads, under no strand. The deadline and the canceller come
-/// from elsewhere; the mutex stands between them and the step.
+/// Its steps come one after the other on the context's threads, under no strand. The deadline and
+/// the canceller come from elsewhere; the mutex stands between them and the step.
 ///
-/// A deadline that comes late, because the event loop did, says nothing of the target, whose answer may lie there unread,
-/// or which had no time to give one: it is set anew, once. A Derived has
-///     void stop_waiting() noexcept     ends the pending wait, whose step then comes; called under the mutex
-///     void describe(Phase where)       adds to result_ what message() needs, if the look did not pass
+/// A deadline that comes late, because the event loop did, says nothing of the target, whose answer
+/// may lie there unread, or which had no time to give one: it is set anew, once. A Derived has
+///     void stop_waiting() noexcept     ends the pending wait, whose step then comes; called under
+///     the mutex void describe(Phase where)       adds to result_ what message() needs, if the look
+///     did not pass
 template <class Derived, class Handler, class Executor>
-class Attempt : public RefCounted<Derived>, public WheelNode, public Interruptible {
+class Attempt : public RefCounted<Derived>, public WheelNode, public StoppableAttempt {
 public:
-    void interrupt(Interrupt reason) noexcept final {
+    void interrupt(StopReason reason) noexcept final {
         const Mutex::Lock lock{mutex_};
-        if (finished_ || interrupt_ == Interrupt::cancel) return;
+        if (finished_ || interrupt_ == StopReason::cancel) return;
         interrupt_ = reason;
         derived().stop_waiting();
     }
 
-    void cancel_requested() noexcept { interrupt(Interrupt::cancel); }
+    void cancel_requested() noexcept { interrupt(StopReason::cancel); }
 
     void destroy() noexcept {
-        using Allocator = typename std::allocator_traits<HandlerAllocator>::template rebind_alloc<Derived>;
+        using Allocator =
+            typename std::allocator_traits<HandlerAllocator>::template rebind_alloc<Derived>;
         Allocator allocator(allocator_);
         const Ref<Wheel> keep = wheel_; // and with it the pool, which the last client may let go
         Derived* const whole = &derived();
@@ -144,12 +151,14 @@ public:
 
     /// In the memory the handler's allocator gives. Throws what that throws.
     template <class... Args>
-    [[nodiscard]] static Ref<Derived> make(Handler&& handler, const Executor& executor, Args&&... args) {
-        using Allocator = typename std::allocator_traits<HandlerAllocator>::template rebind_alloc<Derived>;
+    [[nodiscard]] static Ref<Derived> make(Handler&& handler, const Executor& executor,
+                                           Args&&... args) {
+        using Allocator =
+            typename std::allocator_traits<HandlerAllocator>::template rebind_alloc<Derived>;
         Allocator allocator(asio::get_associated_allocator(handler));
         Derived* const memory = std::allocator_traits<Allocator>::allocate(allocator, 1);
-        Ref<Derived> attempt{::new (static_cast<void*>(memory))
-                                 Derived(std::move(handler), executor, std::forward<Args>(args)...)};
+        Ref<Derived> attempt{::new (static_cast<void*>(memory)) Derived(
+            std::move(handler), executor, std::forward<Args>(args)...)};
         attempt->handler_.connect(*attempt);
         return attempt;
     }
@@ -179,28 +188,31 @@ protected:
 
         Ref<Derived> attempt;
 
-        [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type{attempt->op_memory_}; }
+        [[nodiscard]] allocator_type get_allocator() const noexcept {
+            return allocator_type{attempt->op_memory_};
+        }
         void operator()(std::error_code error = {}) {
             Derived& self = *attempt;
             (self.*Next)(std::move(attempt), error);
         }
     };
 
-    /// Calls `start`, which starts an asynchronous wait and does nothing else, unless the attempt has been interrupted.
-    /// An error means that no step will come: the caller goes on to finish_stopped(). The deadline is armed at the first
-    /// wait: many an attempt needs none.
+    /// Calls `start`, which starts an asynchronous wait and does nothing else, unless the attempt
+    /// has been interrupted. An error means that no step will come: the caller goes on to
+    /// finish_stopped(). The deadline is armed at the first wait: many an attempt needs none.
     template <class Start>
     [[nodiscard]] std::error_code wait(Start start) {
         const Mutex::Lock lock{mutex_};
-        if (interrupt_ != Interrupt::none) return asio::error::operation_aborted;
+        if (interrupt_ != StopReason::none) return asio::error::operation_aborted;
         arm_deadline();
-        const bool was_initiating = std::exchange(initiating_, false); // whatever comes next comes from the loop
+        const bool was_initiating =
+            std::exchange(initiating_, false); // whatever comes next comes from the loop
         const std::error_code error = start();
         if (error) initiating_ = was_initiating;
         return error;
     }
 
-    [[nodiscard]] Interrupt interrupted() noexcept {
+    [[nodiscard]] StopReason interrupted() noexcept {
         const Mutex::Lock lock{mutex_};
         return interrupt_;
     }
@@ -212,8 +224,8 @@ protected:
         mark_ = now;
     }
 
-    // The ends of an attempt; each is the last thing its caller does. Everything the attempt held has been let go, and
-    // mark_ says when.
+    // The ends of an attempt; each is the last thing its caller does. Everything the attempt held
+    // has been let go, and mark_ says when.
     void finish(Ref<Derived>&& self) {
         {
             const Mutex::Lock lock{mutex_};
@@ -227,7 +239,8 @@ protected:
         finish(std::move(self));
     }
 
-    /// It looked, and this is why it did not like what it saw. Codes that are no fault of the target become errors.
+    /// It looked, and this is why it did not like what it saw. Codes that are no fault of the
+    /// target become errors.
     void finish_with(Ref<Derived>&& self, Phase phase, std::error_code cause) {
         spent_in(phase);
         result_.phase = phase;
@@ -250,9 +263,10 @@ protected:
     /// After wait() gave an error, or a step came because of an interruption.
     void finish_stopped(Ref<Derived>&& self, Phase phase, std::error_code error) {
         switch (interrupted()) {
-        case Interrupt::timeout: return finish_with(std::move(self), phase, Errc::timed_out);
-        case Interrupt::cancel: return finish_error(std::move(self), phase, asio::error::operation_aborted);
-        case Interrupt::none: return finish_error(std::move(self), phase, error);
+        case StopReason::timeout: return finish_with(std::move(self), phase, Errc::timed_out);
+        case StopReason::cancel:
+            return finish_error(std::move(self), phase, asio::error::operation_aborted);
+        case StopReason::none: return finish_error(std::move(self), phase, error);
         }
     }
 
@@ -279,7 +293,7 @@ protected:
                 return;
             }
         }
-        interrupt(Interrupt::timeout);
+        interrupt(StopReason::timeout);
     }
 
     [[nodiscard]] Derived& derived() noexcept { return static_cast<Derived&>(*this); }
@@ -294,7 +308,7 @@ protected:
     ProbeResult result_;
     std::error_code error_;
     Mutex mutex_;
-    Interrupt interrupt_ = Interrupt::none;
+    StopReason interrupt_ = StopReason::none;
     bool finished_ = false;
     bool deadline_armed_ = false;
     bool deadline_renewed_ = false;
@@ -322,10 +336,14 @@ private:
     };
 
     static inline const WheelHooks hooks{
-        .retain = [](WheelNode& node) noexcept { static_cast<Derived&>(static_cast<Attempt&>(node)).retain(); },
+        .retain =
+            [](WheelNode& node) noexcept {
+                static_cast<Derived&>(static_cast<Attempt&>(node)).retain();
+            },
         .fire =
             [](WheelNode& node) {
-                const auto attempt = Ref<Derived>::adopt(&static_cast<Derived&>(static_cast<Attempt&>(node)));
+                const auto attempt =
+                    Ref<Derived>::adopt(&static_cast<Derived&>(static_cast<Attempt&>(node)));
                 static_cast<Attempt&>(*attempt).deadline_passed();
             },
     };

@@ -13,29 +13,32 @@
 
 #include <asio/socket_base.hpp>
 
+#include <probekit/async/detail/block_pool.hpp>
+#include <probekit/async/detail/mutex.hpp>
+#include <probekit/async/detail/op_memory.hpp>
+#include <probekit/async/detail/ref.hpp>
+#include <probekit/async/detail/wheel.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/probes/detail/dial.hpp>
 #include <probekit/probes/detail/stream_socket.hpp>
-#include <probekit/system/detail/block_pool.hpp>
-#include <probekit/system/detail/mutex.hpp>
-#include <probekit/system/detail/op_memory.hpp>
-#include <probekit/system/detail/ref.hpp>
-#include <probekit/system/detail/wheel.hpp>
 
 namespace probekit::inline v0::detail {
 
-/// A connection whose verdict has been given, and whose peer is about to close it, as it was asked to. Closed with a reset
-/// once the peer has: then neither side keeps a TIME_WAIT and the peer sees no reset. A peer that takes too long, or goes
-/// on sending, sees one. Owns itself; in the context's pool.
+/// A connection whose verdict has been given, and whose peer is about to close it, as it was asked
+/// to. Closed with a reset once the peer has: then neither side keeps a TIME_WAIT and the peer sees
+/// no reset. A peer that takes too long, or goes on sending, sees one. Owns itself; in the
+/// context's pool.
 template <class IoExecutor>
 class ClosingSocket final : public RefCounted<ClosingSocket<IoExecutor>>, public WheelNode {
 public:
     /// Takes the socket over, or closes it if it cannot be waited for.
-    static void close(StreamSocket<IoExecutor>&& socket, const IoExecutor& io, const Ref<Wheel>& wheel) {
+    static void close(StreamSocket<IoExecutor>&& socket, const IoExecutor& io,
+                      const Ref<Wheel>& wheel) {
         if (has_ended(socket.get())) return reset(socket);
         void* const memory = wheel->context().pool().try_allocate(sizeof(ClosingSocket));
         if (memory == nullptr) return reset(socket);
-        const Ref<ClosingSocket> closing{::new (memory) ClosingSocket(std::move(socket), io, wheel)};
+        const Ref<ClosingSocket> closing{::new (memory)
+                                             ClosingSocket(std::move(socket), io, wheel)};
         const std::lock_guard lock{closing->mutex_};
         wheel->arm(*closing, saturating_add(wheel->now(), grace));
         closing->wait();
@@ -59,7 +62,9 @@ private:
     struct Readable {
         using allocator_type = OpAllocator<void>;
         Ref<ClosingSocket> closing;
-        [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type{closing->op_memory_}; }
+        [[nodiscard]] allocator_type get_allocator() const noexcept {
+            return allocator_type{closing->op_memory_};
+        }
         void operator()(std::error_code error) {
             const std::lock_guard lock{closing->mutex_};
             if (error || closing->is_over_ || closing->has_ended(closing->socket_.get()))
@@ -71,7 +76,9 @@ private:
 
     // Both under the mutex: the deadline comes from another thread.
     void wait() {
-        if (++waits_ > most_waits || socket_.async_wait(asio::socket_base::wait_read, io_, Readable{Ref{this}})) end();
+        if (++waits_ > most_waits ||
+            socket_.async_wait(asio::socket_base::wait_read, io_, Readable{Ref{this}}))
+            end();
     }
     void end() noexcept {
         is_over_ = true;
@@ -84,7 +91,8 @@ private:
         socket.close();
     }
 
-    /// Drains what is there. True at the end of the stream, or if there is no use in waiting for it.
+    /// Drains what is there. True at the end of the stream, or if there is no use in waiting for
+    /// it.
     [[nodiscard]] static bool has_ended(int socket) noexcept {
         char dropped[4096];
         for (std::size_t drained = 0; drained < most_drained;) {

@@ -12,40 +12,41 @@
 #include <system_error>
 #include <utility>
 
+#include <probekit/async/detail/block_pool.hpp>
+#include <probekit/async/detail/descriptor.hpp>
+#include <probekit/async/detail/exceptions.hpp>
+#include <probekit/async/detail/op_memory.hpp>
+#include <probekit/async/detail/ref.hpp>
+#include <probekit/async/detail/wheel.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/message.hpp>
+#include <probekit/core/detail/message_context.hpp>
 #include <probekit/core/detail/on_use.hpp>
-#include <probekit/core/detail/target.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/restart.hpp>
 #include <probekit/core/result.hpp>
 #include <probekit/probes/detail/attempt.hpp>
-#include <probekit/system/detail/block_pool.hpp>
-#include <probekit/system/detail/catching.hpp>
-#include <probekit/system/detail/child.hpp>
-#include <probekit/system/detail/child_watch.hpp>
-#include <probekit/system/detail/descriptor.hpp>
-#include <probekit/system/detail/op_memory.hpp>
-#include <probekit/system/detail/output_buffer.hpp>
-#include <probekit/system/detail/output_pipe.hpp>
-#include <probekit/system/detail/ref.hpp>
-#include <probekit/system/detail/spawn.hpp>
-#include <probekit/system/detail/spawn_plan.hpp>
-#include <probekit/system/detail/wheel.hpp>
-#include <probekit/system/process_spec.hpp>
+#include <probekit/process/detail/child.hpp>
+#include <probekit/process/detail/child_watch.hpp>
+#include <probekit/process/detail/output_buffer.hpp>
+#include <probekit/process/detail/output_pipe.hpp>
+#include <probekit/process/detail/spawn.hpp>
+#include <probekit/process/detail/spawn_plan.hpp>
+#include <probekit/process/process_spec.hpp>
 
 namespace probekit::inline v0::detail {
 
 /// An ExecProbe's settings, shared with its attempts and results.
 template <class = OnUse>
-class BasicExecTarget final : public Target {
+class BasicExecTarget final : public MessageContext {
 public:
     BasicExecTarget(ExecAction what, const ExecOptions& how)
         : action(std::move(what)), options(how), plan(spec_of(action, options)) {}
 
-    [[nodiscard]] std::string message(const ProbeResult& result, std::optional<Duration> shown_timeout) const override {
+    [[nodiscard]] std::string message(const ProbeResult& result,
+                                      std::optional<Duration> shown_timeout) const override {
         return exec_message(action.command, result, shown_timeout);
     }
 
@@ -69,17 +70,19 @@ private:
 
 using ExecTarget = BasicExecTarget<>;
 
-/// Runs the command and waits for its end. Up to three waits are pending at once, and come on any of the context's
-/// threads: for the end and, once the command has run for a while, for output on either pipe. The attempt is over when
-/// the command has been reaped and the last of them has come back.
+/// Runs the command and waits for its end. Up to three waits are pending at once, and come on any
+/// of the context's threads: for the end and, once the command has run for a while, for output on
+/// either pipe. The attempt is over when the command has been reaped and the last of them has come
+/// back.
 template <class Handler, class Executor, class IoExecutor>
-class ExecAttempt final : public Attempt<ExecAttempt<Handler, Executor, IoExecutor>, Handler, Executor> {
+class ExecAttempt final
+    : public Attempt<ExecAttempt<Handler, Executor, IoExecutor>, Handler, Executor> {
     using Self = Ref<ExecAttempt>;
     using Base = Attempt<ExecAttempt, Handler, Executor>;
 
 public:
-    ExecAttempt(Handler&& handler, const Executor& executor, const IoExecutor& io, const Ref<Wheel>& wheel,
-                Duration timeout, std::shared_ptr<const ExecTarget> target)
+    ExecAttempt(Handler&& handler, const Executor& executor, const IoExecutor& io,
+                const Ref<Wheel>& wheel, Duration timeout, std::shared_ptr<const ExecTarget> target)
         : Base(std::move(handler), executor, wheel, timeout),
           io_(io),
           target_(std::move(target)),
@@ -97,7 +100,8 @@ public:
         attempt.run(std::move(self));
     }
 
-    /// Makes the command end. One that has ended by itself meanwhile counts: a result that is there wins.
+    /// Makes the command end. One that has ended by itself meanwhile counts: a result that is there
+    /// wins.
     void stop_waiting() noexcept {
         if (stopping_ || child_.ended()) return;
         stopping_ = true;
@@ -128,7 +132,9 @@ private:
         explicit Later(ExecAttempt& owner) noexcept : WheelNode(hooks), owner_(&owner) {}
 
     private:
-        static ExecAttempt& owner(WheelNode& node) noexcept { return *static_cast<Later&>(node).owner_; }
+        static ExecAttempt& owner(WheelNode& node) noexcept {
+            return *static_cast<Later&>(node).owner_;
+        }
         static inline const WheelHooks hooks{
             .retain = [](WheelNode& node) noexcept { owner(node).retain(); },
             .fire = [](WheelNode& node) { Self::adopt(&owner(node))->later_fired(); },
@@ -161,8 +167,8 @@ private:
         std::unique_lock lock{this->mutex_};
         child_.adopt(child);
         this->started_ = this->mark_; // the time counts from the execution on
-        // Most commands end sooner: then nobody need ever wait for their output. Armed before the deadline, which is later
-        // as a rule and does not move the event loop's timer again.
+        // Most commands end sooner: then nobody need ever wait for their output. Armed before the
+        // deadline, which is later as a rule and does not move the event loop's timer again.
         constexpr Duration usual = std::chrono::milliseconds{10};
         this->wheel_->arm(later_, this->mark_ + usual);
         this->arm_deadline();
@@ -171,7 +177,8 @@ private:
             return give_up(std::move(self));
         }
         this->initiating_ = false;
-        if (this->interrupt_ != Interrupt::none) stop_waiting(); // it came when there was no child to stop
+        if (this->interrupt_ != StopReason::none)
+            stop_waiting(); // it came when there was no child to stop
     }
 
     [[nodiscard]] std::error_code spawn_command(Child& child) noexcept {
@@ -184,7 +191,8 @@ private:
 
     /// False: there was no memory for it.
     [[nodiscard]] bool wait_for_exit() {
-        return !child_.async_wait(io_, typename Base::template Step<&ExecAttempt::exited>{Self{this}});
+        return !child_.async_wait(io_,
+                                  typename Base::template Step<&ExecAttempt::exited>{Self{this}});
     }
 
     /// A command whose end cannot be waited for is not left running.
@@ -264,10 +272,13 @@ private:
         ProbeResult& result = this->result_;
         result.output_bytes = out_.output.seen() + err_.output.seen();
         if (stopping_)
-            return this->finish_stopped(std::move(self), Phase::run, {}); // its output is lost, as the kubelet's
+            return this->finish_stopped(std::move(self), Phase::run,
+                                        {}); // its output is lost, as the kubelet's
         if (no_memory_)
-            return this->finish_error(std::move(self), Phase::run, std::make_error_code(std::errc::not_enough_memory));
-        if (end_.state == ChildState::lost) return this->finish_error(std::move(self), Phase::run, Errc::status_lost);
+            return this->finish_error(std::move(self), Phase::run,
+                                      std::make_error_code(std::errc::not_enough_memory));
+        if (end_.state == ChildState::lost)
+            return this->finish_error(std::move(self), Phase::run, Errc::status_lost);
         const ExitStatus status = end_.status;
         result.status = status.as_shell();
         if (!status.ok() || target_->options.keep_output) keep_output();
@@ -279,9 +290,10 @@ private:
 
     void keep_output() noexcept {
         const std::string_view out = out_.output.kept();
-        const std::string_view err = err_.output.kept().substr(0, target_->options.output_limit - out.size());
+        const std::string_view err =
+            err_.output.kept().substr(0, target_->options.output_limit - out.size());
         // Without memory for it the status is still worth telling.
-        static_cast<void>(without_bad_alloc([&] {
+        static_cast<void>(try_allocating([&] {
             this->result_.output.reserve(out.size() + err.size());
             this->result_.output.append(out).append(err);
         }));
@@ -289,7 +301,8 @@ private:
 
     void describe(Phase) {
         this->result_.target = target_;
-        if (this->result_.cause == Errc::timed_out) this->result_.detail = go_duration(this->timeout_);
+        if (this->result_.cause == Errc::timed_out)
+            this->result_.detail = go_duration(this->timeout_);
     }
 
     IoExecutor io_;

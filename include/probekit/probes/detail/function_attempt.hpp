@@ -19,45 +19,47 @@
 #include <asio/error.hpp>
 #include <asio/post.hpp>
 
+#include <probekit/async/detail/exceptions.hpp>
+#include <probekit/async/detail/ref.hpp>
+#include <probekit/async/detail/wheel.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/result.hpp>
 #include <probekit/probes/detail/attempt.hpp>
-#include <probekit/probes/detail/look.hpp>
-#include <probekit/system/detail/catching.hpp>
-#include <probekit/system/detail/ref.hpp>
-#include <probekit/system/detail/wheel.hpp>
+#include <probekit/probes/detail/attempt_owner.hpp>
 
 namespace probekit::inline v0::detail {
 
 template <class T>
-concept LookAnswer = std::same_as<T, bool> || std::same_as<T, Outcome> || std::same_as<T, ProbeResult>;
+concept ProbeAnswer =
+    std::same_as<T, bool> || std::same_as<T, Outcome> || std::same_as<T, ProbeResult>;
 
 // By its shape: asio::awaitable is not declared where the compiler is not known to have coroutines.
 template <class T>
-concept LookCoroutine = requires(const T& coroutine) {
+concept ProbeCoroutine = requires(const T& coroutine) {
     typename T::executor_type;
     { coroutine.valid() } -> std::same_as<bool>;
-    requires LookAnswer<typename T::value_type>;
+    requires ProbeAnswer<typename T::value_type>;
 };
 
 template <class F>
-struct LookReturn {};
+struct ProbeReturn {};
 template <class F>
     requires std::invocable<F&>
-struct LookReturn<F> {
+struct ProbeReturn<F> {
     using type = std::remove_cvref_t<std::invoke_result_t<F&>>;
 };
 template <class F>
     requires(!std::invocable<F&> && std::invocable<F&, Duration>)
-struct LookReturn<F> {
+struct ProbeReturn<F> {
     using type = std::remove_cvref_t<std::invoke_result_t<F&, Duration>>;
 };
 
 template <class F>
-concept LookFunction = requires { typename LookReturn<F>::type; } &&
-                       (LookAnswer<typename LookReturn<F>::type> || LookCoroutine<typename LookReturn<F>::type>);
+concept ProbeFunction = requires {
+    typename ProbeReturn<F>::type;
+} && (ProbeAnswer<typename ProbeReturn<F>::type> || ProbeCoroutine<typename ProbeReturn<F>::type>);
 
 [[nodiscard]] inline ProbeResult look_result(bool passed) {
     return passed ? ProbeResult::success() : ProbeResult::failure(std::string{});
@@ -71,21 +73,25 @@ concept LookFunction = requires { typename LookReturn<F>::type; } &&
 
 /// One call of a user's function, or one run of a user's coroutine.
 template <class F, class Handler, class Executor>
-class FunctionAttempt final : public Attempt<FunctionAttempt<F, Handler, Executor>, Handler, Executor> {
+class FunctionAttempt final
+    : public Attempt<FunctionAttempt<F, Handler, Executor>, Handler, Executor> {
     using Self = Ref<FunctionAttempt>;
     using Base = Attempt<FunctionAttempt, Handler, Executor>;
-    using Return = typename LookReturn<F>::type;
-    static constexpr bool is_coroutine = LookCoroutine<Return>;
+    using Return = typename ProbeReturn<F>::type;
+    static constexpr bool is_coroutine = ProbeCoroutine<Return>;
 
 public:
-    FunctionAttempt(Handler&& handler, const Executor& executor, const auto&, const Ref<Wheel>& wheel, Duration timeout,
-                    std::shared_ptr<F> function)
-        : Base(std::move(handler), executor, wheel, timeout), executor_(executor), function_(std::move(function)) {}
+    FunctionAttempt(Handler&& handler, const Executor& executor, const auto&,
+                    const Ref<Wheel>& wheel, Duration timeout, std::shared_ptr<F> function)
+        : Base(std::move(handler), executor, wheel, timeout),
+          executor_(executor),
+          function_(std::move(function)) {}
 
     static void start(Self self) {
         FunctionAttempt& attempt = *self;
-        if constexpr (is_look_handler<Handler>)
-            if (attempt.handler_.handler.client().asks_on_executor()) return attempt.run(std::move(self), {});
+        if constexpr (is_owned_attempt_handler<Handler>)
+            if (attempt.handler_.handler.client().starts_on_executor())
+                return attempt.run(std::move(self), {});
         {
             const std::lock_guard lock{attempt.mutex_};
             attempt.initiating_ = false;
@@ -125,8 +131,9 @@ private:
     }
 
     void run(Self self, std::error_code) {
-        if (this->interrupted() != Interrupt::none)
-            return this->finish_stopped(std::move(self), Phase::run, asio::error::operation_aborted);
+        if (this->interrupted() != StopReason::none)
+            return this->finish_stopped(std::move(self), Phase::run,
+                                        asio::error::operation_aborted);
         // The attempt begins here: that the executor was busy is no fault of the target's.
         this->started_ = this->mark_ = std::chrono::steady_clock::now();
         if constexpr (is_coroutine) {
@@ -149,17 +156,20 @@ private:
             this->arm_deadline();
         }
         const auto spawn_it = [&]() -> std::exception_ptr {
-            auto done = [self](std::exception_ptr error, typename Return::value_type answer) mutable {
+            auto done = [self](std::exception_ptr error,
+                               typename Return::value_type answer) mutable {
                 FunctionAttempt& attempt = *self;
                 attempt.left(std::move(self), error, std::move(answer));
             };
-            // Found through its arguments: where there are no coroutines there is no such function to name.
+            // Found through its arguments: where there are no coroutines there is no such function
+            // to name.
             co_spawn(executor_, call(),
                      asio::bind_cancellation_slot(coroutine_.signal.slot(),
                                                   asio::bind_executor(executor_, std::move(done))));
             return {};
         };
-        const std::exception_ptr thrown = catching(spawn_it, [](const auto&) { return std::current_exception(); });
+        const std::exception_ptr thrown =
+            try_call(spawn_it, [](const auto&) { return std::current_exception(); });
         if (thrown) left(std::move(self), thrown, false); // it has not become a coroutine
     }
 
@@ -186,7 +196,8 @@ private:
             const std::lock_guard lock{this->mutex_};
             coroutine_.told |= coroutine_.running;
         }
-        coroutine_.signal.emit(asio::cancellation_type::terminal); // of no effect if the coroutine has left
+        coroutine_.signal.emit(
+            asio::cancellation_type::terminal); // of no effect if the coroutine has left
         bool left = false;
         {
             const std::lock_guard lock{this->mutex_};
@@ -196,7 +207,8 @@ private:
         if (left) conclude(std::move(self));
     }
 
-    // Puts what `produce` returns, or throws, into the result. An error code if that means it could not ask.
+    // Puts what `produce` returns, or throws, into the result. An error code if that means it could
+    // not ask.
     template <class Produce>
     [[nodiscard]] std::error_code answer_of(Produce produce) {
         ProbeResult& result = this->result_;
@@ -207,27 +219,30 @@ private:
         };
         const auto judge = [&]<class Thrown>(const Thrown& thrown) -> std::error_code {
             if constexpr (std::same_as<Thrown, std::system_error>) {
-                if (is_local_fault(thrown.code())) return CodeOfException{}(thrown);
+                if (is_local_fault(thrown.code())) return ToErrorCode{}(thrown);
                 result = ProbeResult::failure(thrown.code());
             } else if constexpr (std::same_as<Thrown, std::exception>) {
                 result = ProbeResult::failure(std::string{thrown.what()});
             } else {
-                return CodeOfException{}(thrown);
+                return ToErrorCode{}(thrown);
             }
             result.phase = Phase::run;
             return {};
         };
-        return catching([&] { return catching(answer, judge); }, CodeOfException{}); // telling of it takes memory
+        return try_call([&] { return try_call(answer, judge); },
+                        ToErrorCode{}); // telling of it takes memory
     }
 
     void conclude(Self self) {
         if constexpr (is_coroutine) {
-            // Whoever has cancelled it wants no answer any more; at the timeout an answer still counts.
-            const Interrupt why = coroutine_.told ? this->interrupted() : Interrupt::none;
+            // Whoever has cancelled it wants no answer any more; at the timeout an answer still
+            // counts.
+            const StopReason why = coroutine_.told ? this->interrupted() : StopReason::none;
             const bool aborted = this->result_.cause == asio::error::operation_aborted;
-            if (why == Interrupt::cancel || (why == Interrupt::timeout && aborted)) {
+            if (why == StopReason::cancel || (why == StopReason::timeout && aborted)) {
                 this->result_ = {};
-                return this->finish_stopped(std::move(self), Phase::run, asio::error::operation_aborted);
+                return this->finish_stopped(std::move(self), Phase::run,
+                                            asio::error::operation_aborted);
             }
         }
         if (this->error_) return this->finish_error(std::move(self), Phase::run, this->error_);

@@ -17,8 +17,8 @@ namespace probekit::inline v0::detail {
     return host.empty() ? std::string_view{"127.0.0.1"} : host;
 }
 
-/// The address that a host is, if it is no name. An IPv4 address in IPv6's clothes ("::ffff:127.0.0.1") is dialled, and
-/// told, as what it is: Go does so.
+/// The address that a host is, if it is no name. An IPv4 address in IPv6's clothes
+/// ("::ffff:127.0.0.1") is dialled, and told, as what it is: Go does so.
 [[nodiscard]] inline std::optional<asio::ip::address> literal_address(std::string_view host) {
     std::error_code is_name;
     const auto address = asio::ip::make_address(std::string{host_or_loopback(host)}, is_name);
@@ -29,7 +29,8 @@ namespace probekit::inline v0::detail {
 }
 
 /// The same as Go writes it: in its shortest form, with the zone as it was given.
-[[nodiscard]] inline std::string literal_text(const asio::ip::address& address, std::string_view host) {
+[[nodiscard]] inline std::string literal_text(const asio::ip::address& address,
+                                              std::string_view host) {
     if (address.is_v4()) return address.to_string();
     asio::ip::address_v6 without_zone = address.to_v6();
     without_zone.scope_id(0);

@@ -9,11 +9,12 @@
 #include <asio/basic_stream_socket.hpp>
 #include <asio/generic/basic_endpoint.hpp>
 
-#include <probekit/system/detail/descriptor.hpp>
+#include <probekit/async/detail/descriptor.hpp>
 
 namespace probekit::inline v0::detail {
 
-/// Streams over sockets that no child inherits and no call blocks on: Asio's own protocols have neither flag.
+/// Streams over sockets that no child inherits and no call blocks on: Asio's own protocols have
+/// neither flag.
 class StreamProtocol {
 public:
     using endpoint = asio::generic::basic_endpoint<StreamProtocol>;
@@ -32,7 +33,8 @@ private:
 
 /// A socket of ours. It is opened when closed.
 template <class Executor>
-class StreamSocket : public Descriptor<Executor, asio::basic_stream_socket<StreamProtocol, Executor>> {
+class StreamSocket
+    : public Descriptor<Executor, asio::basic_stream_socket<StreamProtocol, Executor>> {
 public:
     /// Returns an errno.
     [[nodiscard]] int open(const StreamProtocol& protocol) noexcept {
@@ -40,11 +42,12 @@ public:
         return this->is_open() ? 0 : errno;
     }
 
-    /// The same for a socket that will have to be waited for: Asio knows then that nobody else has it, and takes it out of
-    /// the event loop by closing it, without another call. Where the loop cannot take it, the wait will tell.
+    /// The same for a socket that will have to be waited for: Asio knows then that nobody else has
+    /// it, and takes it out of the event loop by closing it, without another call. Where the loop
+    /// cannot take it, the wait will tell.
     [[nodiscard]] int open(const StreamProtocol& protocol, const Executor& executor) noexcept {
-        const std::error_code refused =
-            this->watch(executor, [&](auto& socket, std::error_code& error) { socket.open(protocol, error); });
+        const std::error_code refused = this->watch(
+            executor, [&](auto& socket, std::error_code& error) { socket.open(protocol, error); });
         if (refused) return open(protocol);
         this->fd_ = this->handle_->native_handle();
         return 0;

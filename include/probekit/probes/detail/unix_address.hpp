@@ -22,10 +22,13 @@ public:
         if (is_abstract_socket(socket)) address_.sun_path[0] = '\0';
     }
 
-    [[nodiscard]] const sockaddr* data() const noexcept { return reinterpret_cast<const sockaddr*>(&address_); }
+    [[nodiscard]] const sockaddr* data() const noexcept {
+        return reinterpret_cast<const sockaddr*>(&address_);
+    }
     [[nodiscard]] socklen_t size() const noexcept {
         // An abstract name is as long as that says, a path ends with a NUL.
-        return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length_ + (is_abstract() ? 0 : 1));
+        return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length_ +
+                                      (is_abstract() ? 0 : 1));
     }
 
     /// As it was given.

@@ -3,9 +3,9 @@
 
 #include <chrono>
 
+#include <probekit/async/detail/ref.hpp>
+#include <probekit/async/detail/wheel.hpp>
 #include <probekit/core/duration.hpp>
-#include <probekit/system/detail/ref.hpp>
-#include <probekit/system/detail/wheel.hpp>
 
 namespace probekit::inline v0::detail {
 
@@ -14,7 +14,9 @@ template <class Clk>
 struct ClockRef {
     explicit ClockRef(Clk& object) noexcept : clock(&object) {}
     [[nodiscard]] TimePoint now() const { return clock->now(); }
-    [[nodiscard]] Ref<Wheel> wheel(const auto& executor) const { return Wheel::of(executor, *clock); }
+    [[nodiscard]] Ref<Wheel> wheel(const auto& executor) const {
+        return Wheel::of(executor, *clock);
+    }
     Clk* clock;
 };
 template <>

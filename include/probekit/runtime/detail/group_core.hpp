@@ -14,6 +14,10 @@
 #include <asio/error.hpp>
 #include <asio/post.hpp>
 
+#include <probekit/async/detail/context_state.hpp>
+#include <probekit/async/detail/ref.hpp>
+#include <probekit/async/detail/scope_exit.hpp>
+#include <probekit/async/detail/waiters.hpp>
 #include <probekit/core/observer.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/policy.hpp>
@@ -24,20 +28,16 @@
 #include <probekit/runtime/detail/small_function.hpp>
 #include <probekit/runtime/probe_worker.hpp>
 #include <probekit/runtime/startup_gate.hpp>
-#include <probekit/system/detail/at_exit.hpp>
-#include <probekit/system/detail/context_state.hpp>
-#include <probekit/system/detail/ref.hpp>
-#include <probekit/system/detail/waiters.hpp>
 
 namespace probekit::inline v0::detail {
 
-/// What a ProbeGroup is a handle on: up to three workers and what their verdicts mean together. `Change` is GroupChange,
-/// which stands beside the group.
+/// What a ProbeGroup is a handle on: up to three workers and what their verdicts mean together.
+/// `Change` is GroupChange, which stands beside the group.
 template <class Change, class Obs, class Clk>
-class GroupCore final : public RefCounted<GroupCore<Change, Obs, Clk>>, private ContextMember {
+class GroupCore final : public RefCounted<GroupCore<Change, Obs, Clk>>, private ShutdownListener {
     // The workers share the group's observer.
-    using Shared =
-        std::conditional_t<std::same_as<Obs, NoObserver>, NoObserver, std::reference_wrapper<Unwrapped<Obs>>>;
+    using Shared = std::conditional_t<std::same_as<Obs, NoObserver>, NoObserver,
+                                      std::reference_wrapper<Unwrapped<Obs>>>;
 
 public:
     using Worker = ProbeWorker<AnyProbe, KubeletPolicy, Shared, Clk>;
@@ -161,7 +161,7 @@ public:
 
 private:
     // A strand must not outlive its context.
-    void context_gone() noexcept override { executor_ = {}; }
+    void on_context_shutdown() noexcept override { executor_ = {}; }
 
     template <class F>
     void for_each(F use) {
@@ -180,7 +180,8 @@ private:
         if constexpr (std::same_as<Clk, std::chrono::steady_clock>)
             return Worker{std::move(probe), spec, KubeletPolicy{}, shared_observer()};
         else
-            return Worker{*clock_.clock, std::move(probe), spec, KubeletPolicy{}, shared_observer()};
+            return Worker{*clock_.clock, std::move(probe), spec, KubeletPolicy{},
+                          shared_observer()};
     }
 
     void start_worker(ProbeKind kind) {
@@ -195,7 +196,7 @@ private:
     void begin_life() {
         started_ = false;
         if (worker(ProbeKind::startup))
-            gate_.shut();
+            gate_.close();
         else
             begin_after_startup(about(Verdict::Origin::target_replaced));
     }
@@ -212,10 +213,12 @@ private:
         const bool by_result = verdict.origin == Verdict::Origin::result;
         if (verdict.kind == ProbeKind::readiness) {
             const bool now_ready = verdict.passed() && started_ && present_;
-            if (now_ready != ready_) become(ready_, now_ready, now_ready ? Event::ready : Event::unready, verdict);
+            if (now_ready != ready_)
+                become(ready_, now_ready, now_ready ? Event::ready : Event::unready, verdict);
         } else if (by_result && verdict.failed()) {
             if (!std::exchange(killed_, true)) changes_.push_back({Event::kill, verdict});
-        } else if (by_result && verdict.passed() && verdict.kind == ProbeKind::startup && !started_) {
+        } else if (by_result && verdict.passed() && verdict.kind == ProbeKind::startup &&
+                   !started_) {
             begin_after_startup(verdict);
         }
         tell();
@@ -228,19 +231,21 @@ private:
 
     // For what no look has decided.
     [[nodiscard]] Verdict about(Verdict::Origin origin) const {
-        return {.kind = origin == Verdict::Origin::target_gone ? ProbeKind::readiness : ProbeKind::startup,
+        return {.kind = origin == Verdict::Origin::target_gone ? ProbeKind::readiness
+                                                               : ProbeKind::startup,
                 .origin = origin,
                 .at = clock_.now()};
     }
 
     void tell_later() {
-        if (!changes_.empty()) asio::post(executor_, [core = Ref<GroupCore>{this}] { core->tell(); });
+        if (!changes_.empty())
+            asio::post(executor_, [core = Ref<GroupCore>{this}] { core->tell(); });
     }
 
     void tell() {
         if (telling_) return;
         telling_ = true;
-        const AtExit leave{[&] {
+        const ScopeExit leave{[&] {
             telling_ = false;
             if (!detached_) tell_later(); // what an exception has left behind
         }};
@@ -250,7 +255,7 @@ private:
             if (!callback_) continue;
             SmallFunction<Change> callback = std::move(callback_);
             callback_set_ = false;
-            const AtExit back{[&] {
+            const ScopeExit back{[&] {
                 if (!callback_set_ && !detached_) callback_ = std::move(callback);
             }};
             callback(change);

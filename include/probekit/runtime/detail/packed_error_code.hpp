@@ -8,7 +8,8 @@
 
 namespace probekit::inline v0::detail {
 
-/// A std::error_code in 12 bytes instead of 16, two of them in 24 instead of 32: without the gap behind the number.
+/// A std::error_code in 12 bytes instead of 16, two of them in 24 instead of 32: without the gap
+/// behind the number.
 class PackedErrorCode {
 public:
     PackedErrorCode() noexcept : PackedErrorCode(std::error_code{}) {}

@@ -11,25 +11,30 @@
 
 namespace probekit::inline v0::detail {
 
-/// A callback of void(const Argument&), movable only. One of up to four pointers' size stands inside; a larger one takes
-/// the heap once, when it is set. (std::function stores two pointers and wants copies.)
+/// A callback of void(const Argument&), movable only. One of up to four pointers' size stands
+/// inside; a larger one takes the heap once, when it is set. (std::function stores two pointers and
+/// wants copies.)
 template <class Argument>
 class SmallFunction {
 public:
     SmallFunction() noexcept = default;
 
     template <class F>
-        requires(!std::same_as<std::decay_t<F>, SmallFunction> && std::invocable<std::decay_t<F>&, const Argument&>)
+        requires(!std::same_as<std::decay_t<F>, SmallFunction> &&
+                 std::invocable<std::decay_t<F>&, const Argument&>)
     SmallFunction(F&& function) {
         using Stored = std::decay_t<F>;
-        if constexpr (std::constructible_from<bool, const Stored&> && requires { function == nullptr; }) {
-            if (function == nullptr) return; // an empty std::function or a null pointer is no callback
+        if constexpr (std::constructible_from<bool, const Stored&> &&
+                      requires { function == nullptr; }) {
+            if (function == nullptr)
+                return; // an empty std::function or a null pointer is no callback
         }
         if constexpr (fits<Stored>) {
             ::new (static_cast<void*>(storage_)) Stored(std::forward<F>(function));
             table_ = &inside<Stored>;
         } else {
-            ::new (static_cast<void*>(storage_)) std::unique_ptr<Stored>(new Stored(std::forward<F>(function)));
+            ::new (static_cast<void*>(storage_))
+                std::unique_ptr<Stored>(new Stored(std::forward<F>(function)));
             table_ = &outside<Stored>;
         }
     }
@@ -56,13 +61,16 @@ private:
     static constexpr std::size_t room = 4 * sizeof(void*);
 
     template <class Stored>
-    static constexpr bool fits =
-        sizeof(Stored) <= room && alignof(Stored) <= alignof(void*) && std::is_nothrow_move_constructible_v<Stored>;
+    static constexpr bool fits = sizeof(Stored) <= room && alignof(Stored) <= alignof(void*) &&
+                                 std::is_nothrow_move_constructible_v<Stored>;
 
     template <class Held, class Deref>
     static constexpr Table table_of(Deref) {
         return {
-            .call = [](void* at, const Argument& argument) { std::invoke(Deref{}(*static_cast<Held*>(at)), argument); },
+            .call =
+                [](void* at, const Argument& argument) {
+                    std::invoke(Deref{}(*static_cast<Held*>(at)), argument);
+                },
             .move =
                 [](void* from, void* to) noexcept {
                     ::new (to) Held(std::move(*static_cast<Held*>(from)));
@@ -74,8 +82,8 @@ private:
     template <class Stored>
     static constexpr Table inside = table_of<Stored>([](Stored& held) -> Stored& { return held; });
     template <class Stored>
-    static constexpr Table outside =
-        table_of<std::unique_ptr<Stored>>([](std::unique_ptr<Stored>& held) -> Stored& { return *held; });
+    static constexpr Table outside = table_of<std::unique_ptr<Stored>>(
+        [](std::unique_ptr<Stored>& held) -> Stored& { return *held; });
 
     void take(SmallFunction& other) noexcept {
         table_ = std::exchange(other.table_, nullptr);

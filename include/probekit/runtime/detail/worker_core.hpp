@@ -18,54 +18,55 @@
 #include <asio/error.hpp>
 #include <asio/post.hpp>
 
+#include <probekit/async/detail/block_pool.hpp>
+#include <probekit/async/detail/context_state.hpp>
+#include <probekit/async/detail/executors.hpp>
+#include <probekit/async/detail/ref.hpp>
+#include <probekit/async/detail/scope_exit.hpp>
+#include <probekit/async/detail/spec_cache.hpp>
+#include <probekit/async/detail/wheel.hpp>
 #include <probekit/core/observer.hpp>
 #include <probekit/core/policy.hpp>
 #include <probekit/core/probe_spec.hpp>
 #include <probekit/core/result.hpp>
 #include <probekit/core/verdict.hpp>
 #include <probekit/core/worker_fsm.hpp>
-#include <probekit/probes/detail/look.hpp>
+#include <probekit/probes/detail/attempt_owner.hpp>
 #include <probekit/probes/probe.hpp>
 #include <probekit/runtime/attempt_limit.hpp>
-#include <probekit/runtime/detail/asked_probe.hpp>
 #include <probekit/runtime/detail/clock_ref.hpp>
 #include <probekit/runtime/detail/packed_error_code.hpp>
+#include <probekit/runtime/detail/probe_holder.hpp>
 #include <probekit/runtime/detail/small_function.hpp>
 #include <probekit/runtime/detail/worker_extras.hpp>
 #include <probekit/runtime/startup_gate.hpp>
-#include <probekit/system/detail/at_exit.hpp>
-#include <probekit/system/detail/block_pool.hpp>
-#include <probekit/system/detail/context_state.hpp>
-#include <probekit/system/detail/executors.hpp>
-#include <probekit/system/detail/ref.hpp>
-#include <probekit/system/detail/spec_cache.hpp>
-#include <probekit/system/detail/wheel.hpp>
 
 namespace probekit::inline v0::detail {
 
-/// What a ProbeWorker is a handle on: it carries out what WorkerFsm decides. Counted; the attempt in flight, and a timer
-/// that fires, keep it, so that the worker may be destroyed at any moment.
+/// What a ProbeWorker is a handle on: it carries out what WorkerFsm decides. Counted; the attempt
+/// in flight, and a timer that fires, keep it, so that the worker may be destroyed at any moment.
 ///
-/// It has one wheel node, and at most one attempt. Every function runs on the probe's executor, but for those that say
-/// otherwise. Calls of the user's change the state at once and leave the telling to a post; a look begins, and a result
-/// is told, in the event loop only.
+/// It has one wheel node, and at most one attempt. Every function runs on the probe's executor, but
+/// for those that say otherwise. Calls of the user's change the state at once and leave the telling
+/// to a post; a look begins, and a result is told, in the event loop only.
 template <class P, class Pol, class Obs, class Clk>
-class WorkerCore final : public LookClient<typename P::executor_type>, public WheelNode {
+class WorkerCore final : public AttemptOwner<typename P::executor_type>, public WheelNode {
 public:
     using probe_type = P;
     using Executor = typename P::executor_type;
-    using Asked = AskedProbe<P>;
+    using Asked = ProbeHolder<P>;
     using Machine = WorkerFsm<Pol, SharedSpec>;
     using Extras = WorkerExtras<WorkerCore>;
 
     /// Throws std::bad_alloc, and whatever the parts throw when they are moved.
-    [[nodiscard]] static Ref<WorkerCore> make(ClockRef<Clk> clock, P&& probe, const ProbeSpec& spec, Pol&& policy,
-                                              Obs&& observer) {
+    [[nodiscard]] static Ref<WorkerCore> make(ClockRef<Clk> clock, P&& probe, const ProbeSpec& spec,
+                                              Pol&& policy, Obs&& observer) {
         Ref<Wheel> wheel = clock.wheel(probe.get_executor());
         SharedSpec shared = wheel->context().specs().share(spec);
-        const Ref core{new WorkerCore{clock, std::move(wheel), std::move(shared), std::move(probe), std::move(policy),
-                                      std::move(observer)}};
-        if (must_not_outlive_context(core->executor())) static_cast<void>(core->extras()); // told when that goes
+        const Ref core{new WorkerCore{clock, std::move(wheel), std::move(shared), std::move(probe),
+                                      std::move(policy), std::move(observer)}};
+        if (must_not_outlive_context(core->executor()))
+            static_cast<void>(core->extras()); // told when that goes
         return core;
     }
     WorkerCore(const WorkerCore&) = delete;
@@ -95,9 +96,10 @@ public:
 
     [[nodiscard]] bool probe_now() noexcept {
         on_gate(); // it may have been shut or opened unheard
-        if (attempt_ == Attempt::decided || attempt_ == Attempt::queued) return gate_seen_; // it is about to
+        if (attempt_ == Attempt::decided || attempt_ == Attempt::queued)
+            return gate_seen_; // it is about to
         happen(event::Triggered{});
-        return attempt_ == Attempt::decided || fsm_.look_pending();
+        return attempt_ == Attempt::decided || fsm_.check_pending();
     }
 
     void target_replaced() noexcept { happen(event::TargetStarted{clock_.now()}); }
@@ -145,11 +147,13 @@ public:
     [[nodiscard]] ContextState& context() const noexcept { return wheel_->context(); }
 
     /// The context goes before the worker, which can only be destroyed after that.
-    void context_gone() noexcept;
+    void on_context_shutdown() noexcept;
 
-    void post(void (WorkerCore::*run)()) { asio::post(executor(), Call{Ref<WorkerCore>{this}, run}); }
+    void post(void (WorkerCore::*run)()) {
+        asio::post(executor(), Call{Ref<WorkerCore>{this}, run});
+    }
 
-    void on_gate() noexcept { hear_gate(clock_.now()); }
+    void on_gate() noexcept { poll_gate(clock_.now()); }
 
     void on_granted();
 
@@ -166,12 +170,13 @@ private:
     enum class Armed : std::uint8_t { no, due, begin, ask, timeout };
 
     static constexpr bool steady = std::same_as<Clk, std::chrono::steady_clock>;
-    static constexpr bool tells_skips = SeesLooksSkipped<Unwrapped<Obs>>;
+    static constexpr bool tells_skips = SeesChecksSkipped<Unwrapped<Obs>>;
     static constexpr bool tells_beginning =
         SeesAttemptBegun<Unwrapped<Obs>> || SeesStateChanged<Unwrapped<Obs>> || tells_skips;
 
-    WorkerCore(ClockRef<Clk> clock, Ref<Wheel>&& wheel, SharedSpec&& spec, P&& probe, Pol&& policy, Obs&& observer)
-        : LookClient<Executor>(!steady),
+    WorkerCore(ClockRef<Clk> clock, Ref<Wheel>&& wheel, SharedSpec&& spec, P&& probe, Pol&& policy,
+               Obs&& observer)
+        : AttemptOwner<Executor>(!steady),
           WheelNode(hooks),
           clock_(clock),
           fsm_(std::move(spec), std::move(policy)),
@@ -192,7 +197,9 @@ private:
         using allocator_type = PoolAllocator<void>;
         Ref<WorkerCore> core;
         void (WorkerCore::*run)();
-        [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type{core->context().pool()}; }
+        [[nodiscard]] allocator_type get_allocator() const noexcept {
+            return allocator_type{core->context().pool()};
+        }
         void operator()() { (core.get()->*run)(); }
     };
     struct Later {
@@ -200,15 +207,17 @@ private:
         Ref<WorkerCore> core;
         std::error_code error;
         ProbeResult result;
-        [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type{core->context().pool()}; }
-        void operator()() { core->look_done({}, TimePoint::min(), error, std::move(result)); }
+        [[nodiscard]] allocator_type get_allocator() const noexcept {
+            return allocator_type{core->context().pool()};
+        }
+        void operator()() { core->on_attempt_done({}, TimePoint::min(), error, std::move(result)); }
     };
 
-    // ---- LookClient ----
+    // ---- AttemptOwner ----
 
-    [[nodiscard]] const Executor& look_executor() const noexcept override { return executor(); }
-    [[nodiscard]] ContextState& look_context() const noexcept override { return context(); }
-    [[nodiscard]] asio::cancellation_slot look_slot() noexcept override {
+    [[nodiscard]] const Executor& attempt_executor() const noexcept override { return executor(); }
+    [[nodiscard]] ContextState& attempt_context() const noexcept override { return context(); }
+    [[nodiscard]] asio::cancellation_slot attempt_slot() noexcept override {
         if constexpr (Asked::needs_slot)
             return signal_.slot();
         else
@@ -217,12 +226,15 @@ private:
     void destroy() noexcept override { delete this; }
 
     // Listeners that were told of the beginning took their time, which is not the probe's.
-    [[nodiscard]] TimePoint look_began() const noexcept override {
+    [[nodiscard]] TimePoint attempt_started_at() const noexcept override {
         return steady && !tells_beginning ? begun_at_ : std::chrono::steady_clock::now();
     }
 
-    void look_done(Ref<LookClient<Executor>>, TimePoint at, std::error_code error, ProbeResult&& result) override;
-    void look_done(std::error_code error) { look_done({}, TimePoint::min(), error, {}); }
+    void on_attempt_done(Ref<AttemptOwner<Executor>>, TimePoint at, std::error_code error,
+                         ProbeResult&& result) override;
+    void on_attempt_done(std::error_code error) {
+        on_attempt_done({}, TimePoint::min(), error, {});
+    }
 
     // ---- carrying out ----
 
@@ -231,22 +243,25 @@ private:
     /// As the machine says, but that a look which has not begun yet is waited for.
     [[nodiscard]] WorkerState state() const noexcept {
         const WorkerState state = fsm_.state();
-        const bool begun = attempt_ == Attempt::told || attempt_ == Attempt::running || try_number_ > 1;
+        const bool begun =
+            attempt_ == Attempt::told || attempt_ == Attempt::running || try_number_ > 1;
         return state == WorkerState::probing && !begun ? WorkerState::waiting : state;
     }
 
     // A gate tells of its changes by posts, which may come later than what depends on it.
-    void hear_gate(TimePoint now) noexcept {
+    void poll_gate(TimePoint now) noexcept {
         if (extras_ && extras_->gate) gate_may_have_changed(now);
     }
     void gate_may_have_changed(TimePoint now) noexcept;
 
-    [[nodiscard]] bool gate_is_open() const noexcept { return !extras_ || !extras_->gate || extras_->gate->is_open(); }
+    [[nodiscard]] bool gate_is_open() const noexcept {
+        return !extras_ || !extras_->gate || extras_->gate->is_open();
+    }
 
     /// The machine has decided because of a call: done at once, told later.
     void changed_by_call(const Step& step, Decision decision) noexcept;
 
-    void settle(const Decision& decision, TimePoint now) noexcept;
+    void apply(const Decision& decision, TimePoint now) noexcept;
 
     void decide(const Decision& decision) noexcept {
         attempt_ = Attempt::decided;
@@ -255,8 +270,8 @@ private:
         if constexpr (tells_skips) untold_skips_ += static_cast<std::uint64_t>(decision.skipped);
     }
 
-    /// The next look. On the real clock a worker's looks are put off to the next multiple of 1/1024 of its period, rounded
-    /// down to a power of two, so that near ones share a wake-up.
+    /// The next look. On the real clock a worker's looks are put off to the next multiple of 1/1024
+    /// of its period, rounded down to a power of two, so that near ones share a wake-up.
     void wait_until(TimePoint due) noexcept;
 
     void arm(Armed purpose, TimePoint due) noexcept {
@@ -266,7 +281,7 @@ private:
     void disarm() noexcept {
         if (std::exchange(armed_, Armed::no) != Armed::no) wheel_->disarm(*this);
     }
-    void disarm_look() noexcept {
+    void disarm_check() noexcept {
         if (armed_ == Armed::due || armed_ == Armed::begin) disarm();
     }
 
@@ -284,18 +299,19 @@ private:
 
     void on_posted_fire();
 
-    void look_is_due(TimePoint now);
+    void check_is_due(TimePoint now);
 
     // ---- an attempt ----
 
-    /// In the loop. What listeners throw goes on to run(), and the attempt is made in the next turn.
+    /// In the loop. What listeners throw goes on to run(), and the attempt is made in the next
+    /// turn.
     void begin(TimePoint now);
 
     void ask();
 
     void timeout_is_over(TimePoint now) noexcept;
 
-    void interrupt_attempt(Interrupt reason) noexcept;
+    void stop_attempt(StopReason reason) noexcept;
 
     [[nodiscard]] bool leave_queue() noexcept { return extras_->limit->withdraw(*extras_); }
 
@@ -314,10 +330,11 @@ private:
         WorkerCore& core;
     };
 
-    void tell_result(const Step& step, const Decision& decision, int try_number, std::error_code error,
-                     ProbeResult&& result);
+    void tell_result(const Step& step, const Decision& decision, int try_number,
+                     std::error_code error, ProbeResult&& result);
 
-    void tell_verdict(const Verdict& verdict, WorkerState before, WorkerState after, std::uint32_t life);
+    void tell_verdict(const Verdict& verdict, WorkerState before, WorkerState after,
+                      std::uint32_t life);
 
     void tell_state(WorkerState before, WorkerState after) {
         if constexpr (SeesStateChanged<Unwrapped<Obs>>)
@@ -335,7 +352,8 @@ private:
 
     void tell_notes();
 
-    [[nodiscard]] Verdict verdict_of(const Decision& decision, TimePoint now, ProbeResult&& result) const;
+    [[nodiscard]] Verdict verdict_of(const Decision& decision, TimePoint now,
+                                     ProbeResult&& result) const;
 
     // For waits that come later. A plain success can be told again without having been kept.
     void remember_deciding(const ProbeResult& result);
@@ -349,11 +367,14 @@ private:
 
     static inline const WheelHooks hooks{
         .retain = [](WheelNode& node) noexcept { static_cast<WorkerCore&>(node).retain(); },
-        .fire = [](WheelNode& node) { Ref<WorkerCore>::adopt(&static_cast<WorkerCore&>(node))->node_fired(); },
+        .fire =
+            [](WheelNode& node) {
+                Ref<WorkerCore>::adopt(&static_cast<WorkerCore&>(node))->node_fired();
+            },
     };
 
-    // A program may have a million of these: the order leaves no gaps, and what each look touches comes first, next to the
-    // node.
+    // A program may have a million of these: the order leaves no gaps, and what each look touches
+    // comes first, next to the node.
     [[no_unique_address]] ClockRef<Clk> clock_;
     [[no_unique_address]] Machine fsm_;
     Ref<Wheel> wheel_;
@@ -389,11 +410,12 @@ private:
         Asked asked_; // destroyed with the context, if that goes first
     };
     [[no_unique_address]] Obs observer_;
-    [[no_unique_address]] std::conditional_t<Asked::needs_slot, asio::cancellation_signal, Nothing> signal_;
+    [[no_unique_address]] std::conditional_t<Asked::needs_slot, asio::cancellation_signal, Nothing>
+        signal_;
     [[no_unique_address]] std::conditional_t<tells_skips, std::uint64_t, Nothing> untold_skips_{};
     SmallFunction<Verdict> callback_;
     std::uint64_t errors_ = 0;
-    Duration held_for_ = {};
+    Duration previous_duration_ = {};
 };
 
 } // namespace probekit::inline v0::detail

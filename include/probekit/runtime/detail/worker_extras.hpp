@@ -6,13 +6,13 @@
 #include <optional>
 #include <vector>
 
+#include <probekit/async/detail/context_state.hpp>
+#include <probekit/async/detail/ref.hpp>
+#include <probekit/async/detail/waiters.hpp>
 #include <probekit/core/result.hpp>
 #include <probekit/core/verdict.hpp>
 #include <probekit/runtime/attempt_limit.hpp>
 #include <probekit/runtime/startup_gate.hpp>
-#include <probekit/system/detail/context_state.hpp>
-#include <probekit/system/detail/ref.hpp>
-#include <probekit/system/detail/waiters.hpp>
 
 namespace probekit::inline v0::detail {
 
@@ -24,10 +24,11 @@ struct WorkerNote {
     std::uint32_t life = 0;
 };
 
-/// What most workers do not need, in a block of its own: a gate, a limit, handlers that wait, news to be told.
-/// Listed with the context: when that goes first the worker must let go of what it shares with others.
+/// What most workers do not need, in a block of its own: a gate, a limit, handlers that wait, news
+/// to be told. Listed with the context: when that goes first the worker must let go of what it
+/// shares with others.
 template <class Core>
-class WorkerExtras final : public GateListener, public LimitWaiter, private ContextMember {
+class WorkerExtras final : public GateListener, public LimitWaiter, private ShutdownListener {
 public:
     using VerdictWaiters = WaiterQueue<Verdict>;
     using StopWaiters = WaiterQueue<>;
@@ -41,8 +42,10 @@ public:
     Ref<VerdictWaiters> waits; // tagged with the Health they wait for
     Ref<StopWaiters> stop_waits;
     std::deque<WorkerNote> notes;
-    std::optional<typename Core::probe_type> next_probe; // its target came while an attempt was in flight
-    std::optional<ProbeResult> deciding;                 // the look behind the standing verdict, if not a plain success
+    std::optional<typename Core::probe_type>
+        next_probe; // its target came while an attempt was in flight
+    std::optional<ProbeResult>
+        deciding; // the look behind the standing verdict, if not a plain success
 
 private:
     void gate_retain() noexcept override { core_->retain(); }
@@ -62,7 +65,7 @@ private:
         if (!posted) limit->give_back();
     }
 
-    void context_gone() noexcept override { core_->context_gone(); }
+    void on_context_shutdown() noexcept override { core_->on_context_shutdown(); }
 
     Core* core_;
 };

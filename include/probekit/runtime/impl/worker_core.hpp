@@ -13,8 +13,8 @@
 #include <asio/error.hpp>
 #include <asio/post.hpp>
 
+#include <probekit/async/detail/exceptions.hpp>
 #include <probekit/runtime/detail/worker_core.hpp>
-#include <probekit/system/detail/catching.hpp>
 
 namespace probekit::inline v0::detail {
 
@@ -32,7 +32,8 @@ void WorkerCore<P, Pol, Obs, Clk>::start(Ref<GateState> gate) {
     ++life_;
     const Step step{*this};
     gate_seen_ = gate_is_open();
-    static_cast<void>(gate_seen_ ? fsm_.step(event::GateOpened{}, step.now) : fsm_.step(event::GateShut{}, step.now));
+    static_cast<void>(gate_seen_ ? fsm_.step(event::GateOpened{}, step.now)
+                                 : fsm_.step(event::GateClosed{}, step.now));
     changed_by_call(step, fsm_.step(event::Started{step.now}, step.now));
 }
 
@@ -52,7 +53,7 @@ WorkerSnapshot WorkerCore<P, Pol, Obs, Clk>::snapshot() const noexcept {
             .last_cause = last_cause_,
             .last_error = last_error_,
             .last_at = last_at_,
-            .next_at = fsm_.next_look(),
+            .next_at = fsm_.next_check(),
             .last_elapsed = last_elapsed_};
 }
 
@@ -63,34 +64,34 @@ void WorkerCore<P, Pol, Obs, Clk>::changed_by_call(const Step& step, Decision de
             if (attempt_ == Attempt::queued) static_cast<void>(leave_queue());
             attempt_ = Attempt::none; // it has not begun, so there is nothing to wait for
             disarm();
-            const Decision next = fsm_.step(event::AttemptDropped{}, step.now);
+            const Decision next = fsm_.step(event::AttemptCancelled{}, step.now);
             if (next.action != Decision::Action::none) decision.action = next.action;
             decision.at = next.at;
             decision.try_number = next.try_number;
             decision.skipped = next.skipped;
         } else {
             dropped_ = true;
-            interrupt_attempt(Interrupt::cancel);
+            stop_attempt(StopReason::cancel);
         }
     }
-    settle(decision, step.now);
+    apply(decision, step.now);
     if (decision.changed && extras_) extras_->deciding.reset();
     note(step, decision);
 }
 
 template <class P, class Pol, class Obs, class Clk>
-void WorkerCore<P, Pol, Obs, Clk>::settle(const Decision& decision, TimePoint now) noexcept {
+void WorkerCore<P, Pol, Obs, Clk>::apply(const Decision& decision, TimePoint now) noexcept {
     health_.store(fsm_.health(), std::memory_order_relaxed);
     switch (decision.action) {
     case Decision::Action::none: break;
-    case Decision::Action::look:
+    case Decision::Action::attempt:
         decide(decision);
         arm(Armed::begin, now);
         break;
     case Decision::Action::wait: wait_until(decision.at); break;
-    case Decision::Action::hold: disarm_look(); break;
+    case Decision::Action::hold: disarm_check(); break;
     case Decision::Action::end:
-        disarm_look();
+        disarm_check();
         rest();
         break;
     }
@@ -99,16 +100,17 @@ void WorkerCore<P, Pol, Obs, Clk>::settle(const Decision& decision, TimePoint no
     if (decision.changed) {
         origin_ = decision.origin;
         previous_ = decision.previous;
-        held_for_ = decision.held;
+        previous_duration_ = decision.previous_duration;
     }
     if (!extras_ || decision.origin == Verdict::Origin::terminating) return;
-    const bool met = decision.origin == Verdict::Origin::result && decision.health == Health::passing;
+    const bool met =
+        decision.origin == Verdict::Origin::result && decision.health == Health::passing;
     for (StartupGate::Condition& condition : extras_->opens) condition.set(met);
 }
 
 template <class P, class Pol, class Obs, class Clk>
 void WorkerCore<P, Pol, Obs, Clk>::wait_until(TimePoint due) noexcept {
-    if (due == TimePoint::max()) return disarm_look();
+    if (due == TimePoint::max()) return disarm_check();
     if constexpr (steady) {
         const auto period = static_cast<std::uint64_t>(fsm_.spec().period.count());
         const auto slack = static_cast<Duration::rep>(std::bit_floor(period / 1024));
@@ -123,7 +125,7 @@ void WorkerCore<P, Pol, Obs, Clk>::node_fired() {
     if (runs_here(executor())) return on_fire();
     // Without memory for the post it is tried again soon.
     constexpr Duration soon = std::chrono::milliseconds{10};
-    if (without_bad_alloc([this] { post(&WorkerCore::on_posted_fire); }) && !wheel_->armed(*this))
+    if (try_allocating([this] { post(&WorkerCore::on_posted_fire); }) && !wheel_->armed(*this))
         wheel_->arm(*this, saturating_add(wheel_->now(), soon));
 }
 
@@ -140,7 +142,7 @@ void WorkerCore<P, Pol, Obs, Clk>::on_fire() {
     if (armed_ != Armed::timeout && (telling_ || has_notes())) return arm(armed_, now);
     switch (std::exchange(armed_, Armed::no)) {
     case Armed::no: break;
-    case Armed::due: look_is_due(now); break;
+    case Armed::due: check_is_due(now); break;
     case Armed::begin: begin(now); break;
     case Armed::ask: ask(); break;
     case Armed::timeout: timeout_is_over(now); break;
@@ -155,16 +157,16 @@ void WorkerCore<P, Pol, Obs, Clk>::timeout_is_over(TimePoint now) noexcept {
         return arm(Armed::timeout, saturating_add(now, timeout));
     }
     expired_ = true;
-    interrupt_attempt(Interrupt::timeout);
+    stop_attempt(StopReason::timeout);
 }
 
 template <class P, class Pol, class Obs, class Clk>
-void WorkerCore<P, Pol, Obs, Clk>::look_is_due(TimePoint now) {
-    hear_gate(now);
+void WorkerCore<P, Pol, Obs, Clk>::check_is_due(TimePoint now) {
+    poll_gate(now);
     if (armed_ != Armed::no) return; // the gate has been shut, and opened, unheard
     const Step step{*this, now};
     const Decision decision = fsm_.step(event::Due{}, now);
-    if (decision.action != Decision::Action::look) return changed_by_call(step, decision);
+    if (decision.action != Decision::Action::attempt) return changed_by_call(step, decision);
     decide(decision);
     begin(now);
 }
@@ -183,14 +185,15 @@ void WorkerCore<P, Pol, Obs, Clk>::gate_may_have_changed(TimePoint now) noexcept
     if (gate_seen_)
         happen(event::GateOpened{}, now);
     else
-        happen(event::GateShut{}, now);
+        happen(event::GateClosed{}, now);
 }
 
 template <class P, class Pol, class Obs, class Clk>
 void WorkerCore<P, Pol, Obs, Clk>::on_granted() {
     if (attempt_ != Attempt::queued || detached_ || has_place_)
         return extras_->limit->give_back(); // the attempt did not wait so long
-    static_cast<void>(leave_queue());       // called off and decided anew meanwhile, it stands in the queue again
+    static_cast<void>(
+        leave_queue()); // called off and decided anew meanwhile, it stands in the queue again
     has_place_ = true;
     begin(clock_.now());
 }
@@ -199,11 +202,11 @@ void WorkerCore<P, Pol, Obs, Clk>::on_granted() {
 
 template <class P, class Pol, class Obs, class Clk>
 void WorkerCore<P, Pol, Obs, Clk>::begin(TimePoint now) {
-    hear_gate(now);
+    poll_gate(now);
     if (try_number_ == 1 && !gate_seen_) { // shut since it was decided
         attempt_ = Attempt::none;
         give_place_back();
-        return happen(event::AttemptDropped{}, now);
+        return happen(event::AttemptCancelled{}, now);
     }
     if (extras_ && extras_->limit && !has_place_) {
         if (!extras_->limit->acquire(*extras_)) {
@@ -222,9 +225,11 @@ void WorkerCore<P, Pol, Obs, Clk>::begin(TimePoint now) {
         const Telling telling{*this};
         if constexpr (tells_skips)
             if (const std::uint64_t skips = std::exchange(untold_skips_, 0); skips != 0)
-                tell(observer_, LooksSkipped{kind(), skips, begun_at_});
-        const Duration late = try_number_ == 1 ? std::max(begun_at_ - fsm_.due(), Duration{}) : Duration{};
-        if (!detached_) tell(observer_, AttemptBegun{kind(), attempts_, try_number_, begun_at_, late});
+                tell(observer_, ChecksSkipped{kind(), skips, begun_at_});
+        const Duration late =
+            try_number_ == 1 ? std::max(begun_at_ - fsm_.due(), Duration{}) : Duration{};
+        if (!detached_)
+            tell(observer_, AttemptBegun{kind(), attempts_, try_number_, begun_at_, late});
         if (!detached_) tell_state(before, state());
         disarm();
     }
@@ -234,29 +239,32 @@ void WorkerCore<P, Pol, Obs, Clk>::begin(TimePoint now) {
 template <class P, class Pol, class Obs, class Clk>
 void WorkerCore<P, Pol, Obs, Clk>::ask() {
     if (detached_) return;
-    if (dropped_) return look_done(asio::error::operation_aborted); // called off while it was told
+    if (dropped_)
+        return on_attempt_done(asio::error::operation_aborted); // called off while it was told
     attempt_ = Attempt::running;
     const Duration timeout = fsm_.spec().timeout;
     const bool guarded = !steady || !asked_.keeps_timeout();
     if (guarded) arm(Armed::timeout, saturating_add(begun_at_, timeout));
-    const auto begin_look = [&]() -> std::error_code {
-        detail::begin_look(asked_.probe, timeout, LookHandler<Executor>{Ref<LookClient<Executor>>{this}});
+    const auto start_attempt = [&]() -> std::error_code {
+        detail::start_attempt(asked_.probe, timeout,
+                              OwnedAttemptHandler<Executor>{Ref<AttemptOwner<Executor>>{this}});
         return {};
     };
-    const std::error_code could_not = catching(begin_look, [&](const auto& thrown) {
+    const std::error_code could_not = try_call(start_attempt, [&](const auto& thrown) {
         // A listener's exception, at the end of an attempt that ended at once?
         if (attempt_ != Attempt::running) std::rethrow_exception(std::current_exception());
-        return CodeOfException{}(thrown);
+        return ToErrorCode{}(thrown);
     });
-    if (could_not) look_done(could_not);
+    if (could_not) on_attempt_done(could_not);
 }
 
 template <class P, class Pol, class Obs, class Clk>
-void WorkerCore<P, Pol, Obs, Clk>::look_done(Ref<LookClient<Executor>>, TimePoint at, std::error_code error,
-                                             ProbeResult&& result) {
+void WorkerCore<P, Pol, Obs, Clk>::on_attempt_done(Ref<AttemptOwner<Executor>>, TimePoint at,
+                                                   std::error_code error, ProbeResult&& result) {
     if (detached_) return give_place_back();
     // Not from inside a call or another callback, nor before what has been left to a post.
-    if (emitting_ || telling_ || has_notes()) return asio::post(executor(), Later{Ref{this}, error, std::move(result)});
+    if (emitting_ || telling_ || has_notes())
+        return asio::post(executor(), Later{Ref{this}, error, std::move(result)});
 
     const Step step{*this, steady && at != TimePoint::min() ? at : clock_.now()};
     disarm();
@@ -276,7 +284,7 @@ void WorkerCore<P, Pol, Obs, Clk>::look_done(Ref<LookClient<Executor>>, TimePoin
         asked_.replace(std::move(*extras_->next_probe));
         extras_->next_probe.reset();
     }
-    const Decision decision = dropped ? fsm_.step(event::AttemptDropped{}, step.now)
+    const Decision decision = dropped ? fsm_.step(event::AttemptCancelled{}, step.now)
                               : error ? fsm_.step(event::Error{error}, step.now)
                                       : fsm_.step(event::Result{result}, step.now);
     if (!dropped) {
@@ -291,17 +299,17 @@ void WorkerCore<P, Pol, Obs, Clk>::look_done(Ref<LookClient<Executor>>, TimePoin
         last_at_ = step.now;
     }
     const int try_number = try_number_;
-    settle(decision, step.now);
+    apply(decision, step.now);
     if (decision.changed) remember_deciding(result);
     tell_result(step, decision, try_number, error, std::move(result));
 }
 
 template <class P, class Pol, class Obs, class Clk>
-void WorkerCore<P, Pol, Obs, Clk>::interrupt_attempt(Interrupt reason) noexcept {
+void WorkerCore<P, Pol, Obs, Clk>::stop_attempt(StopReason reason) noexcept {
     if (attempt_ != Attempt::running) return;
     const Ref<WorkerCore> keep{this};
     emitting_ = true;
-    if (!this->interrupt_own_attempt(reason))
+    if (!this->stop_own_attempt(reason))
         if constexpr (Asked::needs_slot) signal_.emit(asio::cancellation_type::terminal);
     emitting_ = false;
 }

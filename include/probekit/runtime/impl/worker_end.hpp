@@ -7,12 +7,12 @@
 
 #include <asio/error.hpp>
 
+#include <probekit/async/detail/exceptions.hpp>
+#include <probekit/async/detail/ref.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/worker_fsm.hpp>
-#include <probekit/probes/detail/look.hpp>
+#include <probekit/probes/detail/attempt_owner.hpp>
 #include <probekit/runtime/detail/worker_core.hpp>
-#include <probekit/system/detail/catching.hpp>
-#include <probekit/system/detail/ref.hpp>
 
 // How a worker's work ends, by a call, with its handle or with its context, and who waits for what.
 namespace probekit::inline v0::detail {
@@ -29,7 +29,7 @@ void WorkerCore<P, Pol, Obs, Clk>::detach() noexcept {
     detached_ = true;
     ++life_;
     const bool context_gone = wheel_->context().gone();
-    if (!context_gone) interrupt_attempt(Interrupt::cancel);
+    if (!context_gone) stop_attempt(StopReason::cancel);
     disarm();
     rest();
     if (!extras_) return;
@@ -40,16 +40,16 @@ void WorkerCore<P, Pol, Obs, Clk>::detach() noexcept {
 }
 
 template <class P, class Pol, class Obs, class Clk>
-void WorkerCore<P, Pol, Obs, Clk>::context_gone() noexcept {
+void WorkerCore<P, Pol, Obs, Clk>::on_context_shutdown() noexcept {
     if (extras_->gate) std::exchange(extras_->gate, {})->unsubscribe(*extras_);
     if (attempt_ == Attempt::queued) {
         static_cast<void>(leave_queue());
         attempt_ = Attempt::none;
     }
-    static_cast<void>(without_bad_alloc([this] { give_place_back(); }));
+    static_cast<void>(try_allocating([this] { give_place_back(); }));
     extras_->next_probe.reset();
     // A strand must not outlive its context, nor what a user's probe may hold.
-    asked_gone_ = attempt_ != Attempt::running || !asked_.serves_its_looks();
+    asked_gone_ = attempt_ != Attempt::running || !asked_.must_outlive_attempts();
     if (asked_gone_) std::destroy_at(&asked_);
 }
 
@@ -69,7 +69,8 @@ template <class P, class Pol, class Obs, class Clk>
 template <class Handler>
 void WorkerCore<P, Pol, Obs, Clk>::stop_and_wait(Handler&& handler) {
     Extras& more = extras();
-    if (!more.stop_waits) more.stop_waits = Ref{new typename Extras::StopWaiters{Ref{&wheel_->context()}}};
+    if (!more.stop_waits)
+        more.stop_waits = Ref{new typename Extras::StopWaiters{Ref{&wheel_->context()}}};
     more.stop_waits->add(std::forward<Handler>(handler), executor());
     if (detached_) return more.stop_waits->complete_all(asio::error::operation_aborted);
     stop();

@@ -7,25 +7,27 @@
 
 #include <asio/error.hpp>
 
+#include <probekit/async/detail/exceptions.hpp>
 #include <probekit/core/observer.hpp>
 #include <probekit/core/verdict.hpp>
 #include <probekit/runtime/detail/worker_core.hpp>
-#include <probekit/system/detail/catching.hpp>
 
 namespace probekit::inline v0::detail {
 
 template <class P, class Pol, class Obs, class Clk>
-void WorkerCore<P, Pol, Obs, Clk>::tell_result(const Step& step, const Decision& decision, int try_number,
-                                               std::error_code error, ProbeResult&& result) {
+void WorkerCore<P, Pol, Obs, Clk>::tell_result(const Step& step, const Decision& decision,
+                                               int try_number, std::error_code error,
+                                               ProbeResult&& result) {
     const std::uint32_t life = life_;
     const WorkerState after = state();
     const Telling telling{*this};
     // Whoever waits for a stop has waited for this attempt, though another may be decided already.
-    const AtExit stopped{[&] {
+    const ScopeExit stopped{[&] {
         if (!detached_) tell_stopped();
     }};
     if constexpr (SeesAttemptEnded<Unwrapped<Obs>>)
-        tell(observer_, AttemptEnded{kind(), attempts_, try_number, step.now, error, result, !error});
+        tell(observer_,
+             AttemptEnded{kind(), attempts_, try_number, step.now, error, result, !error});
     if (decision.changed)
         tell_verdict(verdict_of(decision, step.now, std::move(result)), step.before, after, life);
     else if (!detached_)
@@ -33,19 +35,20 @@ void WorkerCore<P, Pol, Obs, Clk>::tell_result(const Step& step, const Decision&
 }
 
 template <class P, class Pol, class Obs, class Clk>
-void WorkerCore<P, Pol, Obs, Clk>::tell_verdict(const Verdict& verdict, WorkerState before, WorkerState after,
-                                                std::uint32_t life) {
+void WorkerCore<P, Pol, Obs, Clk>::tell_verdict(const Verdict& verdict, WorkerState before,
+                                                WorkerState after, std::uint32_t life) {
     if (!detached_) tell(observer_, verdict);
     if (!detached_) tell_state(before, after);
     if (life != life_) return;
     // Posted now, so they run after the callback, and a stop() in there comes too late for them.
     const bool judged = verdict.origin != Verdict::Origin::target_replaced;
-    if (judged && extras_ && extras_->waits) extras_->waits->complete(static_cast<int>(verdict.health), {}, verdict);
+    if (judged && extras_ && extras_->waits)
+        extras_->waits->complete(static_cast<int>(verdict.health), {}, verdict);
     if (!callback_) return;
     // It may replace itself, or destroy the worker: it runs from the stack.
     SmallFunction<Verdict> callback = std::move(callback_);
     callback_set_ = false;
-    const AtExit back{[&] {
+    const ScopeExit back{[&] {
         if (!callback_set_ && !detached_) callback_ = std::move(callback);
     }};
     callback(verdict);
@@ -54,21 +57,23 @@ void WorkerCore<P, Pol, Obs, Clk>::tell_verdict(const Verdict& verdict, WorkerSt
 template <class P, class Pol, class Obs, class Clk>
 void WorkerCore<P, Pol, Obs, Clk>::note(const Step& step, const Decision& decision) noexcept {
     const WorkerState after = state();
-    const bool told = decision.changed || (SeesStateChanged<Unwrapped<Obs>> && step.before != after);
+    const bool told =
+        decision.changed || (SeesStateChanged<Unwrapped<Obs>> && step.before != after);
     if (!told || detached_) return;
-    // Without memory the news is lost rather than the program; what health() says is right all the same.
-    const std::error_code no_memory = without_bad_alloc([&] {
+    // Without memory the news is lost rather than the program; what health() says is right all the
+    // same.
+    const std::error_code no_memory = try_allocating([&] {
         WorkerNote one{.before = step.before, .after = after, .life = life_};
         if (decision.changed) one.verdict = verdict_of(decision, step.now, {});
         extras().notes.push_back(std::move(one));
     });
     if (no_memory || extras_->notes.size() != 1) return;
-    if (without_bad_alloc([&] { post(&WorkerCore::tell_notes); })) extras_->notes.pop_back();
+    if (try_allocating([&] { post(&WorkerCore::tell_notes); })) extras_->notes.pop_back();
 }
 
 template <class P, class Pol, class Obs, class Clk>
 void WorkerCore<P, Pol, Obs, Clk>::tell_notes() {
-    const AtExit rest_later{[&] {
+    const ScopeExit rest_later{[&] {
         if (has_notes() && !detached_) post(&WorkerCore::tell_notes);
     }};
     if (telling_) return;
@@ -84,13 +89,14 @@ void WorkerCore<P, Pol, Obs, Clk>::tell_notes() {
 }
 
 template <class P, class Pol, class Obs, class Clk>
-Verdict WorkerCore<P, Pol, Obs, Clk>::verdict_of(const Decision& decision, TimePoint now, ProbeResult&& result) const {
+Verdict WorkerCore<P, Pol, Obs, Clk>::verdict_of(const Decision& decision, TimePoint now,
+                                                 ProbeResult&& result) const {
     return {.kind = kind(),
             .health = decision.health,
             .previous = decision.previous,
             .origin = decision.origin,
             .at = now,
-            .held = decision.held,
+            .previous_duration = decision.previous_duration,
             .result = std::move(result)};
 }
 
@@ -98,7 +104,9 @@ template <class P, class Pol, class Obs, class Clk>
 void WorkerCore<P, Pol, Obs, Clk>::remember_deciding(const ProbeResult& result) {
     const bool plain = result.outcome == Outcome::success && result.output.empty();
     if (extras_) extras_->deciding.reset();
-    if (!plain) static_cast<void>(without_bad_alloc([&] { extras().deciding = result; })); // then it stays forgotten
+    if (!plain)
+        static_cast<void>(
+            try_allocating([&] { extras().deciding = result; })); // then it stays forgotten
 }
 
 template <class P, class Pol, class Obs, class Clk>
@@ -108,7 +116,7 @@ Verdict WorkerCore<P, Pol, Obs, Clk>::standing_verdict() const {
                     .previous = previous_,
                     .origin = origin_,
                     .at = fsm_.since(),
-                    .held = held_for_};
+                    .previous_duration = previous_duration_};
     if (origin_ != Verdict::Origin::result) return verdict;
     if (extras_ && extras_->deciding)
         verdict.result = *extras_->deciding;

@@ -18,13 +18,15 @@
 
 namespace probekit::inline v0::detail {
 
-/// A worker of a simulation: carries out what its WorkerFsm decides, on a clock that others move. `Owner` has
-/// `now()`, `answer(SimulatedWorker&)`, `record(Event)` and `judged(SimulatedWorker&, const Decision&)`.
+/// A worker of a simulation: carries out what its WorkerFsm decides, on a clock that others move.
+/// `Owner` has `now()`, `answer(SimulatedWorker&)`, `record(Event)` and `judged(SimulatedWorker&,
+/// const Decision&)`.
 template <class Owner>
 class SimulatedWorker {
 public:
-    SimulatedWorker(Owner& owner, ProbeKind kind, const ProbeSpec& spec) : owner_(owner), fsm_(seeded(spec, kind)) {
-        fsm_.step(event::GateShut{}, TimePoint{});
+    SimulatedWorker(Owner& owner, ProbeKind kind, const ProbeSpec& spec)
+        : owner_(owner), fsm_(seeded(spec, kind)) {
+        fsm_.step(event::GateClosed{}, TimePoint{});
     }
 
     [[nodiscard]] ProbeKind kind() const noexcept { return fsm_.spec().kind; }
@@ -32,9 +34,11 @@ public:
     [[nodiscard]] bool begun() const noexcept { return begun_; }
     [[nodiscard]] bool gate_open() const noexcept { return gate_open_; }
     /// How many looks have begun.
-    [[nodiscard]] int looks() const noexcept { return looks_; }
+    [[nodiscard]] int attempts() const noexcept { return attempts_; }
     /// When the look in flight ends, and when the next is due; TimePoint::max(): there is none.
-    [[nodiscard]] TimePoint ends() const noexcept { return flight_ ? flight_->ends : TimePoint::max(); }
+    [[nodiscard]] TimePoint ends() const noexcept {
+        return flight_ ? flight_->ends : TimePoint::max();
+    }
     [[nodiscard]] TimePoint due() const noexcept { return due_; }
 
     void start(TimePoint target_since) {
@@ -46,7 +50,7 @@ public:
         if (open)
             step(event::GateOpened{});
         else
-            step(event::GateShut{});
+            step(event::GateClosed{});
     }
     template <class Happened>
     void step(Happened happened) {
@@ -89,7 +93,7 @@ private:
     void carry_out(const Decision& decision) {
         switch (decision.action) {
         case Decision::Action::none: break;
-        case Decision::Action::look: begin_look(); break;
+        case Decision::Action::attempt: begin_check(); break;
         case Decision::Action::wait: due_ = decision.at; break;
         case Decision::Action::hold:
         case Decision::Action::end: due_ = TimePoint::max(); break;
@@ -98,12 +102,13 @@ private:
         if (decision.changed) owner_.judged(*this, decision);
     }
 
-    void begin_look() {
+    void begin_check() {
         due_ = TimePoint::max();
-        ++looks_;
+        ++attempts_;
         const simulation::Answer answer = owner_.answer(*this);
         const bool timed_out = answer.takes > spec().timeout;
-        const Duration takes = std::max(Duration::zero(), timed_out ? spec().timeout : answer.takes);
+        const Duration takes =
+            std::max(Duration::zero(), timed_out ? spec().timeout : answer.takes);
         flight_ = Flight{.began = owner_.now(), .ends = saturating_add(owner_.now(), takes)};
         if (timed_out) {
             flight_->result = ProbeResult::failure(Errc::timed_out);
@@ -118,18 +123,20 @@ private:
         simulation::Event seen = look_event(*std::exchange(flight_, std::nullopt));
         seen.error = make_error_code(std::errc::operation_canceled);
         owner_.record(seen);
-        step(event::AttemptDropped{});
+        step(event::AttemptCancelled{});
     }
 
     simulation::Event look_event(const Flight& flight) const {
-        return {.what = simulation::Event::What::look, .kind = kind(), .span = owner_.now() - flight.began};
+        return {.what = simulation::Event::What::check,
+                .kind = kind(),
+                .span = owner_.now() - flight.began};
     }
 
     Owner& owner_;
     WorkerFsm<> fsm_;
     std::optional<Flight> flight_ = {};
     TimePoint due_ = TimePoint::max();
-    int looks_ = 0;
+    int attempts_ = 0;
     bool begun_ = false;
     bool gate_open_ = false;
 };

@@ -21,8 +21,8 @@
 
 namespace probekit::inline v0::detail {
 
-/// One run of a simulation: the target with its lives, and what the verdicts of its workers bring about. Its clock goes
-/// from one thing that is to happen to the next.
+/// One run of a simulation: the target with its lives, and what the verdicts of its workers bring
+/// about. Its clock goes from one thing that is to happen to the next.
 class Simulator {
     using Worker = SimulatedWorker<Simulator>;
     using Event = simulation::Event;
@@ -65,7 +65,7 @@ public:
     [[nodiscard]] simulation::Answer answer(const Worker& worker) const {
         if (!script_.answers) return {};
         return script_.answers({.kind = worker.kind(),
-                                .number = worker.looks(),
+                                .number = worker.attempts(),
                                 .life = life_number_,
                                 .at = now_.time_since_epoch(),
                                 .age = now_ - began_,
@@ -120,14 +120,16 @@ private:
 
     void ask_to_start_at(TimePoint at) {
         const auto lives = script_.lives.size();
-        life_ = lives == 0 ? simulation::Life{}
-                           : script_.lives[std::min(static_cast<std::size_t>(life_number_), lives - 1)];
+        life_ = lives == 0
+                    ? simulation::Life{}
+                    : script_.lives[std::min(static_cast<std::size_t>(life_number_), lives - 1)];
         runs_at_ = saturating_add(at, std::max(Duration::zero(), life_.starts_in));
     }
 
     /// What its initial delays count from.
     [[nodiscard]] TimePoint since(TimePoint began) const noexcept {
-        return container_.starts_in_whole_seconds ? std::chrono::floor<std::chrono::seconds>(began) : began;
+        return container_.starts_in_whole_seconds ? std::chrono::floor<std::chrono::seconds>(began)
+                                                  : began;
     }
 
     void target_runs() {
@@ -151,7 +153,8 @@ private:
         if (!first) look_at_unready();
     }
 
-    /// A kubelet synchronises a pod whose container has been restarted, and then looks at what is not ready, at once.
+    /// A kubelet synchronises a pod whose container has been restarted, and then looks at what is
+    /// not ready, at once.
     void look_at_unready() {
         for (Worker& worker : workers_)
             if (worker.kind() == ProbeKind::readiness && worker.gate_open() &&
@@ -181,7 +184,8 @@ private:
         stop_at_ = never;
         for (Worker& worker : workers_) worker.step(event::Terminating{});
         if (running_)
-            terminate(Event::What::stop, {}, std::max(container_.termination_grace_period, minimum_grace_period));
+            terminate(Event::What::stop, {},
+                      std::max(container_.termination_grace_period, minimum_grace_period));
         else
             over();
     }
@@ -197,8 +201,12 @@ private:
         const bool again = killed_for_probe_ ? container_.restart_policy != RestartPolicy::never
                                              : should_restart(container_.restart_policy, exit);
         if (stopping_ || !again) return over();
-        const TimePoint start = killed_for_probe_ ? back_off_.after_kill(now_) : back_off_.after_exit(now_);
-        if (start > now_) record({.what = Event::What::back_off, .span = start - now_, .delay = back_off_.current()});
+        const TimePoint start =
+            killed_for_probe_ ? back_off_.after_kill(now_) : back_off_.after_exit(now_);
+        if (start > now_)
+            record({.what = Event::What::back_off,
+                    .span = start - now_,
+                    .delay = back_off_.current()});
         ask_to_start_at(start);
     }
 
@@ -221,12 +229,14 @@ private:
     }
 
     void set_gates() {
-        for (Worker& worker : workers_) worker.set_gate(worker.kind() == ProbeKind::startup || started_);
+        for (Worker& worker : workers_)
+            worker.set_gate(worker.kind() == ProbeKind::startup || started_);
     }
 
     void set_ready(bool ready) {
         ready = ready && running_ && started_;
-        if (std::exchange(ready_, ready) != ready) record({.what = ready ? Event::What::ready : Event::What::unready});
+        if (std::exchange(ready_, ready) != ready)
+            record({.what = ready ? Event::What::ready : Event::What::unready});
     }
 
     const simulation::Container& container_;

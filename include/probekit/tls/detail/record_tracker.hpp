@@ -8,8 +8,8 @@
 
 namespace probekit::inline v0::detail {
 
-/// Follows a stream of TLS records as far as to know where they end, and how the stream began: Go tells a peer that
-/// speaks no TLS by its first five bytes.
+/// Follows a stream of TLS records as far as to know where they end, and how the stream began: Go
+/// tells a peer that speaks no TLS by its first five bytes.
 class RecordTracker {
 public:
     void saw(std::string_view bytes) noexcept {
@@ -34,8 +34,8 @@ public:
     /// Whether the stream may end here.
     [[nodiscard]] bool between_records() const noexcept { return held_ == 0; }
 
-    /// Whether the first record cannot be one of TLS. By Go's rule: neither a handshake nor an alert, or of a version that
-    /// will never be.
+    /// Whether the first record cannot be one of TLS. By Go's rule: neither a handshake nor an
+    /// alert, or of a version that will never be.
     [[nodiscard]] bool is_no_tls() const noexcept {
         constexpr char alert = 21;
         constexpr char handshake = 22;
@@ -43,10 +43,14 @@ public:
         return begun_ && ((first_[0] != alert && first_[0] != handshake) || version >= 0x10);
     }
 
-    [[nodiscard]] bool is_http() const noexcept { return begun_ && std::string_view{first_.data(), 5} == "HTTP/"; }
+    [[nodiscard]] bool is_http() const noexcept {
+        return begun_ && std::string_view{first_.data(), 5} == "HTTP/";
+    }
 
 private:
-    [[nodiscard]] std::size_t byte(std::size_t at) const noexcept { return static_cast<unsigned char>(header_[at]); }
+    [[nodiscard]] std::size_t byte(std::size_t at) const noexcept {
+        return static_cast<unsigned char>(header_[at]);
+    }
 
     std::array<char, 5> header_ = {}; // type, version, length of the record being read
     std::array<char, 5> first_ = {};

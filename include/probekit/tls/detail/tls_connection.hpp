@@ -41,8 +41,8 @@ using SocketMethod = std::unique_ptr<BIO_METHOD, FreeBy<BIO_meth_free>>;
 /// What the attempts of an HttpsGetProbe share.
 class HttpsTarget final : public HttpTargetBase {
 public:
-    HttpsTarget(HttpGetAction what, const HttpOptions& http, const tls::Options& options, std::string peer_name,
-                SslContext ssl_context, SocketMethod method)
+    HttpsTarget(HttpGetAction what, const HttpOptions& http, const tls::Options& options,
+                std::string peer_name, SslContext ssl_context, SocketMethod method)
         : HttpTargetBase(std::move(what), http, true),
           context(std::move(ssl_context)),
           socket_method(std::move(method)),
@@ -62,16 +62,18 @@ public:
     std::tm end{};
     if (certificate == nullptr || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) != 1)
         return tls::PeerCertificate::never_seen;
-    const std::chrono::year_month_day date{std::chrono::year{end.tm_year + 1900},
-                                           std::chrono::month{static_cast<unsigned>(end.tm_mon + 1)},
-                                           std::chrono::day{static_cast<unsigned>(end.tm_mday)}};
-    const tls::PeerCertificate::Time moment = std::chrono::sys_days{date} + std::chrono::hours{end.tm_hour} +
-                                              std::chrono::minutes{end.tm_min} + std::chrono::seconds{end.tm_sec};
+    const std::chrono::year_month_day date{
+        std::chrono::year{end.tm_year + 1900},
+        std::chrono::month{static_cast<unsigned>(end.tm_mon + 1)},
+        std::chrono::day{static_cast<unsigned>(end.tm_mday)}};
+    const tls::PeerCertificate::Time moment =
+        std::chrono::sys_days{date} + std::chrono::hours{end.tm_hour} +
+        std::chrono::minutes{end.tm_min} + std::chrono::seconds{end.tm_sec};
     return moment.time_since_epoch().count();
 }
 
-/// TLS over a socket, once handshake() has been called; before that, HTTP as it is. OpenSSL moves its bytes by calls of
-/// ours: its own would raise SIGPIPE in the host.
+/// TLS over a socket, once handshake() has been called; before that, HTTP as it is. OpenSSL moves
+/// its bytes by calls of ours: its own would raise SIGPIPE in the host.
 class TlsConnection {
 public:
     static constexpr bool has_tls = true;
@@ -80,7 +82,7 @@ public:
     TlsConnection(const TlsConnection&) = delete;
     TlsConnection& operator=(const TlsConnection&) = delete;
 
-    [[nodiscard]] Moved handshake(const HttpsTarget& target, int socket) noexcept {
+    [[nodiscard]] IoResult handshake(const HttpsTarget& target, int socket) noexcept {
         if (!ssl_ && !open(target, socket)) return no_memory();
         prepare();
         const int result = SSL_do_handshake(ssl_.get());
@@ -89,24 +91,25 @@ public:
         return {};
     }
 
-    [[nodiscard]] Moved send(int socket, std::string_view bytes) noexcept {
+    [[nodiscard]] IoResult send(int socket, std::string_view bytes) noexcept {
         if (!ssl_) return PlainConnection::send(socket, bytes);
         prepare();
         std::size_t sent = 0;
         const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &sent);
-        return result == 1 ? Moved{Moved::State::some, sent} : judge(result);
+        return result == 1 ? IoResult{IoResult::State::some, sent} : judge(result);
     }
 
-    [[nodiscard]] Moved receive(int socket, std::span<char> room) noexcept {
+    [[nodiscard]] IoResult receive(int socket, std::span<char> room) noexcept {
         if (!ssl_) return PlainConnection::receive(socket, room);
         prepare();
         std::size_t got = 0;
         const int result = SSL_read_ex(ssl_.get(), room.data(), room.size(), &got);
-        return result == 1 ? Moved{Moved::State::some, got} : judge(result);
+        return result == 1 ? IoResult{IoResult::State::some, got} : judge(result);
     }
 
     [[nodiscard]] std::error_code cause() const noexcept {
-        return has_no_memory_ ? std::make_error_code(std::errc::not_enough_memory) : make_error_code(cause_);
+        return has_no_memory_ ? std::make_error_code(std::errc::not_enough_memory)
+                              : make_error_code(cause_);
     }
 
     [[nodiscard]] std::string why() const {
@@ -118,12 +121,14 @@ public:
         case tls::Errc::certificate_not_yet:
         case tls::Errc::unknown_authority:
         case tls::Errc::wrong_name:
-        case tls::Errc::certificate_rejected: return verify_text(SSL_get_verify_result(ssl_.get()), target_->name);
+        case tls::Errc::certificate_rejected:
+            return verify_text(SSL_get_verify_result(ssl_.get()), target_->name);
         case tls::Errc::alert:
         case tls::Errc::protocol_version:
         case tls::Errc::protocol_error: break;
         }
-        return is_alert(reason_) ? "remote error: " + alert_text(alert_of(reason_)) : ssl_text(reason_);
+        return is_alert(reason_) ? "remote error: " + alert_text(alert_of(reason_))
+                                 : ssl_text(reason_);
     }
 
     /// Says good-bye, if that can be done at once.
@@ -140,7 +145,9 @@ public:
 
     /// The look is over: is the certificate's end near? Throws std::bad_alloc.
     void review(ProbeResult& result) const {
-        if (!is_secured_ || result.outcome != Outcome::success || target_->warn_before_expiry == Duration{}) return;
+        if (!is_secured_ || result.outcome != Outcome::success ||
+            target_->warn_before_expiry == Duration{})
+            return;
         if (expires_ == tls::PeerCertificate::never_seen) return;
         using std::chrono::seconds;
         const tls::PeerCertificate::Time end{seconds{expires_}};
@@ -150,11 +157,14 @@ public:
         result.outcome = Outcome::warning;
         result.detail = "certificate of " + target_->name +
                         (left < seconds{} ? " has expired"
-                                          : " expires in " + std::to_string(days) + (days == 1 ? " day" : " days"));
+                                          : " expires in " + std::to_string(days) +
+                                                (days == 1 ? " day" : " days"));
     }
 
     /// What a context needs to serve such connections.
-    static void prepare(SSL_CTX* context) noexcept { SSL_CTX_set_cert_verify_callback(context, verify, nullptr); }
+    static void prepare(SSL_CTX* context) noexcept {
+        SSL_CTX_set_cert_verify_callback(context, verify, nullptr);
+    }
     [[nodiscard]] static SocketMethod make_method() noexcept {
         SocketMethod method{BIO_meth_new(BIO_TYPE_SOURCE_SINK, "probekit socket")};
         if (!method) return method;
@@ -181,12 +191,14 @@ private:
         SSL_set_bio(ssl.get(), bio, bio);
         if (SSL_set_app_data(ssl.get(), this) != 1) return false;
         SSL_set_connect_state(ssl.get());
-        if (target.is_sent && SSL_set_tlsext_host_name(ssl.get(), target.name.c_str()) != 1) return false;
+        if (target.is_sent && SSL_set_tlsext_host_name(ssl.get(), target.name.c_str()) != 1)
+            return false;
         ssl_ = std::move(ssl);
         return true;
     }
 
-    // OpenSSL's list of errors belongs to the thread: what others left there would be taken for ours.
+    // OpenSSL's list of errors belongs to the thread: what others left there would be taken for
+    // ours.
     void prepare() noexcept {
         ERR_clear_error();
         socket_error_ = 0;
@@ -196,9 +208,10 @@ private:
     static int write_socket(BIO* bio, const char* bytes, int size) noexcept {
         auto& self = *static_cast<TlsConnection*>(BIO_get_data(bio));
         BIO_clear_retry_flags(bio);
-        const Moved moved = PlainConnection::send(self.socket_, {bytes, static_cast<std::size_t>(size)});
-        if (moved.state == Moved::State::some) return static_cast<int>(moved.bytes);
-        if (moved.state == Moved::State::wants_write) BIO_set_retry_write(bio);
+        const IoResult moved =
+            PlainConnection::send(self.socket_, {bytes, static_cast<std::size_t>(size)});
+        if (moved.state == IoResult::State::some) return static_cast<int>(moved.bytes);
+        if (moved.state == IoResult::State::wants_write) BIO_set_retry_write(bio);
         self.socket_error_ = moved.error;
         return -1;
     }
@@ -206,20 +219,22 @@ private:
     static int read_socket(BIO* bio, char* bytes, int size) noexcept {
         auto& self = *static_cast<TlsConnection*>(BIO_get_data(bio));
         BIO_clear_retry_flags(bio);
-        const Moved moved = PlainConnection::receive(self.socket_, {bytes, static_cast<std::size_t>(size)});
-        if (moved.state == Moved::State::some) {
+        const IoResult moved =
+            PlainConnection::receive(self.socket_, {bytes, static_cast<std::size_t>(size)});
+        if (moved.state == IoResult::State::some) {
             self.records_.saw({bytes, moved.bytes});
             return static_cast<int>(moved.bytes);
         }
-        if (moved.state == Moved::State::wants_read) BIO_set_retry_read(bio);
-        self.has_ended_ = moved.state == Moved::State::ended;
+        if (moved.state == IoResult::State::wants_read) BIO_set_retry_read(bio);
+        self.has_ended_ = moved.state == IoResult::State::ended;
         self.socket_error_ = moved.error;
         return self.has_ended_ ? 0 : -1;
     }
 
     // Sees a certificate that is about to be refused, too.
     static int verify(X509_STORE_CTX* chain, void*) noexcept {
-        auto* const ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(chain, SSL_get_ex_data_X509_STORE_CTX_idx()));
+        auto* const ssl = static_cast<SSL*>(
+            X509_STORE_CTX_get_ex_data(chain, SSL_get_ex_data_X509_STORE_CTX_idx()));
         auto& self = *static_cast<TlsConnection*>(SSL_get_app_data(ssl));
         self.expires_ = expiry_of(X509_STORE_CTX_get0_cert(chain));
         self.target_->expires.store(self.expires_, std::memory_order_relaxed);
@@ -227,29 +242,31 @@ private:
     }
 
     // What a call that did not succeed means.
-    [[nodiscard]] Moved judge(int result) noexcept {
+    [[nodiscard]] IoResult judge(int result) noexcept {
         switch (SSL_get_error(ssl_.get(), result)) {
-        case SSL_ERROR_WANT_READ: return {Moved::State::wants_read};
-        case SSL_ERROR_WANT_WRITE: return {Moved::State::wants_write};
+        case SSL_ERROR_WANT_READ: return {IoResult::State::wants_read};
+        case SSL_ERROR_WANT_WRITE: return {IoResult::State::wants_write};
         case SSL_ERROR_ZERO_RETURN: // a good-bye
-            if (is_secured_) return {Moved::State::ended};
+            if (is_secured_) return {IoResult::State::ended};
             has_failed_ = true;
             return lost(tls::Errc::closed);
         default: break;
         }
         has_failed_ = true;
-        bool is_ours = false; // OpenSSL's own trouble, nearly always lack of memory, which it seldom calls by its name
+        bool is_ours = false; // OpenSSL's own trouble, nearly always lack of memory, which it
+                              // seldom calls by its name
         reason_ = 0;
         while (const unsigned long code = ERR_get_error()) {
             if (reason_ == 0) reason_ = code;
             is_ours = is_ours || ERR_FATAL_ERROR(code);
         }
         if (is_ours) return no_memory();
-        if (socket_error_ != 0) return {Moved::State::broken, 0, socket_error_};
-        if (records_.is_no_tls()) return lost(records_.is_http() ? tls::Errc::plain_http : tls::Errc::not_tls);
+        if (socket_error_ != 0) return {IoResult::State::broken, 0, socket_error_};
+        if (records_.is_no_tls())
+            return lost(records_.is_http() ? tls::Errc::plain_http : tls::Errc::not_tls);
         if (has_ended_) {
             // As Go does: an end between two records is the end, good-bye or not.
-            if (is_secured_ && records_.between_records()) return {Moved::State::ended};
+            if (is_secured_ && records_.between_records()) return {IoResult::State::ended};
             return lost(tls::Errc::closed);
         }
         if (reason_ == 0) return no_memory(); // not even for an entry in its queue of errors
@@ -259,7 +276,8 @@ private:
     [[nodiscard]] tls::Errc cause_of_reason() const noexcept {
         if (ERR_GET_LIB(reason_) != ERR_LIB_SSL) return tls::Errc::protocol_error;
         switch (ERR_GET_REASON(reason_)) {
-        case SSL_R_CERTIFICATE_VERIFY_FAILED: return verify_cause(SSL_get_verify_result(ssl_.get()));
+        case SSL_R_CERTIFICATE_VERIFY_FAILED:
+            return verify_cause(SSL_get_verify_result(ssl_.get()));
         case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
         case SSL_R_UNSUPPORTED_PROTOCOL:
         case SSL_R_WRONG_SSL_VERSION: return tls::Errc::protocol_version;
@@ -270,29 +288,31 @@ private:
     }
 
     [[nodiscard]] static bool is_alert(unsigned long reason) noexcept {
-        return ERR_GET_LIB(reason) == ERR_LIB_SSL && alert_of(reason) >= 0 && alert_of(reason) <= 255;
+        return ERR_GET_LIB(reason) == ERR_LIB_SSL && alert_of(reason) >= 0 &&
+               alert_of(reason) <= 255;
     }
     [[nodiscard]] static int alert_of(unsigned long reason) noexcept {
         return ERR_GET_REASON(reason) - SSL_AD_REASON_OFFSET;
     }
 
-    [[nodiscard]] Moved lost(tls::Errc cause) noexcept {
+    [[nodiscard]] IoResult lost(tls::Errc cause) noexcept {
         cause_ = cause;
-        return {Moved::State::lost};
+        return {IoResult::State::lost};
     }
-    [[nodiscard]] Moved no_memory() noexcept {
+    [[nodiscard]] IoResult no_memory() noexcept {
         ERR_clear_error();
         cause_ = tls::Errc::protocol_error;
         reason_ = ERR_PACK(ERR_LIB_SSL, 0, ERR_R_MALLOC_FAILURE);
         has_no_memory_ = true;
-        return {Moved::State::lost};
+        return {IoResult::State::lost};
     }
 
     const HttpsTarget* target_ = nullptr;
     Ssl ssl_;
     RecordTracker records_;
-    std::int64_t expires_ = tls::PeerCertificate::never_seen; // the peer's certificate: seconds since 1970
-    unsigned long reason_ = 0;                                // OpenSSL's
+    std::int64_t expires_ =
+        tls::PeerCertificate::never_seen; // the peer's certificate: seconds since 1970
+    unsigned long reason_ = 0;            // OpenSSL's
     tls::Errc cause_ = tls::Errc::protocol_error;
     int socket_ = -1;
     int socket_error_ = 0; // of the last call

@@ -34,7 +34,8 @@ using SslContext = std::unique_ptr<SSL_CTX, FreeBy<SSL_CTX_free>>;
 [[nodiscard]] inline std::string take_ssl_reason() {
     const unsigned long first = ERR_peek_error();
     ERR_clear_error();
-    if (ERR_SYSTEM_ERROR(first)) return go_error_text({ERR_GET_REASON(first), std::system_category()});
+    if (ERR_SYSTEM_ERROR(first))
+        return go_error_text({ERR_GET_REASON(first), std::system_category()});
     const char* const text = ERR_reason_error_string(first);
     return text != nullptr ? text : "not usable";
 }
@@ -48,7 +49,8 @@ using SslContext = std::unique_ptr<SSL_CTX, FreeBy<SSL_CTX_free>>;
 
 inline void load_certificate(SSL_CTX* context, const tls::Options& options, ConfigErrors& errors) {
     const std::string& certificate = options.certificate_file;
-    const std::string& key = options.private_key_file.empty() ? certificate : options.private_key_file;
+    const std::string& key =
+        options.private_key_file.empty() ? certificate : options.private_key_file;
     if (certificate.empty()) {
         if (!key.empty()) errors.push_back({"private_key_file", "needs certificate_file"});
     } else if (SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) != 1) {
@@ -60,20 +62,22 @@ inline void load_certificate(SSL_CTX* context, const tls::Options& options, Conf
 
 inline void load_authorities(SSL_CTX* context, const tls::Options& options, ConfigErrors& errors) {
     if (options.verify == tls::Verify::none) {
-        if (!options.ca_file.empty()) errors.push_back({"ca_file", "has no use unless verify is set"});
+        if (!options.ca_file.empty())
+            errors.push_back({"ca_file", "has no use unless verify is set"});
         return;
     }
     if (options.ca_file.empty()) {
-        if (SSL_CTX_set_default_verify_paths(context) != 1) errors.push_back({"verify", take_ssl_reason()});
+        if (SSL_CTX_set_default_verify_paths(context) != 1)
+            errors.push_back({"verify", take_ssl_reason()});
     } else if (SSL_CTX_load_verify_file(context, options.ca_file.c_str()) != 1) {
         errors.push_back({"ca_file", take_ssl_reason()});
     }
 }
 
-/// What the handshakes of a probe have in common. `name`: of the peer, as it is to be verified. Adds to `errors` what is
-/// wrong with the options. Throws std::bad_alloc.
-[[nodiscard]] inline SslContext make_ssl_context(const tls::Options& options, const std::string& name,
-                                                 ConfigErrors& errors) {
+/// What the handshakes of a probe have in common. `name`: of the peer, as it is to be verified.
+/// Adds to `errors` what is wrong with the options. Throws std::bad_alloc.
+[[nodiscard]] inline SslContext make_ssl_context(const tls::Options& options,
+                                                 const std::string& name, ConfigErrors& errors) {
     ERR_clear_error();
     SslContext made{SSL_CTX_new(TLS_client_method())};
     SSL_CTX* const context = made.get();
@@ -84,13 +88,16 @@ inline void load_authorities(SSL_CTX* context, const tls::Options& options, Conf
     // Else OpenSSL asks on the terminal.
     SSL_CTX_set_default_passwd_cb(context, [](char*, int, int, void*) { return -1; });
     load_certificate(context, options, errors);
-    if (options.warn_before_expiry < Duration{}) errors.push_back({"warn_before_expiry", "must not be negative"});
+    if (options.warn_before_expiry < Duration{})
+        errors.push_back({"warn_before_expiry", "must not be negative"});
 
-    if (options.verify == tls::Verify::none) { // the kubelet takes keys that are short, and servers that are old
+    if (options.verify ==
+        tls::Verify::none) { // the kubelet takes keys that are short, and servers that are old
         SSL_CTX_set_security_level(context, 1);
         SSL_CTX_set_options(context, SSL_OP_LEGACY_SERVER_CONNECT);
     }
-    SSL_CTX_set_verify(context, options.verify == tls::Verify::none ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
+    SSL_CTX_set_verify(
+        context, options.verify == tls::Verify::none ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
     bool ok = true;
     if (options.verify == tls::Verify::full) {
         X509_VERIFY_PARAM* const rules = SSL_CTX_get0_param(context);
@@ -100,13 +107,14 @@ inline void load_authorities(SSL_CTX* context, const tls::Options& options, Conf
     static constexpr unsigned char http_1_1[] = "\x08http/1.1";
     ok = ok && SSL_CTX_set_alpn_protos(context, http_1_1, sizeof http_1_1 - 1) == 0;
     const bool only_newest = options.min_version == tls::Version::tls_1_3;
-    ok = ok && SSL_CTX_set_min_proto_version(context, only_newest ? TLS1_3_VERSION : TLS1_2_VERSION) == 1;
+    ok = ok &&
+         SSL_CTX_set_min_proto_version(context, only_newest ? TLS1_3_VERSION : TLS1_2_VERSION) == 1;
     if (!ok) asio::detail::throw_exception(std::bad_alloc{});
     // Each look is a whole handshake. Nothing of 16 KiB is kept while waiting.
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
-    SSL_CTX_set_mode(context,
-                     SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     return made;
 }
 

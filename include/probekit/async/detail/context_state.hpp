@@ -1,0 +1,179 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cstddef>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/execution/outstanding_work.hpp>
+#include <asio/execution_context.hpp>
+#include <asio/prefer.hpp>
+
+#include <probekit/async/detail/block_pool.hpp>
+#include <probekit/async/detail/executors.hpp>
+#include <probekit/async/detail/mutex.hpp>
+#include <probekit/async/detail/ref.hpp>
+#include <probekit/async/detail/spec_cache.hpp>
+#include <probekit/core/detail/on_use.hpp>
+
+namespace probekit::inline v0::detail {
+
+template <class = OnUse>
+class BasicWheel;
+using Wheel = BasicWheel<>;
+
+/// Something that must let go of what it holds of an execution context (handlers, work, executors)
+/// when that goes first.
+class ShutdownListener {
+public:
+    ShutdownListener(const ShutdownListener&) = delete;
+    ShutdownListener& operator=(const ShutdownListener&) = delete;
+
+protected:
+    ShutdownListener() = default;
+    ~ShutdownListener() = default;
+
+private:
+    template <class>
+    friend class BasicContextState;
+
+    /// Called once, from the context's destructor; the member is no longer listed then.
+    virtual void on_context_shutdown() noexcept = 0;
+
+    ShutdownListener* prev_ = nullptr;
+    ShutdownListener* next_ = nullptr;
+};
+
+/// What all probes and workers of one execution context share: the memory pool, the timing wheels,
+/// equal specs, and the work that keeps run() going. Counted, since a worker may outlive its
+/// context; after the context has gone, only memory is left.
+template <class = OnUse>
+class BasicContextState final : public RefCounted<BasicContextState<>> {
+public:
+    explicit BasicContextState(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+
+    /// The state of an executor's context, made at the first call. From any thread.
+    template <class Executor>
+    [[nodiscard]] static Ref<BasicContextState> of(const Executor& executor);
+
+    [[nodiscard]] BlockPool& pool() noexcept { return pool_; }
+
+    /// The wheel on the steady clock, once Wheel::of() has made it.
+    [[nodiscard]] const Ref<Wheel>& steady() const noexcept { return steady_; }
+
+    [[nodiscard]] SpecCache& specs() noexcept { return *specs_; }
+
+    /// Runs on the context itself, under no strand.
+    [[nodiscard]] const asio::any_io_executor& executor() const noexcept { return executor_; }
+
+    /// Whether the context has been destroyed: its executors and what they ran must not be touched
+    /// any more.
+    [[nodiscard]] bool gone() noexcept {
+        const std::lock_guard lock{mutex_};
+        return closed_;
+    }
+
+    /// Calls `use`, which posts something to the context and does nothing else, unless the context
+    /// has gone or is just going. From any thread, the owners of which may know nothing of this
+    /// context.
+    template <class Use>
+    void while_alive(Use use) {
+        const std::lock_guard lock{mutex_};
+        if (!closed_) use();
+    }
+
+    /// Each call of add_work() keeps the context's run() from returning until its remove_work().
+    /// From any thread.
+    void add_work() {
+        const std::lock_guard lock{mutex_};
+        if (work_count_++ == 0 && !closed_)
+            work_ = asio::prefer(executor_, asio::execution::outstanding_work.tracked);
+    }
+    void remove_work() noexcept {
+        asio::any_io_executor last; // let go outside the lock
+        const std::lock_guard lock{mutex_};
+        if (--work_count_ == 0) last = std::exchange(work_, {});
+    }
+
+    /// Lists a member, until remove() or until the context goes. From any thread.
+    void add(ShutdownListener& member) noexcept {
+        const std::lock_guard lock{mutex_};
+        member.next_ = members_;
+        if (members_ != nullptr) members_->prev_ = &member;
+        members_ = &member;
+    }
+    void remove(ShutdownListener& member) noexcept {
+        const std::lock_guard lock{mutex_};
+        unlink(member);
+    }
+
+    void destroy() noexcept { delete this; }
+
+private:
+    template <class>
+    friend class BasicContextService;
+    friend Wheel;
+
+    void unlink(ShutdownListener& member) noexcept {
+        if (member.prev_ == nullptr && members_ != &member) return; // not listed any more
+        (member.prev_ != nullptr ? member.prev_->next_ : members_) = member.next_;
+        if (member.next_ != nullptr) member.next_->prev_ = member.prev_;
+        member.prev_ = member.next_ = nullptr;
+    }
+
+    void shutdown() noexcept;
+
+    BlockPool pool_;
+    const Ref<SpecCache> specs_{new SpecCache};
+    asio::any_io_executor executor_;
+    Mutex mutex_;
+    asio::any_io_executor work_;
+    std::size_t work_count_ = 0;
+    bool closed_ = false;
+    ShutdownListener* members_ = nullptr;
+    std::vector<Wheel*> wheels_; // not kept alive from here
+    Ref<Wheel> steady_;          // but for the one everybody uses
+};
+
+using ContextState = BasicContextState<>;
+
+/// Ties a ContextState to its context, and tells it when the context goes.
+template <class = OnUse>
+class BasicContextService final : public asio::execution_context::service {
+public:
+    static inline asio::execution_context::id id;
+
+    explicit BasicContextService(asio::execution_context& context) : service(context) {}
+
+    [[nodiscard]] Ref<ContextState> state(const auto& executor) {
+        const std::lock_guard lock{mutex_};
+        if (!state_) {
+            state_ = with_inner_executor(executor, [](const auto& inner) {
+                return Ref<ContextState>{new ContextState{asio::any_io_executor(inner)}};
+            });
+        }
+        return state_;
+    }
+
+private:
+    void shutdown() override {
+        if (state_) state_->shutdown();
+    }
+
+    Mutex mutex_;
+    Ref<ContextState> state_;
+};
+
+using ContextService = BasicContextService<>;
+
+template <class Parameter>
+template <class Executor>
+Ref<BasicContextState<Parameter>> BasicContextState<Parameter>::of(const Executor& executor) {
+    return asio::use_service<ContextService>(context_of(executor)).state(executor);
+}
+
+} // namespace probekit::inline v0::detail
+
+#include <probekit/async/detail/wheel.hpp> // completes Wheel, which this needs to let one go

@@ -1,0 +1,76 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+namespace probekit::inline v0::detail {
+
+/// An intrusive reference count; 4 bytes, where a shared_ptr would take 16 per holder and a block
+/// of its own. The object begins with no reference; the last to go calls `Derived::destroy()`.
+template <class Derived>
+class RefCounted {
+public:
+    RefCounted(const RefCounted&) = delete;
+    RefCounted& operator=(const RefCounted&) = delete;
+
+    void retain() noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
+
+    void release() noexcept {
+        if (count_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+            static_cast<Derived*>(this)->destroy();
+    }
+
+    /// False if the last reference has gone: for registries that do not keep what they list alive.
+    [[nodiscard]] bool try_retain() noexcept {
+        std::uint32_t count = count_.load(std::memory_order_relaxed);
+        while (count != 0)
+            if (count_.compare_exchange_weak(count, count + 1, std::memory_order_acq_rel))
+                return true;
+        return false;
+    }
+
+protected:
+    RefCounted() = default;
+    ~RefCounted() = default;
+
+private:
+    std::atomic<std::uint32_t> count_{0};
+};
+
+/// A counted reference to a T that has retain() and release().
+template <class T>
+class Ref {
+public:
+    Ref() noexcept = default;
+    explicit Ref(T* object) noexcept : object_(object) {
+        if (object_ != nullptr) object_->retain();
+    }
+    Ref(const Ref& other) noexcept : Ref(other.object_) {}
+    Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+    Ref& operator=(Ref other) noexcept {
+        std::swap(object_, other.object_);
+        return *this;
+    }
+    ~Ref() {
+        if (object_ != nullptr) object_->release();
+    }
+
+    /// Takes over a reference that has been counted already.
+    [[nodiscard]] static Ref adopt(T* object) noexcept {
+        Ref ref;
+        ref.object_ = object;
+        return ref;
+    }
+
+    [[nodiscard]] T* get() const noexcept { return object_; }
+    T* operator->() const noexcept { return object_; }
+    T& operator*() const noexcept { return *object_; }
+    explicit operator bool() const noexcept { return object_ != nullptr; }
+
+private:
+    T* object_ = nullptr;
+};
+
+} // namespace probekit::inline v0::detail

@@ -1,0 +1,215 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <system_error>
+#include <tuple>
+#include <utility>
+
+#include <asio/associated_allocator.hpp>
+#include <asio/associated_cancellation_slot.hpp>
+#include <asio/associated_executor.hpp>
+#include <asio/error.hpp>
+#include <asio/executor_work_guard.hpp>
+#include <asio/post.hpp>
+
+#include <probekit/async/detail/cancel_link.hpp>
+#include <probekit/async/detail/context_state.hpp>
+#include <probekit/async/detail/mutex.hpp>
+#include <probekit/async/detail/ref.hpp>
+
+namespace probekit::inline v0::detail {
+
+/// The handlers that wait for something to happen, each told once by a post to its own executor:
+/// soon, never from inside the call that made it happen. A waiting handler keeps its executor's
+/// context at work, may be cancelled alone, and is dropped untold if the context goes. From any
+/// thread.
+template <class... Args>
+class WaiterQueue final : public RefCounted<WaiterQueue<Args...>>, private ShutdownListener {
+public:
+    explicit WaiterQueue(Ref<ContextState> context) : context_(std::move(context)) {
+        context_->add(*this);
+    }
+
+    /// Takes a handler of void(std::error_code, Args...); `fallback` is its executor if it has none
+    /// of its own. `tag` is what complete() may choose by.
+    template <class Handler, class Executor>
+    void add(Handler&& handler, const Executor& fallback, int tag = 0) {
+        auto& waiter = Pending<std::decay_t<Handler>, Executor>::make(
+            *this, std::forward<Handler>(handler), fallback);
+        waiter.tag = tag;
+        const std::lock_guard lock{mutex_};
+        waiter.prev = last_;
+        (last_ != nullptr ? last_->next : first_) = &waiter;
+        last_ = &waiter;
+    }
+
+    /// Tells those who wait with this tag, in the order they came.
+    void complete(int tag, std::error_code error, const Args&... args) {
+        for (;;) {
+            Waiter* waiter = nullptr;
+            {
+                const std::lock_guard lock{mutex_};
+                for (waiter = first_; waiter != nullptr && waiter->tag != tag;)
+                    waiter = waiter->next;
+                if (waiter == nullptr) return;
+                unlink(*waiter);
+            }
+            waiter->post(error, args...);
+        }
+    }
+
+    /// Tells everybody.
+    void complete_all(std::error_code error, const Args&... args) {
+        while (Waiter* const waiter = take_first()) waiter->post(error, args...);
+    }
+
+    [[nodiscard]] bool empty() noexcept {
+        const std::lock_guard lock{mutex_};
+        return first_ == nullptr;
+    }
+
+    void destroy() noexcept {
+        context_->remove(*this);
+        delete this;
+    }
+
+private:
+    struct Waiter {
+        Waiter() = default;
+        Waiter(const Waiter&) = delete;
+        Waiter& operator=(const Waiter&) = delete;
+
+        virtual void post(std::error_code error, const Args&... args) = 0;
+        virtual void drop() noexcept = 0;
+
+        Waiter* prev = nullptr;
+        Waiter* next = nullptr;
+        int tag = 0;
+
+    protected:
+        ~Waiter() = default;
+    };
+
+    // A waiter in the handler's own memory. It lives until its completion runs on the handler's
+    // executor: there, and only there, the handler's cancellation slot is let go.
+    template <class Handler, class Executor>
+    struct Pending final : Waiter {
+        struct Completion;
+        using HandlerExecutor = asio::associated_executor_t<Handler, Executor>;
+        using Allocator = typename std::allocator_traits<
+            asio::associated_allocator_t<Handler>>::template rebind_alloc<Pending>;
+
+        Pending(WaiterQueue& owner, Handler&& moved, const Executor& fallback)
+            : queue(&owner),
+              handler(std::move(moved)),
+              work(asio::get_associated_executor(handler, fallback)) {}
+
+        template <class H>
+        static Pending& make(WaiterQueue& owner, H&& from, const Executor& fallback) {
+            Handler handler(std::forward<H>(from));
+            Allocator allocator(asio::get_associated_allocator(handler));
+            Pending* const pending = std::allocator_traits<Allocator>::allocate(allocator, 1);
+            ::new (static_cast<void*>(pending)) Pending(owner, std::move(handler), fallback);
+            Completion owned{
+                pending, {}, {}}; // until the slot, which may have to allocate, is connected
+            pending->link.connect(asio::get_associated_cancellation_slot(pending->handler),
+                                  *pending);
+            owned.pending = nullptr;
+            return *pending;
+        }
+
+        void free() noexcept { free(Allocator(asio::get_associated_allocator(handler))); }
+
+        // With the handler moved out already, the allocator has to be at hand.
+        void free(Allocator allocator) noexcept {
+            this->~Pending();
+            std::allocator_traits<Allocator>::deallocate(allocator, this, 1);
+        }
+
+        void post(std::error_code error, const Args&... args) override {
+            asio::post(work.get_executor(), Completion{this, error, std::tuple<Args...>(args...)});
+        }
+
+        void drop() noexcept override { free(); }
+
+        void cancel_requested() {
+            const Ref<WaiterQueue> keep = queue;
+            {
+                const std::lock_guard lock{queue->mutex_};
+                if (!queue->is_listed(*this)) return; // told already, on its way
+                queue->unlink(*this);
+            }
+            post(asio::error::operation_aborted, Args{}...);
+        }
+
+        Ref<WaiterQueue> queue;
+        Handler handler;
+        asio::executor_work_guard<HandlerExecutor> work;
+        CancelLink link;
+
+        struct Completion {
+            using allocator_type = asio::associated_allocator_t<Handler>;
+
+            Completion(Pending* owned, std::error_code code, std::tuple<Args...> values)
+                : pending(owned), error(code), args(std::move(values)) {}
+            Completion(Completion&& other) noexcept
+                : pending(std::exchange(other.pending, nullptr)),
+                  error(other.error),
+                  args(std::move(other.args)) {}
+            Completion& operator=(Completion&&) = delete;
+            ~Completion() {
+                if (pending != nullptr) pending->free();
+            }
+
+            [[nodiscard]] allocator_type get_allocator() const noexcept {
+                return asio::get_associated_allocator(pending->handler);
+            }
+
+            void operator()() {
+                Pending* const waiter = std::exchange(pending, nullptr);
+                waiter->link.disconnect(asio::get_associated_cancellation_slot(waiter->handler));
+                const Allocator allocator(asio::get_associated_allocator(waiter->handler));
+                const auto keep_working = std::move(waiter->work);
+                Handler told(std::move(waiter->handler));
+                waiter->free(allocator);
+                std::apply([&](auto&... values) { std::move(told)(error, std::move(values)...); },
+                           args);
+            }
+
+            Pending* pending;
+            std::error_code error;
+            std::tuple<Args...> args;
+        };
+    };
+
+    [[nodiscard]] bool is_listed(const Waiter& waiter) const noexcept {
+        return waiter.prev != nullptr || first_ == &waiter;
+    }
+
+    void unlink(Waiter& waiter) noexcept {
+        (waiter.prev != nullptr ? waiter.prev->next : first_) = waiter.next;
+        (waiter.next != nullptr ? waiter.next->prev : last_) = waiter.prev;
+        waiter.prev = waiter.next = nullptr;
+    }
+
+    [[nodiscard]] Waiter* take_first() noexcept {
+        const std::lock_guard lock{mutex_};
+        Waiter* const waiter = first_;
+        if (waiter != nullptr) unlink(*waiter);
+        return waiter;
+    }
+
+    void on_context_shutdown() noexcept override {
+        const Ref<WaiterQueue> self{this};
+        while (Waiter* const waiter = take_first()) waiter->drop();
+    }
+
+    Ref<ContextState> context_;
+    Mutex mutex_;
+    Waiter* first_ = nullptr;
+    Waiter* last_ = nullptr;
+};
+
+} // namespace probekit::inline v0::detail

@@ -1,0 +1,121 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <chrono>
+#include <csignal>
+#include <optional>
+#include <poll.h>
+#include <sys/wait.h>
+#include <system_error>
+#include <utility>
+
+#include <asio/basic_waitable_timer.hpp>
+#include <asio/posix/descriptor_base.hpp>
+
+#include <probekit/async/detail/descriptor.hpp>
+#include <probekit/async/detail/exceptions.hpp>
+#include <probekit/process/detail/child.hpp>
+
+namespace probekit::inline v0::detail {
+
+/// A child and how its end is waited for: by its pidfd, or, where there is none, by looking every
+/// few milliseconds. Going while it has a child, it kills the child's group and reaps the child.
+/// Not thread-safe.
+template <class Executor>
+class ChildWatch {
+public:
+    ChildWatch() = default;
+    ChildWatch(const ChildWatch&) = delete;
+    ChildWatch& operator=(const ChildWatch&) = delete;
+    ~ChildWatch() { kill_now(); }
+
+    /// Takes over a child. There must be none.
+    void adopt(const Child& child) noexcept {
+        pid_ = child.pid;
+        pidfd_.reset(child.pidfd);
+    }
+
+    /// Whether there is a child that has not been reaped.
+    [[nodiscard]] bool has_child() const noexcept { return pid_ >= 0; }
+    [[nodiscard]] int pid() const noexcept { return pid_; }
+
+    /// Whether the child has ended, reaped or not.
+    [[nodiscard]] bool ended() const noexcept {
+        siginfo_t info = {};
+        return !has_child() || wait_for(child(), info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+               info.si_pid != 0;
+    }
+
+    [[nodiscard]] std::error_code signal(int number) noexcept {
+        return has_child() ? signal_group(child(), number)
+                           : std::error_code{ESRCH, std::system_category()};
+    }
+
+    /// Starts waiting for the child's end; call reap() then, which may find it still running: wait
+    /// again. An error means that there was no memory for it, and the handler will not be called.
+    template <class Handler>
+    [[nodiscard]] std::error_code async_wait(const Executor& executor, Handler handler) {
+        // An event loop that cannot take the pidfd (ENOMEM, ENOSPC of epoll) must not cost us the
+        // child.
+        if (pidfd_.is_open() && !pidfd_.async_wait(asio::posix::descriptor_base::wait_read,
+                                                   executor, std::move(handler)))
+            return {};
+        return try_allocating([&] {
+            if (!timer_) timer_.emplace(executor);
+            timer_->expires_after(std::chrono::milliseconds{5});
+            timer_->async_wait(std::move(handler));
+        });
+    }
+
+    /// Ends the wait; its handler gets operation_aborted.
+    void cancel() noexcept {
+        pidfd_.cancel();
+        if (timer_) timer_->cancel();
+    }
+
+    /// Reaps the child if it has ended, and is without one then.
+    [[nodiscard]] Reaped reap() noexcept {
+        const Reaped result = detail::reap(child());
+        if (result.state != ChildState::running) release();
+        return result;
+    }
+
+    /// Lets go of everything that needs the execution context; the child stays.
+    void leave_context() noexcept {
+        pidfd_.close();
+        timer_.reset();
+    }
+
+    /// Forgets the child.
+    void release() noexcept {
+        leave_context();
+        pid_ = -1;
+    }
+
+    /// Kills the child's group and reaps the child. A killed process needs a moment to go, and one
+    /// that hangs in the kernel more: this gives it a tenth of a second, and then leaves it to the
+    /// system.
+    void kill_now() noexcept {
+        if (!has_child()) return;
+        static_cast<void>(signal(SIGKILL));
+        for (int i = 0; i != 100 && reap().state == ChildState::running; ++i) {
+            pollfd entry = {
+                .fd = pidfd_.get(), .events = POLLIN, .revents = 0}; // without a pidfd: a pause
+            ::poll(&entry, 1, 1);
+        }
+        release();
+    }
+
+private:
+    using Timer =
+        asio::basic_waitable_timer<std::chrono::steady_clock,
+                                   asio::wait_traits<std::chrono::steady_clock>, Executor>;
+
+    [[nodiscard]] Child child() const noexcept { return {pid_, pidfd_.get()}; }
+
+    int pid_ = -1;
+    Descriptor<Executor> pidfd_;
+    std::optional<Timer> timer_;
+};
+
+} // namespace probekit::inline v0::detail

@@ -1,0 +1,110 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <system_error>
+
+#if defined(__linux__)
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <probekit/process/detail/spawn_child.hpp>
+#endif
+
+#include <probekit/process/detail/child.hpp>
+#include <probekit/process/detail/spawn_plan.hpp>
+#include <probekit/process/detail/spawn_portable.hpp>
+
+#if defined(__GLIBC__)
+// The other name of glibc's clone(). clang's thread sanitizer takes every clone() for a fork, and
+// aborts.
+extern "C" int __clone(int (*)(void*), void*, int, void*, ...) noexcept;
+#endif
+
+namespace probekit::inline v0::detail {
+
+#if defined(__linux__)
+
+/// Blocks every signal of the calling thread, libc's own included, while it lives: no handler may
+/// run in a process that shares our memory.
+class AllSignalsBlocked {
+public:
+    AllSignalsBlocked() noexcept {
+        const std::uint64_t all[2] = {~std::uint64_t{0}, ~std::uint64_t{0}};
+        ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, all, before_, sizeof(std::uint64_t));
+    }
+    AllSignalsBlocked(const AllSignalsBlocked&) = delete;
+    AllSignalsBlocked& operator=(const AllSignalsBlocked&) = delete;
+    ~AllSignalsBlocked() {
+        ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, before_, nullptr, sizeof(std::uint64_t));
+    }
+
+private:
+    std::uint64_t before_[2] = {};
+};
+
+/// clone() that runs `task` in our memory until it has been executed or has given up. -1: see
+/// errno.
+[[nodiscard]] inline int clone_child(SpawnTask& task, int& pidfd) noexcept {
+    alignas(16) std::byte stack[16384];
+    // No signal for the parent in the flags: a process that cannot be executed is nobody's business
+    // but ours. execve() makes it SIGCHLD again.
+    const int flags =
+        CLONE_VM | CLONE_VFORK | CLONE_PIDFD | (task.image.pid_namespace ? CLONE_NEWPID : 0);
+#if defined(__GLIBC__)
+    return __clone(run_child, stack + sizeof stack, flags, &task, &pidfd);
+#else
+    return ::clone(run_child, stack + sizeof stack, flags, &task, &pidfd);
+#endif
+}
+
+/// Starts a process. `streams` become its descriptors 0, 1 and 2; -1 stands for /dev/null. On
+/// success it has been executed, and `child` is the caller's to reap. Otherwise nothing is left of
+/// it, and the code is that of the step that failed: ENOENT, EACCES, ENOEXEC ... of the execution
+/// itself, EAGAIN, EMFILE, ENOMEM ... of what leads there. Blocks the calling thread until then (as
+/// vfork does), allocates nothing and never forks. Where CLONE_VM gives no shared memory (valgrind
+/// makes a fork of it), a process that cannot be executed has been started and exits with 127, as
+/// in a shell.
+[[nodiscard]] inline std::error_code spawn(const SpawnPlan& plan, const std::array<int, 3>& streams,
+                                           Child& child) noexcept {
+    SpawnTask task;
+    task.image = plan.image();
+    for (std::size_t i = 0; i != 3; ++i) task.streams[i] = streams[i];
+    Child started;
+    {
+        const AllSignalsBlocked blocked;
+        started.pid = clone_child(task, started.pidfd);
+        if (started.pid < 0) task.error = errno;
+    }
+    if (started.pid < 0) {
+        const bool unknown_call =
+            task.error == EINVAL || task.error == ENOSYS || task.error == EPERM;
+        if (unknown_call && !task.image.pid_namespace) return spawn_portable(plan, streams, child);
+        return {task.error, std::system_category()};
+    }
+    if (task.error != 0) {
+        static_cast<void>(reap(started, 0));
+        if (started.pidfd >= 0) ::close(started.pidfd);
+        return {task.error, std::system_category()};
+    }
+    // Linux before 5.2 ignores CLONE_PIDFD.
+    if (started.pidfd < 0) started.pidfd = open_pidfd(started.pid);
+    child = started;
+    return {};
+}
+
+#else
+
+[[nodiscard]] inline std::error_code spawn(const SpawnPlan& plan, const std::array<int, 3>& streams,
+                                           Child& child) noexcept {
+    return spawn_portable(plan, streams, child);
+}
+
+#endif
+
+} // namespace probekit::inline v0::detail

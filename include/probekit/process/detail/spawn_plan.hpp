@@ -1,0 +1,164 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <vector>
+
+#include <probekit/core/detail/on_use.hpp>
+#include <probekit/process/process_spec.hpp>
+
+namespace probekit::inline v0::detail {
+
+/// A resource limit as prlimit64 takes it, on 32-bit systems too.
+struct KernelLimit {
+    int resource = 0;
+    std::uint64_t values[2] = {};
+};
+
+/// A SpawnPlan as the new process reads it: pointers and numbers only.
+struct SpawnImage {
+    const char* const* candidates = nullptr; ///< paths to try, ended by a null pointer
+    bool searching = false; ///< they come from PATH: a missing one only means "try the next"
+    char* const* arguments = nullptr;
+    char* const* environment = nullptr;
+    const char* working_directory = nullptr; ///< null: stay
+    const KernelLimit* limits = nullptr;
+    std::size_t limit_count = 0;
+    bool has_user = false;
+    bool has_group = false;
+    unsigned user = 0;
+    unsigned group = 0;
+    bool pid_namespace = false;
+};
+
+/// execvp's rule: whether the next directory of PATH is tried after an execve() of this one gave
+/// `error`.
+[[nodiscard, gnu::always_inline]] inline bool tries_next_directory(int error) noexcept {
+    switch (error) {
+    case EACCES: // a later directory may have one that may be executed
+    case ENOENT:
+    case ENOTDIR:
+    case ENAMETOOLONG:
+    case ESTALE:
+    case ENODEV:
+    case ETIMEDOUT: return true;
+    default: return false;
+    }
+}
+
+/// Everything about a process to be started that can be prepared beforehand, so that starting it
+/// allocates nothing. Inherited variables are those of the moment this is made: a later setenv()
+/// does not change what a probe runs with, and cannot race with it. Immutable; any number of
+/// threads may spawn from it.
+class SpawnPlan {
+public:
+    template <class = OnUse>
+    explicit SpawnPlan(const ProcessSpec& spec) {
+        const std::vector<std::string_view> environment = environment_of(spec);
+        const std::string_view program = spec.command.front();
+        const bool searching = program.find('/') == std::string_view::npos;
+
+        // Offsets first, since the text moves while it grows.
+        constexpr std::size_t end = static_cast<std::size_t>(-1);
+        std::vector<std::size_t> offsets;
+        const auto add = [&](std::string_view prefix, std::string_view text) {
+            offsets.push_back(text_.size());
+            text_.append(prefix).append(text).push_back('\0');
+        };
+        for (const std::string& argument : spec.command) add({}, argument);
+        offsets.push_back(end);
+        const std::size_t first_variable = offsets.size();
+        for (const std::string_view variable : environment) add({}, variable);
+        offsets.push_back(end);
+        const std::size_t first_candidate = offsets.size();
+        if (searching)
+            for_each_directory(path_of(environment), [&](std::string_view directory) {
+                add(directory.empty() ? std::string{"./"} : std::string{directory} + '/', program);
+            });
+        else
+            add({}, program);
+        offsets.push_back(end);
+        const std::size_t directory = offsets.size();
+        add({}, spec.working_directory);
+
+        pointers_.reserve(offsets.size());
+        for (const std::size_t offset : offsets)
+            pointers_.push_back(offset == end ? nullptr : text_.data() + offset);
+        for (const ResourceLimit& limit : spec.limits)
+            limits_.push_back(
+                {limit.resource, {kernel_value(limit.soft), kernel_value(limit.hard)}});
+
+        image_.candidates = pointers_.data() + first_candidate;
+        image_.searching = searching;
+        image_.arguments = pointers_.data();
+        image_.environment = pointers_.data() + first_variable;
+        image_.working_directory = spec.working_directory.empty() ? nullptr : pointers_[directory];
+        image_.limits = limits_.data();
+        image_.limit_count = limits_.size();
+        image_.has_user = spec.user.has_value();
+        image_.has_group = spec.group.has_value();
+        image_.user = spec.user.value_or(0);
+        image_.group = spec.group.value_or(0);
+        image_.pid_namespace = spec.pid_namespace;
+    }
+
+    SpawnPlan(const SpawnPlan&) = delete;
+    SpawnPlan& operator=(const SpawnPlan&) = delete;
+
+    [[nodiscard]] const SpawnImage& image() const noexcept { return image_; }
+
+private:
+    template <class = OnUse>
+    static std::vector<std::string_view> environment_of(const ProcessSpec& spec) {
+        std::vector<std::string_view> variables;
+        if (spec.inherit_environment && environ != nullptr)
+            for (char** variable = environ; *variable != nullptr; ++variable)
+                variables.emplace_back(*variable);
+        for (const std::string_view given : spec.environment) {
+            const std::string_view name = given.substr(0, given.find('=') + 1);
+            std::erase_if(variables,
+                          [&](std::string_view variable) { return variable.starts_with(name); });
+            variables.push_back(given);
+        }
+        return variables;
+    }
+
+    template <class = OnUse>
+    static std::string_view path_of(const std::vector<std::string_view>& environment) {
+        constexpr std::string_view name = "PATH=";
+        for (const std::string_view variable : environment)
+            if (variable.starts_with(name)) return variable.substr(name.size());
+        return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"; // what container
+                                                                               // runtimes fall back
+                                                                               // to
+    }
+
+    template <class Function>
+    static void for_each_directory(std::string_view path, Function function) {
+        for (;;) {
+            const std::size_t colon = path.find(':');
+            function(path.substr(0, colon));
+            if (colon == std::string_view::npos) return;
+            path.remove_prefix(colon + 1);
+        }
+    }
+
+    // A 32-bit program's RLIM_INFINITY is another number.
+    static std::uint64_t kernel_value(std::uint64_t value) noexcept {
+        return value == RLIM_INFINITY ? ResourceLimit::unlimited : value;
+    }
+
+    std::string text_;            // every string once, each ended by NUL
+    std::vector<char*> pointers_; // arguments, variables, candidates, each list ended by a null
+                                  // pointer; the directory
+    std::vector<KernelLimit> limits_;
+    SpawnImage image_;
+};
+
+} // namespace probekit::inline v0::detail

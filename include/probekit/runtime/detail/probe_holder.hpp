@@ -1,0 +1,83 @@
+// probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+#include <concepts>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include <probekit/probes/detail/attempt_owner.hpp>
+#include <probekit/probes/probe.hpp>
+
+namespace probekit::inline v0::detail {
+
+struct Nothing {};
+
+/// A probe as a worker holds it: with its executor, if it does not show its own, and what it does
+/// by itself.
+template <class P>
+class ProbeHolder {
+public:
+    using Executor = typename P::executor_type;
+
+    /// Whether it can only be cancelled through a slot: our own probes end an attempt without.
+    static constexpr bool needs_slot = requires(const P& asked) { asked.keeps_timeout(); } ||
+                                       !std::derived_from<P, BuiltinProbeTag>;
+
+    explicit ProbeHolder(P&& given)
+        : probe(std::move(given)), executor_(executor_to_store(probe)) {}
+
+    [[nodiscard]] const Executor& executor() const noexcept {
+        if constexpr (shows_executor)
+            return probe.attempt_executor();
+        else
+            return executor_;
+    }
+
+    [[nodiscard]] bool keeps_timeout() const noexcept {
+        if constexpr (holds_any)
+            return probe.keeps_timeout();
+        else
+            return EnforcesTimeout<P>;
+    }
+
+    /// Whether it has to stay while it is looked through: attempts of our own probes own what they
+    /// need.
+    [[nodiscard]] bool must_outlive_attempts() const noexcept {
+        if constexpr (holds_any)
+            return probe.must_outlive_attempts();
+        else
+            return !std::derived_from<P, BuiltinProbeTag>;
+    }
+
+    /// The executor stays as it is: other threads read it, to post to it.
+    void replace(P&& next) {
+        if constexpr (requires { probe.take_settings(std::move(next)); }) {
+            probe.take_settings(std::move(next));
+        } else if constexpr (std::is_move_assignable_v<P>) {
+            probe = std::move(next);
+        } else { // a capturing lambda's
+            std::destroy_at(&probe);
+            std::construct_at(&probe, std::move(next));
+        }
+    }
+
+    P probe;
+
+private:
+    static constexpr bool shows_executor = requires(const P& asked) {
+        { asked.attempt_executor() } -> std::same_as<const Executor&>;
+    };
+    static constexpr bool holds_any = requires(const P& asked) { asked.keeps_timeout(); };
+
+    [[nodiscard]] static auto executor_to_store(const P& asked) {
+        if constexpr (shows_executor)
+            return Nothing{};
+        else
+            return Executor(asked.get_executor());
+    }
+
+    [[no_unique_address]] std::conditional_t<shows_executor, Nothing, Executor> executor_;
+};
+
+} // namespace probekit::inline v0::detail
