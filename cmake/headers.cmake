@@ -13,6 +13,7 @@ set(PROBEKIT_HEADERS
     include/probekit/async/detail/spec_cache.hpp
     include/probekit/async/detail/waiters.hpp
     include/probekit/async/detail/wheel.hpp
+    include/probekit/config.hpp
     include/probekit/core/actions.hpp
     include/probekit/core/detail/go_quoted.hpp
     include/probekit/core/detail/message.hpp

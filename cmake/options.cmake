@@ -16,6 +16,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND PROBEKIT_SANITIZE MATCHES "thread")
     list(APPEND probekit_warnings -Wno-tsan) # of Asio's fences; what they order, mutexes order as well
 endif()
 target_compile_options(probekit_options INTERFACE ${probekit_warnings})
+if(PROBEKIT_BUILD_TESTS)
+    # The library checks its own invariants; benchmarks, built without tests, measure it as users have it.
+    target_compile_definitions(probekit_options INTERFACE PROBEKIT_ENABLE_ASSERTS)
+endif()
 if(PROBEKIT_SANITIZE)
     target_compile_options(probekit_options INTERFACE -fsanitize=${PROBEKIT_SANITIZE} -fno-sanitize-recover=all
         -fno-omit-frame-pointer)

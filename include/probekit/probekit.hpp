@@ -4,6 +4,7 @@
 // Everything but the optional rooms. Reading for the first time: core/probe_spec.hpp and
 // core/result.hpp say what a probe is asked and what it answers, runtime/probe_worker.hpp what
 // becomes of it.
+#include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>

@@ -17,15 +17,16 @@ header() { # header ROOM/NAME LINE...
 make_tree() {
     root=$work/tree
     rm -rf "$root"
-    mkdir -p "$root/cmake" "$root/include/probekit/http" "$root/include/probekit/probes" "$root/include/probekit/runtime"
+    mkdir -p "$root/cmake" "$root/include/probekit/http" "$root/include/probekit/async" "$root/include/probekit/probes" "$root/include/probekit/runtime"
     header version.hpp '#define PROBEKIT_VERSION "1"'
-    header core/a.hpp '#include <string>' 'namespace probekit::inline v0 {' '}'
+    header config.hpp '#define PROBEKIT_ABI v0'
+    header core/a.hpp '#include <string>' 'namespace probekit::inline PROBEKIT_ABI {' '}'
     header core/detail/hidden.hpp '#include <probekit/core/a.hpp>'
     header http/b.hpp '#include <probekit/core/detail/hidden.hpp>'
     header process/c.hpp '#include <sys/wait.h>' '#include <probekit/http/b.hpp> // why'
     header kubernetes/d.hpp '#include <probekit/process/c.hpp>'
     header probekit.hpp '#include <probekit/core/a.hpp>' '#include <probekit/http/b.hpp>' \
-        '#include <probekit/process/c.hpp>' '#include <probekit/version.hpp>'
+        '#include <probekit/process/c.hpp>' '#include <probekit/config.hpp>' '#include <probekit/version.hpp>'
     mkdir -p "$root/docs" "$root/tests/core" "$root/tests/data"
     printf '%s\n' '| | fact | proof |' '| A1 | so | `tests/core/a_test.cpp`: "it is so"; `tests/data/a.json`: one, two-2 |' \
         >"$root/docs/kubelet.md"
@@ -78,8 +79,8 @@ make_tree; header core/a.hpp '#define X'; refuses header_form 'core/a.hpp:3: a m
 make_tree; header core/a.hpp 'namespace other {'; refuses header_form 'core/a.hpp:3: not our namespace'
 make_tree; header core/a.hpp 'using namespace std;'; refuses header_form 'core/a.hpp:3: using namespace'
 make_tree; header core/a.hpp 'inline auto t() { return std::chrono::steady_clock::now(); }'; refuses header_form 'reads a clock'
-make_tree; header core/a.hpp $(seq 1 300); refuses header_form '301 lines'
-make_tree; header core/a.hpp $(seq 1 299) '// a comment' '' '/* another */'; accepts header_form
+make_tree; header core/a.hpp $(seq 1 400); refuses header_form '401 lines'
+make_tree; header core/a.hpp $(seq 1 399) '// a comment' '' '/* another */'; accepts header_form
 
 make_tree; echo '| B2 | so too | |' >>"$root/docs/kubelet.md"; refuses kubelet_facts 'no proof of B2'
 make_tree; echo 'TEST_CASE("it was so") {' >"$root/tests/core/a_test.cpp"; refuses kubelet_facts 'no test "it is so"'

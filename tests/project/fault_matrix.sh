@@ -18,11 +18,12 @@ errors=$(
             continue
         fi
         # The text of its own stands behind the test's name, before the next test.
-        awk -v name="${names%%|*}" -v own="${names#*|}" '
+        # A long name may be written in several pieces.
+        sed -z 's/"\n *"//g; s/TEST_CASE(\n */TEST_CASE(/g' "$file" | awk -v name="${names%%|*}" -v own="${names#*|}" '
             index($0, "TEST_CASE(\"" name "\"") { inside = found = 1 }
             inside && /^}/ { inside = 0 }
             inside && index($0, own) { shown = 1 }
-            END { exit !(found && (own == "" || shown)) }' "$file" || echo "$fault: $file has no such test"
+            END { exit !(found && (own == "" || shown)) }' || echo "$fault: $file has no such test"
     done
 )
 [ -z "$errors" ] || { echo "$errors"; exit 1; }

@@ -15,7 +15,7 @@ allowed() { # the rooms a header of room $1 may include
     probes) echo core http async process probes ;;
     runtime | probekit.hpp) echo core http async process probes runtime ;;
     kubernetes | observe | tls | grpc | simulation | testing) echo core http async process probes runtime "$1" ;;
-    version.hpp) echo ;;
+    config.hpp | version.hpp) echo ;;
     *) return 1 ;;
     esac
 }
@@ -31,7 +31,7 @@ errors=$(
         sed -n 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*//p' "$header" | sed 's/[[:space:]]*\/\/.*//' |
             while IFS= read -r included; do
                 case $included in
-                '<probekit/version.hpp>') ;;
+                '<probekit/config.hpp>' | '<probekit/version.hpp>') ;;
                 '<probekit/'*)
                     to=${included#<probekit/}
                     case $rooms in

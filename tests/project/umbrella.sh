@@ -4,7 +4,7 @@
 # Not those of detail/ and impl/ folders, which public headers include, nor optional rooms, nor those that say why not.
 set -eu
 cd "$1/include"
-public=$(find probekit/version.hpp probekit/core probekit/http probekit/system probekit/probes probekit/runtime \
+public=$(find probekit/config.hpp probekit/version.hpp probekit/core probekit/http probekit/async probekit/process probekit/probes probekit/runtime \
     -name '*.hpp' ! -path '*/detail/*' ! -path '*/impl/*' -exec grep -L '^// Not in probekit.hpp: ' {} + | LC_ALL=C sort)
 included=$(sed -n 's/^#include <\(probekit\/.*\)>$/\1/p' probekit/probekit.hpp | LC_ALL=C sort)
 [ "$public" = "$included" ] && exit

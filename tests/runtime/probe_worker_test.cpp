@@ -146,7 +146,7 @@ TEST_CASE("hooks come in order: attempt, verdict, state, and then on_verdict") {
     CHECK(journal.lines.empty());
     bench.clock.run_ready();
     CHECK(journal.take() == Lines{"stopped->waiting", "begun 1.1", "waiting->probing",
-                                  "ended 1.1 failure", "verdict failing", "probing->held",
+                                  "ended 1.1 failure", "verdict failing", "probing->on_hold",
                                   "on_verdict", "wait"});
 }
 

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include <probekit/config.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
@@ -18,7 +19,7 @@
 
 // The settings of the three probes. What a Kubernetes manifest can say has Kubernetes' names and
 // stands in the Action; what it cannot say stands in the Options.
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 
 /// Run a command; exit status 0 is success. The command is executed as it is, without a shell.
 struct ExecAction {
@@ -289,4 +290,4 @@ template <std::same_as<ProbeAction> Action> // an action by itself is not to be 
     return std::visit([](const auto& one) { return validate(one); }, action);
 }
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

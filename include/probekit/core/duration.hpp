@@ -5,9 +5,10 @@
 #include <cstdint>
 #include <string>
 
+#include <probekit/config.hpp>
 #include <probekit/core/detail/on_use.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 
 /// Every span of time in the library. Settings take any std::chrono duration; there is no floor of
 /// one second.
@@ -62,4 +63,4 @@ template <class = detail::OnUse>
 }
 
 } // namespace detail
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

@@ -9,7 +9,9 @@
 #include <utility>
 #include <vector>
 
-namespace probekit::inline v0 {
+#include <probekit/config.hpp>
+
+namespace probekit::inline PROBEKIT_ABI {
 
 /// Why a look failed, or could not be made, where no system error says it.
 enum class Errc {
@@ -149,7 +151,7 @@ private:
     ConfigErrors errors_;
 };
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI
 
 template <>
 struct std::is_error_code_enum<probekit::Errc> : std::true_type {};

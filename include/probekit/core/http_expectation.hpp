@@ -9,10 +9,11 @@
 #include <string_view>
 #include <vector>
 
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 
 // What HttpOptions::expect holds. http/expectation.hpp has the functions that make it.
-namespace probekit::inline v0::http {
+namespace probekit::inline PROBEKIT_ABI::http {
 
 /// Statuses from first to last, both included.
 struct StatusRange {
@@ -88,4 +89,4 @@ struct Expectation {
     friend bool operator==(const Expectation&, const Expectation&) = default;
 };
 
-} // namespace probekit::inline v0::http
+} // namespace probekit::inline PROBEKIT_ABI::http

@@ -10,12 +10,13 @@
 #include <type_traits>
 #include <utility>
 
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/result.hpp>
 #include <probekit/core/verdict.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 
 /// An attempt begins. A look is one attempt, or up to three in a row while they end with errors.
 struct AttemptBegun {
@@ -195,4 +196,4 @@ private:
     std::tuple<Os...> observers_;
 };
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <string_view>
 
-namespace probekit::inline v0 {
+#include <probekit/config.hpp>
+
+namespace probekit::inline PROBEKIT_ABI {
 
 /// What one look at a target gave. A warning passes, and is said aloud.
 /// `unknown` without an error code can only come from a probe of the user's; the kubelet counts it
@@ -77,4 +79,4 @@ enum class Phase : std::uint8_t {
     return "none";
 }
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

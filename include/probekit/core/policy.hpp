@@ -4,12 +4,13 @@
 #include <concepts>
 #include <optional>
 
+#include <probekit/config.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/probe_spec.hpp>
 #include <probekit/core/result.hpp>
 #include <probekit/core/threshold_counter.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 
 /// What judges the looks of one worker. `judge` is called once per counted result, never for errors
 /// ("could not ask"), and says what the target is now; nullopt leaves the verdict as it is.
@@ -58,4 +59,4 @@ private:
     ThresholdCounter counter_;
 };
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

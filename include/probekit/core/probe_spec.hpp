@@ -6,12 +6,13 @@
 #include <optional>
 #include <string>
 
+#include <probekit/config.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/outcome.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 
 /// When a worker's grid of looks begins.
 enum class Cadence : std::uint8_t {
@@ -134,4 +135,4 @@ namespace detail {
     return detail::worst_case(spec, spec.success_threshold);
 }
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

@@ -6,9 +6,10 @@
 #include <optional>
 #include <utility>
 
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 
 /// Whether a process that has ended is started again: Kubernetes' restartPolicy.
 enum class RestartPolicy : std::uint8_t {
@@ -111,4 +112,4 @@ private:
     Duration current_ = {};
 };
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

@@ -10,13 +10,14 @@
 #include <system_error>
 #include <utility>
 
+#include <probekit/config.hpp>
 #include <probekit/core/detail/message_context.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/outcome.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 
 /// What one look at a target gave. A plain value; a look that succeeds makes it without allocating,
 /// and copying it allocates only if `output` or `detail` do.
@@ -97,4 +98,4 @@ private:
     }
 };
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

@@ -5,10 +5,11 @@
 #include <cstdint>
 #include <limits>
 
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/probe_spec.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 
 namespace detail {
 
@@ -157,4 +158,4 @@ private:
     bool fresh_ = true; ///< no look yet on this grid
 };
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

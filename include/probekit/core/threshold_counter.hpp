@@ -3,9 +3,10 @@
 
 #include <limits>
 
+#include <probekit/config.hpp>
 #include <probekit/core/probe_spec.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 
 /// Counts the run of equal results, as the kubelet's worker does with lastResult and resultRun. It
 /// starts as the kubelet starts: the last result is "passed", the run is 0, so the first result
@@ -44,4 +45,4 @@ private:
     bool last_ = true;
 };
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

@@ -9,9 +9,10 @@
 #include <cstdint>
 #include <utility>
 
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 
 /// A hierarchical timing wheel: any number of future moments, each put in and taken out in constant
 /// time, the earliest known exactly. No clock, no memory of its own beyond 50 KB of slots, no
@@ -419,4 +420,4 @@ private:
     List ready_;  // due, waiting for pop()
 };
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

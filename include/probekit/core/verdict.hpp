@@ -6,12 +6,13 @@
 #include <string_view>
 #include <system_error>
 
+#include <probekit/config.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/result.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 
 namespace detail {
 
@@ -144,4 +145,4 @@ struct WorkerSnapshot {
     Duration last_elapsed = {};
 };
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

@@ -7,6 +7,7 @@
 #include <utility>
 #include <variant>
 
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/policy.hpp>
@@ -15,7 +16,7 @@
 #include <probekit/core/schedule.hpp>
 #include <probekit/core/verdict.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 
 /// What can happen to a worker.
 namespace event {
@@ -226,6 +227,6 @@ private:
     bool again_ : 1 = false; // a look was asked for while one was in flight
 };
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI
 
 #include <probekit/core/impl/worker_fsm.hpp>

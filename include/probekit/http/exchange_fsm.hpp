@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/message.hpp>
 #include <probekit/core/detail/on_use.hpp>
@@ -24,7 +25,7 @@
 #include <probekit/http/response_parser.hpp>
 #include <probekit/http/url.hpp>
 
-namespace probekit::inline v0::http {
+namespace probekit::inline PROBEKIT_ABI::http {
 
 /// One look by HTTP as a pure machine: requests, redirects, what the answer means and what the
 /// kubelet would say of it. It asks for one thing at a time; the caller does it and tells what came
@@ -394,4 +395,4 @@ private:
 
 using ExchangeFsm = BasicExchangeFsm<>;
 
-} // namespace probekit::inline v0::http
+} // namespace probekit::inline PROBEKIT_ABI::http

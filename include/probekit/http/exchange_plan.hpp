@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/message.hpp>
 #include <probekit/core/detail/message_context.hpp>
@@ -22,7 +23,7 @@
 #include <probekit/http/request.hpp>
 #include <probekit/http/url.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// The URL that the kubelet makes of a probe's settings: of a path that is a whole URL only the
 /// path and query count, of one that is none every byte does.
@@ -39,9 +40,9 @@ template <class = OnUse>
     return http::parse_url(parsed.url.text());
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail
 
-namespace probekit::inline v0::http {
+namespace probekit::inline PROBEKIT_ABI::http {
 
 /// All of a probe's exchanges that does not change from one to the next: made once, shared by all
 /// attempts and their results. Settings must be valid; what Go would refuse to send all the same is
@@ -169,4 +170,4 @@ private:
 
 using ExchangePlan = BasicExchangePlan<>;
 
-} // namespace probekit::inline v0::http
+} // namespace probekit::inline PROBEKIT_ABI::http

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/detail/on_use.hpp>
@@ -27,7 +28,7 @@
 // All must hold. Of the body is read what the options say (body_limit) or what an expectation
 // needs, whichever is more: nothing, so many bytes, or all of it. Where none speaks of the status,
 // it still has to be one from 200 to 399.
-namespace probekit::inline v0::http {
+namespace probekit::inline PROBEKIT_ABI::http {
 
 /// The status is one of these; the rule of 200 to 399, and that a redirect is a warning, do not
 /// count then.
@@ -109,9 +110,9 @@ struct Answer {
     Duration elapsed = {};
 };
 
-} // namespace probekit::inline v0::http
+} // namespace probekit::inline PROBEKIT_ABI::http
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 using ExpectedSubject = http::Expectation::Subject;
 
@@ -304,9 +305,9 @@ inline void validate_expectation(const http::Expectation& expectation, const std
                             : std::string{"needs a matcher"});
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail
 
-namespace probekit::inline v0::http {
+namespace probekit::inline PROBEKIT_ABI::http {
 
 /// Mistakes in expectations: "expect[1].header", "expect[2].alternatives[0].statuses[1]".
 template <class = detail::OnUse>
@@ -329,4 +330,4 @@ template <class = detail::OnUse>
     return {};
 }
 
-} // namespace probekit::inline v0::http
+} // namespace probekit::inline PROBEKIT_ABI::http

@@ -7,11 +7,12 @@
 #include <string_view>
 #include <utility>
 
+#include <probekit/config.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/http_expectation.hpp>
 
 // Not in probekit.hpp: <regex> costs more to compile than most programs' probes.
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 class RegexMatcher final : public http::Matcher {
 public:
@@ -33,9 +34,9 @@ private:
     std::regex regex_;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail
 
-namespace probekit::inline v0::http {
+namespace probekit::inline PROBEKIT_ABI::http {
 
 /// For header(...).satisfies() and body(...).satisfies(): somewhere the text matches. With
 /// libstdc++ in time linear in the text, without references back to groups. A pattern that is none
@@ -54,4 +55,4 @@ template <class = detail::OnUse>
     return match;
 }
 
-} // namespace probekit::inline v0::http
+} // namespace probekit::inline PROBEKIT_ABI::http

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/detail/on_use.hpp>
@@ -18,7 +19,7 @@
 
 // The bytes of a request, in the order and with the rules of Go's net/http and of the kubelet in
 // front of it.
-namespace probekit::inline v0::http {
+namespace probekit::inline PROBEKIT_ABI::http {
 
 /// The headers that all requests of a probe have in common, put in order once.
 struct RequestHeaders {
@@ -143,4 +144,4 @@ template <class = detail::OnUse>
     return request + "\r\n";
 }
 
-} // namespace probekit::inline v0::http
+} // namespace probekit::inline PROBEKIT_ABI::http

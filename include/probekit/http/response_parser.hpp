@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include <probekit/config.hpp>
 #include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/http/detail/characters.hpp>
@@ -17,7 +18,7 @@
 #include <probekit/http/detail/framing.hpp>
 #include <probekit/http/detail/head_lines.hpp>
 
-namespace probekit::inline v0::http {
+namespace probekit::inline PROBEKIT_ABI::http {
 
 /// Reads one HTTP/1.x response as it comes in, in pieces of any size, with the rules and the words
 /// of Go's net/http. Interim responses (1xx but 101) are passed over. Nothing is kept of headers
@@ -281,4 +282,4 @@ private:
 
 using ResponseParser = BasicResponseParser<>;
 
-} // namespace probekit::inline v0::http
+} // namespace probekit::inline PROBEKIT_ABI::http

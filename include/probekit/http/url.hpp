@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include <probekit/config.hpp>
 #include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/http/detail/characters.hpp>
@@ -16,7 +17,7 @@
 
 // URLs as Go's net/url understands and prints them, as far as a probe can show it: the kubelet's
 // paths, redirects and messages went through that package.
-namespace probekit::inline v0::http {
+namespace probekit::inline PROBEKIT_ABI::http {
 
 /// What stands before the @ of a URL, decoded.
 struct UserInfo {
@@ -123,9 +124,9 @@ struct ParsedUrl {
     explicit operator bool() const noexcept { return error.empty(); }
 };
 
-} // namespace probekit::inline v0::http
+} // namespace probekit::inline PROBEKIT_ABI::http
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 [[nodiscard]] inline bool is_optional_port(std::string_view text) noexcept {
     return text.empty() || (text.front() == ':' &&
@@ -260,9 +261,9 @@ template <class = OnUse>
     return result.starts_with("//") ? result.substr(1) : result;
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail
 
-namespace probekit::inline v0::http {
+namespace probekit::inline PROBEKIT_ABI::http {
 
 template <class = detail::OnUse>
 [[nodiscard]] inline ParsedUrl parse_url(std::string_view text) {
@@ -309,4 +310,4 @@ template <class = detail::OnUse>
     return reference;
 }
 
-} // namespace probekit::inline v0::http
+} // namespace probekit::inline PROBEKIT_ABI::http

@@ -8,9 +8,10 @@
 #include <string_view>
 #include <utility>
 
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 
 namespace detail {
 
@@ -90,4 +91,4 @@ namespace kubernetes {
 }
 
 } // namespace kubernetes
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

@@ -7,12 +7,13 @@
 #include <string_view>
 #include <utility>
 
+#include <probekit/config.hpp>
 #include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/error.hpp>
 
 // The words in which a Kubernetes API server says what is wrong with a field: "<field>: <kind>[:
 // <value>][: <detail>]".
-namespace probekit::inline v0::kubernetes {
+namespace probekit::inline PROBEKIT_ABI::kubernetes {
 
 /// A string as Go's %q prints it, for values in messages.
 using detail::go_quoted;
@@ -59,4 +60,4 @@ using detail::go_quoted;
     return {std::move(field), "Duplicate value: " + go_quoted(value)};
 }
 
-} // namespace probekit::inline v0::kubernetes
+} // namespace probekit::inline PROBEKIT_ABI::kubernetes

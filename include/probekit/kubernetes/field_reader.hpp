@@ -12,10 +12,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include <probekit/config.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/kubernetes/field_errors.hpp>
 
-namespace probekit::inline v0::kubernetes {
+namespace probekit::inline PROBEKIT_ABI::kubernetes {
 
 /// Whether a JSON value has more than so many levels: too many to be written by recursion.
 template <class Json>
@@ -165,4 +166,4 @@ private:
     std::vector<std::string> asked_;
 };
 
-} // namespace probekit::inline v0::kubernetes
+} // namespace probekit::inline PROBEKIT_ABI::kubernetes

@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <string>
 
-namespace probekit::inline v0::kubernetes {
+#include <probekit/config.hpp>
+
+namespace probekit::inline PROBEKIT_ABI::kubernetes {
 
 /// Ask a server by the gRPC health checking protocol. Read and written so that nothing of a
 /// manifest is lost; no probe of this library is made of it.
@@ -15,4 +17,4 @@ struct GrpcAction {
     friend bool operator==(const GrpcAction&, const GrpcAction&) = default;
 };
 
-} // namespace probekit::inline v0::kubernetes
+} // namespace probekit::inline PROBEKIT_ABI::kubernetes

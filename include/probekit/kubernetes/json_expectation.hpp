@@ -8,10 +8,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include <probekit/config.hpp>
 #include <probekit/core/http_expectation.hpp>
 #include <probekit/kubernetes/field_reader.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 class JsonMatcher final : public http::Matcher {
 public:
@@ -55,9 +56,9 @@ private:
     nlohmann::json value_;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail
 
-namespace probekit::inline v0::kubernetes {
+namespace probekit::inline PROBEKIT_ABI::kubernetes {
 
 /// For http::body(...).satisfies(): the body is JSON, and at the pointer ("/status", "": all of it)
 /// stands this value.
@@ -70,4 +71,4 @@ namespace probekit::inline v0::kubernetes {
     return match;
 }
 
-} // namespace probekit::inline v0::kubernetes
+} // namespace probekit::inline PROBEKIT_ABI::kubernetes

@@ -7,10 +7,11 @@
 #include <string>
 #include <string_view>
 
+#include <probekit/config.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/kubernetes/field_errors.hpp>
 
-namespace probekit::inline v0::kubernetes {
+namespace probekit::inline PROBEKIT_ABI::kubernetes {
 
 /// Notes what the API server says of a port number that is not from 1 to 65535. True if there was
 /// nothing to say.
@@ -40,4 +41,4 @@ inline bool check_port_name(std::string_view name, const std::string& field, Con
     return errors.size() == before;
 }
 
-} // namespace probekit::inline v0::kubernetes
+} // namespace probekit::inline PROBEKIT_ABI::kubernetes

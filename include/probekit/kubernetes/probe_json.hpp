@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/http_expectation.hpp>
@@ -24,7 +25,7 @@
 #include <probekit/kubernetes/grpc_action.hpp>
 #include <probekit/kubernetes/read_options.hpp>
 
-namespace probekit::inline v0::kubernetes {
+namespace probekit::inline PROBEKIT_ABI::kubernetes {
 
 /// What read_probe() made of a JSON value. True if there was nothing wrong; else `errors` says
 /// everything that was, and action and spec hold what could be understood.
@@ -112,4 +113,4 @@ struct ReadResult {
     return probe;
 }
 
-} // namespace probekit::inline v0::kubernetes
+} // namespace probekit::inline PROBEKIT_ABI::kubernetes

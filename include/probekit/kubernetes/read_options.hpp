@@ -7,10 +7,11 @@
 #include <optional>
 #include <string>
 
+#include <probekit/config.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/kubernetes/variables.hpp>
 
-namespace probekit::inline v0::kubernetes {
+namespace probekit::inline PROBEKIT_ABI::kubernetes {
 
 /// What read_probe() has to know beyond the Probe object itself.
 struct ReadOptions {
@@ -27,4 +28,4 @@ struct ReadOptions {
     std::optional<Variables> variables = {};
 };
 
-} // namespace probekit::inline v0::kubernetes
+} // namespace probekit::inline PROBEKIT_ABI::kubernetes

@@ -8,7 +8,9 @@
 #include <string>
 #include <string_view>
 
-namespace probekit::inline v0::kubernetes {
+#include <probekit/config.hpp>
+
+namespace probekit::inline PROBEKIT_ABI::kubernetes {
 
 /// A container's environment variables, as far as a manifest says their values.
 using Variables = std::map<std::string, std::string, std::less<>>;
@@ -46,4 +48,4 @@ template <std::invocable<std::string_view> Find>
     });
 }
 
-} // namespace probekit::inline v0::kubernetes
+} // namespace probekit::inline PROBEKIT_ABI::kubernetes

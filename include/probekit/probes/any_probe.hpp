@@ -13,6 +13,7 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/async_result.hpp>
 
+#include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/probes/detail/attempt_owner.hpp>
@@ -22,7 +23,7 @@
 #include <probekit/probes/probe.hpp>
 #include <probekit/probes/tcp_probe.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 
 /// Any probe in one type, for lists that are made at run time. Movable only; our own probes, and
 /// others of up to 64 bytes, stand inside. A look costs an indirect call more than the probe's own,
@@ -187,4 +188,4 @@ template <class Any = AnyProbe> // only to be compiled where it is called: all o
     return std::visit(Make{executor, options}, std::move(action));
 }
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

@@ -7,12 +7,13 @@
 #include <asio/any_io_executor.hpp>
 
 #include <probekit/async/detail/executors.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/probes/detail/builtin_probe.hpp>
 #include <probekit/probes/detail/exec_attempt.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 
 /// Runs a command; exit status 0 is success. Mirrors the kubelet's exec probe: no shell, its output
 /// is stdout followed by stderr, the first 10 KiB of it.
@@ -61,4 +62,4 @@ private:
 
 using ExecProbe = BasicExecProbe<>;
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

@@ -10,12 +10,13 @@
 #include <asio/async_result.hpp>
 
 #include <probekit/async/detail/executors.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/probes/detail/builtin_probe.hpp>
 #include <probekit/probes/detail/function_attempt.hpp>
 #include <probekit/probes/probe.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 
 /// Makes a probe of a callable: `FunctionProbe{io, [] { return queue.size() < 1000; }}`. It is
 /// called with nothing or with the timeout, and returns bool, Outcome, ProbeResult, or an
@@ -69,4 +70,4 @@ private:
 template <class Where, class F>
 FunctionProbe(Where&&, F) -> FunctionProbe<F>;
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

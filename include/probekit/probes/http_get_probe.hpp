@@ -7,12 +7,13 @@
 #include <asio/any_io_executor.hpp>
 
 #include <probekit/async/detail/executors.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/probes/detail/builtin_probe.hpp>
 #include <probekit/probes/detail/http_attempt.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 
 /// Sends `GET path` over HTTP/1.1 on a new connection: a status from 200 to 399 is success, a
 /// redirect that is not followed a warning. Request bytes, redirects and messages are the kubelet's
@@ -60,4 +61,4 @@ private:
 
 using HttpGetProbe = BasicHttpGetProbe<>;
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

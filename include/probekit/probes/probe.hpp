@@ -5,10 +5,11 @@
 #include <system_error>
 #include <utility>
 
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/result.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 
 /// How a look ends. No error code: the probe looked, and the result's outcome says what it saw. An
 /// error code: it could not ask, or was cancelled (`asio::error::operation_aborted`); no counter
@@ -45,4 +46,4 @@ concept Probe =
         probe.async_probe(timeout, detail::ArchetypeHandler{});
     });
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

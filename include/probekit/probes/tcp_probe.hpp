@@ -17,6 +17,7 @@
 #include <probekit/async/detail/executors.hpp>
 #include <probekit/async/detail/ref.hpp>
 #include <probekit/async/detail/wheel.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/message.hpp>
 #include <probekit/core/detail/message_context.hpp>
@@ -30,7 +31,7 @@
 #include <probekit/probes/detail/literal_address.hpp>
 #include <probekit/probes/probe.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 namespace detail {
 
 /// The host within "[host]", as Go finds it there; with a colon in it, it would have been bracketed
@@ -216,4 +217,4 @@ private:
 
 using TcpProbe = BasicTcpProbe<>;
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

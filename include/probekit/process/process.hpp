@@ -10,11 +10,12 @@
 
 #include <probekit/async/detail/executors.hpp>
 #include <probekit/async/detail/ref.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/restart.hpp>
 #include <probekit/process/detail/process_core.hpp>
 #include <probekit/process/process_spec.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 
 /// A process of the program's own, in a process group of its own. Started without fork, awaited
 /// through the event loop, ended with a grace period, always reaped. It never touches SIGCHLD, nor
@@ -135,4 +136,4 @@ private:
 
 using Process = BasicProcess<>;
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

@@ -9,12 +9,13 @@
 #include <sys/resource.h> // RLIMIT_NOFILE and its like, for users
 #include <vector>
 
+#include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 
 /// What becomes of a process's stdout and stderr.
 enum class ProcessOutput : std::uint8_t {
@@ -68,4 +69,4 @@ template <class = detail::OnUse>
     return errors;
 }
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

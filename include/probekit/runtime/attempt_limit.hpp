@@ -8,9 +8,10 @@
 
 #include <probekit/async/detail/mutex.hpp>
 #include <probekit/async/detail/ref.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/error.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 namespace detail {
 
 /// Whoever wants one of a limit's places.
@@ -160,4 +161,4 @@ struct LimitAccess {
 };
 
 } // namespace detail
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

@@ -3,9 +3,10 @@
 
 #include <concepts>
 
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 
 /// What a worker reads the time from: an object, so that two may exist side by side, and never a
 /// global. std::chrono::steady_clock is one; testing::ManualClock is moved by hand. With another
@@ -16,4 +17,4 @@ concept Clock = requires(C& clock) {
     { clock.now() } -> std::convertible_to<TimePoint>;
 };
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

@@ -15,6 +15,7 @@
 
 #include <probekit/async/detail/executors.hpp>
 #include <probekit/async/detail/ref.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/observer.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/probe_spec.hpp>
@@ -24,7 +25,7 @@
 #include <probekit/runtime/detail/group_core.hpp>
 #include <probekit/runtime/detail/small_function.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 
 /// What has become of a group's target.
 struct GroupChange {
@@ -184,4 +185,4 @@ template <class Clk, class Where, class Obs>
     requires Clock<Clk>
 ProbeGroup(Clk&, Where&&, Obs) -> ProbeGroup<Obs, Clk>;
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

@@ -12,6 +12,7 @@
 #include <asio/async_result.hpp>
 
 #include <probekit/async/detail/ref.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/observer.hpp>
 #include <probekit/core/outcome.hpp>
@@ -27,7 +28,7 @@
 #include <probekit/runtime/detail/worker_core.hpp>
 #include <probekit/runtime/startup_gate.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 namespace detail {
 
 // What one extra argument of a worker is: a policy if it has `judge`, of whatever signature, else
@@ -257,4 +258,4 @@ template <class Clk, class P, class Pol, class Obs>
     requires Clock<Clk>
 ProbeWorker(Clk&, P, ProbeSpec, Pol, Obs) -> ProbeWorker<P, Pol, Obs, Clk>;
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

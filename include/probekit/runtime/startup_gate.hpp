@@ -21,10 +21,11 @@
 #include <probekit/async/detail/ref.hpp>
 #include <probekit/async/detail/waiters.hpp>
 #include <probekit/async/detail/wheel.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 namespace detail {
 
 /// Whoever wants to hear that a gate has opened or shut. It is told that something has changed, not
@@ -412,4 +413,4 @@ struct GateAccess {
 };
 
 } // namespace detail
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

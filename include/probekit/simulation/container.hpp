@@ -5,13 +5,14 @@
 #include <chrono>
 #include <optional>
 
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/probe_spec.hpp>
 #include <probekit/core/restart.hpp>
 
-namespace probekit::inline v0::simulation {
+namespace probekit::inline PROBEKIT_ABI::simulation {
 
 /// The settings that decide when a target is looked at, killed and restarted: those of a Kubernetes
 /// container.
@@ -53,4 +54,4 @@ struct Container {
     return errors;
 }
 
-} // namespace probekit::inline v0::simulation
+} // namespace probekit::inline PROBEKIT_ABI::simulation

@@ -10,11 +10,12 @@
 #include <utility>
 #include <vector>
 
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/restart.hpp>
 
-namespace probekit::inline v0::simulation {
+namespace probekit::inline PROBEKIT_ABI::simulation {
 
 /// A look that is about to be made. Times count from the beginning of the simulation.
 struct Check {
@@ -121,4 +122,4 @@ struct Script {
     Duration length = std::chrono::minutes{10};
 };
 
-} // namespace probekit::inline v0::simulation
+} // namespace probekit::inline PROBEKIT_ABI::simulation

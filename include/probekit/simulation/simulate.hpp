@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include <probekit/config.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/probe_spec.hpp>
@@ -12,7 +13,7 @@
 #include <probekit/simulation/script.hpp>
 #include <probekit/simulation/timeline.hpp>
 
-namespace probekit::inline v0::simulation {
+namespace probekit::inline PROBEKIT_ABI::simulation {
 
 /// Runs the probes of a container against a script, on a clock of its own, as fast as it goes: the
 /// workers' own machine, policy, schedule and back-off, wired as a kubelet wires them. Nothing is
@@ -45,4 +46,4 @@ namespace probekit::inline v0::simulation {
     return simulate(container, script);
 }
 
-} // namespace probekit::inline v0::simulation
+} // namespace probekit::inline PROBEKIT_ABI::simulation

@@ -7,11 +7,12 @@
 #include <system_error>
 #include <vector>
 
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/restart.hpp>
 
-namespace probekit::inline v0::simulation {
+namespace probekit::inline PROBEKIT_ABI::simulation {
 
 /// One thing that happened. Fields that mean nothing for it are left as they are.
 struct Event {
@@ -104,4 +105,4 @@ struct Timeline {
     }
 };
 
-} // namespace probekit::inline v0::simulation
+} // namespace probekit::inline PROBEKIT_ABI::simulation

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/probe_spec.hpp>
 #include <probekit/core/restart.hpp>
@@ -11,7 +12,7 @@
 // What a ProbeSpec promises, beside worst_case_detection() and worst_case_recovery(). All of it for
 // a prober that can ask: a look that ends with an error counts for nothing and puts everything off.
 // Duration::max() means never.
-namespace probekit::inline v0::simulation {
+namespace probekit::inline PROBEKIT_ABI::simulation {
 
 /// The latest first look at a target, from its start. A grid that was there before the target has
 /// any of its points just missed, so this is a limit that is not quite reached with Cadence::grid.
@@ -57,4 +58,4 @@ namespace probekit::inline v0::simulation {
         .time_since_epoch();
 }
 
-} // namespace probekit::inline v0::simulation
+} // namespace probekit::inline PROBEKIT_ABI::simulation

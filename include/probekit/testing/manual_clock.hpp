@@ -10,9 +10,10 @@
 
 #include <probekit/async/detail/ref.hpp>
 #include <probekit/async/detail/wheel.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 
-namespace probekit::inline v0::testing {
+namespace probekit::inline PROBEKIT_ABI::testing {
 
 /// A clock for tests that stands still until it is moved, and drives the workers and groups of one
 /// io_context that were given it: no test needs to sleep. It runs the io_context itself, so it
@@ -81,4 +82,4 @@ private:
     std::vector<detail::Wheel*> wheels_;
 };
 
-} // namespace probekit::inline v0::testing
+} // namespace probekit::inline PROBEKIT_ABI::testing

@@ -23,13 +23,14 @@
 #include <probekit/async/detail/context_state.hpp>
 #include <probekit/async/detail/ref.hpp>
 #include <probekit/async/detail/wheel.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/result.hpp>
 #include <probekit/probes/probe.hpp>
 #include <probekit/testing/manual_clock.hpp>
 
-namespace probekit::inline v0::testing {
+namespace probekit::inline PROBEKIT_ABI::testing {
 
 /// What a ScriptedProbe does at one look: its answer, and how long that takes on the clock.
 class Step {
@@ -227,4 +228,4 @@ private:
     std::shared_ptr<Script> script_;
 };
 
-} // namespace probekit::inline v0::testing
+} // namespace probekit::inline PROBEKIT_ABI::testing

@@ -4,7 +4,9 @@
 #include <string>
 #include <system_error>
 
-namespace probekit::inline v0::tls {
+#include <probekit/config.hpp>
+
+namespace probekit::inline PROBEKIT_ABI::tls {
 
 /// Why a look failed in TLS: the causes beyond probekit::Errc and the system's.
 /// `ProbeResult::message()` says more.
@@ -23,9 +25,9 @@ enum class Errc {
     protocol_error, ///< the peer breaks the rules of TLS
 };
 
-} // namespace probekit::inline v0::tls
+} // namespace probekit::inline PROBEKIT_ABI::tls
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 class TlsCategory final : public std::error_category {
 public:
@@ -50,9 +52,9 @@ public:
     }
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail
 
-namespace probekit::inline v0::tls {
+namespace probekit::inline PROBEKIT_ABI::tls {
 
 /// The category of tls::Errc. One object per program.
 [[nodiscard]] inline const std::error_category& tls_category() noexcept {
@@ -64,7 +66,7 @@ namespace probekit::inline v0::tls {
     return {static_cast<int>(code), tls_category()};
 }
 
-} // namespace probekit::inline v0::tls
+} // namespace probekit::inline PROBEKIT_ABI::tls
 
 template <>
 struct std::is_error_code_enum<probekit::tls::Errc> : std::true_type {};

@@ -13,6 +13,7 @@
 #include <asio/detail/throw_exception.hpp>
 
 #include <probekit/async/detail/executors.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/http/detail/punycode.hpp>
@@ -25,7 +26,7 @@
 #include <probekit/tls/options.hpp>
 #include <probekit/tls/peer_certificate.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// The name the peer is to have. OpenSSL wants it without the root's dot.
 [[nodiscard]] inline std::string tls_peer_name(const HttpGetAction& action,
@@ -36,9 +37,9 @@ namespace probekit::inline v0::detail {
     return name;
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail
 
-namespace probekit::inline v0::tls {
+namespace probekit::inline PROBEKIT_ABI::tls {
 
 /// Whether files can be read and fit together, and what else is wrong; the fields are those of
 /// Options.
@@ -119,4 +120,4 @@ using HttpsGetProbe = BasicHttpsGetProbe<>;
     return probekit::make_probe(executor, std::move(action), options);
 }
 
-} // namespace probekit::inline v0::tls
+} // namespace probekit::inline PROBEKIT_ABI::tls

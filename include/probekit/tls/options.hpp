@@ -4,9 +4,10 @@
 #include <cstdint>
 #include <string>
 
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 
-namespace probekit::inline v0::tls {
+namespace probekit::inline PROBEKIT_ABI::tls {
 
 /// How much of the peer's certificate is looked at.
 enum class Verify : std::uint8_t {
@@ -33,4 +34,4 @@ struct Options {
     Duration warn_before_expiry = {};
 };
 
-} // namespace probekit::inline v0::tls
+} // namespace probekit::inline PROBEKIT_ABI::tls

@@ -8,7 +8,9 @@
 #include <optional>
 #include <utility>
 
-namespace probekit::inline v0::detail {
+#include <probekit/config.hpp>
+
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// How long a certificate is still valid. In whole seconds: the clock's own unit ends in 2262,
 /// which many certificates do not. Part of one counts as gone.
@@ -17,9 +19,9 @@ namespace probekit::inline v0::detail {
     return expires - std::chrono::ceil<std::chrono::seconds>(now);
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail
 
-namespace probekit::inline v0::tls {
+namespace probekit::inline PROBEKIT_ABI::tls {
 
 /// What a probe has last seen of its peer's certificate, also when it was refused. A handle that
 /// any thread may read; it may outlive the probe. Take it before the probe goes into its worker:
@@ -55,4 +57,4 @@ private:
     std::shared_ptr<const std::atomic<std::int64_t>> expires_; // seconds since 1970
 };
 
-} // namespace probekit::inline v0::tls
+} // namespace probekit::inline PROBEKIT_ABI::tls

@@ -7,8 +7,9 @@
 #include <new>
 
 #include <probekit/async/detail/mutex.hpp>
+#include <probekit/config.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// Memory for what only an attempt needs: blocks come back and are handed out again, so that
 /// attempts allocate nothing once as many blocks exist as were ever in use at once. From any
@@ -128,4 +129,4 @@ private:
     BlockPool* pool_;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

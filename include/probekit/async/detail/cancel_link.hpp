@@ -3,7 +3,9 @@
 
 #include <asio/cancellation_type.hpp>
 
-namespace probekit::inline v0::detail {
+#include <probekit/config.hpp>
+
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// Ties an operation to its handler's cancellation slot. Either end may go first: a signal that
 /// dies with the operation pending cuts the tie, and an operation that is destroyed without having
@@ -65,4 +67,4 @@ private:
     Canceller* canceller_ = nullptr;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

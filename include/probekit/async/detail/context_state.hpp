@@ -16,9 +16,10 @@
 #include <probekit/async/detail/mutex.hpp>
 #include <probekit/async/detail/ref.hpp>
 #include <probekit/async/detail/spec_cache.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/detail/on_use.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 template <class = OnUse>
 class BasicWheel;
@@ -174,6 +175,6 @@ Ref<BasicContextState<Parameter>> BasicContextState<Parameter>::of(const Executo
     return asio::use_service<ContextService>(context_of(executor)).state(executor);
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail
 
 #include <probekit/async/detail/wheel.hpp> // completes Wheel, which this needs to let one go

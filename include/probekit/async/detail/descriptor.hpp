@@ -10,8 +10,9 @@
 #include <asio/posix/basic_stream_descriptor.hpp>
 
 #include <probekit/async/detail/exceptions.hpp>
+#include <probekit/config.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// A file descriptor of ours (pipe, pidfd, socket), closed with its owner. Asio learns of it only
 /// when it first has to be waited for: an attempt that needs no wait costs no registration.
@@ -96,4 +97,4 @@ private:
     }
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

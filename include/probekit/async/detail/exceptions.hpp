@@ -6,11 +6,12 @@
 #include <system_error>
 #include <utility>
 
+#include <probekit/config.hpp>
 #include <probekit/core/error.hpp>
 
 // Exceptions of other people's code are caught here and nowhere else, as programs may be built
 // without any. Then nothing is thrown, and what stands in `caught` is compiled but never called.
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// Something was thrown that is no std::exception.
 struct UnknownException {};
@@ -84,4 +85,4 @@ template <class Work>
     return had_memory ? std::error_code{} : std::make_error_code(std::errc::not_enough_memory);
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -13,7 +13,9 @@
 #include <asio/strand.hpp>
 
 // What constructors accept as "where", and where the inner steps of an attempt run.
-namespace probekit::inline v0::detail {
+#include <probekit/config.hpp>
+
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 template <class T>
 concept ExecutionContext = std::derived_from<std::remove_cvref_t<T>, asio::execution_context> &&
@@ -103,4 +105,4 @@ template <class Executor>
     }
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

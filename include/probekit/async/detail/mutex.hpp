@@ -3,7 +3,9 @@
 
 #include <atomic>
 
-namespace probekit::inline v0::detail {
+#include <probekit/config.hpp>
+
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// For sections of a few instructions in which two threads hardly ever meet: a look passes through
 /// ten of them. Locking and unlocking are one atomic instruction each, in line, where std::mutex
@@ -53,4 +55,4 @@ private:
     std::atomic<int> state_{unlocked};
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

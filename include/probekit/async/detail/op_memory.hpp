@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <new>
 
-namespace probekit::inline v0::detail {
+#include <probekit/config.hpp>
+
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// Room for the one pending Asio operation of an attempt, used by each of its steps in turn. An
 /// operation that does not fit, or comes while another is pending, takes the heap: correct on every
@@ -57,4 +59,4 @@ private:
     OpMemory* memory_;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

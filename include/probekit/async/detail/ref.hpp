@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <utility>
 
-namespace probekit::inline v0::detail {
+#include <probekit/config.hpp>
+
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// An intrusive reference count; 4 bytes, where a shared_ptr would take 16 per holder and a block
 /// of its own. The object begins with no reference; the last to go calls `Derived::destroy()`.
@@ -73,4 +75,4 @@ private:
     T* object_ = nullptr;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -3,7 +3,9 @@
 
 #include <utility>
 
-namespace probekit::inline v0::detail {
+#include <probekit/config.hpp>
+
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// Calls a function when the scope is left, normally or by an exception.
 template <class F>
@@ -18,4 +20,4 @@ private:
     F function_;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

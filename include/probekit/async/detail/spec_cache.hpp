@@ -10,12 +10,13 @@
 
 #include <probekit/async/detail/mutex.hpp>
 #include <probekit/async/detail/ref.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/probe_spec.hpp>
 #include <probekit/core/schedule.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 class SharedSpec;
 
@@ -135,4 +136,4 @@ SharedSpec BasicSpecCache<Parameter>::share(const ProbeSpec& spec) {
     return SharedSpec{find_or_add(spec)};
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

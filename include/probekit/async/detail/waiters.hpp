@@ -18,8 +18,9 @@
 #include <probekit/async/detail/context_state.hpp>
 #include <probekit/async/detail/mutex.hpp>
 #include <probekit/async/detail/ref.hpp>
+#include <probekit/config.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// The handlers that wait for something to happen, each told once by a post to its own executor:
 /// soon, never from inside the call that made it happen. A waiting handler keeps its executor's
@@ -212,4 +213,4 @@ private:
     Waiter* last_ = nullptr;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

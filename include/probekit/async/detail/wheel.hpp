@@ -20,11 +20,12 @@
 #include <probekit/async/detail/exceptions.hpp>
 #include <probekit/async/detail/mutex.hpp>
 #include <probekit/async/detail/ref.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/timing_wheel.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 class WheelNode;
 
@@ -297,4 +298,4 @@ void BasicContextState<Parameter>::shutdown() noexcept {
     executor_ = {};
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -6,9 +6,10 @@
 #include <string>
 #include <string_view>
 
+#include <probekit/config.hpp>
 #include <probekit/core/detail/on_use.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// One code point of UTF-8 text. `size` 1 and `valid` false: a byte that is no part of one.
 struct CodePoint {
@@ -79,4 +80,4 @@ template <class = OnUse>
     return result + '"';
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -8,6 +8,7 @@
 #include <system_error>
 #include <vector>
 
+#include <probekit/config.hpp>
 #include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
@@ -17,7 +18,7 @@
 
 // The kubelet's texts, rendered from a result's plain values and what the target knows of itself.
 // Source: the recordings of the kubelet's own probers.
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// A system error's text as in the C locale, where that can be had: the program may have set
 /// another one.
@@ -130,4 +131,4 @@ template <class = OnUse>
     return result.output;
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -4,9 +4,10 @@
 #include <optional>
 #include <string>
 
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 
 struct ProbeResult;
 
@@ -30,4 +31,4 @@ protected:
 };
 
 } // namespace detail
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

@@ -1,7 +1,9 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-namespace probekit::inline v0::detail {
+#include <probekit/config.hpp>
+
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// A parameter that nobody gives, to make a template of what needs none:
 ///     template <class = OnUse>
@@ -14,4 +16,4 @@ namespace probekit::inline v0::detail {
 /// large or reaches far.
 struct OnUse;
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

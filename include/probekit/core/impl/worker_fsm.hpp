@@ -5,9 +5,10 @@
 #include <cstdint>
 #include <optional>
 
+#include <probekit/config.hpp>
 #include <probekit/core/worker_fsm.hpp>
 
-namespace probekit::inline v0 {
+namespace probekit::inline PROBEKIT_ABI {
 
 // ---- what is decided ----
 
@@ -305,4 +306,4 @@ TimePoint WorkerFsm<P, Spec>::next_check() const noexcept {
     return flight_ == Flight::none ? schedule_.due() : schedule_.next_point();
 }
 
-} // namespace probekit::inline v0
+} // namespace probekit::inline PROBEKIT_ABI

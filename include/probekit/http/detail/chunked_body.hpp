@@ -8,12 +8,13 @@
 #include <string_view>
 #include <utility>
 
+#include <probekit/config.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/http/detail/characters.hpp>
 #include <probekit/http/detail/head_lines.hpp>
 #include <probekit/http/detail/url_escape.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 struct ChunkSize {
     std::uint64_t value = 0;
@@ -157,4 +158,4 @@ private:
 
 using ChunkedBody = BasicChunkedBody<>;
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -9,12 +9,13 @@
 #include <string_view>
 #include <vector>
 
+#include <probekit/config.hpp>
 #include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/http/detail/characters.hpp>
 
 // The small texts of a response that say how it is framed.
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// The three characters of a status code; -1 if they are none. As Go's Atoi, a sign is let pass.
 [[nodiscard]] constexpr int parse_status_code(std::string_view text) noexcept {
@@ -216,4 +217,4 @@ private:
 
 using Framing = BasicFraming<>;
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

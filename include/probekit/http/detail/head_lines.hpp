@@ -8,11 +8,12 @@
 #include <string>
 #include <string_view>
 
+#include <probekit/config.hpp>
 #include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/http/detail/characters.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// Takes the first line of `input` (not empty), its end included, or what there is of it.
 [[nodiscard]] inline std::string_view take_line(std::string_view& input) noexcept {
@@ -217,4 +218,4 @@ private:
 
 using HeadLines = BasicHeadLines<>;
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

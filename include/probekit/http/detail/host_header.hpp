@@ -5,11 +5,12 @@
 #include <string>
 #include <string_view>
 
+#include <probekit/config.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/http/detail/characters.hpp>
 #include <probekit/http/detail/punycode.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// A host as the Host header may say it: names in ASCII form, no IPv6 zone, and nothing at all if
 /// it has characters that no host has (an altered one could mean another host).
@@ -30,4 +31,4 @@ template <class = OnUse>
     return text;
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

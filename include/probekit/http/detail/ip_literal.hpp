@@ -5,12 +5,13 @@
 #include <string>
 #include <string_view>
 
+#include <probekit/config.hpp>
 #include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/http/detail/url_escape.hpp>
 
 // The check of what stands in brackets in a URL, in the words of Go's netip.ParseAddr.
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// What is wrong with an address, and the rest of the text from where it is wrong, if that says
 /// more. Empty: nothing.
@@ -110,4 +111,4 @@ template <class = OnUse>
     return message;
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

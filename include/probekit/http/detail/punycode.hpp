@@ -9,10 +9,11 @@
 #include <string_view>
 #include <vector>
 
+#include <probekit/config.hpp>
 #include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/detail/on_use.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// One label of a host name in the ASCII form of RFC 3492: "b\u00fccher" becomes "xn--bcher-kva".
 /// Empty: not UTF-8, or longer than a label may be.
@@ -125,4 +126,4 @@ template <class = OnUse>
     return result.append(host.substr(end));
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

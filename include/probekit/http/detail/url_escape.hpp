@@ -6,11 +6,12 @@
 #include <string>
 #include <string_view>
 
+#include <probekit/config.hpp>
 #include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/detail/on_use.hpp>
 
 // Percent-encoding as Go's net/url does it, which differs by the part of the URL.
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 enum class UrlPart : std::uint8_t { path, host, zone, userinfo, fragment };
 
@@ -100,4 +101,4 @@ template <class = OnUse>
     return url_escaped(decoded, part);
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

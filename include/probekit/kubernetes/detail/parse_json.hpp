@@ -10,9 +10,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include <probekit/config.hpp>
 #include <probekit/core/error.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// Makes a JSON value of a text and notes what a value cannot show: where the text is no JSON,
 /// names that are given twice in one object (the last one counts), and nesting beyond any use.
@@ -116,4 +117,4 @@ private:
     ConfigErrors& errors_;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

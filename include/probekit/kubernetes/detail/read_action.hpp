@@ -12,6 +12,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/kubernetes/field_errors.hpp>
@@ -21,7 +22,7 @@
 #include <probekit/kubernetes/read_options.hpp>
 #include <probekit/kubernetes/variables.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 using JsonFields = kubernetes::FieldReader<nlohmann::json>;
 
@@ -217,4 +218,4 @@ inline void read_action(JsonFields& reader, const ReadContext& context, ProbeAct
             kubernetes::required(reader.path(), "must specify a handler type"));
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

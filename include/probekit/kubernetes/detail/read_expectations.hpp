@@ -14,6 +14,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <probekit/config.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/http_expectation.hpp>
 #include <probekit/http/expectation.hpp>
@@ -24,7 +25,7 @@
 #include <probekit/kubernetes/field_reader.hpp>
 #include <probekit/kubernetes/json_expectation.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// 200, "200" or "200-299".
 [[nodiscard]] inline std::optional<http::StatusRange> read_status(const nlohmann::json& value) {
@@ -175,4 +176,4 @@ inline void read_expectations(JsonFields& probe, const ReadContext& context,
             kubernetes::forbidden(probe.path(json_field(std::move(error.field))), error.detail));
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -10,6 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <probekit/config.hpp>
 #include <probekit/core/probe_spec.hpp>
 #include <probekit/kubernetes/detail/read_action.hpp>
 #include <probekit/kubernetes/duration.hpp>
@@ -17,7 +18,7 @@
 #include <probekit/kubernetes/field_reader.hpp>
 #include <probekit/kubernetes/read_options.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// A duration of our own fields ("250ms").
 inline std::optional<Duration> read_duration(JsonFields& reader, std::string_view name) {
@@ -133,4 +134,4 @@ inline void read_spec(JsonFields& reader, const ReadContext& context, ProbeSpec&
     if (reader.errors().size() == before) check_own_rules(spec, reader);
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -7,11 +7,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/http_expectation.hpp>
 #include <probekit/http/expectation.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 inline void write_match(const http::TextMatch& match, nlohmann::ordered_json& out) {
     switch (match.kind) {
@@ -62,4 +63,4 @@ inline void write_match(const http::TextMatch& match, nlohmann::ordered_json& ou
     return list;
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -9,12 +9,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/probe_spec.hpp>
 #include <probekit/kubernetes/grpc_action.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 inline void write_handler(const ExecAction& action, const std::string&,
                           nlohmann::ordered_json& probe) {
@@ -94,4 +95,4 @@ inline void write_spec(const ProbeSpec& spec, nlohmann::ordered_json& out) {
     write_pacing(spec.pacing, out);
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -22,12 +22,13 @@
 #include <probekit/async/detail/op_memory.hpp>
 #include <probekit/async/detail/ref.hpp>
 #include <probekit/async/detail/wheel.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/result.hpp>
 #include <probekit/probes/detail/attempt_owner.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// The handler of an attempt with the work it keeps on its executor, and how it is completed.
 template <class Handler, class Executor>
@@ -349,4 +350,4 @@ private:
     };
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

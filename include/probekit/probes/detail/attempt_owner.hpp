@@ -13,13 +13,14 @@
 #include <probekit/async/detail/block_pool.hpp>
 #include <probekit/async/detail/context_state.hpp>
 #include <probekit/async/detail/ref.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/result.hpp>
 #include <probekit/probes/probe.hpp>
 
 // The one handler type that workers and AnyProbe hand to probes, so that each probe's attempt is
 // compiled once for them.
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// Why an attempt is to end before it has an answer.
 enum class StopReason : std::uint8_t { none, timeout, cancel };
@@ -156,4 +157,4 @@ void start_attempt(P& probe, Duration timeout, OwnedAttemptHandler<Executor> han
         probe.async_probe(timeout, std::move(handler));
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

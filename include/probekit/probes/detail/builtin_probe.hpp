@@ -13,6 +13,7 @@
 #include <probekit/async/detail/executors.hpp>
 #include <probekit/async/detail/ref.hpp>
 #include <probekit/async/detail/wheel.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
@@ -21,7 +22,7 @@
 #include <probekit/probes/detail/literal_address.hpp>
 #include <probekit/probes/probe.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 template <class = OnUse>
 inline void throw_if_wrong(ConfigErrors errors, ConfigErrors more = {}) {
@@ -136,4 +137,4 @@ private:
     Executor executor_;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

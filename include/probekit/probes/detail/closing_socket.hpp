@@ -18,11 +18,12 @@
 #include <probekit/async/detail/op_memory.hpp>
 #include <probekit/async/detail/ref.hpp>
 #include <probekit/async/detail/wheel.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/probes/detail/dial.hpp>
 #include <probekit/probes/detail/stream_socket.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// A connection whose verdict has been given, and whose peer is about to close it, as it was asked
 /// to. Closed with a reset once the peer has: then neither side keeps a TIME_WAIT and the peer sees
@@ -126,4 +127,4 @@ private:
     bool is_over_ = false;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -23,6 +23,7 @@
 #include <probekit/async/detail/exceptions.hpp>
 #include <probekit/async/detail/mutex.hpp>
 #include <probekit/async/detail/ref.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/outcome.hpp>
@@ -31,7 +32,7 @@
 #include <probekit/probes/detail/stream_socket.hpp>
 #include <probekit/probes/detail/unix_address.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// What close() will do: wait so long for the peer to take what was sent; 0: send a reset.
 inline void linger_on_close(int socket, int seconds) noexcept {
@@ -385,4 +386,4 @@ private:
     Ref<Resolution> resolution_;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

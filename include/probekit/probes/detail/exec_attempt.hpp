@@ -18,6 +18,7 @@
 #include <probekit/async/detail/op_memory.hpp>
 #include <probekit/async/detail/ref.hpp>
 #include <probekit/async/detail/wheel.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/message.hpp>
 #include <probekit/core/detail/message_context.hpp>
@@ -36,7 +37,7 @@
 #include <probekit/process/detail/spawn_plan.hpp>
 #include <probekit/process/process_spec.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// An ExecProbe's settings, shared with its attempts and results.
 template <class = OnUse>
@@ -317,4 +318,4 @@ private:
     Stream err_;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

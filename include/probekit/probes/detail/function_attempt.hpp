@@ -22,6 +22,7 @@
 #include <probekit/async/detail/exceptions.hpp>
 #include <probekit/async/detail/ref.hpp>
 #include <probekit/async/detail/wheel.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/outcome.hpp>
@@ -29,7 +30,7 @@
 #include <probekit/probes/detail/attempt.hpp>
 #include <probekit/probes/detail/attempt_owner.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 template <class T>
 concept ProbeAnswer =
@@ -258,4 +259,4 @@ private:
     [[no_unique_address]] std::conditional_t<is_coroutine, Coroutine, NoCoroutine> coroutine_;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

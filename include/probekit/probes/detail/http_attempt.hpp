@@ -24,6 +24,7 @@
 #include <probekit/async/detail/mutex.hpp>
 #include <probekit/async/detail/ref.hpp>
 #include <probekit/async/detail/wheel.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/message.hpp>
 #include <probekit/core/detail/message_context.hpp>
@@ -40,7 +41,7 @@
 #include <probekit/probes/detail/dial.hpp>
 #include <probekit/probes/detail/literal_address.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 template <class = OnUse>
 [[nodiscard]] inline ConfigErrors validate_http(const HttpOptions& options,
@@ -379,4 +380,4 @@ private:
     std::size_t sent_ = 0;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

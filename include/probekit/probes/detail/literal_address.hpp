@@ -11,7 +11,9 @@
 #include <asio/ip/address_v4.hpp>
 #include <asio/ip/address_v6.hpp>
 
-namespace probekit::inline v0::detail {
+#include <probekit/config.hpp>
+
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 [[nodiscard]] constexpr std::string_view host_or_loopback(std::string_view host) noexcept {
     return host.empty() ? std::string_view{"127.0.0.1"} : host;
@@ -38,4 +40,4 @@ namespace probekit::inline v0::detail {
     return without_zone.to_string().append(zone);
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

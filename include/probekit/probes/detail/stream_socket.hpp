@@ -10,8 +10,9 @@
 #include <asio/generic/basic_endpoint.hpp>
 
 #include <probekit/async/detail/descriptor.hpp>
+#include <probekit/config.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// Streams over sockets that no child inherits and no call blocks on: Asio's own protocols have
 /// neither flag.
@@ -54,4 +55,4 @@ public:
     }
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

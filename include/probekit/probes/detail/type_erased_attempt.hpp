@@ -21,11 +21,12 @@
 #include <probekit/async/detail/cancel_link.hpp>
 #include <probekit/async/detail/context_state.hpp>
 #include <probekit/async/detail/ref.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/result.hpp>
 #include <probekit/probes/detail/attempt_owner.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// Any handler behind the one type of handler that a probe is looked through: a client for one
 /// look, in the memory that the handler's allocator gives.
@@ -148,4 +149,4 @@ private:
     std::atomic<Stage> stage_ = Stage::calling;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

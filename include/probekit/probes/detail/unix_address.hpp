@@ -8,9 +8,10 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// Where a Unix-domain socket is: a path, or "@name" for one in Linux' abstract namespace.
 class UnixAddress {
@@ -47,4 +48,4 @@ private:
     sockaddr_un address_ = {};
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

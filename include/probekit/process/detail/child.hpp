@@ -15,9 +15,10 @@
 #include <sys/syscall.h>
 #endif
 
+#include <probekit/config.hpp>
 #include <probekit/core/restart.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// A process of ours that has been started and not been reaped. Plain numbers; who holds one owns
 /// the descriptor.
@@ -150,4 +151,4 @@ inline constexpr unsigned long pidfd_get_info = _IOWR(0xFF, 11, PidfdInfo);
     return last_system_error();
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -14,9 +14,10 @@
 
 #include <probekit/async/detail/descriptor.hpp>
 #include <probekit/async/detail/exceptions.hpp>
+#include <probekit/config.hpp>
 #include <probekit/process/detail/child.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// A child and how its end is waited for: by its pidfd, or, where there is none, by looking every
 /// few milliseconds. Going while it has a child, it kills the child's group and reaps the child.
@@ -118,4 +119,4 @@ private:
     std::optional<Timer> timer_;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

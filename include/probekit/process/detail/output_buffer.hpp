@@ -8,8 +8,9 @@
 #include <string_view>
 
 #include <probekit/async/detail/block_pool.hpp>
+#include <probekit/config.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// The beginning of what a process says, up to a limit, and how much it was in all. Takes its
 /// memory, all at once, when there is something to keep; what is kept stays where it is until
@@ -57,4 +58,4 @@ private:
     std::uint64_t seen_ = 0;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -12,10 +12,11 @@
 #include <asio/posix/descriptor_base.hpp>
 
 #include <probekit/async/detail/descriptor.hpp>
+#include <probekit/config.hpp>
 #include <probekit/process/detail/child.hpp>
 #include <probekit/process/detail/output_buffer.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// A pipe whose writing end a process gets as its stdout or stderr. Not thread-safe.
 template <class Executor>
@@ -74,4 +75,4 @@ private:
     Descriptor<Executor> read_end_;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -20,6 +20,7 @@
 #include <probekit/async/detail/ref.hpp>
 #include <probekit/async/detail/waiters.hpp>
 #include <probekit/async/detail/wheel.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
@@ -31,7 +32,7 @@
 #include <probekit/process/detail/spawn_plan.hpp>
 #include <probekit/process/process_spec.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// What a Process is a handle on; it outlives the handle until a killed process has been reaped.
 /// Its steps run on the context's threads, under no strand: the mutex stands between them, the
@@ -325,4 +326,4 @@ private:
 
 using ProcessCore = BasicProcessCore<>;
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <probekit/config.hpp>
 #include <probekit/process/detail/spawn_child.hpp>
 #endif
 
@@ -26,7 +27,7 @@
 extern "C" int __clone(int (*)(void*), void*, int, void*, ...) noexcept;
 #endif
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 #if defined(__linux__)
 
@@ -107,4 +108,4 @@ private:
 
 #endif
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

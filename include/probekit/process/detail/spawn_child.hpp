@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <probekit/config.hpp>
 #include <probekit/process/detail/child.hpp>
 #include <probekit/process/detail/spawn_plan.hpp>
 
@@ -18,7 +19,7 @@
 // memory. All helpers are inlined by force into the one function that is exempt from these, and
 // have no variable whose address is taken: g++ would mark the end of its life, and the mark would
 // outlive the process.
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// What the new process reads, where it works, and the `error` it leaves.
 struct SpawnTask {
@@ -183,4 +184,4 @@ run_child(void* memory) noexcept {
 
 #pragma GCC diagnostic pop
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -10,10 +10,11 @@
 #include <unistd.h>
 #include <vector>
 
+#include <probekit/config.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/process/process_spec.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// A resource limit as prlimit64 takes it, on 32-bit systems too.
 struct KernelLimit {
@@ -161,4 +162,4 @@ private:
     SpawnImage image_;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

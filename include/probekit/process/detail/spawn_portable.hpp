@@ -15,13 +15,14 @@
 #include <sys/syscall.h>
 #endif
 
+#include <probekit/config.hpp>
 #include <probekit/process/detail/child.hpp>
 #include <probekit/process/detail/spawn_plan.hpp>
 
 // Starting a process with what POSIX offers: for systems other than Linux, and for emulators of it
 // that have no clone(CLONE_PIDFD). It allocates, and it cannot change user, group, limits or
 // namespace.
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// posix_spawn's two objects, filled step by step; `error` keeps the first thing that went wrong.
 struct PosixSpawnSettings {
@@ -143,4 +144,4 @@ struct PosixSpawnSettings {
     return {denied ? EACCES : ENOENT, std::system_category()};
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

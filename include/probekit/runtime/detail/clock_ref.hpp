@@ -5,9 +5,10 @@
 
 #include <probekit/async/detail/ref.hpp>
 #include <probekit/async/detail/wheel.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// The clock a worker goes by; steady_clock needs no object.
 template <class Clk>
@@ -25,4 +26,4 @@ struct ClockRef<std::chrono::steady_clock> {
     [[nodiscard]] static Ref<Wheel> wheel(const auto& executor) { return Wheel::of(executor); }
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -18,6 +18,7 @@
 #include <probekit/async/detail/ref.hpp>
 #include <probekit/async/detail/scope_exit.hpp>
 #include <probekit/async/detail/waiters.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/observer.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/policy.hpp>
@@ -29,7 +30,7 @@
 #include <probekit/runtime/probe_worker.hpp>
 #include <probekit/runtime/startup_gate.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// What a ProbeGroup is a handle on: up to three workers and what their verdicts mean together.
 /// `Change` is GroupChange, which stands beside the group.
@@ -286,4 +287,4 @@ private:
     bool callback_set_ = false;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

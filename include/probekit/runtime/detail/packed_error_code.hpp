@@ -6,7 +6,9 @@
 #include <cstddef>
 #include <system_error>
 
-namespace probekit::inline v0::detail {
+#include <probekit/config.hpp>
+
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// A std::error_code in 12 bytes instead of 16, two of them in 24 instead of 32: without the gap
 /// behind the number.
@@ -27,4 +29,4 @@ private:
     Bytes category_;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -6,10 +6,11 @@
 #include <type_traits>
 #include <utility>
 
+#include <probekit/config.hpp>
 #include <probekit/probes/detail/attempt_owner.hpp>
 #include <probekit/probes/probe.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 struct Nothing {};
 
@@ -80,4 +81,4 @@ private:
     [[no_unique_address]] std::conditional_t<shows_executor, Nothing, Executor> executor_;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -9,7 +9,9 @@
 #include <type_traits>
 #include <utility>
 
-namespace probekit::inline v0::detail {
+#include <probekit/config.hpp>
+
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// A callback of void(const Argument&), movable only. One of up to four pointers' size stands
 /// inside; a larger one takes the heap once, when it is set. (std::function stores two pointers and
@@ -97,4 +99,4 @@ private:
     const Table* table_ = nullptr;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -25,6 +25,7 @@
 #include <probekit/async/detail/scope_exit.hpp>
 #include <probekit/async/detail/spec_cache.hpp>
 #include <probekit/async/detail/wheel.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/observer.hpp>
 #include <probekit/core/policy.hpp>
 #include <probekit/core/probe_spec.hpp>
@@ -41,7 +42,7 @@
 #include <probekit/runtime/detail/worker_extras.hpp>
 #include <probekit/runtime/startup_gate.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// What a ProbeWorker is a handle on: it carries out what WorkerFsm decides. Counted; the attempt
 /// in flight, and a timer that fires, keep it, so that the worker may be destroyed at any moment.
@@ -418,7 +419,7 @@ private:
     Duration previous_duration_ = {};
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail
 
 #include <probekit/runtime/impl/worker_core.hpp>
 #include <probekit/runtime/impl/worker_end.hpp>

@@ -9,12 +9,13 @@
 #include <probekit/async/detail/context_state.hpp>
 #include <probekit/async/detail/ref.hpp>
 #include <probekit/async/detail/waiters.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/result.hpp>
 #include <probekit/core/verdict.hpp>
 #include <probekit/runtime/attempt_limit.hpp>
 #include <probekit/runtime/startup_gate.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// Something a call has changed, and listeners have not been told.
 struct WorkerNote {
@@ -70,4 +71,4 @@ private:
     Core* core_;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -14,9 +14,10 @@
 #include <asio/post.hpp>
 
 #include <probekit/async/detail/exceptions.hpp>
+#include <probekit/config.hpp>
 #include <probekit/runtime/detail/worker_core.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 // ---- calls, and what is decided because of them ----
 
@@ -314,4 +315,4 @@ void WorkerCore<P, Pol, Obs, Clk>::stop_attempt(StopReason reason) noexcept {
     emitting_ = false;
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

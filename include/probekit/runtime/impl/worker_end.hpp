@@ -9,13 +9,14 @@
 
 #include <probekit/async/detail/exceptions.hpp>
 #include <probekit/async/detail/ref.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/worker_fsm.hpp>
 #include <probekit/probes/detail/attempt_owner.hpp>
 #include <probekit/runtime/detail/worker_core.hpp>
 
 // How a worker's work ends, by a call, with its handle or with its context, and who waits for what.
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 template <class P, class Pol, class Obs, class Clk>
 void WorkerCore<P, Pol, Obs, Clk>::stop() noexcept {
@@ -77,4 +78,4 @@ void WorkerCore<P, Pol, Obs, Clk>::stop_and_wait(Handler&& handler) {
     if (attempt_ == Attempt::none) tell_stopped();
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

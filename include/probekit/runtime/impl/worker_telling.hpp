@@ -8,11 +8,12 @@
 #include <asio/error.hpp>
 
 #include <probekit/async/detail/exceptions.hpp>
+#include <probekit/config.hpp>
 #include <probekit/core/observer.hpp>
 #include <probekit/core/verdict.hpp>
 #include <probekit/runtime/detail/worker_core.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 template <class P, class Pol, class Obs, class Clk>
 void WorkerCore<P, Pol, Obs, Clk>::tell_result(const Step& step, const Decision& decision,
@@ -125,4 +126,4 @@ Verdict WorkerCore<P, Pol, Obs, Clk>::standing_verdict() const {
     return verdict;
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/outcome.hpp>
@@ -16,7 +17,7 @@
 #include <probekit/simulation/script.hpp>
 #include <probekit/simulation/timeline.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// A worker of a simulation: carries out what its WorkerFsm decides, on a clock that others move.
 /// `Owner` has `now()`, `answer(SimulatedWorker&)`, `record(Event)` and `judged(SimulatedWorker&,
@@ -141,4 +142,4 @@ private:
     bool gate_open_ = false;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -8,6 +8,7 @@
 #include <list>
 #include <utility>
 
+#include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/probe_spec.hpp>
@@ -19,7 +20,7 @@
 #include <probekit/simulation/script.hpp>
 #include <probekit/simulation/timeline.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// One run of a simulation: the target with its lives, and what the verdicts of its workers bring
 /// about. Its clock goes from one thing that is to happen to the next.
@@ -262,4 +263,4 @@ private:
     bool ready_ = false;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

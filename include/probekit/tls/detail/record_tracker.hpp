@@ -6,7 +6,9 @@
 #include <cstddef>
 #include <string_view>
 
-namespace probekit::inline v0::detail {
+#include <probekit/config.hpp>
+
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// Follows a stream of TLS records as far as to know where they end, and how the stream began: Go
 /// tells a peer that speaks no TLS by its first five bytes.
@@ -59,4 +61,4 @@ private:
     bool begun_ = false;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

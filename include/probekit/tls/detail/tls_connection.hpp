@@ -21,6 +21,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
@@ -34,7 +35,7 @@
 #include <probekit/tls/options.hpp>
 #include <probekit/tls/peer_certificate.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 using SocketMethod = std::unique_ptr<BIO_METHOD, FreeBy<BIO_meth_free>>;
 
@@ -322,4 +323,4 @@ private:
     bool is_secured_ = false;
 };
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -14,12 +14,13 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/message.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/tls/options.hpp>
 
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 template <auto Free>
 struct FreeBy {
@@ -118,4 +119,4 @@ inline void load_authorities(SSL_CTX* context, const tls::Options& options, Conf
     return made;
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail

@@ -8,10 +8,11 @@
 #include <openssl/sslerr.h>
 #include <openssl/x509_vfy.h>
 
+#include <probekit/config.hpp>
 #include <probekit/tls/error.hpp>
 
 // What went wrong in TLS, as Go's crypto/tls says it.
-namespace probekit::inline v0::detail {
+namespace probekit::inline PROBEKIT_ABI::detail {
 
 [[nodiscard]] inline std::string alert_text(int alert) {
     switch (alert) {
@@ -96,4 +97,4 @@ namespace probekit::inline v0::detail {
     return std::string{"tls: "} + (reason != nullptr ? reason : "protocol error");
 }
 
-} // namespace probekit::inline v0::detail
+} // namespace probekit::inline PROBEKIT_ABI::detail
