@@ -31,7 +31,7 @@ namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// Marks what cannot be reached. A check in programs that check; else the compiler relies on it.
 [[noreturn]] inline void unreachable() noexcept {
-    PROBEKIT_ASSERT(!"unreachable");
+    PROBEKIT_ASSERT(false && "unreachable");
     __builtin_unreachable();
 }
 
