@@ -20,7 +20,8 @@ make_tree() {
     mkdir -p "$root/cmake" "$root/include/probekit/http" "$root/include/probekit/async" "$root/include/probekit/probes" "$root/include/probekit/runtime"
     header version.hpp '#define PROBEKIT_VERSION "1"'
     header config.hpp '#define PROBEKIT_ABI v0'
-    header core/a.hpp '#include <string>' 'namespace probekit::inline PROBEKIT_ABI {' '}'
+    header core/a.hpp '#include <string>' 'namespace probekit::inline PROBEKIT_ABI {' '/// A size.' '/// \code' \
+        '/// a(12).grow();' '/// \endcode' 'struct a { explicit a(int); void grow(); };' '}'
     header core/detail/hidden.hpp '#include <probekit/core/a.hpp>'
     header http/b.hpp '#include <probekit/core/detail/hidden.hpp>'
     header process/c.hpp '#include <sys/wait.h>' '#include <probekit/http/b.hpp> // why'
@@ -36,7 +37,7 @@ make_tree() {
 }
 run() { # run CHECK
     case $1 in
-    no_asio) sh "$here/no_asio.sh" "$root" "$compiler" -isystem "$work/third-party" ;;
+    no_asio | header_examples) sh "$here/$1.sh" "$root" "$compiler" -isystem "$work/third-party" ;;
     *) sh "$here/$1.sh" "$root" ;;
     esac >"$work/output" 2>&1
 }
@@ -52,10 +53,11 @@ refuses() { # refuses CHECK TEXT: and says TEXT
 
 rm -rf "$work"
 mkdir -p "$work/third-party/asio"
-touch "$work/third-party/asio/buffer.hpp" "$work/third-party/asio/version.hpp"
+touch "$work/third-party/asio/buffer.hpp" "$work/third-party/asio/version.hpp" "$work/third-party/asio/awaitable.hpp"
+echo 'namespace asio { struct io_context {}; }' >"$work/third-party/asio/io_context.hpp"
 
 make_tree
-for check in include_rule header_list umbrella header_form kubelet_facts no_asio; do accepts $check; done
+for check in include_rule header_list umbrella header_form kubelet_facts no_asio header_examples; do accepts $check; done
 
 make_tree; header core/a.hpp '#include <probekit/http/b.hpp>'; refuses include_rule 'core/a.hpp: core may not include'
 make_tree; header core/a.hpp '#include <asio/buffer.hpp>'; refuses include_rule 'core may not include <asio/buffer.hpp>'
@@ -88,5 +90,23 @@ make_tree; sed -i 1d "$root/tests/data/a.json"; refuses kubelet_facts 'no record
 make_tree; rm "$root/tests/core/a_test.cpp"; refuses kubelet_facts 'no such file: tests/core/a_test.cpp'
 
 make_tree; header core/a.hpp '#include <asio/buffer.hpp>'; refuses no_asio 'third-party/asio/buffer.hpp'
+
+example() { # example LINE...: as the one of core/a.hpp
+    make_tree
+    for line in "$@"; do printf '/// %s\n' "$line"; done >"$work/example"
+    sed -i -e "/a(12)/{r $work/example" -e 'd}' "$root/include/probekit/core/a.hpp"
+}
+example 'a(12).shrink();'; refuses header_examples 'core/a.hpp:7'
+example '' 'a(1);' '' 'a(12).shrink();'; refuses header_examples 'core/a.hpp:10'
+example 'a(12l * 3000000000);'; refuses header_examples 'core/a.hpp:7' # a warning
+example 'b.grow();'; refuses header_examples 'core/a.hpp:7'
+example '// given: a& b, int n' 'while (n-- > 0) b.grow();'; accepts header_examples
+example '#include <vector>' 'std::vector<int> io(3);'; accepts header_examples
+example 'template <class T> struct b {};'; refuses header_examples 'core/a.hpp:7'
+example '// at namespace scope' 'template <class T> struct b {};'; accepts header_examples
+make_tree; sed -i '/endcode/d' "$root/include/probekit/core/a.hpp"; refuses header_examples 'core/a.hpp:8: an example without an end'
+make_tree; sed -i '/\\code/d' "$root/include/probekit/core/a.hpp"; refuses header_examples 'core/a.hpp:7: the end of no example'
+make_tree; sed -i '/a(12)/d' "$root/include/probekit/core/a.hpp"; refuses header_examples 'core/a.hpp:7: an empty example'
+make_tree; sed -i '/code/d' "$root/include/probekit/core/a.hpp"; refuses header_examples 'no header has an example'
 
 echo "$cases cases passed"

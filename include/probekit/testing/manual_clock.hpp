@@ -15,9 +15,19 @@
 
 namespace probekit::inline PROBEKIT_ABI::testing {
 
-/// A clock for tests that stands still until it is moved, and drives the workers and groups of one
-/// io_context that were given it: no test needs to sleep. It runs the io_context itself, so it
-/// belongs to the one thread that does. It must outlive those workers.
+/// A clock for tests that stands still until it is moved.
+/// \code
+/// testing::ManualClock clock{io};
+/// FunctionProbe probe{io, [] { return true; }};
+/// ProbeWorker worker{clock, probe, ProbeSpec{.success_threshold = 3}};
+/// worker.start();
+/// clock.advance(20s); // checks at 0 s, 10 s and 20 s; no time passes
+/// if (!worker.passing()) std::abort();
+/// \endcode
+///
+/// It drives the workers and groups of one io_context that were given it, so no test needs to sleep.
+/// It runs the io_context itself, and so belongs to the one thread that does. It must outlive those
+/// workers.
 class ManualClock final : private detail::WheelDriver {
 public:
     /// It shows `start` at first.

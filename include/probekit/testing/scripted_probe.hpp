@@ -74,8 +74,18 @@ private:
     bool hangs_ = false;
 };
 
-/// A probe for tests: it answers from a script, on a clock moved by hand. Copies share the script;
-/// its last step repeats. It keeps no timeout, so that a worker's guard can be tested.
+/// A probe for tests: it answers from a script, on a clock moved by hand.
+/// \code
+/// testing::ManualClock clock{io};
+/// testing::ScriptedProbe probe{clock, {Outcome::success, {Outcome::failure, 300ms}}};
+/// ProbeWorker worker{clock, probe, ProbeSpec{.period = 1s}};
+/// worker.start();
+/// clock.advance(2s); // one success, then failures that take 300 ms each
+/// if (probe.attempts() != 3 || probe.in_flight() != 1) std::abort();
+/// \endcode
+///
+/// Copies share the script; its last step repeats. The probe enforces no timeout, so that a worker's
+/// own can be tested.
 class ScriptedProbe {
 public:
     using executor_type = asio::any_io_executor;
