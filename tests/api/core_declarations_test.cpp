@@ -441,18 +441,19 @@ TEST_CASE("observers compose, shared ones by reference") {
     const ProbeResult result;
     const AttemptEnded ended{.kind = ProbeKind::startup,
                              .number = 1,
-                             .try_number = 1,
+                             .attempt_in_check = 1,
                              .at = {},
                              .error = {},
                              .result = result,
-                             .counted = true};
+                             .counted = true,
+                             .retried = false};
     both.attempt_ended(ended);
     const AttemptBegun begun{.number = 2, .late = 1ms};
     both.attempt_begun(begun);
     const ChecksSkipped skipped{.count = 3};
     both.checks_skipped(skipped);
     is<std::uint64_t>(begun.number);
-    is<int>(begun.try_number);
+    is<int>(begun.attempt_in_check);
     is<std::uint64_t>(skipped.count);
 }
 
@@ -471,7 +472,7 @@ TEST_CASE("the machine of a worker can be driven by hand") {
         decision = fsm.step(event::Due{}, start);
     }
     CHECK(decision.action == Decision::Action::attempt);
-    CHECK(decision.try_number == 1);
+    CHECK(decision.attempt_in_check == 1);
     const ProbeResult bad = ProbeResult::failure("no");
     decision = fsm.step(WorkerEvent{event::Result{bad}}, start + 1ms);
     CHECK(decision.changed);

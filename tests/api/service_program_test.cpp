@@ -84,7 +84,7 @@ struct Metrics {
 
     void attempt_begun(const AttemptBegun& begin) {
         ++begun;
-        CHECK(begin.try_number >= 1);
+        CHECK(begin.attempt_in_check >= 1);
         CHECK(begin.late >= 0s);
     }
     void attempt_ended(const AttemptEnded& ended) {

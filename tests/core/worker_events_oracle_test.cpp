@@ -260,7 +260,7 @@ struct Machine {
         switch (decision.action) {
         case Decision::Action::none: break;
         case Decision::Action::attempt:
-            looking = decision.try_number;
+            looking = decision.attempt_in_check;
             timer.reset();
             break;
         case Decision::Action::wait:

@@ -245,7 +245,7 @@ TEST_CASE("Every event in every state, for a liveness worker") {
             CHECK(decision.health == fsm.health());
             if (decision.action == Action::wait) CHECK(decision.at == at(10s));
             if (decision.action == Action::attempt)
-                CHECK(decision.try_number == (number == 9 ? 2 : 1));
+                CHECK(decision.attempt_in_check == (number == 9 ? 2 : 1));
         }
     }
 }
@@ -337,7 +337,7 @@ TEST_CASE("An error is tried up to three times in a row, then thrown away") {
 
     Decision decision = fsm.step(event::Error{}, at(11s));
     CHECK(decision.action == Action::attempt);
-    CHECK(decision.try_number == 2);
+    CHECK(decision.attempt_in_check == 2);
     CHECK(decision.skipped == 0);
     SECTION("the second try gives a result, which counts once") {
         decision = fsm.step(event::Result{bad}, at(12s));
@@ -346,7 +346,7 @@ TEST_CASE("An error is tried up to three times in a row, then thrown away") {
     }
     SECTION("all three end with errors: nothing has changed") {
         decision = fsm.step(event::Error{}, at(12s));
-        CHECK(decision.try_number == 3);
+        CHECK(decision.attempt_in_check == 3);
         decision = fsm.step(event::Error{}, at(13s));
         CHECK(decision.action == Action::wait);
         CHECK(decision.at == at(20s));
@@ -354,7 +354,7 @@ TEST_CASE("An error is tried up to three times in a row, then thrown away") {
         CHECK(fsm.health() == Health::passing);
         CHECK_FALSE(fsm.judged());
         (void)fsm.step(event::Due{}, at(20s));
-        CHECK(fsm.step(event::Error{}, at(20s)).try_number == 2); // counted anew in each look
+        CHECK(fsm.step(event::Error{}, at(20s)).attempt_in_check == 2); // counted anew in each look
     }
     SECTION("no further try begins behind a gate that was shut meanwhile") {
         (void)fsm.step(event::GateClosed{}, at(12s));
@@ -363,10 +363,10 @@ TEST_CASE("An error is tried up to three times in a row, then thrown away") {
     }
     SECTION("a look asked for meanwhile comes after the tries") {
         (void)fsm.step(event::Triggered{}, at(12s));
-        CHECK(fsm.step(event::Error{}, at(12s)).try_number == 3);
+        CHECK(fsm.step(event::Error{}, at(12s)).attempt_in_check == 3);
         decision = fsm.step(event::Error{}, at(13s));
         CHECK(decision.action == Action::attempt);
-        CHECK(decision.try_number == 1);
+        CHECK(decision.attempt_in_check == 1);
         CHECK_FALSE(fsm.check_pending());
     }
 }
@@ -754,8 +754,8 @@ TEST_CASE("Whatever comes in whatever order: attempts never overlap, waits are a
             case Action::attempt:
                 REQUIRE_FALSE(attempt);
                 REQUIRE(fsm.state() == WorkerState::probing);
-                REQUIRE(decision.try_number >= 1);
-                REQUIRE(decision.try_number <= 3);
+                REQUIRE(decision.attempt_in_check >= 1);
+                REQUIRE(decision.attempt_in_check <= 3);
                 REQUIRE(decision.skipped >= 0);
                 REQUIRE(fsm.due() <= at(now));
                 REQUIRE_FALSE(gate_closes);

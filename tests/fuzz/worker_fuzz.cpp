@@ -55,11 +55,11 @@ public:
         const Health before = fsm_.health();
         const Decision decision = fsm_.step(event, now);
         if (decision.action == Decision::Action::attempt) {
-            fuzz::check(decision.try_number >= 1 && decision.try_number <= 3,
+            fuzz::check(decision.attempt_in_check >= 1 && decision.attempt_in_check <= 3,
                         "there are three tries");
             fuzz::check(fsm_.in_flight() && fsm_.state() == WorkerState::probing,
                         "who looks is probing");
-            fuzz::check(!timer_ || decision.try_number > 0, "a look needs no timer");
+            fuzz::check(!timer_ || decision.attempt_in_check > 0, "a look needs no timer");
             timer_.reset();
         }
         if (decision.action == Decision::Action::wait) timer_ = decision.at;

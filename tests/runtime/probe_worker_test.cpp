@@ -180,12 +180,25 @@ TEST_CASE("an error counts for nothing, and is tried again at once, three times 
     CHECK(bench.made().snapshot().errors == 3);
     CHECK(bench.made().snapshot().last_error == error);
     CHECK(bench.journal.take() == Lines{"stopped->waiting", "begun 1.1", "waiting->probing",
-                                        "ended 1.1 error not counted", "begun 2.2",
-                                        "ended 2.2 error not counted", "begun 3.3",
+                                        "ended 1.1 error retried", "begun 2.2",
+                                        "ended 2.2 error retried", "begun 3.3",
                                         "ended 3.3 error not counted", "probing->waiting"});
     bench.clock.advance(10s);
     CHECK(bench.probe.attempts() == 5);
     CHECK(bench.verdicts == Lines{"failing at 10000"});
+}
+
+TEST_CASE("an error is not retried behind a closed gate, and the observer hears so") {
+    Bench bench{{Step{std::make_error_code(std::errc::too_many_files_open), 1s}}};
+    StartupGate gate{bench.io};
+    gate.open();
+    bench.made().start(gate);
+    bench.clock.run_ready();
+    gate.close();
+    bench.clock.advance(20s);
+    CHECK(bench.probe.attempts() == 1);
+    CHECK(bench.journal.take() == Lines{"stopped->waiting", "begun 1.1", "waiting->probing",
+                                        "ended 1.1 error not counted", "probing->gated"});
 }
 
 TEST_CASE("the worker guards the timeout of a probe that does not") {

@@ -14,13 +14,15 @@ struct Journal {
 
     void attempt_begun(const probekit::AttemptBegun& begun) {
         lines.push_back("begun " + std::to_string(begun.number) + "." +
-                        std::to_string(begun.try_number));
+                        std::to_string(begun.attempt_in_check));
     }
     void attempt_ended(const probekit::AttemptEnded& ended) {
         lines.push_back(
-            "ended " + std::to_string(ended.number) + "." + std::to_string(ended.try_number) +
+            "ended " + std::to_string(ended.number) + "." + std::to_string(ended.attempt_in_check) +
             (ended.error ? " error" : " " + std::string{to_string(ended.result.outcome)}) +
-            (ended.counted ? "" : " not counted"));
+            (ended.counted   ? ""
+             : ended.retried ? " retried"
+                             : " not counted"));
     }
     void verdict_changed(const probekit::Verdict& verdict) {
         lines.push_back("verdict " + std::string{to_string(verdict.health)});

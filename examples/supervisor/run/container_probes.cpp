@@ -18,8 +18,6 @@ using namespace std::chrono_literals;
 using probekit::Outcome;
 using probekit::ProbeKind;
 
-constexpr int attempts_in_check = 3;
-
 probekit::AnyProbe make_probe_of(const asio::any_io_executor& executor,
                                  const ContainerProbe& probe) {
     if (!probe.cannot_ask.empty()) return ImpossibleProbe{executor, probe.cannot_ask};
@@ -114,8 +112,7 @@ const ContainerProbe& ContainerProbes::probe(ProbeKind kind) const {
 /// Every look that did not go well is an event, also those that change nothing yet.
 void ContainerProbes::report(const probekit::AttemptEnded& attempt) {
     if (attempt.error == asio::error::operation_aborted) return;
-    if (attempt.error && attempt.try_number < attempts_in_check)
-        return; // it is tried again at once
+    if (attempt.retried) return;
     const std::string about{to_string(attempt.kind)};
     const auto message = [&] {
         std::string text = attempt.result.message(probe(attempt.kind).spec.timeout);

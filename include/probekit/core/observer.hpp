@@ -18,24 +18,25 @@
 
 namespace probekit::inline PROBEKIT_ABI {
 
-/// An attempt begins. A look is one attempt, or up to three in a row while they end with errors.
+/// An attempt begins. A check is one attempt, or up to three in a row while they end with errors.
 struct AttemptBegun {
     ProbeKind kind = ProbeKind::readiness;
     std::uint64_t number = 0; ///< of the attempt, from 1
-    int try_number = 1;       ///< within its look, 1 to 3
+    int attempt_in_check = 1; ///< 1 to 3
     TimePoint at = {};
-    Duration late = {}; ///< after the moment the look was due
+    Duration late = {}; ///< how long after the check was due; zero for the second and third attempt
 };
 
 /// An attempt has ended and has cleaned up.
 struct AttemptEnded {
     ProbeKind kind = ProbeKind::readiness;
     std::uint64_t number = 0;
-    int try_number = 1;
+    int attempt_in_check = 1;
     TimePoint at = {};
     std::error_code error = {}; ///< could not ask, or cancelled (operation_aborted)
     const ProbeResult& result;
     bool counted = false; ///< whether the policy has judged it
+    bool retried = false; ///< another attempt of the same check follows
 };
 
 /// The worker does something else now.

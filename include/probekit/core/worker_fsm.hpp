@@ -70,9 +70,9 @@ struct Decision {
     TimePoint at = {}; ///< of wait
     bool cancel =
         false; ///< the attempt in flight; AttemptCancelled is awaited before the next one may begin
-    int try_number = 0;   ///< of look: 1 to 3
-    int skipped = 0;      ///< of look: points of the grid that were missed
-    bool changed = false; ///< tell the verdict listeners: what follows is a Verdict
+    int attempt_in_check = 0; ///< of attempt: 1 to 3; from 2 on, the one before is retried
+    int skipped = 0;          ///< of attempt: points of the grid that were missed
+    bool changed = false;     ///< notify the verdict's listeners: what follows is a Verdict
     Health health = Health::unknown;
     Verdict::Origin origin = Verdict::Origin::result;
     Health previous = Health::unknown; ///< if changed: unknown if nothing had been judged

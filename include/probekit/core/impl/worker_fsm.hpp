@@ -24,7 +24,7 @@ template <Policy P, class Spec>
 void WorkerFsm<P, Spec>::begin_check(Decision& decision, TimePoint now) noexcept {
     decision.action = Decision::Action::attempt;
     decision.skipped = schedule_.begin_check(spec(), now);
-    decision.try_number = tries_ = 1;
+    decision.attempt_in_check = tries_ = 1;
     flight_ = Flight::looking;
 }
 
@@ -208,7 +208,7 @@ Decision WorkerFsm<P, Spec>::step(event::Error, TimePoint now) noexcept {
     if (flight_ == Flight::dropping || tries_ == max_tries || !gate_open_) {
         attempt_over(decision, now);
     } else {
-        decision.try_number = ++tries_;
+        decision.attempt_in_check = ++tries_;
         decision.action = Decision::Action::attempt;
     }
     return decision;

@@ -245,7 +245,7 @@ private:
     [[nodiscard]] WorkerState state() const noexcept {
         const WorkerState state = fsm_.state();
         const bool begun =
-            attempt_ == Attempt::told || attempt_ == Attempt::running || try_number_ > 1;
+            attempt_ == Attempt::told || attempt_ == Attempt::running || attempt_in_check_ > 1;
         return state == WorkerState::probing && !begun ? WorkerState::waiting : state;
     }
 
@@ -266,7 +266,7 @@ private:
 
     void decide(const Decision& decision) noexcept {
         attempt_ = Attempt::decided;
-        try_number_ = static_cast<std::uint8_t>(decision.try_number) & 3;
+        attempt_in_check_ = static_cast<std::uint8_t>(decision.attempt_in_check) & 3;
         skipped_ += static_cast<std::uint64_t>(decision.skipped);
         if constexpr (tells_skips) untold_skips_ += static_cast<std::uint64_t>(decision.skipped);
     }
@@ -331,7 +331,7 @@ private:
         WorkerCore& core;
     };
 
-    void tell_result(const Step& step, const Decision& decision, int try_number,
+    void tell_result(const Step& step, const Decision& decision, int attempt_in_check,
                      std::error_code error, ProbeResult&& result);
 
     void tell_verdict(const Verdict& verdict, WorkerState before, WorkerState after,
@@ -398,7 +398,7 @@ private:
     Outcome last_outcome_ : 2 = Outcome::unknown;
     Verdict::Origin origin_ : 2 = Verdict::Origin::result;
     Health previous_ : 2 = Health::unknown;
-    std::uint8_t try_number_ : 2 = 0;
+    std::uint8_t attempt_in_check_ : 2 = 0;
     bool expired_ : 1 = false; // our guard has cancelled it
     bool timeout_renewed_ : 1 = false;
     bool gate_seen_ : 1 = true;

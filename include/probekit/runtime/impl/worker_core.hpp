@@ -68,7 +68,7 @@ void WorkerCore<P, Pol, Obs, Clk>::changed_by_call(const Step& step, Decision de
             const Decision next = fsm_.step(event::AttemptCancelled{}, step.now);
             if (next.action != Decision::Action::none) decision.action = next.action;
             decision.at = next.at;
-            decision.try_number = next.try_number;
+            decision.attempt_in_check = next.attempt_in_check;
             decision.skipped = next.skipped;
         } else {
             dropped_ = true;
@@ -204,7 +204,7 @@ void WorkerCore<P, Pol, Obs, Clk>::on_granted() {
 template <class P, class Pol, class Obs, class Clk>
 void WorkerCore<P, Pol, Obs, Clk>::begin(TimePoint now) {
     poll_gate(now);
-    if (try_number_ == 1 && !gate_seen_) { // shut since it was decided
+    if (attempt_in_check_ == 1 && !gate_seen_) { // shut since it was decided
         attempt_ = Attempt::none;
         give_place_back();
         return happen(event::AttemptCancelled{}, now);
@@ -228,9 +228,9 @@ void WorkerCore<P, Pol, Obs, Clk>::begin(TimePoint now) {
             if (const std::uint64_t skips = std::exchange(untold_skips_, 0); skips != 0)
                 tell(observer_, ChecksSkipped{kind(), skips, begun_at_});
         const Duration late =
-            try_number_ == 1 ? std::max(begun_at_ - fsm_.due(), Duration{}) : Duration{};
+            attempt_in_check_ == 1 ? std::max(begun_at_ - fsm_.due(), Duration{}) : Duration{};
         if (!detached_)
-            tell(observer_, AttemptBegun{kind(), attempts_, try_number_, begun_at_, late});
+            tell(observer_, AttemptBegun{kind(), attempts_, attempt_in_check_, begun_at_, late});
         if (!detached_) tell_state(before, state());
         disarm();
     }
@@ -299,10 +299,10 @@ void WorkerCore<P, Pol, Obs, Clk>::on_attempt_done(Ref<AttemptOwner<Executor>>, 
         last_elapsed_ = result.elapsed();
         last_at_ = step.now;
     }
-    const int try_number = try_number_;
+    const int attempt_in_check = attempt_in_check_;
     apply(decision, step.now);
     if (decision.changed) remember_deciding(result);
-    tell_result(step, decision, try_number, error, std::move(result));
+    tell_result(step, decision, attempt_in_check, error, std::move(result));
 }
 
 template <class P, class Pol, class Obs, class Clk>

@@ -17,7 +17,7 @@ namespace probekit::inline PROBEKIT_ABI::detail {
 
 template <class P, class Pol, class Obs, class Clk>
 void WorkerCore<P, Pol, Obs, Clk>::tell_result(const Step& step, const Decision& decision,
-                                               int try_number, std::error_code error,
+                                               int attempt_in_check, std::error_code error,
                                                ProbeResult&& result) {
     const std::uint32_t life = life_;
     const WorkerState after = state();
@@ -27,8 +27,14 @@ void WorkerCore<P, Pol, Obs, Clk>::tell_result(const Step& step, const Decision&
         if (!detached_) tell_stopped();
     }};
     if constexpr (SeesAttemptEnded<Unwrapped<Obs>>)
-        tell(observer_,
-             AttemptEnded{kind(), attempts_, try_number, step.now, error, result, !error});
+        tell(observer_, AttemptEnded{.kind = kind(),
+                                     .number = attempts_,
+                                     .attempt_in_check = attempt_in_check,
+                                     .at = step.now,
+                                     .error = error,
+                                     .result = result,
+                                     .counted = !error,
+                                     .retried = decision.attempt_in_check > 1});
     if (decision.changed)
         tell_verdict(verdict_of(decision, step.now, std::move(result)), step.before, after, life);
     else if (!detached_)
