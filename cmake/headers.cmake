@@ -15,12 +15,14 @@ set(PROBEKIT_HEADERS
     include/probekit/async/detail/wheel.hpp
     include/probekit/config.hpp
     include/probekit/core/actions.hpp
+    include/probekit/core/container_fsm.hpp
     include/probekit/core/detail/go_quoted.hpp
     include/probekit/core/detail/message.hpp
     include/probekit/core/detail/message_context.hpp
     include/probekit/core/detail/on_use.hpp
     include/probekit/core/duration.hpp
     include/probekit/core/error.hpp
+    include/probekit/core/group_fsm.hpp
     include/probekit/core/http_expectation.hpp
     include/probekit/core/impl/worker_fsm.hpp
     include/probekit/core/observer.hpp

@@ -6,8 +6,10 @@
 // becomes of it.
 #include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
+#include <probekit/core/container_fsm.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
+#include <probekit/core/group_fsm.hpp>
 #include <probekit/core/http_expectation.hpp>
 #include <probekit/core/observer.hpp>
 #include <probekit/core/outcome.hpp>
