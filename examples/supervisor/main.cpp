@@ -12,8 +12,8 @@
 #include <probekit/core/error.hpp>
 #include <probekit/process/process.hpp>
 
-#include "manifest.hpp"
-#include "options.hpp"
+#include "manifest/manifest.hpp"
+#include "manifest/options.hpp"
 #include "run/supervisor.hpp"
 
 namespace {

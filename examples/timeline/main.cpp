@@ -11,7 +11,7 @@
 #include <probekit/core/error.hpp>
 #include <probekit/simulation/simulate.hpp>
 
-#include "../supervisor/options.hpp"
+#include "manifest/options.hpp"
 #include "options.hpp"
 #include "picture.hpp"
 #include "recording.hpp"

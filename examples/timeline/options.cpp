@@ -5,7 +5,7 @@
 #include <system_error>
 #include <utility>
 
-#include "../supervisor/options.hpp"
+#include "manifest/options.hpp"
 
 namespace timeline {
 namespace {

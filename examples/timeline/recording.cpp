@@ -10,7 +10,7 @@
 #include <system_error>
 #include <utility>
 
-#include "../supervisor/document.hpp"
+#include "manifest/document.hpp"
 #include "read_text.hpp"
 
 namespace timeline {

@@ -8,10 +8,10 @@
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 
-#include "../supervisor/document.hpp"
-#include "../supervisor/options.hpp"
-#include "../supervisor/pod_reader.hpp"
-#include "../supervisor/pod_spec.hpp"
+#include "manifest/document.hpp"
+#include "manifest/options.hpp"
+#include "manifest/pod_reader.hpp"
+#include "manifest/pod_spec.hpp"
 #include "read_text.hpp"
 
 namespace timeline {

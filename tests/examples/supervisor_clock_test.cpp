@@ -5,7 +5,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
-#include "manifest_clock.hpp"
+#include "manifest/manifest_clock.hpp"
 #include "supervisor_pods.hpp"
 #include "view/age.hpp"
 

@@ -1,4 +1,4 @@
-#include "document.hpp"
+#include "manifest/document.hpp"
 
 #include <string>
 #include <string_view>
@@ -8,7 +8,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
-#include "yaml.hpp"
+#include "manifest/yaml.hpp"
 
 using namespace supervisor;
 using Json = nlohmann::ordered_json;

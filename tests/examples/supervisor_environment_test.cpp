@@ -1,4 +1,4 @@
-#include "environment.hpp"
+#include "manifest/environment.hpp"
 
 #include <string>
 #include <string_view>

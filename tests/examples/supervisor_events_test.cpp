@@ -4,9 +4,9 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "event_recorder.hpp"
-#include "least_recently_used.hpp"
 #include "supervisor_pods.hpp"
+#include "view/event_recorder.hpp"
+#include "view/least_recently_used.hpp"
 
 using namespace supervisor;
 using namespace supervisor::test;

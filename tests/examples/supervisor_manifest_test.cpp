@@ -1,4 +1,4 @@
-#include "manifest.hpp"
+#include "manifest/manifest.hpp"
 
 #include <algorithm>
 #include <filesystem>

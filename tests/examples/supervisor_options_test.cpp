@@ -1,4 +1,4 @@
-#include "options.hpp"
+#include "manifest/options.hpp"
 
 #include <chrono>
 #include <optional>

@@ -1,4 +1,4 @@
-#include "pod_reader.hpp"
+#include "manifest/pod_reader.hpp"
 
 #include <chrono>
 #include <optional>
@@ -11,8 +11,8 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
-#include "document.hpp"
-#include "probe_maker.hpp"
+#include "manifest/document.hpp"
+#include "manifest/handler_reader.hpp"
 
 using namespace std::chrono_literals;
 using namespace supervisor;
@@ -307,7 +307,7 @@ TEST_CASE("scheme HTTPS needs a supervisor that was built with TLS") {
         read(one_container("    livenessProbe: {httpGet: {port: 443, scheme: HTTPS}}\n"));
     const std::string error =
         "spec.containers[0].livenessProbe.httpGet.scheme: Forbidden: HTTPS is not built in";
-    CHECK(messages(reading) == (speaks_https() ? Texts{} : Texts{error}));
+    CHECK(messages(reading) == (speaks_https ? Texts{} : Texts{error}));
 }
 
 TEST_CASE("what is expected of an HTTP answer is kept; a hook takes any") {

@@ -6,8 +6,8 @@
 #include <string>
 #include <utility>
 
-#include "manifest_clock.hpp"
-#include "pod_spec.hpp"
+#include "manifest/manifest_clock.hpp"
+#include "manifest/pod_spec.hpp"
 #include "view/pod_status.hpp"
 
 namespace supervisor::test {

@@ -1,4 +1,4 @@
-#include "shell_words.hpp"
+#include "manifest/shell_words.hpp"
 
 #include <string>
 #include <string_view>

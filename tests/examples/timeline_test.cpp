@@ -9,9 +9,9 @@
 
 #include <probekit/simulation/simulate.hpp>
 
-#include "../../examples/supervisor/options.hpp"
-#include "../../examples/timeline/options.hpp"
 #include "../tools/temporary_folder.hpp"
+#include "manifest/options.hpp"
+#include "options.hpp"
 #include "picture.hpp"
 #include "recording.hpp"
 #include "scene.hpp"

@@ -8,8 +8,8 @@
 #include <probekit/core/actions.hpp>
 #include <probekit/core/verdict.hpp>
 
-#include "probe_maker.hpp"
 #include "run/impossible_probe.hpp"
+#include "run/probe_maker.hpp"
 
 namespace supervisor {
 namespace {

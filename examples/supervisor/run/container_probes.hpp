@@ -12,10 +12,10 @@
 #include <probekit/core/outcome.hpp>
 #include <probekit/runtime/probe_group.hpp>
 
-#include "event_recorder.hpp"
-#include "manifest_clock.hpp"
-#include "options.hpp"
-#include "pod_spec.hpp"
+#include "manifest/manifest_clock.hpp"
+#include "manifest/options.hpp"
+#include "manifest/pod_spec.hpp"
+#include "view/event_recorder.hpp"
 
 namespace supervisor {
 

@@ -10,7 +10,7 @@
 #include <probekit/core/restart.hpp>
 #include <probekit/process/process.hpp>
 
-#include "pod_spec.hpp"
+#include "manifest/pod_spec.hpp"
 #include "run/container_probes.hpp"
 #include "run/container_stop.hpp"
 #include "run/hook_runner.hpp"

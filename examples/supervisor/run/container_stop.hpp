@@ -11,9 +11,9 @@
 #include <probekit/core/duration.hpp>
 #include <probekit/process/process.hpp>
 
-#include "manifest_clock.hpp"
-#include "options.hpp"
-#include "pod_spec.hpp"
+#include "manifest/manifest_clock.hpp"
+#include "manifest/options.hpp"
+#include "manifest/pod_spec.hpp"
 #include "run/hook_runner.hpp"
 
 namespace supervisor {

@@ -11,8 +11,8 @@
 
 #include <probekit/probes/any_probe.hpp>
 
-#include "probe_maker.hpp"
 #include "run/impossible_probe.hpp"
+#include "run/probe_maker.hpp"
 
 namespace supervisor {
 namespace {

@@ -7,8 +7,8 @@
 
 #include <asio/any_io_executor.hpp>
 
-#include "manifest_clock.hpp"
-#include "pod_spec.hpp"
+#include "manifest/manifest_clock.hpp"
+#include "manifest/pod_spec.hpp"
 
 namespace supervisor {
 

@@ -10,7 +10,7 @@
 
 #include <probekit/process/process_spec.hpp>
 
-#include "options.hpp"
+#include "manifest/options.hpp"
 #include "run/unique_fd.hpp"
 #include "view/line_writer.hpp"
 

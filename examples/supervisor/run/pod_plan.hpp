@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "pod_spec.hpp"
+#include "manifest/pod_spec.hpp"
 
 namespace supervisor {
 

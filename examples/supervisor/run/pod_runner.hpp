@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "pod_spec.hpp"
+#include "manifest/pod_spec.hpp"
 #include "run/container_runner.hpp"
 #include "run/supervision.hpp"
 #include "view/pod_status.hpp"

@@ -4,7 +4,7 @@
 #include <string>
 #include <system_error>
 
-#include "pod_spec.hpp"
+#include "manifest/pod_spec.hpp"
 
 namespace supervisor {
 

@@ -10,7 +10,7 @@
 
 #include <probekit/core/restart.hpp>
 
-#include "manifest_clock.hpp"
+#include "manifest/manifest_clock.hpp"
 
 namespace supervisor {
 

@@ -3,10 +3,10 @@
 
 #include <asio/any_io_executor.hpp>
 
-#include "event_recorder.hpp"
-#include "manifest_clock.hpp"
-#include "options.hpp"
+#include "manifest/manifest_clock.hpp"
+#include "manifest/options.hpp"
 #include "run/log_router.hpp"
+#include "view/event_recorder.hpp"
 #include "view/output.hpp"
 
 namespace supervisor {

@@ -10,13 +10,13 @@
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
 
-#include "event_recorder.hpp"
-#include "manifest_clock.hpp"
-#include "options.hpp"
-#include "pod_spec.hpp"
+#include "manifest/manifest_clock.hpp"
+#include "manifest/options.hpp"
+#include "manifest/pod_spec.hpp"
 #include "run/log_router.hpp"
 #include "run/pod_runner.hpp"
 #include "run/supervision.hpp"
+#include "view/event_recorder.hpp"
 #include "view/line_writer.hpp"
 #include "view/output.hpp"
 

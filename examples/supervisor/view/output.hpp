@@ -6,8 +6,8 @@
 #include <memory>
 #include <string_view>
 
-#include "event_recorder.hpp"
-#include "options.hpp"
+#include "manifest/options.hpp"
+#include "view/event_recorder.hpp"
 #include "view/line_writer.hpp"
 #include "view/pod_status.hpp"
 

@@ -1,8 +1,8 @@
 // Pods and events as the JSON objects of the Kubernetes API.
 #pragma once
 
-#include "event_recorder.hpp"
-#include "pod_spec.hpp"
+#include "manifest/pod_spec.hpp"
+#include "view/event_recorder.hpp"
 #include "view/pod_status.hpp"
 
 namespace supervisor {

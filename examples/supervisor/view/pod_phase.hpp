@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "pod_spec.hpp"
+#include "manifest/pod_spec.hpp"
 #include "view/pod_status.hpp"
 
 namespace supervisor {

@@ -7,8 +7,8 @@
 #include <variant>
 #include <vector>
 
-#include "manifest_clock.hpp"
-#include "pod_spec.hpp"
+#include "manifest/manifest_clock.hpp"
+#include "manifest/pod_spec.hpp"
 
 namespace supervisor {
 

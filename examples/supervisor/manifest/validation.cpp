@@ -1,4 +1,4 @@
-#include "validation.hpp"
+#include "manifest/validation.hpp"
 
 #include <algorithm>
 #include <cstddef>

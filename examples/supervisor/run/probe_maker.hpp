@@ -12,9 +12,6 @@
 
 namespace supervisor {
 
-/// Whether scheme HTTPS can be asked.
-[[nodiscard]] bool speaks_https() noexcept;
-
 /// `expect`: of an HTTP answer. `unix_socket`: instead of host and port, if not empty. Throws
 /// probekit::ConfigException for what cannot be made.
 [[nodiscard]] probekit::AnyProbe make_kubelet_probe(

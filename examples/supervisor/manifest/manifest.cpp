@@ -1,4 +1,4 @@
-#include "manifest.hpp"
+#include "manifest/manifest.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -8,9 +8,9 @@
 #include <system_error>
 #include <utility>
 
-#include "document.hpp"
-#include "fields.hpp"
-#include "pod_reader.hpp"
+#include "manifest/document.hpp"
+#include "manifest/fields.hpp"
+#include "manifest/pod_reader.hpp"
 
 namespace supervisor {
 namespace {

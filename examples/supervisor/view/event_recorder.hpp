@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "least_recently_used.hpp"
-#include "manifest_clock.hpp"
+#include "manifest/manifest_clock.hpp"
+#include "view/least_recently_used.hpp"
 
 namespace supervisor {
 

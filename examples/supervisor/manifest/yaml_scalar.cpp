@@ -11,7 +11,7 @@
 #include <string_view>
 #include <system_error>
 
-#include "yaml.hpp"
+#include "manifest/yaml.hpp"
 
 namespace supervisor {
 namespace {

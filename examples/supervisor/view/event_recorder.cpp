@@ -1,4 +1,4 @@
-#include "event_recorder.hpp"
+#include "view/event_recorder.hpp"
 
 #include <algorithm>
 #include <chrono>

@@ -1,4 +1,4 @@
-#include "document.hpp"
+#include "manifest/document.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -6,7 +6,7 @@
 #include <set>
 #include <utility>
 
-#include "yaml.hpp"
+#include "manifest/yaml.hpp"
 
 namespace supervisor {
 namespace {

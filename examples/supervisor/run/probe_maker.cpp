@@ -1,10 +1,8 @@
-#include "probe_maker.hpp"
+#include "run/probe_maker.hpp"
 
 #include <utility>
 
 namespace supervisor {
-
-bool speaks_https() noexcept { return false; }
 
 probekit::AnyProbe make_kubelet_probe(const asio::any_io_executor& executor,
                                       probekit::ProbeAction action, std::string user_agent,

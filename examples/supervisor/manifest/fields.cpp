@@ -1,4 +1,4 @@
-#include "fields.hpp"
+#include "manifest/fields.hpp"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "manifest_clock.hpp"
+#include "manifest/manifest_clock.hpp"
 
 #include <array>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "yaml.hpp"
+#include "manifest/yaml.hpp"
 
 #include <cmath>
 #include <cstddef>
@@ -7,7 +7,7 @@
 
 #include <yaml-cpp/yaml.h>
 
-#include "document.hpp"
+#include "manifest/document.hpp"
 
 namespace supervisor {
 namespace {

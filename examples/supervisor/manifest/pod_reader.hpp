@@ -5,8 +5,8 @@
 
 #include <probekit/core/error.hpp>
 
-#include "options.hpp"
-#include "pod_spec.hpp"
+#include "manifest/options.hpp"
+#include "manifest/pod_spec.hpp"
 
 namespace supervisor {
 

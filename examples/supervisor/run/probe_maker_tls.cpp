@@ -1,12 +1,10 @@
-#include "probe_maker.hpp"
+#include "run/probe_maker.hpp"
 
 #include <utility>
 
 #include <probekit/tls/https_get_probe.hpp>
 
 namespace supervisor {
-
-bool speaks_https() noexcept { return true; }
 
 probekit::AnyProbe make_kubelet_probe(const asio::any_io_executor& executor,
                                       probekit::ProbeAction action, std::string user_agent,

@@ -1,4 +1,4 @@
-#include "pod_reader.hpp"
+#include "manifest/pod_reader.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -8,9 +8,9 @@
 
 #include <probekit/kubernetes/field_errors.hpp>
 
-#include "container_reader.hpp"
-#include "fields.hpp"
-#include "validation.hpp"
+#include "manifest/container_reader.hpp"
+#include "manifest/fields.hpp"
+#include "manifest/validation.hpp"
 
 namespace supervisor {
 namespace {

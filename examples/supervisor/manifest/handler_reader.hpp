@@ -9,11 +9,14 @@
 #include <probekit/core/duration.hpp>
 #include <probekit/core/outcome.hpp>
 
-#include "environment.hpp"
-#include "fields.hpp"
-#include "pod_spec.hpp"
+#include "manifest/environment.hpp"
+#include "manifest/fields.hpp"
+#include "manifest/pod_spec.hpp"
 
 namespace supervisor {
+
+/// Whether the supervisor was built with TLS, so that it can carry out handlers with scheme HTTPS.
+inline constexpr bool speaks_https = SUPERVISOR_SPEAKS_HTTPS;
 
 /// What a container's handlers need of it, and where they note what is wrong or not honoured.
 struct HandlerContext {

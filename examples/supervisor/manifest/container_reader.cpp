@@ -1,4 +1,4 @@
-#include "container_reader.hpp"
+#include "manifest/container_reader.hpp"
 
 #include <algorithm>
 #include <array>
@@ -13,10 +13,10 @@
 #include <probekit/kubernetes/field_errors.hpp>
 #include <probekit/kubernetes/ports.hpp>
 
-#include "environment.hpp"
-#include "fields.hpp"
-#include "handler_reader.hpp"
-#include "validation.hpp"
+#include "manifest/environment.hpp"
+#include "manifest/fields.hpp"
+#include "manifest/handler_reader.hpp"
+#include "manifest/validation.hpp"
 
 namespace supervisor {
 namespace {

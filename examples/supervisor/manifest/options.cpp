@@ -1,4 +1,4 @@
-#include "options.hpp"
+#include "manifest/options.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -9,7 +9,7 @@
 
 #include <probekit/kubernetes/duration.hpp>
 
-#include "shell_words.hpp"
+#include "manifest/shell_words.hpp"
 
 namespace supervisor {
 namespace {

@@ -1,4 +1,4 @@
-#include "handler_reader.hpp"
+#include "manifest/handler_reader.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -8,8 +8,6 @@
 #include <probekit/kubernetes/field_errors.hpp>
 #include <probekit/kubernetes/ports.hpp>
 #include <probekit/kubernetes/probe_json.hpp>
-
-#include "probe_maker.hpp"
 
 namespace supervisor {
 namespace {
@@ -52,7 +50,7 @@ Handler read_handler(const Json& json, const std::string& field, probekit::Probe
     }
     handler.read = kubernetes::read_probe(json, options);
     if (const auto* get = std::get_if<probekit::HttpGetAction>(&handler.read.action))
-        if (get->scheme == probekit::HttpScheme::https && !speaks_https())
+        if (get->scheme == probekit::HttpScheme::https && !speaks_https)
             handler.read.errors.push_back(
                 kubernetes::forbidden(field + ".httpGet.scheme", "HTTPS is not built in"));
     errors.insert(errors.end(), handler.read.errors.begin(), handler.read.errors.end());

@@ -7,7 +7,7 @@
 
 #include <probekit/kubernetes/field_reader.hpp>
 
-#include "pod_spec.hpp"
+#include "manifest/pod_spec.hpp"
 
 namespace supervisor {
 

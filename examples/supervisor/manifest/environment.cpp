@@ -1,4 +1,4 @@
-#include "environment.hpp"
+#include "manifest/environment.hpp"
 
 #include <algorithm>
 
