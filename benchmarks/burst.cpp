@@ -1,5 +1,5 @@
 // What happens when very many targets are created at once? Spread over their period they make no
-// burst; and where they may not be spread, a limit holds them back, first due, first served.
+// burst. Where they must not be spread, a limit keeps checks back: first due, first served.
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -31,7 +31,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// Of all looks in the first period, how many came in the busiest tenth of a second.
+// How many of the checks in the first period came in its busiest tenth of a second.
 std::size_t busiest_tenth(std::size_t count, probekit::Duration spread) {
     asio::io_context io{1};
     probekit::testing::ManualClock clock{io};
@@ -87,9 +87,9 @@ struct Watching {
 };
 
 // All are due at once, at the real clock.
-Limited limited(std::size_t count, std::size_t places, const sockaddr_in& server) {
+Limited limited(std::size_t count, std::size_t permits, const sockaddr_in& server) {
     asio::io_context io{1};
-    probekit::AttemptLimit limit{places};
+    probekit::AttemptLimit limit{permits};
     Watching watching{limit, io, count};
     using Worker = probekit::ProbeWorker<probekit::TcpProbe, probekit::KubeletPolicy,
                                          std::reference_wrapper<Watching>>;
@@ -113,7 +113,7 @@ Limited limited(std::size_t count, std::size_t places, const sockaddr_in& server
 int main(int argc, char** argv) {
     const Options options{argc, argv, "[--json] [--columns]"};
     constexpr std::size_t many = 100'000;
-    Table spread{{"100,000 targets created at once, period 10 s", "looks in the busiest 100 ms",
+    Table spread{{"100,000 targets created at once, period 10 s", "checks in the busiest 100 ms",
                   "of the average"}};
     for (const auto& [name, over] :
          {std::pair{"not spread", 0s}, std::pair{"spread over the period", 10s}}) {
@@ -130,12 +130,12 @@ int main(int argc, char** argv) {
     const Child server{cores() - 1, [&] { serve_tcp(listener); }};
     Table limits{{"5,000 TCP probes due at once", "most in flight", "late ms p50", "late ms p99",
                   "late ms max", "out of order", "failed"}};
-    for (const std::size_t places : {16U, 64U, 512U}) {
+    for (const std::size_t permits : {16U, 64U, 512U}) {
         const Limited one = in_own_process([&] {
             pin(0);
-            return limited(5000, places, where);
+            return limited(5000, permits, where);
         });
-        limits.add({"limit of " + std::to_string(places),
+        limits.add({"limit of " + std::to_string(permits),
                     Cell(static_cast<double>(one.most_in_flight), 0), Cell(one.median_ms, 1),
                     Cell(one.p99_ms, 1), Cell(one.max_ms, 1),
                     Cell(static_cast<double>(one.out_of_order), 0),

@@ -1,6 +1,6 @@
 // Many targets watched for a while, as a load balancer or a monitor does: what peers.sh sets beside
-// those. Each is looked at once a second until the program is told to end, by SIGTERM. Then it
-// prints the number of looks, and what commands took.
+// those. Each is checked once a second until the program gets SIGTERM. Then it prints the
+// number of attempts, and what commands took.
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -47,7 +47,7 @@ int watch(std::size_t count, Make make) {
     }
     rusage children;
     ::getrusage(RUSAGE_CHILDREN, &children);
-    std::printf("looks %llu passing %zu targets %zu child_cpu_us %.0f child_kib %ld\n",
+    std::printf("attempts %llu passing %zu targets %zu child_cpu_us %.0f child_kib %ld\n",
                 static_cast<unsigned long long>(attempts), passing, count,
                 bench::reading().children_us / static_cast<double>(attempts), children.ru_maxrss);
     return passing == count ? 0 : 1;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fails if a probe costs more than benchmarks/limits.txt allows. These gates stand on what can be counted, and so do not
+# Fails if a probe costs more than benchmarks/limits.txt allows. The gates compare what can be counted, and so do not
 # depend on how fast or busy a machine is: system calls (strace), user instructions (callgrind), heap allocations, and bytes
 # per target.
 #   benchmarks/gates.sh            prints each figure beside its limit, as a table in Markdown
@@ -10,29 +10,29 @@ cd "$(dirname "$(dirname "$(realpath "$0")")")"
 build=build/benchmarks
 probe_cost=$build/benchmarks/probe_cost
 
-# look LENGTH [TOOL...]: so many looks of the probe in question, under a tool
-look() {
+# attempts LENGTH [TOOL...]: so many attempts of the probe in question, under a tool
+attempts() {
     length=$1
     shift
     "$@" $probe_cost --one="$side" --kind="$kind" --host="$host" --port="$port" --in-flight="$in_flight" \
         --warm-up="$warm_up" --count="$length" 2>$build/gates.errors
 }
 system_calls() {
-    look "$1" strace -c -o $build/gates.calls >/dev/null
+    attempts "$1" strace -c -o $build/gates.calls >/dev/null
     awk '$1 ~ /^[0-9.]+$/ && $NF != "total" { calls += $4 } END { print calls }' $build/gates.calls
 }
 instructions() {
-    look "$1" valgrind --tool=callgrind --callgrind-out-file=/dev/null >/dev/null
+    attempts "$1" valgrind --tool=callgrind --callgrind-out-file=/dev/null >/dev/null
     awk '/Collected/ { print $4 }' $build/gates.errors
 }
-allocations() { look "$1" | sed -n 's/.* allocations \([0-9]*\) .*/\1/p'; }
+allocations() { attempts "$1" | sed -n 's/.* allocations \([0-9]*\) .*/\1/p'; }
 
-# Others who keep the machine busy can only add to what is counted (fewer sockets are ready at once, more of them are open
+# Other programs that keep the machine busy can only add to what is counted (fewer sockets are ready at once, more of them are open
 # at once), so the lowest of three is taken.
 lowest() { # lowest COMMAND...
     for attempt in 1 2 3; do "$@"; done | sort -n | head -n 1
 }
-# Runs of two lengths are counted, so that beginning and end are not; what is between them is divided by its looks.
+# Runs of two lengths are counted, so that beginning and end are not; what is between them is divided by its attempts.
 each() { # each FUNCTION SHORT LONG
     few=$("$1" "$2")
     many=$("$1" "$3")

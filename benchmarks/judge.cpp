@@ -38,7 +38,7 @@ struct BareCounter {
     }
 };
 
-// The compiler must believe that the value is looked at.
+// The compiler must believe that the value is used.
 template <class T>
 void keep(const T& value) {
     asm volatile("" : : "g"(&value) : "memory");

@@ -75,7 +75,7 @@ aims() {
     aim_of_ratio "exec from a process of 4 GiB: own CPU, ratio" 1.20 3 large_host "$exec_large" 64
     aim_of_ratio "exec from a process of 4 GiB: event loop held up, ratio" 1.20 5 large_host "$exec_large" 64
     for probe in tcp http exec tcp-refused tcp-loopback-refused http-refused; do
-        aim "heap allocations in 2,000 looks: $(echo $probe | sed 's/-/, /g')" "$(gate $probe allocations)" 0
+        aim "heap allocations in 2,000 attempts: $(echo $probe | sed 's/-/, /g')" "$(gate $probe allocations)" 0
     done
     printf '| Asio on io_uring, TCP, any address: CPU, ratio to Asio on epoll | %s | less than 1 | |\n' \
         "$(quotient "$(value uring 3 "tcp, any address" 64)" "$(value probes 3 "tcp, any address" 64)")"
@@ -88,9 +88,9 @@ aims() {
     aim "... and its growth from 10,000 targets" "$(quotient "$(value targets 9 1000000)" "$(value targets 9 10000)")" 4
     aim "wake-ups of an idle loop in 3 s, besides the one that ends the measurement" \
         "$(value targets 3 1000 3 | awk '{ print $1 == "-" ? "-" : $1 - 1 }')" 0
-    aim "100,000 targets created at once: looks in the busiest 100 ms, ratio to the average" \
+    aim "100,000 targets created at once: checks in the busiest 100 ms, ratio to the average" \
         "$(value burst 3 "spread over the period")" 1.25
-    aim "looks that began out of their order under a limit of 64" "$(value burst 6 "limit of 64")" 0
+    aim "checks that began out of their order under a limit of 64" "$(value burst 6 "limit of 64")" 0
     aim '`#include <probekit/probekit.hpp>`: compile time, ratio to its Asio headers' \
         "$(value umbrella 6 probekit/probekit.hpp)" 1.25
     aim '`#include <probekit/probekit.hpp>`: memory, ratio' "$(value umbrella 7 probekit/probekit.hpp)" 1.25
@@ -151,7 +151,7 @@ draw() {
         done
         plot sweep 760 340 <<-END
 			set logscale x 2; set xtics (1, 8, 64, 512); set xrange [0.8:640]; set yrange [0:*]; set offsets 0, 0, 0.2, 0
-			set xlabel 'looks in flight at once'; set ylabel 'CPU time, bare system calls = 1'
+			set xlabel 'attempts in flight at once'; set ylabel 'CPU time, bare system calls = 1'
 			set key outside right center; set rmargin 29
 			set arrow from graph 0, first 1 to graph 1, first 1 nohead linecolor '#c53030' linewidth 1.5 front
 			plot ${lines#, }
@@ -229,16 +229,16 @@ page() {
 <!-- Written by benchmarks/page.sh. Change that, and run benchmarks/report. -->
 
 A TCP probe takes $tcp microseconds of CPU time on the machine below, an HTTP probe $http: $tcp_ratio and $http_ratio times
-what the bare system calls for the same take, which no program can do without. That includes all of a
-\`ProbeWorker\`: when to look, the deadline, the result, the thresholds, the verdict. No look allocates memory once a program is
-warm. A target that is not being looked at takes $(gate idle-target bytes) bytes, all included, and beginning a look takes
+what the bare system calls for the same take, which are the least that any program needs. That includes all of a
+\`ProbeWorker\`: the schedule, the deadline, the result, the thresholds, the verdict. No attempt allocates memory once a program is
+warm. A target that is not being probed takes $(gate idle-target bytes) bytes, all included, and beginning a check takes
 $million microseconds where a million of them share one thread.
 
-Ratios come first here, since they hold on other machines too; each is the median of pairs of runs, the one right after the
-other in turns, with the middle half of the pairs beside it. Times in microseconds are of this one machine.
+Ratios come first here, since they hold on other machines too; each is the median of pairs of runs, one right
+after the other and each first in turn, with the middle half of the pairs beside it. Times in microseconds are of this one machine.
 $(warnings)
 
-## What it shall cost, and does
+## What it should cost, and does
 
 $(aims)
 
@@ -249,9 +249,9 @@ System calls, instructions, allocations and bytes are counted, and \`benchmarks/
 
 The floor is a loop on epoll of our own, in the manner of C, that does the same to the peer and nothing else
 (\`benchmarks/floors/\`): TCP connects and resets, HTTP reads the response to its end, exec starts the command with pipes, a
-process group and clean signals, and reaps it. 64 looks are in flight at any time. The client has one core, the server the
-other. A loopback address is one in 127.0.0.0/8, where a second connect() tells the outcome at once; any other address costs
-a turn of the event loop, here too where it leads to the same machine.
+process group and clean signals, and reaps it. 64 attempts are in flight at any time. The client has one core, the server the
+other. A loopback address is one in 127.0.0.0/8, where a second connect() gives the outcome at once. Any other address costs
+a turn of the event loop, even if it leads to the same machine, as it does here.
 $(picture ratio "CPU time of a probe, in units of bare system calls")
 
 $(table probes 'NF > 10' probe=1 "CPU ratio=3" "middle half=4" "floor, µs=7" "probe, µs=8" "allocations=11")
@@ -262,7 +262,7 @@ $(table probes '$1 ~ /^exec/' probe=1 "CPU ratio=3" "middle half=4" "held-up rat
     "CPU of the child, µs=10")
 
 With \`any_io_executor\`, the type-erased executor of \`probekit::TcpProbe\` and the other short names, instead of
-\`io_context::executor_type\`, which the figures above are of:
+\`io_context::executor_type\`, for which the figures above are:
 
 $(table any_executor 'NF > 10' probe=1 "CPU ratio=3" "middle half=4" "probe, µs=8" "allocations=11")
 
@@ -270,21 +270,21 @@ Asio on io_uring instead of epoll (\`ASIO_HAS_IO_URING\` and \`ASIO_DISABLE_EPOL
 
 $(table uring 'NF > 10' probe=1 "CPU ratio=3" "middle half=4" "probe, µs=8" "allocations=11")
 
-Counted, for one look each; "refused" are looks at a port that nobody listens at:
+Counted, for one attempt each; "refused" means a port without a listener:
 
 $(whole_table counts | grep '^|' | cut -d '|' -f 1-4 | sed 's/|.*/&|/')
 
-Where the instructions of an HTTP look go, as callgrind tells it, in round numbers: Asio 1,250 and what it calls of libc 600, the
-reading of the response 950, dialling and the attempt 750, the worker 350, the timing wheel 300, the state machine 150, locks
-and references 150. A report of the event loop that leads to nothing costs about 200 of them, and there may be one to two in a
-look: Asio goes on asking whether a socket can be written to once a connect has been waited for. So the figure moves by some
-4 % with the moment at which the server answers.
+Where the instructions of an HTTP attempt go, according to callgrind, in round numbers: Asio 1,250 and the libc functions it calls
+600, reading the response 950, dialling and the attempt 750, the worker 350, the timing wheel 300, the state machine 150, locks
+and references 150. A report of the event loop that leads to nothing costs about 200 of them, and an attempt may see one or
+two: once it has waited for a connect, Asio goes on asking whether the socket can be written to. So the figure varies by some 4 %
+with the moment at which the server responds.
 
 ## How many at once
 
-CPU time of a look, in units of the bare loop with as many in flight. One alone pays for the timer that its worker sets for
-the next look, and for the turn of the loop that it ends in; many share them.
-$(picture sweep "CPU ratio by looks in flight")
+CPU time of an attempt, in units of the bare loop with as many in flight. One alone pays for the timer that its worker sets for
+the next check, and for the turn of the loop that it ends in; many share them.
+$(picture sweep "CPU ratio by attempts in flight")
 
 $(cat "$out/probes.tsv" "$out/sweep.tsv" 2>/dev/null | sort -t "$(printf '\t')" -k 1,1 -k 2,2n >"$out/concurrency.tsv"
     table concurrency 'NF > 10' probe=1 "in flight=2" "CPU ratio=3" "middle half=4" "floor, µs=7" "probe, µs=8")
@@ -309,16 +309,16 @@ $(table judge 'NF > 6' results=1 "policy: ratio=2" "middle half=3" "counter, ns=
 
 ## Many targets
 
-Memory of a started \`ProbeWorker<TcpProbe>\` and its handle while nothing happens, and the CPU time to begin a look when it is
-due, of a probe that costs nothing. The period is 10 s. A million targets are $(whole "$million_looks") looks a second, and
+Memory of a started \`ProbeWorker<TcpProbe>\` and its handle while nothing happens, and the CPU time to begin a check when it is
+due, for a probe that costs nothing. The period is 10 s. A million targets are $(whole "$million_looks") checks a second, and
 scheduling them takes $(product "$(product "$million" "$million_looks")" 0.0001) % of a core.
 $(picture targets "Memory and scheduling by number of targets")
 
 $(table targets 'NF > 8' targets=1 "bytes each=2" "with any_io_executor=3" "CPU per firing, µs=4" "virtual clock, µs=9" \
     "firings a second=5")
 
-How late looks begin, in microseconds. Looks that are due within a thousandth of their period share a wake-up, which is 8 ms
-of 10 s, and saves the processor most of them.
+How late checks begin, in microseconds. Checks that are due within a thousandth of their period (8 ms of 10 s) share a wake-up,
+which saves the processor most wake-ups.
 
 $(table targets 'NF > 8' targets=1 "median=6" "99th percentile=7" "latest=8")
 
@@ -327,10 +327,10 @@ that ended the measurement.
 
 ## Everything at once
 
-$(table burst 'NF == 4' "100,000 targets created at once, period 10 s=1" "looks in the busiest 100 ms=2" \
+$(table burst 'NF == 4' "100,000 targets created at once, period 10 s=1" "checks in the busiest 100 ms=2" \
     "ratio to the average=3")
 
-An \`AttemptLimit\` holds looks back that are due, first due, first served. How late 5,000 TCP looks begin that are all due at
+An \`AttemptLimit\` keeps back checks that are due: first due, first served. How late 5,000 TCP checks begin that are all due at
 once, in milliseconds:
 
 $(table burst 'NF > 6' "=1" "most in flight=2" "median=3" "99th percentile=4" "latest=5" "out of order=6" "failed=7")
@@ -367,7 +367,7 @@ $(table headers 'NF > 6' header=1 "CPU ratio=6" "memory ratio=7" "CPU, s=2" "mem
 Each peer checks the same targets at the same server as probekit does right before or after it, once a second each, every
 target with an address of its own; what is counted is the CPU time of the checking process alone. A ratio above 1: the peer
 takes more. HAProxy's TCP checks reset the connection before the server's program gets to see it; probekit does so with
-\`TcpOptions::silent\`, so there are rows with both. The blackbox exporter and curl look when told to, one look at a time. curl
+\`TcpOptions::silent\`, so there are rows with both. The blackbox exporter and curl probe on request, one attempt at a time. curl
 is run as a container's health command is, \`sh -c 'curl -f ... || exit 1'\`, and its row contains the shell. Memory of 2,000 or
 10,000 targets, over that of one.
 $(picture peers "CPU time of a check: peers and probekit")

@@ -78,9 +78,9 @@ running() { kill -0 "$pid" 2>/dev/null || { cat "$work/errors" >&2; exit 1; }; }
 cpu_us() { awk -v ticks="$ticks" '{ sub(/.*\) /, ""); print ($12 + $13) * 1000000 / ticks }' "/proc/$pid/stat"; }
 resident_kib() { awk '/^VmRSS/ { print $2 }' "/proc/$pid/status"; }
 connections() { awk '/^Tcp: [0-9]/ { print $6 }' /proc/net/snmp; } # begun in this network so far
-# Looks that failed, of what has just ended: their cost is another one.
+# Targets that failed in the run that has just ended: a failed check has another cost.
 complain() {
-    sed -n 's/^looks .* passing \([0-9]*\) targets \([0-9]*\) .*/\1 \2/p' "$work/out" |
+    sed -n 's/^attempts .* passing \([0-9]*\) targets \([0-9]*\) .*/\1 \2/p' "$work/out" |
         awk '$1 < $2 { print "probekit: " $2 - $1 " of " $2 " targets did not pass" }' >&2
     awk '/is DOWN/ { ++down } END { if (down) print "HAProxy: " down " targets were down" }' "$work/errors" >&2
 }
@@ -182,7 +182,7 @@ compare() { # compare NAME TITLE KIND COUNT
         "$(whole "$(middle 2)")" "$(whole "$(middle 5)")" "$(per_target 3 "$peer_base")" "$(per_target 6 "$our_base")"
 }
 
-# Those that look when they are told to, one at a time; so does probekit beside them.
+# Peers that probe on request, one attempt at a time; so does probekit beside them.
 one_at_a_time() { # one_at_a_time TITLE KIND SAMPLE MEMORY: SAMPLE is a function that prints CPU microseconds a check
     : >"$work/samples"
     for round in $(seq "$rounds"); do

@@ -1,4 +1,4 @@
-// What does a target cost while nothing happens, and what does it cost to begin a look when it is
+// What does a target cost while nothing happens, and what does it cost to begin a check when it is
 // due? From a thousand to a million targets, on the real clock and on a virtual one, each
 // measurement in a process of its own.
 #include <algorithm>
@@ -39,7 +39,7 @@ constexpr const char* usage =
 
 const probekit::ProbeSpec spec{.period = 10s, .timeout = 1s, .pacing = {.spread = 10s}};
 
-// Of a started worker with its probe and the handle on it; looks would begin once the loop runs.
+// Bytes of a started worker with its probe and its handle; checks would begin once the loop runs.
 template <class Executor>
 double bytes_per_target(std::size_t count) {
     using Probe = probekit::BasicTcpProbe<Executor>;

@@ -1,5 +1,5 @@
 # Where third-party code comes from: the system if it has it, else a pinned version. Each has a function of its own, so
-# that nobody pays for what is not built.
+# that a build without it does not look for it.
 include(FetchContent)
 list(PREPEND CMAKE_MODULE_PATH "${CMAKE_CURRENT_LIST_DIR}") # Findasio.cmake
 

@@ -66,7 +66,7 @@ State go_on(Exchange& exchange, unsigned events) {
                 return State::failed;
             exchange.answered = true;
         }
-        if ((events & EPOLLRDHUP) == 0) return State::pending; // the end of the stream will be told
+        if ((events & EPOLLRDHUP) == 0) return State::pending; // the end of the stream will be reported
     }
 }
 

@@ -30,7 +30,7 @@ public:
         handler(std::error_code{}, probekit::ProbeResult::success());
     }
 
-    // Never used here, but every probe can be asked by hand.
+    // Never used here, but a probe must offer it.
     template <class Token>
     auto async_probe(probekit::Duration, Token&& token) {
         return asio::async_initiate<Token, probekit::ProbeSignature>(

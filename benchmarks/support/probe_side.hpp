@@ -1,4 +1,4 @@
-// The library's side of a comparison: looks by ProbeWorkers, as many in flight at once as the floor
+// The library's side of a comparison: attempts by ProbeWorkers, as many in flight at once as the floor
 // has.
 #pragma once
 
@@ -24,7 +24,7 @@
 
 namespace bench {
 
-// Counts looks, and ends the loop with the last.
+// Counts attempts, and ends the loop with the last.
 struct Counting {
     void attempt_ended(const probekit::AttemptEnded& ended) {
         if (meter.count(!ended.error && ended.result.passed())) io.stop();
@@ -39,8 +39,8 @@ struct Counting {
     return ::inet_ntop(AF_INET, &target.sin_addr, text, sizeof text);
 }
 
-// `make` gives the probe of one worker. Its period is over at once, so it looks again as soon as a
-// look has ended.
+// `make` gives the probe of one worker. Its period is over at once, so it checks again as soon as an
+// attempt has ended.
 template <class Make>
 [[nodiscard]] Cost probe_side(const Load& load, Make make) {
     using Probe = decltype(make(std::declval<asio::io_context&>()));

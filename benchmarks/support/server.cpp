@@ -14,7 +14,7 @@ namespace {
 constexpr std::string_view response =
     "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
 
-// `ready` is told of each connection that has something to say; true: it is done with.
+// `ready` is called for each connection that has sent something; true: it is done with.
 template <class Ready>
 [[noreturn]] void serve(int listener, Ready ready) {
     const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
