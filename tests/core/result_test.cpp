@@ -8,6 +8,8 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "../tools/printing.hpp"
+
 using namespace probekit;
 using namespace std::chrono_literals;
 

@@ -13,10 +13,12 @@
 
 #include <probekit/core/worker_fsm.hpp>
 
+#include "../tools/printing.hpp"
+
 // WorkerFsm, event by event, against a naive worker that lives in time: it has a ticker as Go has
 // them (a channel that holds one tick), counts up tick by tick and reads no rule off the machine.
 // Every sequence of events is tried, of every kind there is, at moments between the ticks; also
-// while an attempt is in flight or being dropped. Both cadences. What a container's status can say,
+// while an attempt is scheduled, in flight or being cancelled. Both cadences. What a container's status can say,
 // and the kubelet's cache, is worker_oracle_test.cpp's.
 namespace {
 
@@ -43,7 +45,9 @@ enum class Happening {
     paused,
     resumed,
     stopped,
-    due, // though no look may begin
+    due, // though no check may begin
+    attempt_scheduled,
+    attempt_begun,
 };
 constexpr std::array happenings{
     Happening::started,           Happening::target_started, Happening::target_back,
@@ -51,16 +55,18 @@ constexpr std::array happenings{
     Happening::gate_closed,       Happening::success,        Happening::warning,
     Happening::failure,           Happening::unknown,        Happening::error,
     Happening::attempt_cancelled, Happening::triggered,      Happening::paused,
-    Happening::resumed,           Happening::stopped,        Happening::due};
+    Happening::resumed,           Happening::stopped,        Happening::due,
+    Happening::attempt_scheduled, Happening::attempt_begun};
 
 /// The naive worker.
 struct Plain {
     ProbeSpec spec;
     bool scoped = false; // Cadence::target_start
     bool started = false, ended = false, present = false, held = false, paused = false, gate = true;
-    int looking = 0;       // the try in flight, 0: none
-    bool dropping = false; // it is to be dropped
-    bool wants = false;    // a look was asked for while one was in flight
+    int looking = 0;        // the try in flight, 0: none
+    bool scheduled = false; // it has not begun
+    bool dropping = false;  // it is being cancelled
+    bool wants = false;     // a check was requested while one was in flight
     bool judged = false;
     Health health = Health::unknown;
     bool last = true;
@@ -120,7 +126,7 @@ struct Plain {
     }
 
     void trigger(int now) {
-        if (!awake()) return;
+        if (!awake() || scheduled) return;
         if (looking == 0) return look_now(now);
         if (gate && !delayed(now)) {
             wants = true;
@@ -133,7 +139,7 @@ struct Plain {
     /// Nothing is in flight any more.
     void over(int now) {
         looking = 0;
-        dropping = false;
+        dropping = scheduled = false;
         if (std::exchange(wants, false)) look_now(now);
     }
 
@@ -150,7 +156,10 @@ struct Plain {
         }
     }
 
-    void drop() { dropping = dropping || looking != 0; }
+    void drop(int now) {
+        if (scheduled) return over(now);
+        dropping = dropping || looking != 0;
+    }
 
     void happen(Happening what, int now) {
         switch (what) {
@@ -176,12 +185,12 @@ struct Plain {
             present = true;
             health = initial();
             since = now;
-            drop();
-            if (!scoped) return;
-            last = true;
-            run = 0;
-            ticking = tick = false;
-            return;
+            if (scoped) {
+                last = true;
+                run = 0;
+                ticking = tick = false;
+            }
+            return drop(now);
         case Happening::target_back:
             if (!started || present) return;
             present = true;
@@ -192,49 +201,54 @@ struct Plain {
             present = wants = false;
             health = Health::failing;
             judged = true;
-            return drop();
+            return drop(now);
         case Happening::terminating:
             if (!started || held || spec.kind == ProbeKind::readiness) return;
             started = wants = false;
             ended = true;
             health = Health::passing;
             judged = true;
-            return drop();
+            return drop(now);
         case Happening::gate_opened:
             if (std::exchange(gate, true) || !started) return;
             if (spec.kind == ProbeKind::readiness || scoped) trigger(now);
             return;
-        case Happening::gate_closed: gate = false; return;
+        case Happening::gate_closed:
+            gate = false;
+            if (scheduled && looking == 1) over(now);
+            return;
         case Happening::success:
         case Happening::warning:
         case Happening::failure:
         case Happening::unknown:
-            if (looking == 0) return;
+            if (looking == 0 || scheduled) return;
             if (!dropping) judge(what == Happening::success || what == Happening::warning);
             return over(now);
         case Happening::error:
-            if (looking == 0) return;
+            if (looking == 0 || scheduled) return;
             if (dropping || looking == 3 || !gate) return over(now);
             ++looking;
             return;
         case Happening::attempt_cancelled:
-            if (looking != 0) over(now);
+            if (looking != 0 && !scheduled) over(now);
             return;
         case Happening::triggered: return trigger(now);
         case Happening::paused:
             if (!started || paused) return;
             paused = true;
             wants = false;
-            return drop();
+            return drop(now);
         case Happening::resumed:
             if (!paused) return;
             paused = false;
             return trigger(now);
         case Happening::stopped:
             started = ended = wants = false;
-            drop();
+            drop(now);
             return;
         case Happening::due: return;
+        case Happening::attempt_scheduled: scheduled = looking != 0 && !dropping; return;
+        case Happening::attempt_begun: scheduled = false; return;
         }
     }
 
@@ -243,7 +257,7 @@ struct Plain {
         if (held) return WorkerState::on_hold;
         if (!present) return WorkerState::no_target;
         if (paused) return WorkerState::paused;
-        if (looking != 0 && !dropping) return WorkerState::probing;
+        if (looking > (scheduled ? 1 : 0) && !dropping) return WorkerState::probing;
         return gate ? WorkerState::waiting : WorkerState::gated;
     }
 };
@@ -253,10 +267,15 @@ struct Machine {
     WorkerFsm<> fsm;
     std::optional<int> timer = {};
     int looking = 0;
+    bool scheduled = false;
 
     static TimePoint at(int moment) { return TimePoint{Duration{moment}}; }
 
     Decision obey(const Decision& decision) {
+        if (decision.action != Decision::Action::none && scheduled) {
+            looking = 0;
+            scheduled = false;
+        }
         switch (decision.action) {
         case Decision::Action::none: break;
         case Decision::Action::attempt:
@@ -287,7 +306,7 @@ struct Machine {
     Decision end_with(Outcome outcome, int now) {
         ProbeResult result;
         result.outcome = outcome;
-        looking = 0;
+        if (!scheduled) looking = 0;
         return obey(fsm.step(event::Result{result}, at(now)));
     }
 
@@ -305,14 +324,22 @@ struct Machine {
         case Happening::warning: return end_with(Outcome::warning, now);
         case Happening::failure: return end_with(Outcome::failure, now);
         case Happening::unknown: return end_with(Outcome::unknown, now);
-        case Happening::error: looking = 0; return obey(fsm.step(event::Error{}, when));
+        case Happening::error:
+            if (!scheduled) looking = 0;
+            return obey(fsm.step(event::Error{}, when));
         case Happening::attempt_cancelled:
-            looking = 0;
+            if (!scheduled) looking = 0;
             return obey(fsm.step(event::AttemptCancelled{}, when));
         case Happening::triggered: return obey(fsm.step(event::Triggered{}, when));
         case Happening::paused: return obey(fsm.step(event::Paused{}, when));
         case Happening::resumed: return obey(fsm.step(event::Resumed{}, when));
         case Happening::due: return obey(fsm.step(event::Due{}, when));
+        case Happening::attempt_scheduled:
+            if (looking != 0 && fsm.state() == WorkerState::probing) scheduled = true;
+            return obey(fsm.step(event::AttemptScheduled{}, when));
+        case Happening::attempt_begun:
+            scheduled = false;
+            return obey(fsm.step(event::AttemptBegun{}, when));
         case Happening::stopped: break;
         }
         return obey(fsm.step(event::Stopped{}, when));
@@ -333,7 +360,7 @@ bool can_happen(Happening what, const Plain& plain, int now) {
     case Happening::failure:
     case Happening::unknown:
     case Happening::error: return plain.looking != 0;
-    case Happening::attempt_cancelled: return plain.dropping;
+    case Happening::attempt_cancelled: return plain.dropping || plain.scheduled;
     case Happening::due:
         return plain.looking != 0 || !plain.awake() || !plain.gate || plain.delayed(now);
     default: return true;
@@ -351,8 +378,8 @@ std::uint64_t key(const Node& node) {
                  static_cast<std::uint64_t>(std::clamp(value, 0, limit - 1));
     };
     for (const bool fact :
-         {p.started, p.ended, p.present, p.held, p.paused, p.gate, p.dropping, p.wants, p.judged,
-          p.last, p.ticking, p.tick, f.judged(), f.check_pending()})
+         {p.started, p.ended, p.present, p.held, p.paused, p.gate, p.dropping, p.scheduled, p.wants,
+          p.judged, p.last, p.ticking, p.tick, f.judged(), f.check_pending()})
         add(fact, 2);
     add(p.looking, 4);
     add(static_cast<int>(p.health), 3);
@@ -370,6 +397,9 @@ std::string difference(const Node& node, const Plain& before, const Decision& de
     const Machine& m = node.machine;
     if (p.state() != m.fsm.state()) return "state " + std::string{to_string(m.fsm.state())};
     if (p.looking != m.looking) return "try " + std::to_string(m.looking);
+    if ((p.looking != 0 && !p.scheduled) != m.fsm.in_flight()) return "in flight or not";
+    if (p.scheduled != m.scheduled || (p.scheduled || p.wants) != m.fsm.check_pending())
+        return "a check pending, or none";
     if (p.health != m.fsm.health() || p.judged != m.fsm.judged())
         return "health " + std::string{to_string(m.fsm.health())};
     if (p.run != m.fsm.run() || p.last != m.fsm.policy().counter().last())

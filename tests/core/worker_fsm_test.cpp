@@ -1,15 +1,21 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #include <probekit/core/worker_fsm.hpp>
 
+#include <algorithm>
+#include <cstddef>
+#include <iterator>
 #include <optional>
 #include <random>
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
+
+#include "../tools/printing.hpp"
 
 // One thing at a time: what each event does in each state. When looks happen is in
 // worker_grid_test.cpp, the judgement against the kubelet's in worker_oracle_test.cpp.
@@ -28,54 +34,80 @@ ProbeSpec spec_of(ProbeKind kind, int failure_threshold = 1) {
     return {.kind = kind, .period = 10s, .failure_threshold = failure_threshold};
 }
 
-/// An FSM in a state of which these tests want to know what an event does.
-WorkerFsm<> in_state(WorkerState state, ProbeKind kind = ProbeKind::liveness) {
+/// Where a machine stands when these tests hand it an event.
+enum class Situation {
+    stopped,
+    gated,
+    waiting,
+    scheduled, ///< an attempt has been decided on and has not begun
+    probing,
+    retrying, ///< the second attempt of a check has been decided on and has not begun
+    cancelling,
+    on_hold,
+    paused,
+    no_target,
+    ended,
+};
+constexpr std::pair<Situation, WorkerState> situations[] = {
+    {Situation::stopped, WorkerState::stopped},    {Situation::gated, WorkerState::gated},
+    {Situation::waiting, WorkerState::waiting},    {Situation::scheduled, WorkerState::waiting},
+    {Situation::probing, WorkerState::probing},    {Situation::retrying, WorkerState::probing},
+    {Situation::cancelling, WorkerState::waiting}, {Situation::on_hold, WorkerState::on_hold},
+    {Situation::paused, WorkerState::paused},      {Situation::no_target, WorkerState::no_target},
+    {Situation::ended, WorkerState::ended},
+};
+
+/// A worker that was started at 0 s.
+WorkerFsm<> in(Situation situation, ProbeKind kind = ProbeKind::liveness) {
     WorkerFsm fsm{spec_of(kind)};
-    if (state == WorkerState::stopped) return fsm;
-    if (state == WorkerState::gated) (void)fsm.step(event::GateClosed{}, at(0s));
-    (void)fsm.step(event::Started{}, at(0s)); // looks at once
-    if (state == WorkerState::gated || state == WorkerState::probing) return fsm;
-    if (state == WorkerState::on_hold) {
-        (void)fsm.step(event::Result{bad}, at(0s));
-        return fsm;
+    const auto step = [&fsm](auto... events) { ((void)fsm.step(events, at(0s)), ...); };
+    const event::Error error{};
+    switch (situation) {
+    case Situation::stopped: break;
+    case Situation::gated: step(event::GateClosed{}, event::Started{}); break;
+    case Situation::waiting: step(event::Started{}, error, error, error); break;
+    case Situation::scheduled: step(event::Started{}, event::AttemptScheduled{}); break;
+    case Situation::probing: step(event::Started{}); break;
+    case Situation::retrying: step(event::Started{}, error, event::AttemptScheduled{}); break;
+    case Situation::cancelling: step(event::Started{}, event::TargetStarted{}); break;
+    case Situation::on_hold: step(event::Started{}, event::Result{bad}); break;
+    case Situation::paused: step(event::Started{}, error, error, error, event::Paused{}); break;
+    case Situation::no_target:
+        step(event::Started{}, error, error, error, event::TargetGone{});
+        break;
+    case Situation::ended: step(event::Started{}, error, error, error, event::Terminating{}); break;
     }
-    (void)fsm.step(event::Error{}, at(0s));
-    (void)fsm.step(event::Error{}, at(0s));
-    (void)fsm.step(event::Error{}, at(0s));
-    if (state == WorkerState::paused) (void)fsm.step(event::Paused{}, at(0s));
-    if (state == WorkerState::no_target) (void)fsm.step(event::TargetGone{}, at(0s));
-    if (state == WorkerState::ended) (void)fsm.step(event::Terminating{}, at(0s));
     return fsm;
 }
 
-/// All events, by a number; results and errors are what an attempt ends with.
-WorkerEvent event_number(int number) {
-    switch (number) {
-    case 0: return event::Started{at(1s)};
-    case 1: return event::TargetStarted{at(1s)};
-    case 2: return event::TargetBack{};
-    case 3: return event::TargetGone{};
-    case 4: return event::Terminating{};
-    case 5: return event::GateOpened{};
-    case 6: return event::GateClosed{};
-    case 7: return event::Due{};
-    case 8: return event::Result{bad};
-    case 9: return event::Error{};
-    case 10: return event::AttemptCancelled{};
-    case 11: return event::Triggered{};
-    case 12: return event::Paused{};
-    case 13: return event::Resumed{};
-    default: return event::Stopped{};
-    }
-}
-constexpr int events = 15;
-static_assert(std::variant_size_v<WorkerEvent> == events);
+/// All events; results and errors are what an attempt ends with.
+const WorkerEvent events[] = {
+    event::Started{at(1s)},    event::TargetStarted{at(1s)},
+    event::TargetBack{},       event::TargetGone{},
+    event::Terminating{},      event::GateOpened{},
+    event::GateClosed{},       event::Due{},
+    event::AttemptScheduled{}, event::AttemptBegun{},
+    event::Result{bad},        event::Error{},
+    event::AttemptCancelled{}, event::Triggered{},
+    event::Paused{},           event::Resumed{},
+    event::Stopped{},
+};
+static_assert(std::variant_size_v<WorkerEvent> == std::size(events));
 
-struct Expected {
+template <class... Events>
+bool is_one_of(const WorkerEvent& event) {
+    return (std::holds_alternative<Events>(event) || ...);
+}
+
+/// What an event does in a situation.
+struct Row {
+    Situation situation;
+    WorkerEvent event;
     Action action;
-    WorkerState state;
+    WorkerState after;
     bool cancel = false;
-    std::optional<Health> told = {};
+    std::optional<Health> changed_to = {};
+    int attempt_in_check = 1; // of attempt
 };
 
 } // namespace
@@ -87,167 +119,126 @@ static_assert(noexcept(std::declval<WorkerFsm<>&>().step(std::declval<event::Res
                                                          std::declval<TimePoint>())));
 static_assert(noexcept(std::declval<WorkerFsm<>&>().step(event::Due{}, std::declval<TimePoint>())));
 
-TEST_CASE("Every event in every state, for a liveness worker") {
-    using enum WorkerState;
-    using enum Health;
-    const auto none = [](WorkerState state) { return Expected{Action::none, state}; };
-    const Expected hold_gated{Action::hold, gated};
-    const Expected ends{Action::end, stopped};
-    const Expected ends_told{Action::end, ended, false, passing};
-    // Columns as event_number: Started TargetStarted TargetBack TargetGone Terminating | GateOpened
-    // GateClosed Due Result Error | AttemptCancelled Triggered Paused Resumed Stopped; at 1 s, so
-    // that the next grid point is at 10 s.
-    const std::vector<std::pair<WorkerState, std::vector<Expected>>> table{
-        {stopped,
-         {{Action::attempt, probing},
-          none(stopped),
-          none(stopped),
-          none(stopped),
-          none(stopped),
-          none(stopped),
-          none(stopped),
-          none(stopped),
-          none(stopped),
-          none(stopped),
-          none(stopped),
-          none(stopped),
-          none(stopped),
-          none(stopped),
-          ends}},
-        {gated,
-         {none(gated),
-          hold_gated,
-          none(gated),
-          {Action::hold, no_target, false, failing},
-          ends_told,
-          {Action::wait, waiting},
-          hold_gated,
-          none(gated),
-          none(gated),
-          none(gated),
-          none(gated),
-          hold_gated,
-          {Action::hold, paused},
-          none(gated),
-          ends}},
-        {waiting,
-         {none(waiting),
-          {Action::wait, waiting},
-          none(waiting),
-          {Action::hold, no_target, false, failing},
-          ends_told,
-          none(waiting),
-          hold_gated,
-          {Action::attempt, probing},
-          none(waiting),
-          none(waiting),
-          none(waiting),
-          {Action::attempt, probing},
-          {Action::hold, paused},
-          none(waiting),
-          ends}},
-        {probing,
-         {none(probing),
-          {Action::none, waiting, true},
-          none(probing),
-          {Action::hold, no_target, true, failing},
-          {Action::end, ended, true, passing},
-          none(probing),
-          none(probing),
-          none(probing),
-          {Action::hold, on_hold, false, failing},
-          {Action::attempt, probing},
-          {Action::wait, waiting},
-          none(probing),
-          {Action::hold, paused, true},
-          none(probing),
-          {Action::end, stopped, true}}},
-        {on_hold,
-         {none(on_hold),
-          {Action::wait, waiting, false, passing},
-          none(on_hold),
-          none(on_hold),
-          none(on_hold),
-          none(on_hold),
-          {Action::hold, on_hold},
-          none(on_hold),
-          none(on_hold),
-          none(on_hold),
-          none(on_hold),
-          none(on_hold),
-          {Action::hold, on_hold},
-          none(on_hold),
-          ends}},
-        {paused,
-         {none(paused),
-          {Action::hold, paused},
-          none(paused),
-          {Action::hold, no_target, false, failing},
-          ends_told,
-          none(paused),
-          {Action::hold, paused},
-          none(paused),
-          none(paused),
-          none(paused),
-          none(paused),
-          none(paused),
-          none(paused),
-          {Action::attempt, probing},
-          ends}},
-        {no_target,
-         {none(no_target),
-          {Action::wait, waiting, false, passing},
-          {Action::wait, waiting},
-          none(no_target),
-          {Action::end, ended, false, passing},
-          none(no_target),
-          {Action::hold, no_target},
-          none(no_target),
-          none(no_target),
-          none(no_target),
-          none(no_target),
-          none(no_target),
-          {Action::hold, no_target},
-          none(no_target),
-          ends}},
-        {ended,
-         {{Action::attempt, probing},
-          none(ended),
-          none(ended),
-          none(ended),
-          none(ended),
-          none(ended),
-          none(ended),
-          none(ended),
-          none(ended),
-          none(ended),
-          none(ended),
-          none(ended),
-          none(ended),
-          none(ended),
-          ends}},
+TEST_CASE(
+    "What each event does in each situation of a liveness worker, and that others do nothing") {
+    using enum Action;
+    using S = Situation;
+    using W = WorkerState;
+    const std::optional<Health> no_change;
+    const Health passing = Health::passing;
+    const Health failing = Health::failing;
+    // At 1 s, so that the next point of the grid is at 10 s.
+    const std::vector<Row> rows{
+        {S::stopped, event::Started{}, attempt, W::probing},
+        {S::stopped, event::Stopped{}, end, W::stopped},
+
+        {S::gated, event::TargetStarted{}, hold, W::gated},
+        {S::gated, event::TargetGone{}, hold, W::no_target, false, failing},
+        {S::gated, event::Terminating{}, end, W::ended, false, passing},
+        {S::gated, event::GateOpened{}, wait, W::waiting},
+        {S::gated, event::GateClosed{}, hold, W::gated},
+        {S::gated, event::Triggered{}, hold, W::gated},
+        {S::gated, event::Paused{}, hold, W::paused},
+        {S::gated, event::Stopped{}, end, W::stopped},
+
+        {S::waiting, event::TargetStarted{}, wait, W::waiting},
+        {S::waiting, event::TargetGone{}, hold, W::no_target, false, failing},
+        {S::waiting, event::Terminating{}, end, W::ended, false, passing},
+        {S::waiting, event::GateClosed{}, hold, W::gated},
+        {S::waiting, event::Due{}, attempt, W::probing},
+        {S::waiting, event::Triggered{}, attempt, W::probing},
+        {S::waiting, event::Paused{}, hold, W::paused},
+        {S::waiting, event::Stopped{}, end, W::stopped},
+
+        // Called off instead of cancelled, so that what comes next is known at once.
+        {S::scheduled, event::TargetStarted{}, wait, W::waiting},
+        {S::scheduled, event::TargetGone{}, hold, W::no_target, false, failing},
+        {S::scheduled, event::Terminating{}, end, W::ended, false, passing},
+        {S::scheduled, event::GateClosed{}, hold, W::gated},
+        {S::scheduled, event::AttemptBegun{}, none, W::probing},
+        {S::scheduled, event::Paused{}, hold, W::paused},
+        {S::scheduled, event::Stopped{}, end, W::stopped},
+
+        {S::probing, event::TargetStarted{}, none, W::waiting, true},
+        {S::probing, event::TargetGone{}, hold, W::no_target, true, failing},
+        {S::probing, event::Terminating{}, end, W::ended, true, passing},
+        {S::probing, event::AttemptScheduled{}, none, W::waiting},
+        {S::probing, event::Result{bad}, hold, W::on_hold, false, failing},
+        {S::probing, event::Error{}, attempt, W::probing, false, no_change, 2},
+        {S::probing, event::AttemptCancelled{}, wait, W::waiting},
+        {S::probing, event::Paused{}, hold, W::paused, true},
+        {S::probing, event::Stopped{}, end, W::stopped, true},
+
+        {S::retrying, event::TargetStarted{}, wait, W::waiting},
+        {S::retrying, event::TargetGone{}, hold, W::no_target, false, failing},
+        {S::retrying, event::Terminating{}, end, W::ended, false, passing},
+        {S::retrying, event::Paused{}, hold, W::paused},
+        {S::retrying, event::Stopped{}, end, W::stopped},
+
+        {S::cancelling, event::TargetGone{}, hold, W::no_target, false, failing},
+        {S::cancelling, event::Terminating{}, end, W::ended, false, passing},
+        {S::cancelling, event::GateClosed{}, none, W::gated},
+        {S::cancelling, event::Result{bad}, wait, W::waiting},
+        {S::cancelling, event::Error{}, wait, W::waiting},
+        {S::cancelling, event::AttemptCancelled{}, wait, W::waiting},
+        {S::cancelling, event::Paused{}, hold, W::paused},
+        {S::cancelling, event::Stopped{}, end, W::stopped},
+
+        {S::on_hold, event::TargetStarted{}, wait, W::waiting, false, passing},
+        {S::on_hold, event::GateClosed{}, hold, W::on_hold},
+        {S::on_hold, event::Paused{}, hold, W::on_hold},
+        {S::on_hold, event::Stopped{}, end, W::stopped},
+
+        {S::paused, event::TargetStarted{}, hold, W::paused},
+        {S::paused, event::TargetGone{}, hold, W::no_target, false, failing},
+        {S::paused, event::Terminating{}, end, W::ended, false, passing},
+        {S::paused, event::GateClosed{}, hold, W::paused},
+        {S::paused, event::Resumed{}, attempt, W::probing},
+        {S::paused, event::Stopped{}, end, W::stopped},
+
+        {S::no_target, event::TargetStarted{}, wait, W::waiting, false, passing},
+        {S::no_target, event::TargetBack{}, wait, W::waiting},
+        {S::no_target, event::Terminating{}, end, W::ended, false, passing},
+        {S::no_target, event::GateClosed{}, hold, W::no_target},
+        {S::no_target, event::Paused{}, hold, W::no_target},
+        {S::no_target, event::Stopped{}, end, W::stopped},
+
+        {S::ended, event::Started{}, attempt, W::probing},
+        {S::ended, event::Stopped{}, end, W::stopped},
     };
-    for (const auto& [state, row] : table) {
-        REQUIRE(in_state(state).state() == state);
-        REQUIRE(row.size() == events);
-        for (int number = 0; number != events; ++number) {
-            WorkerFsm<> fsm = in_state(state);
-            const Expected& expected = row[static_cast<std::size_t>(number)];
-            const Health before = fsm.health();
-            const Decision decision = fsm.step(event_number(number), at(1s));
-            CAPTURE(to_string(state), number);
-            CHECK(decision.action == expected.action);
-            CHECK(fsm.state() == expected.state);
-            CHECK(decision.cancel == expected.cancel);
-            CHECK(decision.changed == expected.told.has_value());
-            CHECK(fsm.health() ==
-                  expected.told.value_or(number == 0 && state == ended ? passing : before));
-            CHECK(decision.health == fsm.health());
-            if (decision.action == Action::wait) CHECK(decision.at == at(10s));
-            if (decision.action == Action::attempt)
-                CHECK(decision.attempt_in_check == (number == 9 ? 2 : 1));
+    std::size_t used = 0;
+    for (const auto& [situation, state] : situations)
+        for (const WorkerEvent& event : events) {
+            CAPTURE(static_cast<int>(situation), state, event.index());
+            WorkerFsm<> fsm = in(situation);
+            REQUIRE(fsm.state() == state);
+            const auto row = std::ranges::find_if(rows, [&](const Row& one) {
+                return one.situation == situation && one.event.index() == event.index();
+            });
+            used += row != rows.end();
+            const Row expected =
+                row != rows.end() ? *row : Row{situation, event, Action::none, state};
+            Decision wanted{.action = expected.action, .cancel = expected.cancel};
+            if (expected.action == Action::wait) wanted.at = at(10s);
+            if (expected.action == Action::attempt)
+                wanted.attempt_in_check = expected.attempt_in_check;
+            const bool starts = std::holds_alternative<event::Started>(event);
+            const Health initial =
+                starts && expected.action == Action::attempt ? passing : fsm.health();
+            wanted.health = expected.changed_to.value_or(initial);
+            Decision decision = fsm.step(event, at(1s));
+            CHECK(decision.changed == expected.changed_to.has_value());
+            CHECK(fsm.state() == expected.after);
+            CHECK(fsm.health() == decision.health);
+            // `at` says something of wait alone; what they say of the verdict before is tested below.
+            if (decision.action != Action::wait) decision.at = {};
+            decision.changed = false;
+            decision.origin = {};
+            decision.previous = {};
+            decision.previous_duration = {};
+            CHECK(decision == wanted);
         }
-    }
+    CHECK(used == rows.size()); // no row stands there twice
 }
 
 TEST_CASE("The initial health: startup unknown, liveness passing, readiness failing, not judged") {
@@ -507,29 +498,61 @@ TEST_CASE("What ends an attempt from outside: it is cancelled, thrown away, and 
     }
 }
 
-TEST_CASE("A look asked for is forgotten with what ends the reason to look") {
-    const int number = GENERATE(
-        3, 4, 8, 12, 14); // gone, terminating, a result that leads to hold, paused, stopped
-    WorkerFsm fsm = in_state(WorkerState::probing);
+TEST_CASE("A requested check is forgotten with what ends the reason to make it") {
+    const WorkerEvent event =
+        GENERATE(values<WorkerEvent>({event::TargetGone{}, event::Terminating{}, event::Result{bad},
+                                      event::Paused{}, event::Stopped{}}));
+    WorkerFsm fsm = in(Situation::probing);
     (void)fsm.step(event::Triggered{}, at(1s));
     REQUIRE(fsm.check_pending());
-    (void)fsm.step(event_number(number), at(2s));
+    (void)fsm.step(event, at(2s));
     CHECK_FALSE(fsm.check_pending());
     (void)fsm.step(event::AttemptCancelled{}, at(3s));
-    if (number == 3 ||
-        number == 8) { // the next target is looked at on the grid, which has not moved
+    // The next target is checked on the grid, which has not moved.
+    if (is_one_of<event::TargetGone, event::Result>(event)) {
         const Decision decision = fsm.step(event::TargetStarted{at(4s)}, at(4s));
         CHECK(decision.action == Action::wait);
         CHECK(decision.at == at(10s));
     }
 }
 
+TEST_CASE("A scheduled check is due, is pending, and is not in flight before it begins") {
+    WorkerFsm fsm = in(Situation::waiting);
+    CHECK(fsm.step(event::Triggered{}, at(4s)).action == Action::attempt);
+    (void)fsm.step(event::AttemptScheduled{}, at(4s));
+    CHECK(fsm.check_pending());
+    CHECK_FALSE(fsm.in_flight());
+    CHECK(fsm.state() == WorkerState::waiting);
+    CHECK(fsm.next_check() == at(4s));
+    CHECK(fsm.step(event::Triggered{}, at(5s)).action == Action::none); // it is about to begin
+    CHECK(fsm.step(event::Result{bad}, at(5s)) == Decision{.health = Health::passing});
+    (void)fsm.step(event::AttemptBegun{}, at(6s));
+    CHECK_FALSE(fsm.check_pending()); // the trigger was this one's
+    CHECK(fsm.in_flight());
+    CHECK(fsm.next_check() == at(14s));
+    CHECK(fsm.step(event::Result{bad}, at(7s)).action == Action::hold);
+}
+
+TEST_CASE("A gate that closes before a check begins calls it off, and a retry no more") {
+    WorkerFsm first = in(Situation::scheduled);
+    CHECK(first.step(event::GateClosed{}, at(1s)).action == Action::hold);
+    CHECK(first.step(event::GateOpened{}, at(2s)).at == at(10s));
+    CHECK(first.state() == WorkerState::waiting);
+
+    WorkerFsm retry = in(Situation::retrying);
+    CHECK(retry.step(event::GateClosed{}, at(1s)).action == Action::none);
+    CHECK(retry.state() == WorkerState::probing);
+    (void)retry.step(event::AttemptBegun{}, at(2s));
+    CHECK(retry.step(event::Error{}, at(3s)).action == Action::hold);
+    CHECK(retry.state() == WorkerState::gated);
+}
+
 TEST_CASE("Terminating: readiness goes on, the others pass and end, on hold nothing") {
-    WorkerFsm readiness = in_state(WorkerState::waiting, ProbeKind::readiness);
+    WorkerFsm readiness = in(Situation::waiting, ProbeKind::readiness);
     CHECK(readiness.step(event::Terminating{}, at(1s)) == Decision{.health = Health::failing});
     CHECK(readiness.state() == WorkerState::waiting);
 
-    WorkerFsm startup = in_state(WorkerState::waiting, ProbeKind::startup);
+    WorkerFsm startup = in(Situation::waiting, ProbeKind::startup);
     const Decision decision = startup.step(event::Terminating{}, at(1s));
     CHECK(decision.changed);
     CHECK(decision.origin == Verdict::Origin::terminating);
@@ -539,7 +562,7 @@ TEST_CASE("Terminating: readiness goes on, the others pass and end, on hold noth
 
 TEST_CASE("A target that is gone fails, for every kind, and is told once") {
     const ProbeKind kind = GENERATE(ProbeKind::startup, ProbeKind::liveness, ProbeKind::readiness);
-    WorkerFsm fsm = in_state(WorkerState::waiting, kind);
+    WorkerFsm fsm = in(Situation::waiting, kind);
     const Decision decision = fsm.step(event::TargetGone{}, at(4s));
     CHECK(decision.changed); // readiness too: it is its first judgement
     CHECK(decision.origin == Verdict::Origin::target_gone);
@@ -568,7 +591,7 @@ TEST_CASE("A target that is gone fails, for every kind, and is told once") {
 
 TEST_CASE("An adopted target has no health until a threshold is met") {
     const ProbeKind kind = GENERATE(ProbeKind::startup, ProbeKind::liveness, ProbeKind::readiness);
-    WorkerFsm fsm = in_state(WorkerState::waiting, kind);
+    WorkerFsm fsm = in(Situation::waiting, kind);
     const Decision decision = fsm.step(event::TargetStarted{at(-100s), true}, at(1s));
     CHECK(decision.changed == (kind != ProbeKind::startup));
     CHECK(fsm.health() == Health::unknown);
@@ -600,9 +623,9 @@ TEST_CASE(
 }
 
 TEST_CASE("A start ends pause, hold, absence and end") {
-    const WorkerState state = GENERATE(WorkerState::paused, WorkerState::on_hold,
-                                       WorkerState::no_target, WorkerState::ended);
-    WorkerFsm fsm = in_state(state);
+    const Situation situation =
+        GENERATE(Situation::paused, Situation::on_hold, Situation::no_target, Situation::ended);
+    WorkerFsm fsm = in(situation);
     (void)fsm.step(event::Stopped{}, at(1s));
     CHECK(fsm.state() == WorkerState::stopped);
     CHECK(fsm.step(event::Started{at(2s)}, at(2s)).action == Action::attempt);
@@ -722,30 +745,44 @@ TEST_CASE("Whatever comes in whatever order: attempts never overlap, waits are a
         if (below(2) == 0) spec.pacing.jitter = spec.period / 2;
         WorkerFsm fsm{spec};
         bool attempt = false;   // one that is not over
-        bool cancelled = false; // and has been cancelled
+        bool scheduled = false; // and has not begun
+        bool cancelled = false; // or has been cancelled
         std::optional<TimePoint> timer;
         Duration now = 0s;
         for (int step = 0; step != 400; ++step) {
             now += std::chrono::milliseconds{below(4) * below(3000)};
-            const int number = below(events + 1); // the one beyond: update
+            const int number = below(static_cast<int>(std::size(events)) + 1);
+            const bool updates = number == static_cast<int>(std::size(events));
+            const WorkerEvent event = updates ? WorkerEvent{event::TargetBack{}} : events[number];
             // A caller that keeps its promises: the end of an attempt only if there is one, Due
             // only from its timer.
-            if (number == 7 && (!timer || *timer > at(now))) continue;
-            if ((number == 8 || number == 9) && (!attempt || cancelled)) continue;
-            if (number == 10 && !cancelled) continue;
-            if ((number == 4 || number == 14) && below(4) != 0) continue; // the end, not too often
-            if (number == 7) timer.reset();
-            if (number >= 8 && number <= 10) attempt = cancelled = false;
+            const bool result = is_one_of<event::Result>(event);
+            if (is_one_of<event::Due>(event) && (!timer || *timer > at(now))) continue;
+            if ((result || is_one_of<event::Error>(event)) && (!attempt || cancelled || scheduled))
+                continue;
+            if (is_one_of<event::AttemptCancelled>(event) && !cancelled) continue;
+            if (is_one_of<event::AttemptScheduled>(event)) {
+                if (!attempt || cancelled) continue;
+                scheduled = true;
+            }
+            if (is_one_of<event::AttemptBegun>(event)) scheduled = false;
+            // The end, not too often.
+            if (is_one_of<event::Terminating, event::Stopped>(event) && below(4) != 0) continue;
+            if (is_one_of<event::Due>(event)) timer.reset();
+            if (is_one_of<event::Result, event::Error, event::AttemptCancelled>(event))
+                attempt = cancelled = false;
 
-            const bool gate_closes = number == 6;
+            const bool gate_closes = is_one_of<event::GateClosed>(event);
             const Health before = fsm.health();
             const Decision decision =
-                number == events ? fsm.update(spec, at(now))
-                : number == 8    ? fsm.step(event::Result{below(2) == 0 ? good : bad}, at(now))
-                                 : fsm.step(event_number(number), at(now));
+                updates  ? fsm.update(spec, at(now))
+                : result ? fsm.step(event::Result{below(2) == 0 ? good : bad}, at(now))
+                         : fsm.step(event, at(now));
+            if (scheduled && decision.action != Action::none) attempt = scheduled = false;
             CAPTURE(story, step, number, now, to_string(fsm.state()));
             if (decision.cancel) {
                 REQUIRE(attempt);
+                REQUIRE_FALSE(scheduled);
                 REQUIRE_FALSE(cancelled);
                 cancelled = true;
             }
@@ -772,11 +809,13 @@ TEST_CASE("Whatever comes in whatever order: attempts never overlap, waits are a
             case Action::hold:
             case Action::end: timer.reset(); break;
             }
-            REQUIRE(fsm.in_flight() == attempt);
+            REQUIRE(fsm.in_flight() == (attempt && !scheduled));
             // It never forgets to go on: what may look has an attempt, or a timer.
-            if (fsm.state() == WorkerState::waiting) REQUIRE((timer.has_value() || cancelled));
+            if (fsm.state() == WorkerState::waiting)
+                REQUIRE((timer.has_value() || scheduled || cancelled));
             if (fsm.state() == WorkerState::probing) REQUIRE((attempt && !cancelled));
-            if (!decision.changed && number != 0) REQUIRE(fsm.health() == before);
+            if (!decision.changed && !is_one_of<event::Started>(event))
+                REQUIRE(fsm.health() == before);
             REQUIRE(decision.health == fsm.health());
         }
     }

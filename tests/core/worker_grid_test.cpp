@@ -13,6 +13,8 @@
 #include <probekit/core/restart.hpp>
 #include <probekit/core/worker_fsm.hpp>
 
+#include "../tools/printing.hpp"
+
 // When looks happen, on a clock that is a variable. The simulation does what a worker does: it
 // keeps one timer, has at most one attempt in flight and tells the FSM what happens.
 namespace {

@@ -7,6 +7,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "../tools/printing.hpp"
 #include "worker_oracle.hpp"
 
 // WorkerFsm against the oracle, a second, naive statement of the same rules. Every sequence of what

@@ -97,8 +97,8 @@ void tell_anything(fuzz::Bytes& input) {
     TimePoint now{};
     while (!input.empty()) {
         now += input.byte() * 1ms;
-        const unsigned what = input.below(17);
-        caller.starts_anew(what == 0 || what == 1 || what == 16);
+        const unsigned what = input.below(19);
+        caller.starts_anew(what == 0 || what == 1 || what == 18);
         ProbeResult result;
         result.outcome = static_cast<Outcome>(input.below(4));
         switch (what) {
@@ -124,6 +124,8 @@ void tell_anything(fuzz::Bytes& input) {
         case 13: caller.tell(event::AttemptCancelled{}, now); break;
         case 14: caller.tell(event::Triggered{}, now); break;
         case 15: caller.tell(event::Paused{}, now); break;
+        case 16: caller.tell(event::AttemptScheduled{}, now); break;
+        case 17: caller.tell(event::AttemptBegun{}, now); break;
         default:
             input.flag() ? caller.tell(event::Resumed{}, now) : caller.tell(event::Stopped{}, now);
             break;

@@ -21,6 +21,8 @@
 
 #include <probekit/probekit.hpp>
 
+#include "../tools/printing.hpp"
+
 namespace {
 
 std::atomic<std::size_t> allocations = 0;

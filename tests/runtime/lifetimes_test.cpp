@@ -24,6 +24,7 @@
 #include <probekit/probekit.hpp>
 
 #include "../process/process_tools.hpp"
+#include "../tools/printing.hpp"
 
 using namespace probekit;
 using namespace std::chrono_literals;

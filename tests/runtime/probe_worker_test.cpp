@@ -30,6 +30,7 @@
 #include <probekit/testing/manual_clock.hpp>
 #include <probekit/testing/scripted_probe.hpp>
 
+#include "../tools/printing.hpp"
 #include "worker_tools.hpp"
 
 using namespace probekit;

@@ -27,15 +27,20 @@ struct Started {
 /// Another target: initial health, hold over.
 struct TargetStarted {
     TimePoint since = {};
-    bool adopted = false; ///< it ran before anybody looked: no initial health, unknown until a
+    bool adopted = false; ///< it ran before the worker existed: no initial health, unknown until a
                           ///< threshold is met
 };
 struct TargetBack {};  ///< the same target runs again: resets nothing
 struct TargetGone {};  ///< failing, for every kind; nothing on hold
 struct Terminating {}; ///< startup and liveness pass and end; nothing on hold
-struct GateOpened {};  ///< gates count while stopped, too; a gate nobody has shut is open
+struct GateOpened {};  ///< gates count while stopped, too; a gate never closed is open
 struct GateClosed {};  ///< an attempt in flight is finished and counted
 struct Due {};         ///< obeyed whenever it comes: the caller keeps the time
+/// The attempt just decided does not begin yet: it waits for the event loop, or for a permit. Until
+/// AttemptBegun each Decision but Action::none is made instead of it, and it needs no cancellation.
+/// A caller who begins each attempt at once needs neither event.
+struct AttemptScheduled {};
+struct AttemptBegun {};
 struct Result {
     const ProbeResult& result;
 };
@@ -43,7 +48,7 @@ struct Error {
     std::error_code code = {};
 };
 struct AttemptCancelled {}; ///< a cancelled attempt has been cleaned up
-struct Triggered {}; ///< probe_now: honours hold, gate and delay, and moves the grid, gated too
+struct Triggered {}; ///< probe_now: honours hold, gate and delay; moves the grid, even if gated
 struct Paused {};
 struct Resumed {}; ///< as Triggered
 struct Stopped {};
@@ -54,8 +59,9 @@ struct Stopped {};
 using WorkerEvent =
     std::variant<event::Started, event::TargetStarted, event::TargetBack, event::TargetGone,
                  event::Terminating, event::GateOpened, event::GateClosed, event::Due,
-                 event::Result, event::Error, event::AttemptCancelled, event::Triggered,
-                 event::Paused, event::Resumed, event::Stopped>;
+                 event::AttemptScheduled, event::AttemptBegun, event::Result, event::Error,
+                 event::AttemptCancelled, event::Triggered, event::Paused, event::Resumed,
+                 event::Stopped>;
 
 /// What to do now.
 struct Decision {
@@ -67,9 +73,8 @@ struct Decision {
         end,     ///< no timer: over until Started
     };
     Action action = Action::none;
-    TimePoint at = {}; ///< of wait
-    bool cancel =
-        false; ///< the attempt in flight; AttemptCancelled is awaited before the next one may begin
+    TimePoint at = {};   ///< of wait
+    bool cancel = false; ///< the attempt in flight; AttemptCancelled is awaited before the next
     int attempt_in_check = 0; ///< of attempt: 1 to 3; from 2 on, the one before is retried
     int skipped = 0;          ///< of attempt: points of the grid that were missed
     bool changed = false;     ///< notify the verdict's listeners: what follows is a Verdict
@@ -81,7 +86,7 @@ struct Decision {
     friend constexpr bool operator==(const Decision&, const Decision&) = default;
 };
 
-/// A worker as a pure machine: it is told what happened and when, and decides what is done. The
+/// A worker as a pure machine: it handles events, each with its time, and decides what is done. The
 /// only place where "what now" is decided. It reads no clock, holds no timer and no attempt, never
 /// allocates and never throws.
 ///
@@ -90,9 +95,10 @@ struct Decision {
 /// its cancellation, AttemptCancelled (a Result or Error then counts as that). Time never goes
 /// back. Events that mean nothing in a state do nothing in it.
 ///
-/// States are a few independent facts: started, target there, on hold, paused, gate open, attempt
-/// in flight or being dropped. A look may begin if all say yes and the initial delay is over. Of a
-/// worker that is not started, gates alone are remembered; else:
+/// The state is a few independent facts: started, target running, on hold, paused, gate open; and
+/// whether an attempt is scheduled, running or being cancelled. A check may begin if the first five
+/// allow it and the initial delay is over. A worker that is not started remembers its gate alone;
+/// else:
 ///
 /// | event            | does something if           | what it does; without an attempt, then what next |
 /// |------------------|-----------------------------|--------------------------------------------------|
@@ -104,6 +110,8 @@ struct Decision {
 /// | GateOpened       | gate closed                 | readiness: as Triggered; others: grid goes on    |
 /// | GateClosed       | gate open                   | no check begins; an attempt goes on and counts   |
 /// | Due              | a check may begin           | attempt                                          |
+/// | AttemptScheduled | attempt just decided        | waits; whatever would cancel it calls it off     |
+/// | AttemptBegun     | attempt scheduled           | in flight                                        |
 /// | Result           | attempt in flight           | judged; startup decided, liveness failing: hold  |
 /// | Error            | attempt in flight           | again at once, three attempts; then thrown away  |
 /// | AttemptCancelled | attempt in flight           | what was put off until now                       |
@@ -112,7 +120,7 @@ struct Decision {
 /// | Resumed          | paused                      | as Triggered                                     |
 /// | Stopped          | always                      | attempt cancelled                                |
 ///
-/// `Spec` is ProbeSpec, or what `*` gives one of: many machines may go by the same.
+/// `Spec` is ProbeSpec, or a handle that `*` dereferences to one: many machines may share it.
 ///
 /// Precondition: `is_valid(spec)`.
 template <Policy P = KubeletPolicy, class Spec = ProbeSpec>
@@ -123,27 +131,29 @@ public:
           policy_(std::move(policy)),
           health_(initial_health(spec().kind)) {}
 
-    Decision step(event::Started happened, TimePoint now) noexcept;
-    Decision step(event::TargetStarted happened, TimePoint now) noexcept;
+    Decision step(event::Started started, TimePoint now) noexcept;
+    Decision step(event::TargetStarted target, TimePoint now) noexcept;
     Decision step(event::TargetBack, TimePoint now) noexcept;
     Decision step(event::TargetGone, TimePoint now) noexcept;
     Decision step(event::Terminating, TimePoint now) noexcept;
     Decision step(event::GateOpened, TimePoint now) noexcept;
     Decision step(event::GateClosed, TimePoint now) noexcept;
     Decision step(event::Due, TimePoint now) noexcept;
-    Decision step(event::Result happened, TimePoint now) noexcept;
-    Decision step(event::Error happened, TimePoint now) noexcept;
+    Decision step(event::AttemptScheduled, TimePoint now) noexcept;
+    Decision step(event::AttemptBegun, TimePoint now) noexcept;
+    Decision step(event::Result ended, TimePoint now) noexcept;
+    Decision step(event::Error, TimePoint now) noexcept;
     Decision step(event::AttemptCancelled, TimePoint now) noexcept;
     Decision step(event::Triggered, TimePoint now) noexcept;
     Decision step(event::Paused, TimePoint now) noexcept;
     Decision step(event::Resumed, TimePoint now) noexcept;
     Decision step(event::Stopped, TimePoint now) noexcept;
-    Decision step(const WorkerEvent& happened, TimePoint now) noexcept {
-        return std::visit([&](const auto& one) { return step(one, now); }, happened);
+    Decision step(const WorkerEvent& any, TimePoint now) noexcept {
+        return std::visit([&](const auto& event) { return step(event, now); }, any);
     }
 
     /// Another spec of the same kind, valid: counters and verdict stay, thresholds apply from the
-    /// next result on, another period counts from the last look, another seed from the next start.
+    /// next result on, another period counts from the last check, another seed from the next start.
     Decision update(Spec to, TimePoint now) noexcept;
 
     [[nodiscard]] const ProbeSpec& spec() const noexcept { return deref(spec_); }
@@ -152,10 +162,10 @@ public:
     /// Whether `health()` was concluded since the start or the last new target, or is only the
     /// initial value.
     [[nodiscard]] bool judged() const noexcept { return judged_; }
-    /// When `health()` began to stand: the last change told, start or new target.
+    /// Since when `health()` stands: the last change, start or new target.
     [[nodiscard]] TimePoint since() const noexcept { return since_; }
     [[nodiscard]] WorkerState state() const noexcept;
-    /// What the policy says of its run; 0 if it says nothing.
+    /// How many equal results in a row the policy has counted; 0 if it does not say.
     [[nodiscard]] int run() const noexcept {
         if constexpr (requires {
                           { policy_.run() } -> std::convertible_to<int>;
@@ -163,19 +173,24 @@ public:
             return policy_.run();
         return 0;
     }
-    /// When the look that is waited for is due, or the one in flight was due: what "late" is
+    /// When the check that is waited for is due, or the one in flight was due: what "late" is
     /// measured from.
     [[nodiscard]] TimePoint due() const noexcept { return schedule_.due(); }
-    /// When the next look is to begin, as far as is known now: the one waited for, or the one after
-    /// that in flight. TimePoint::max(): no look is to come as things stand.
+    /// When the next check is to begin, as far as is known now: the one waited for, or the one
+    /// after that in flight. TimePoint::max(): no check is to come as things stand.
     [[nodiscard]] TimePoint next_check() const noexcept;
-    /// Whether an attempt has not ended yet, cancelled or not.
-    [[nodiscard]] bool in_flight() const noexcept { return flight_ != Flight::none; }
-    /// Whether a look has been asked for that begins as soon as the attempt in flight has ended.
-    [[nodiscard]] bool check_pending() const noexcept { return again_; }
+    /// Whether an attempt has begun and not ended yet, cancelled or not.
+    [[nodiscard]] bool in_flight() const noexcept {
+        return flight_ == Flight::running || flight_ == Flight::cancelling;
+    }
+    /// Whether an attempt is scheduled, or a check has been requested that begins as soon as the
+    /// attempt in flight has ended.
+    [[nodiscard]] bool check_pending() const noexcept {
+        return flight_ == Flight::scheduled || check_requested_;
+    }
 
-    /// What a worker says before anything is known: startup unknown, liveness passing, readiness
-    /// failing.
+    /// The health of a worker before anything is known: startup unknown, liveness passing,
+    /// readiness failing.
     [[nodiscard]] static constexpr Health initial_health(ProbeKind kind) noexcept {
         switch (kind) {
         case ProbeKind::startup: return Health::unknown;
@@ -186,8 +201,9 @@ public:
     }
 
 private:
-    enum class Flight : std::uint8_t { none, looking, dropping };
-    static constexpr int max_tries = 3; // the kubelet's maxProbeRetries, which counts the first try
+    enum class Flight : std::uint8_t { none, scheduled, running, cancelling };
+    // The kubelet's maxProbeRetries, which counts the first attempt.
+    static constexpr int max_attempts = 3;
 
     [[nodiscard]] static const ProbeSpec& deref(const Spec& spec) noexcept {
         if constexpr (std::same_as<Spec, ProbeSpec>)
@@ -197,9 +213,12 @@ private:
     }
 
     [[nodiscard]] bool has_subject() const noexcept {
-        return started_ && !on_hold_ && present_ && !paused_;
+        return started_ && !on_hold_ && target_running_ && !paused_;
     }
     [[nodiscard]] bool may_check() const noexcept { return has_subject() && gate_open_; }
+    [[nodiscard]] bool first_attempt_scheduled() const noexcept {
+        return flight_ == Flight::scheduled && attempt_in_check_ == 1;
+    }
     [[nodiscard]] Decision nothing() const noexcept;
     void begin_check(Decision& decision, TimePoint now) noexcept;
     void next(Decision& decision, TimePoint now) noexcept;
@@ -215,16 +234,16 @@ private:
     [[no_unique_address]] Schedule schedule_ = {}; // its tail holds the flags
     Health health_;
     Flight flight_ = Flight::none;
-    std::uint8_t tries_ = 0; // of the look in flight
+    std::uint8_t attempt_in_check_ = 0; // of the attempt decided last
     bool started_ : 1 = false;
-    bool begun_before_ : 1 = false;
+    bool started_before_ : 1 = false;
     bool ended_ : 1 = false;
     bool on_hold_ : 1 = false;
-    bool present_ : 1 = false;
+    bool target_running_ : 1 = false;
     bool paused_ : 1 = false;
     bool gate_open_ : 1 = true;
     bool judged_ : 1 = false;
-    bool again_ : 1 = false; // a look was asked for while one was in flight
+    bool check_requested_ : 1 = false; // while an attempt was in flight
 };
 
 } // namespace probekit::inline PROBEKIT_ABI

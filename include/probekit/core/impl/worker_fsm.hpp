@@ -19,27 +19,27 @@ Decision WorkerFsm<P, Spec>::nothing() const noexcept {
     return decision;
 }
 
-/// The planned look begins.
+/// The planned check begins.
 template <Policy P, class Spec>
 void WorkerFsm<P, Spec>::begin_check(Decision& decision, TimePoint now) noexcept {
     decision.action = Decision::Action::attempt;
     decision.skipped = schedule_.begin_check(spec(), now);
-    decision.attempt_in_check = tries_ = 1;
-    flight_ = Flight::looking;
+    decision.attempt_in_check = attempt_in_check_ = 1;
+    flight_ = Flight::running;
 }
 
 /// What comes next as things stand. While an attempt is in flight nothing does: its end asks again.
 template <Policy P, class Spec>
 void WorkerFsm<P, Spec>::next(Decision& decision, TimePoint now) noexcept {
     if (flight_ != Flight::none) return;
-    const bool asked = again_;
-    again_ = false;
-    if (asked) schedule_.restart(now);
+    const bool requested = check_requested_;
+    check_requested_ = false;
+    if (requested) schedule_.restart(now);
     if (!may_check()) {
         decision.action = Decision::Action::hold;
         return;
     }
-    if (asked && !schedule_.delayed(spec(), now)) return begin_check(decision, now);
+    if (requested && !schedule_.delayed(spec(), now)) return begin_check(decision, now);
     decision.at = schedule_.plan(spec(), now);
     if (decision.at <= now) return begin_check(decision, now);
     decision.action = Decision::Action::wait;
@@ -52,7 +52,7 @@ Decision WorkerFsm<P, Spec>::next(TimePoint now) noexcept {
     return decision;
 }
 
-/// An attempt is over that counts for nothing. A look that fell due meanwhile is made up.
+/// An attempt is over that does not count. A check that fell due meanwhile is made up.
 template <Policy P, class Spec>
 void WorkerFsm<P, Spec>::attempt_over(Decision& decision, TimePoint now) noexcept {
     flight_ = Flight::none;
@@ -63,8 +63,8 @@ void WorkerFsm<P, Spec>::attempt_over(Decision& decision, TimePoint now) noexcep
 template <Policy P, class Spec>
 void WorkerFsm<P, Spec>::conclude(Decision& decision, Health health, Verdict::Origin origin,
                                   TimePoint now) noexcept {
-    // The first judgement is told even if it equals the initial value; that of a new target is not
-    // a judgement.
+    // The first judgement is a change even if it equals the initial value; the initial health of a
+    // new target is not a judgement.
     const bool judges = origin != Verdict::Origin::target_replaced;
     if (judges && judged_ && health == health_) return;
     decision.origin = origin;
@@ -78,46 +78,47 @@ void WorkerFsm<P, Spec>::conclude(Decision& decision, Health health, Verdict::Or
 
 template <Policy P, class Spec>
 void WorkerFsm<P, Spec>::cancel_attempt(Decision& decision) noexcept {
-    if (flight_ != Flight::looking) return;
-    flight_ = Flight::dropping;
+    if (flight_ == Flight::scheduled) flight_ = Flight::none;
+    if (flight_ != Flight::running) return;
+    flight_ = Flight::cancelling;
     decision.cancel = true;
 }
 
-// ---- the life of the worker and of its target ----
+// ---- the worker and its target start and end ----
 
 template <Policy P, class Spec>
-Decision WorkerFsm<P, Spec>::step(event::Started happened, TimePoint now) noexcept {
+Decision WorkerFsm<P, Spec>::step(event::Started started, TimePoint now) noexcept {
     if (started_) return nothing();
     if constexpr (requires { policy_.on_start(); }) {
         policy_.on_start();
     } else if constexpr (requires { policy_.on_target_replaced(spec()); }) {
-        if (begun_before_) policy_.on_target_replaced(spec());
+        if (started_before_) policy_.on_target_replaced(spec());
     }
-    started_ = begun_before_ = present_ = true;
-    ended_ = on_hold_ = paused_ = judged_ = again_ = false;
+    started_ = started_before_ = target_running_ = true;
+    ended_ = on_hold_ = paused_ = judged_ = check_requested_ = false;
     health_ = initial_health(spec().kind);
     since_ = now;
-    // Workers differ in where they live and when they start: enough for a seed, and no source of
-    // entropy is asked.
+    // Workers differ in their address and in when they start: enough for a seed, without a source
+    // of entropy.
     std::uint64_t entropy = std::bit_cast<std::uintptr_t>(this);
     entropy =
         detail::splitmix64(entropy) ^ static_cast<std::uint64_t>(now.time_since_epoch().count());
-    schedule_.start(spec(), happened.target_since, now, entropy);
+    schedule_.start(spec(), started.target_since, now, entropy);
     return next(now);
 }
 
 template <Policy P, class Spec>
-Decision WorkerFsm<P, Spec>::step(event::TargetStarted happened, TimePoint now) noexcept {
+Decision WorkerFsm<P, Spec>::step(event::TargetStarted target, TimePoint now) noexcept {
     if (!started_) return nothing();
-    // While no look was to be made the grid's points have passed for nobody.
-    if (on_hold_ || !present_) schedule_.skip_to(spec(), now);
+    // Points of the grid that passed while no check was to be made do not count as missed.
+    if (on_hold_ || !target_running_) schedule_.skip_to(spec(), now);
     on_hold_ = false;
-    present_ = true;
+    target_running_ = true;
     if constexpr (requires { policy_.on_target_replaced(spec()); })
         policy_.on_target_replaced(spec());
-    schedule_.replace_target(spec(), happened.since, now, happened.adopted);
+    schedule_.replace_target(spec(), target.since, now, target.adopted);
     Decision decision = nothing();
-    conclude(decision, happened.adopted ? Health::unknown : initial_health(spec().kind),
+    conclude(decision, target.adopted ? Health::unknown : initial_health(spec().kind),
              Verdict::Origin::target_replaced, now);
     cancel_attempt(decision);
     next(decision, now);
@@ -126,16 +127,16 @@ Decision WorkerFsm<P, Spec>::step(event::TargetStarted happened, TimePoint now) 
 
 template <Policy P, class Spec>
 Decision WorkerFsm<P, Spec>::step(event::TargetBack, TimePoint now) noexcept {
-    if (!started_ || present_) return nothing();
-    present_ = true;
+    if (!started_ || target_running_) return nothing();
+    target_running_ = true;
     schedule_.skip_to(spec(), now);
     return next(now);
 }
 
 template <Policy P, class Spec>
 Decision WorkerFsm<P, Spec>::step(event::TargetGone, TimePoint now) noexcept {
-    if (!started_ || on_hold_ || !present_) return nothing();
-    present_ = again_ = false;
+    if (!started_ || on_hold_ || !target_running_) return nothing();
+    target_running_ = check_requested_ = false;
     Decision decision = nothing();
     conclude(decision, Health::failing, Verdict::Origin::target_gone, now);
     cancel_attempt(decision);
@@ -146,7 +147,7 @@ Decision WorkerFsm<P, Spec>::step(event::TargetGone, TimePoint now) noexcept {
 template <Policy P, class Spec>
 Decision WorkerFsm<P, Spec>::step(event::Terminating, TimePoint now) noexcept {
     if (!started_ || on_hold_ || spec().kind == ProbeKind::readiness) return nothing();
-    started_ = again_ = false;
+    started_ = check_requested_ = false;
     ended_ = true;
     Decision decision = nothing();
     conclude(decision, Health::passing, Verdict::Origin::terminating, now);
@@ -157,14 +158,14 @@ Decision WorkerFsm<P, Spec>::step(event::Terminating, TimePoint now) noexcept {
 
 template <Policy P, class Spec>
 Decision WorkerFsm<P, Spec>::step(event::Stopped, TimePoint) noexcept {
-    started_ = ended_ = again_ = false;
+    started_ = ended_ = check_requested_ = false;
     Decision decision = nothing();
     cancel_attempt(decision);
     decision.action = Decision::Action::end;
     return decision;
 }
 
-// ---- looks ----
+// ---- checks ----
 
 template <Policy P, class Spec>
 Decision WorkerFsm<P, Spec>::step(event::Due, TimePoint now) noexcept {
@@ -176,21 +177,33 @@ Decision WorkerFsm<P, Spec>::step(event::Due, TimePoint now) noexcept {
 }
 
 template <Policy P, class Spec>
-Decision WorkerFsm<P, Spec>::step(event::Result happened, TimePoint now) noexcept {
+Decision WorkerFsm<P, Spec>::step(event::AttemptScheduled, TimePoint) noexcept {
+    if (flight_ == Flight::running) flight_ = Flight::scheduled;
+    return nothing();
+}
+
+template <Policy P, class Spec>
+Decision WorkerFsm<P, Spec>::step(event::AttemptBegun, TimePoint) noexcept {
+    if (flight_ == Flight::scheduled) flight_ = Flight::running;
+    return nothing();
+}
+
+template <Policy P, class Spec>
+Decision WorkerFsm<P, Spec>::step(event::Result ended, TimePoint now) noexcept {
     Decision decision = nothing();
-    if (flight_ == Flight::none) return decision;
-    if (flight_ == Flight::dropping) {
+    if (!in_flight()) return decision;
+    if (flight_ == Flight::cancelling) {
         attempt_over(decision, now);
         return decision;
     }
     flight_ = Flight::none;
-    if (const std::optional<Health> health = policy_.judge(happened.result, spec())) {
+    if (const std::optional<Health> health = policy_.judge(ended.result, spec())) {
         conclude(decision, *health, Verdict::Origin::result, now);
         const bool decided = (spec().kind == ProbeKind::startup && *health != Health::unknown) ||
                              (spec().kind == ProbeKind::liveness && *health == Health::failing);
         if (decided) {
             on_hold_ = true;
-            again_ = false;
+            check_requested_ = false;
             if constexpr (requires { policy_.on_hold(); }) policy_.on_hold();
             decision.action = Decision::Action::hold;
             return decision;
@@ -203,12 +216,12 @@ Decision WorkerFsm<P, Spec>::step(event::Result happened, TimePoint now) noexcep
 template <Policy P, class Spec>
 Decision WorkerFsm<P, Spec>::step(event::Error, TimePoint now) noexcept {
     Decision decision = nothing();
-    if (flight_ == Flight::none) return decision;
-    // No attempt begins behind a shut gate, not even another try.
-    if (flight_ == Flight::dropping || tries_ == max_tries || !gate_open_) {
+    if (!in_flight()) return decision;
+    // No attempt is decided on behind a closed gate, not even a retry.
+    if (flight_ == Flight::cancelling || attempt_in_check_ == max_attempts || !gate_open_) {
         attempt_over(decision, now);
     } else {
-        decision.attempt_in_check = ++tries_;
+        decision.attempt_in_check = ++attempt_in_check_;
         decision.action = Decision::Action::attempt;
     }
     return decision;
@@ -217,22 +230,23 @@ Decision WorkerFsm<P, Spec>::step(event::Error, TimePoint now) noexcept {
 template <Policy P, class Spec>
 Decision WorkerFsm<P, Spec>::step(event::AttemptCancelled, TimePoint now) noexcept {
     Decision decision = nothing();
-    if (flight_ != Flight::none) attempt_over(decision, now);
+    if (in_flight()) attempt_over(decision, now);
     return decision;
 }
 
-// ---- what may hold looks back, and what calls for one ----
+// ---- what may hold checks back, and what requests one ----
 
 template <Policy P, class Spec>
 Decision WorkerFsm<P, Spec>::step(event::Triggered, TimePoint now) noexcept {
     if (!has_subject()) return nothing();
+    if (flight_ == Flight::scheduled) return nothing(); // the check is about to begin
     if (flight_ == Flight::none) {
-        again_ = true;
+        check_requested_ = true;
         return next(now);
     }
-    // An attempt that is being dropped may be the last target's: this one's delay counts.
+    // An attempt that is being cancelled may be the last target's: this one's delay counts.
     if (gate_open_ && !schedule_.delayed(spec(), now))
-        again_ = true;
+        check_requested_ = true;
     else
         schedule_.restart(now);
     return nothing();
@@ -254,19 +268,18 @@ Decision WorkerFsm<P, Spec>::step(event::GateOpened, TimePoint now) noexcept {
 }
 
 template <Policy P, class Spec>
-Decision WorkerFsm<P, Spec>::step(event::GateClosed, TimePoint) noexcept {
+Decision WorkerFsm<P, Spec>::step(event::GateClosed, TimePoint now) noexcept {
     gate_open_ = false;
+    if (first_attempt_scheduled()) flight_ = Flight::none;
     if (!started_ || flight_ != Flight::none) return nothing();
-    Decision decision = nothing();
-    decision.action = Decision::Action::hold;
-    return decision;
+    return next(now);
 }
 
 template <Policy P, class Spec>
 Decision WorkerFsm<P, Spec>::step(event::Paused, TimePoint) noexcept {
     if (!started_ || paused_) return nothing();
     paused_ = true;
-    again_ = false;
+    check_requested_ = false;
     Decision decision = nothing();
     cancel_attempt(decision);
     decision.action = Decision::Action::hold;
@@ -288,22 +301,24 @@ Decision WorkerFsm<P, Spec>::update(Spec to, TimePoint now) noexcept {
     return next(now);
 }
 
-// ---- what it says of itself ----
+// ---- queries ----
 
 template <Policy P, class Spec>
 WorkerState WorkerFsm<P, Spec>::state() const noexcept {
     if (!started_) return ended_ ? WorkerState::ended : WorkerState::stopped;
     if (on_hold_) return WorkerState::on_hold;
-    if (!present_) return WorkerState::no_target;
+    if (!target_running_) return WorkerState::no_target;
     if (paused_) return WorkerState::paused;
-    if (flight_ == Flight::looking) return WorkerState::probing;
+    const bool retries = flight_ == Flight::scheduled && attempt_in_check_ > 1;
+    if (flight_ == Flight::running || retries) return WorkerState::probing;
     return gate_open_ ? WorkerState::waiting : WorkerState::gated;
 }
 
 template <Policy P, class Spec>
 TimePoint WorkerFsm<P, Spec>::next_check() const noexcept {
     if (!may_check()) return TimePoint::max();
-    return flight_ == Flight::none ? schedule_.due() : schedule_.next_point();
+    const bool waited_for = flight_ == Flight::none || first_attempt_scheduled();
+    return waited_for ? schedule_.due() : schedule_.next_point();
 }
 
 } // namespace probekit::inline PROBEKIT_ABI
