@@ -1,5 +1,5 @@
-# One precompiled header for all our tests and examples. Builds under sanitizers use it, which compile the same files
-# once more, in half the time; the plain build does without, so that a forgotten include is found.
+# One precompiled header for all tests and examples. Builds under sanitizers use it: they compile the same files once
+# more, and take half the time with it. The plain build does without, so that a missing include is found.
 add_library(probekit_precompiled OBJECT "${PROJECT_BINARY_DIR}/precompiled.cpp")
 file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/precompiled.cpp" CONTENT "")
 target_link_libraries(probekit_precompiled PRIVATE probekit::kubernetes probekit_options Catch2::Catch2)

@@ -40,7 +40,7 @@ catch2_package() {
     if apt-cache show libcatch2-dev >/dev/null 2>&1; then echo libcatch2-dev; else echo catch2; fi
 }
 
-# An HTTP parser of others to compare ours with; Debian has either the one or the other.
+# Another HTTP parser to compare ours with; Debian has one or the other.
 peer_packages="libhttp-parser-dev libllhttp-dev"
 has_peer() {
     for name in $peer_packages; do

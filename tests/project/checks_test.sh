@@ -33,6 +33,11 @@ make_tree() {
         >"$root/docs/kubelet.md"
     printf '%s\n' 'TEST_CASE(' '    "it "' '    "is so") {' >"$root/tests/core/a_test.cpp"
     printf '%s\n' '{"name":"one"}' '{"name": "two-2"}' >"$root/tests/data/a.json"
+    printf '%s\n' '[The picture](a.svg), [there](#below). `core/a.hpp`, `docs/kubelet.md`, `core/`, `detail/`: `a::grow()`.' \
+        '`a b`, `*_test.cpp`' >"$root/docs/architecture.md"
+    printf '%s\n' '| size | `a` |' >"$root/docs/glossary.md"
+    touch "$root/docs/a.svg"
+    printf '%s\n' '[a](docs/architecture.md) and [others](https://example.org/a)' >"$root/README.md"
     (cd "$root" && find include -type f | sed 's/^/    /') >"$root/cmake/headers.cmake"
 }
 run() { # run CHECK
@@ -57,7 +62,7 @@ touch "$work/third-party/asio/buffer.hpp" "$work/third-party/asio/version.hpp" "
 echo 'namespace asio { struct io_context {}; }' >"$work/third-party/asio/io_context.hpp"
 
 make_tree
-for check in include_rule header_list umbrella header_form kubelet_facts no_asio header_examples; do accepts $check; done
+for check in include_rule header_list umbrella header_form kubelet_facts document_names no_asio header_examples; do accepts $check; done
 
 make_tree; header core/a.hpp '#include <probekit/http/b.hpp>'; refuses include_rule 'core/a.hpp: core may not include'
 make_tree; header core/a.hpp '#include <asio/buffer.hpp>'; refuses include_rule 'core may not include <asio/buffer.hpp>'
@@ -88,6 +93,14 @@ make_tree; echo '| B2 | so too | |' >>"$root/docs/kubelet.md"; refuses kubelet_f
 make_tree; echo 'TEST_CASE("it was so") {' >"$root/tests/core/a_test.cpp"; refuses kubelet_facts 'no test "it is so"'
 make_tree; sed -i 1d "$root/tests/data/a.json"; refuses kubelet_facts 'no recording one'
 make_tree; rm "$root/tests/core/a_test.cpp"; refuses kubelet_facts 'no such file: tests/core/a_test.cpp'
+
+make_tree; sed -i 's/size/& `width`/' "$root/docs/glossary.md"; refuses document_names 'docs/glossary.md: no header has: width'
+make_tree; sed -i 's/grow/shrink/' "$root/docs/architecture.md"; refuses document_names 'no header has: a::shrink()'
+make_tree; sed -i 's,core/a,core/b,' "$root/docs/architecture.md"; refuses document_names 'no such file: core/b.hpp'
+make_tree; sed -i 's,`core/`,`score/`,' "$root/docs/architecture.md"; refuses document_names 'no such folder: score/'
+make_tree; rm "$root/docs/a.svg"; refuses document_names 'docs/architecture.md: no such file: a.svg'
+make_tree; sed -i 's,(docs/,(,' "$root/README.md"; refuses document_names 'README.md: no such file: architecture.md'
+make_tree; rm "$root/docs/glossary.md"; refuses document_names 'no such page: docs/glossary.md'
 
 make_tree; header core/a.hpp '#include <asio/buffer.hpp>'; refuses no_asio 'third-party/asio/buffer.hpp'
 

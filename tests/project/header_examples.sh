@@ -2,7 +2,7 @@
 # The examples in the headers' comments compile without a warning:
 #   header_examples.sh ROOT COMPILER [FLAG...]
 # An example is what stands between `/// \code` and `/// \endcode`. It is taken as the body of a function in a file with
-#   #include <probekit/probekit.hpp>    and the header that the example stands in
+#   #include <probekit/probekit.hpp>    and the header that the example stands in; <chrono>, <cstdio>, <cstdlib>, <iostream>
 #   using namespace std::chrono_literals;
 #   using namespace probekit;
 #   asio::io_context io;
@@ -90,6 +90,9 @@ for room in main kubernetes tls simulation testing; do
         echo '#include <probekit/probekit.hpp>'
         for header in $headers; do echo "#include <probekit/$header>"; done
         echo '#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
 #include <asio/awaitable.hpp>
 #include <asio/io_context.hpp>'
         for header in $headers; do extract includes "$header"; done

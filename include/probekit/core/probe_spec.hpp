@@ -38,8 +38,17 @@ struct Pacing {
     friend constexpr bool operator==(const Pacing&, const Pacing&) = default;
 };
 
-/// When to look and how many looks it takes to judge: the timing fields of a Kubernetes Probe, with
-/// its defaults.
+/// When to check, and how many equal results in a row decide: the timing fields of a Kubernetes
+/// Probe, with its defaults.
+/// \code
+/// constexpr ProbeSpec spec{.kind = ProbeKind::liveness,
+///                          .initial_delay = 5s,
+///                          .period = 2s,
+///                          .failure_threshold = 2};
+/// static_assert(is_valid(spec) && worst_case_detection(spec) == 5s);
+/// \endcode
+///
+/// Durations are as fine as a nanosecond. Zero means zero; only JSON takes it for "the default".
 struct ProbeSpec {
     /// Readiness looks for ever, both ways; liveness holds after it failed; startup holds once it
     /// is decided.

@@ -55,10 +55,19 @@ struct RestartBackOffSpec {
                                      const RestartBackOffSpec&) = default;
 };
 
-/// When a process that keeps ending may be started again: at once, then after 10, 20, 40, ... 300
-/// s, as the kubelet's CrashLoopBackOff. It has no clock and no timer: each call says when.
+/// When a process that keeps ending may be started again: at once, then after 10, 20, 40 ... 300 s,
+/// as the kubelet's CrashLoopBackOff.
+/// \code
+/// // given: TimePoint now
+/// RestartBackOff back_off;
+/// TimePoint start = back_off.after_exit(now);        // the first time: at once
+/// start = back_off.after_exit(now + 3s);             // 10 s after that exit
+/// std::cout << (start - (now + 3s)) / 1s << " s\n"; // also back_off.current()
+/// \endcode
 ///
-/// The kubelet looks at the back-off when it is about to start a container, and counts the wait
+/// It has no clock and no timer: each call says when.
+///
+/// The kubelet consults the back-off when it is about to start a container, and counts the wait
 /// from the exit of the last instance it has seen ended. Killing for a probe and starting anew are
 /// one step there, so the instance just killed has not been seen yet, and the wait counts from the
 /// exit before: a target that runs for 42 s between kills meets its first wait at the sixth kill,

@@ -19,8 +19,17 @@
 
 namespace probekit::inline PROBEKIT_ABI {
 
-/// What one look at a target gave. A plain value; a look that succeeds makes it without allocating,
-/// and copying it allocates only if `output` or `detail` do.
+/// The result of one attempt at a target.
+/// \code
+/// // given: const ProbeResult& result
+/// if (!result.passed())
+///     std::cout << to_string(result.outcome) << " in " << to_string(result.phase) << " after "
+///               << result.elapsed() / 1us << " us: " << result.message() << '\n';
+/// if (result.cause == std::errc::connection_refused) std::cout << "is the server running?\n";
+/// \endcode
+///
+/// A plain value. An attempt that succeeds makes it without allocating, and copying it allocates
+/// only if `output` or `detail` do.
 struct ProbeResult {
     Outcome outcome = Outcome::unknown;
     Phase phase = Phase::none; ///< where it ended; `finish`: everything was done

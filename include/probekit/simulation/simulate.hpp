@@ -15,12 +15,20 @@
 
 namespace probekit::inline PROBEKIT_ABI::simulation {
 
-/// Runs the probes of a container against a script, on a clock of its own, as fast as it goes: the
-/// workers' own machine, policy, schedule and back-off, wired as a kubelet wires them. Nothing is
-/// looked at and nothing waits.
+/// Runs the probes of a container against a script, on a clock of its own, as fast as it can.
+/// \code
+/// constexpr ProbeSpec spec{.kind = ProbeKind::liveness, .period = 5s};
+/// const auto slow_start = simulation::answers_after(40s);
+/// const simulation::Timeline timeline = simulation::simulate(spec, {.answers = slow_start});
+/// if (const auto kill = timeline.first(simulation::Event::What::kill))
+///     std::cout << "killed after " << *kill / 1s << " s\n";
+/// \endcode
 ///
-/// Of what happens at one moment, looks that end come first, then what the target does, then looks
-/// that begin; among looks startup, readiness, liveness. Random times (jitter, spread) are the same
+/// The machines, policy, schedule and back-off are the library's own, wired as a kubelet wires them.
+/// Nothing is probed and nothing waits.
+///
+/// At one moment, attempts that end come first, then what the target does, then attempts that
+/// begin; among attempts startup, readiness, liveness. Random times (jitter, spread) are the same
 /// in each simulation of the same spec. Throws ConfigException if the settings are wrong (in a
 /// program without exceptions it ends then), and what the script's function throws.
 [[nodiscard]] inline Timeline simulate(const Container& container, const Script& script) {
