@@ -6,7 +6,9 @@ set(PROBEKIT_HEADERS
     include/probekit/async/detail/descriptor.hpp
     include/probekit/async/detail/exceptions.hpp
     include/probekit/async/detail/executors.hpp
+    include/probekit/async/detail/intrusive_list.hpp
     include/probekit/async/detail/mutex.hpp
+    include/probekit/async/detail/notify_listed.hpp
     include/probekit/async/detail/op_memory.hpp
     include/probekit/async/detail/ref.hpp
     include/probekit/async/detail/scope_exit.hpp
@@ -84,7 +86,9 @@ set(PROBEKIT_HEADERS
     include/probekit/runtime/attempt_limit.hpp
     include/probekit/runtime/clock.hpp
     include/probekit/runtime/detail/clock_ref.hpp
+    include/probekit/runtime/detail/gate_state.hpp
     include/probekit/runtime/detail/group_core.hpp
+    include/probekit/runtime/detail/limit_state.hpp
     include/probekit/runtime/detail/packed_error_code.hpp
     include/probekit/runtime/detail/probe_holder.hpp
     include/probekit/runtime/detail/small_function.hpp

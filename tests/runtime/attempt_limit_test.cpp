@@ -27,19 +27,24 @@ Ref<LimitState> state_of(const AttemptLimit& limit) { return LimitAccess::state(
 
 class Waiter final : public LimitWaiter {
 public:
+    explicit Waiter(Ref<LimitState> limit) : limit_(std::move(limit)) {}
+    ~Waiter() { static_cast<void>(limit_->withdraw(*this)); }
+
     std::atomic<int> granted = 0;
     std::atomic<int> references = 0;
     std::atomic<bool> kept_when_granted = false;
     std::function<void()> then = [] {};
 
 private:
-    void limit_retain() noexcept override { ++references; }
-    void limit_release() noexcept override { --references; }
+    void retain_owner() noexcept override { ++references; }
+    void release_owner() noexcept override { --references; }
     void limit_granted() override {
         kept_when_granted = references > 0;
         ++granted;
         then();
     }
+
+    Ref<LimitState> limit_;
 };
 
 } // namespace
@@ -56,7 +61,7 @@ TEST_CASE("a limit without places is a mistake") {
 TEST_CASE("places are taken until none is left, and the next waits") {
     AttemptLimit limit{2};
     const auto state = state_of(limit);
-    Waiter a, b, c;
+    Waiter a{state}, b{state}, c{state};
     CHECK(state->acquire(a));
     CHECK(state->acquire(b));
     CHECK(limit.in_flight() == 2);
@@ -65,7 +70,7 @@ TEST_CASE("places are taken until none is left, and the next waits") {
     CHECK(limit.waiting() == 1);
     CHECK(c.granted == 0);
 
-    state->give_back();
+    state->release_permit();
     CHECK(c.granted == 1);
     CHECK(c.kept_when_granted);
     CHECK(c.references == 0);
@@ -73,15 +78,15 @@ TEST_CASE("places are taken until none is left, and the next waits") {
     CHECK(limit.in_flight() == 2);
     CHECK(limit.waiting() == 0);
 
-    state->give_back();
-    state->give_back();
+    state->release_permit();
+    state->release_permit();
     CHECK(limit.in_flight() == 0);
 }
 
 TEST_CASE("first come, first served") {
     AttemptLimit limit{1};
     const auto state = state_of(limit);
-    Waiter holder, a, b, c;
+    Waiter holder{state}, a{state}, b{state}, c{state};
     REQUIRE(state->acquire(holder));
     CHECK_FALSE(state->acquire(a));
     CHECK_FALSE(state->acquire(b));
@@ -90,7 +95,7 @@ TEST_CASE("first come, first served") {
     a.then = [&] { order.push_back(1); };
     b.then = [&] { order.push_back(2); };
     c.then = [&] { order.push_back(3); };
-    for (int i = 0; i != 3; ++i) state->give_back();
+    for (int i = 0; i != 3; ++i) state->release_permit();
     CHECK(order == std::vector{1, 2, 3});
     CHECK(limit.in_flight() == 1);
     CHECK_FALSE(state->acquire(a)); // behind c, which holds the place
@@ -99,7 +104,7 @@ TEST_CASE("first come, first served") {
 TEST_CASE("who has given up waiting is passed over") {
     AttemptLimit limit{1};
     const auto state = state_of(limit);
-    Waiter holder, a, b, c;
+    Waiter holder{state}, a{state}, b{state}, c{state};
     REQUIRE(state->acquire(holder));
     CHECK_FALSE(state->withdraw(a)); // it never waited
     CHECK_FALSE(state->acquire(a));
@@ -108,26 +113,26 @@ TEST_CASE("who has given up waiting is passed over") {
     CHECK(state->withdraw(b));
     CHECK(limit.waiting() == 2);
     CHECK_FALSE(state->withdraw(b));
-    state->give_back();
+    state->release_permit();
     CHECK(a.granted == 1);
     CHECK_FALSE(state->withdraw(a)); // it has been granted, and has to give its place back
-    state->give_back();
+    state->release_permit();
     CHECK(b.granted == 0);
     CHECK(c.granted == 1);
     CHECK(limit.waiting() == 0);
-    state->give_back();
+    state->release_permit();
     CHECK(state->acquire(b));
 }
 
 TEST_CASE("a place may be given back from inside the call that grants it") {
     AttemptLimit limit{1};
     const auto state = state_of(limit);
-    Waiter holder, a, b;
+    Waiter holder{state}, a{state}, b{state};
     REQUIRE(state->acquire(holder));
     CHECK_FALSE(state->acquire(a));
     CHECK_FALSE(state->acquire(b));
-    a.then = [&] { state->give_back(); };
-    state->give_back();
+    a.then = [&] { state->release_permit(); };
+    state->release_permit();
     CHECK(a.granted == 1);
     CHECK(b.granted == 1);
     CHECK(limit.in_flight() == 1);
@@ -136,11 +141,11 @@ TEST_CASE("a place may be given back from inside the call that grants it") {
 TEST_CASE("a waiter that throws has been let go") {
     AttemptLimit limit{1};
     const auto state = state_of(limit);
-    Waiter holder, a;
+    Waiter holder{state}, a{state};
     REQUIRE(state->acquire(holder));
     CHECK_FALSE(state->acquire(a));
     a.then = [] { throw 7; };
-    CHECK_THROWS_AS(state->give_back(), int);
+    CHECK_THROWS_AS(state->release_permit(), int);
     CHECK(a.references == 0);
     CHECK(limit.in_flight() == 1); // the place is a's all the same
 }
@@ -148,18 +153,18 @@ TEST_CASE("a waiter that throws has been let go") {
 TEST_CASE("those who wait keep a limit that is destroyed") {
     std::optional<AttemptLimit> limit{1};
     const auto state = state_of(*limit);
-    Waiter holder, a;
+    Waiter holder{state}, a{state};
     REQUIRE(state->acquire(holder));
     CHECK_FALSE(state->acquire(a));
     limit.reset();
-    state->give_back();
+    state->release_permit();
     CHECK(a.granted == 1);
 }
 
 TEST_CASE("a limit may be moved") {
     AttemptLimit limit{1};
     const auto state = state_of(limit);
-    Waiter holder;
+    Waiter holder{state};
     REQUIRE(state->acquire(holder));
     AttemptLimit moved{std::move(limit)};
     CHECK(moved.in_flight() == 1);
@@ -184,7 +189,7 @@ TEST_CASE("never more than the limit are in flight, whatever the threads do") {
     for (int i = 0; i != threads; ++i) {
         users.emplace_back([&] {
             for (int round = 0; round != rounds; ++round) {
-                Waiter waiter;
+                Waiter waiter{state};
                 if (!state->acquire(waiter)) {
                     // Some give up; whoever comes too late for that has been granted the place.
                     if (round % 5 == 0 && state->withdraw(waiter)) {
@@ -194,7 +199,7 @@ TEST_CASE("never more than the limit are in flight, whatever the threads do") {
                     while (waiter.granted == 0) std::this_thread::yield();
                 }
                 work();
-                state->give_back();
+                state->release_permit();
                 while (waiter.references != 0) std::this_thread::yield();
             }
         });

@@ -77,8 +77,8 @@ public:
     std::function<void()> then = [] {};
 
 private:
-    void gate_retain() noexcept override { ++references; }
-    void gate_release() noexcept override { --references; }
+    void retain_owner() noexcept override { ++references; }
+    void release_owner() noexcept override { --references; }
     void gate_changed() override {
         if (references == 0) always_kept = false;
         ++heard;

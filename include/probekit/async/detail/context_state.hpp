@@ -13,6 +13,7 @@
 
 #include <probekit/async/detail/block_pool.hpp>
 #include <probekit/async/detail/executors.hpp>
+#include <probekit/async/detail/intrusive_list.hpp>
 #include <probekit/async/detail/mutex.hpp>
 #include <probekit/async/detail/ref.hpp>
 #include <probekit/async/detail/spec_cache.hpp>
@@ -27,11 +28,7 @@ using Wheel = BasicWheel<>;
 
 /// Something that must let go of what it holds of an execution context (handlers, work, executors)
 /// when that goes first.
-class ShutdownListener {
-public:
-    ShutdownListener(const ShutdownListener&) = delete;
-    ShutdownListener& operator=(const ShutdownListener&) = delete;
-
+class ShutdownListener : private ListLink<ShutdownListener> {
 protected:
     ShutdownListener() = default;
     ~ShutdownListener() = default;
@@ -39,12 +36,10 @@ protected:
 private:
     template <class>
     friend class BasicContextState;
+    friend IntrusiveList<ShutdownListener>;
 
-    /// Called once, from the context's destructor; the member is no longer listed then.
+    /// Called once, from the context's destructor; the listener is no longer listed then.
     virtual void on_context_shutdown() noexcept = 0;
-
-    ShutdownListener* prev_ = nullptr;
-    ShutdownListener* next_ = nullptr;
 };
 
 /// What all probes and workers of one execution context share: the memory pool, the timing wheels,
@@ -71,7 +66,7 @@ public:
 
     /// Whether the context has been destroyed: its executors and what they ran must not be touched
     /// any more.
-    [[nodiscard]] bool gone() noexcept {
+    [[nodiscard]] bool is_shut_down() noexcept {
         const std::lock_guard lock{mutex_};
         return closed_;
     }
@@ -95,19 +90,18 @@ public:
     void remove_work() noexcept {
         asio::any_io_executor last; // let go outside the lock
         const std::lock_guard lock{mutex_};
+        PROBEKIT_ASSERT(work_count_ != 0);
         if (--work_count_ == 0) last = std::exchange(work_, {});
     }
 
-    /// Lists a member, until remove() or until the context goes. From any thread.
-    void add(ShutdownListener& member) noexcept {
+    /// Lists a listener, until remove() or until the context is destroyed. From any thread.
+    void add(ShutdownListener& listener) noexcept {
         const std::lock_guard lock{mutex_};
-        member.next_ = members_;
-        if (members_ != nullptr) members_->prev_ = &member;
-        members_ = &member;
+        listeners_.push_front(listener); // who came last leaves first
     }
-    void remove(ShutdownListener& member) noexcept {
+    void remove(ShutdownListener& listener) noexcept {
         const std::lock_guard lock{mutex_};
-        unlink(member);
+        if (listeners_.is_listed(listener)) listeners_.remove(listener);
     }
 
     void destroy() noexcept { delete this; }
@@ -116,13 +110,6 @@ private:
     template <class>
     friend class BasicContextService;
     friend Wheel;
-
-    void unlink(ShutdownListener& member) noexcept {
-        if (member.prev_ == nullptr && members_ != &member) return; // not listed any more
-        (member.prev_ != nullptr ? member.prev_->next_ : members_) = member.next_;
-        if (member.next_ != nullptr) member.next_->prev_ = member.prev_;
-        member.prev_ = member.next_ = nullptr;
-    }
 
     void shutdown() noexcept;
 
@@ -133,7 +120,7 @@ private:
     asio::any_io_executor work_;
     std::size_t work_count_ = 0;
     bool closed_ = false;
-    ShutdownListener* members_ = nullptr;
+    IntrusiveList<ShutdownListener> listeners_;
     std::vector<Wheel*> wheels_; // not kept alive from here
     Ref<Wheel> steady_;          // but for the one everybody uses
 };

@@ -16,6 +16,7 @@
 
 #include <probekit/async/detail/cancel_link.hpp>
 #include <probekit/async/detail/context_state.hpp>
+#include <probekit/async/detail/intrusive_list.hpp>
 #include <probekit/async/detail/mutex.hpp>
 #include <probekit/async/detail/ref.hpp>
 #include <probekit/config.hpp>
@@ -41,34 +42,29 @@ public:
             *this, std::forward<Handler>(handler), fallback);
         waiter.tag = tag;
         const std::lock_guard lock{mutex_};
-        waiter.prev = last_;
-        (last_ != nullptr ? last_->next : first_) = &waiter;
-        last_ = &waiter;
+        waiters_.push_back(waiter);
     }
 
-    /// Tells those who wait with this tag, in the order they came.
+    /// Completes the waits whose tag `chosen` is true for, in the order they began. Throws what
+    /// asio::post() throws, std::bad_alloc above all; the handler that was to be posted is
+    /// destroyed then, and those behind it stay.
+    template <class Chosen>
+    void complete_if(Chosen chosen, std::error_code error, const Args&... args) {
+        while (Waiter* const waiter = take_if(chosen)) waiter->post(error, args...);
+    }
+
+    /// Completes the waits with this tag.
     void complete(int tag, std::error_code error, const Args&... args) {
-        for (;;) {
-            Waiter* waiter = nullptr;
-            {
-                const std::lock_guard lock{mutex_};
-                for (waiter = first_; waiter != nullptr && waiter->tag != tag;)
-                    waiter = waiter->next;
-                if (waiter == nullptr) return;
-                unlink(*waiter);
-            }
-            waiter->post(error, args...);
-        }
+        complete_if([tag](int waiting) { return waiting == tag; }, error, args...);
     }
 
-    /// Tells everybody.
     void complete_all(std::error_code error, const Args&... args) {
-        while (Waiter* const waiter = take_first()) waiter->post(error, args...);
+        complete_if([](int) { return true; }, error, args...);
     }
 
     [[nodiscard]] bool empty() noexcept {
         const std::lock_guard lock{mutex_};
-        return first_ == nullptr;
+        return waiters_.empty();
     }
 
     void destroy() noexcept {
@@ -77,21 +73,17 @@ public:
     }
 
 private:
-    struct Waiter {
-        Waiter() = default;
-        Waiter(const Waiter&) = delete;
-        Waiter& operator=(const Waiter&) = delete;
-
+    struct Waiter : detail::ListLink<Waiter> {
         virtual void post(std::error_code error, const Args&... args) = 0;
         virtual void drop() noexcept = 0;
 
-        Waiter* prev = nullptr;
-        Waiter* next = nullptr;
         int tag = 0;
 
     protected:
         ~Waiter() = default;
     };
+
+    using Waiters = IntrusiveList<Waiter>;
 
     // A waiter in the handler's own memory. It lives until its completion runs on the handler's
     // executor: there, and only there, the handler's cancellation slot is let go.
@@ -139,8 +131,8 @@ private:
             const Ref<WaiterQueue> keep = queue;
             {
                 const std::lock_guard lock{queue->mutex_};
-                if (!queue->is_listed(*this)) return; // told already, on its way
-                queue->unlink(*this);
+                if (!Waiters::is_listed(*this)) return; // its completion has been posted
+                queue->waiters_.remove(*this);
             }
             post(asio::error::operation_aborted, Args{}...);
         }
@@ -185,32 +177,24 @@ private:
         };
     };
 
-    [[nodiscard]] bool is_listed(const Waiter& waiter) const noexcept {
-        return waiter.prev != nullptr || first_ == &waiter;
-    }
-
-    void unlink(Waiter& waiter) noexcept {
-        (waiter.prev != nullptr ? waiter.prev->next : first_) = waiter.next;
-        (waiter.next != nullptr ? waiter.next->prev : last_) = waiter.prev;
-        waiter.prev = waiter.next = nullptr;
-    }
-
-    [[nodiscard]] Waiter* take_first() noexcept {
+    // The first chosen waiter, removed from the list, or null.
+    template <class Chosen>
+    [[nodiscard]] Waiter* take_if(Chosen chosen) noexcept {
         const std::lock_guard lock{mutex_};
-        Waiter* const waiter = first_;
-        if (waiter != nullptr) unlink(*waiter);
+        Waiter* const waiter =
+            waiters_.find_if([&](const Waiter& listed) { return chosen(listed.tag); });
+        if (waiter != nullptr) waiters_.remove(*waiter);
         return waiter;
     }
 
     void on_context_shutdown() noexcept override {
         const Ref<WaiterQueue> self{this};
-        while (Waiter* const waiter = take_first()) waiter->drop();
+        while (Waiter* const waiter = take_if([](int) { return true; })) waiter->drop();
     }
 
     Ref<ContextState> context_;
     Mutex mutex_;
-    Waiter* first_ = nullptr;
-    Waiter* last_ = nullptr;
+    Waiters waiters_;
 };
 
 } // namespace probekit::inline PROBEKIT_ABI::detail

@@ -19,6 +19,7 @@
 #include <probekit/async/detail/context_state.hpp>
 #include <probekit/async/detail/exceptions.hpp>
 #include <probekit/async/detail/mutex.hpp>
+#include <probekit/async/detail/notify_listed.hpp>
 #include <probekit/async/detail/ref.hpp>
 #include <probekit/config.hpp>
 #include <probekit/core/detail/on_use.hpp>
@@ -44,9 +45,10 @@ class WheelNode : public TimingWheel::Node {
 public:
     explicit WheelNode(const WheelHooks& hooks) noexcept : hooks_(&hooks) {}
 
-private:
-    friend Wheel;
+    void retain_owner() noexcept { hooks_->retain(*this); }
+    void fire() { hooks_->fire(*this); }
 
+private:
     const WheelHooks* hooks_;
 };
 
@@ -142,10 +144,8 @@ public:
         for (int fired = 0; fired != most; ++fired) {
             auto* const node = static_cast<WheelNode*>(wheel_.peek());
             if (node == nullptr) break;
-            node->hooks_->retain(*node);
-            static_cast<void>(wheel_.pop());
-            lock.unlock();
-            node->hooks_->fire(*node);
+            notify_listed(
+                lock, *node, [this] { static_cast<void>(wheel_.pop()); }, [node] { node->fire(); });
             lock.lock();
         }
     }
@@ -289,11 +289,10 @@ void BasicContextState<Parameter>::shutdown() noexcept {
     for (Wheel* const wheel : wheels) wheel->shutdown();
     for (;;) {
         std::unique_lock lock{mutex_};
-        ShutdownListener* const member = members_;
-        if (member == nullptr) break;
-        unlink(*member);
+        ShutdownListener* const listener = listeners_.pop_front();
+        if (listener == nullptr) break;
         lock.unlock();
-        member->on_context_shutdown();
+        listener->on_context_shutdown();
     }
     executor_ = {};
 }

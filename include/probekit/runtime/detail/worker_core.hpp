@@ -317,7 +317,7 @@ private:
     [[nodiscard]] bool leave_queue() noexcept { return extras_->limit->withdraw(*extras_); }
 
     void give_place_back() noexcept {
-        if (std::exchange(has_place_, false)) extras_->limit->give_back();
+        if (std::exchange(has_place_, false)) extras_->limit->release_permit();
     }
 
     // ---- telling ----

@@ -49,21 +49,20 @@ public:
         deciding; // the look behind the standing verdict, if not a plain success
 
 private:
-    void gate_retain() noexcept override { core_->retain(); }
-    void gate_release() noexcept override { core_->release(); }
+    void retain_owner() noexcept override { core_->retain(); }
+    void release_owner() noexcept override { core_->release(); }
+
     void gate_changed() override {
         core_->context().while_alive([this] { core_->post(&Core::on_gate); });
     }
 
-    void limit_retain() noexcept override { core_->retain(); }
-    void limit_release() noexcept override { core_->release(); }
     void limit_granted() override {
         bool posted = false;
         core_->context().while_alive([&] {
             core_->post(&Core::on_granted);
             posted = true;
         });
-        if (!posted) limit->give_back();
+        if (!posted) limit->release_permit();
     }
 
     void on_context_shutdown() noexcept override { core_->on_context_shutdown(); }

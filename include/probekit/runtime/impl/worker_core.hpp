@@ -192,7 +192,7 @@ void WorkerCore<P, Pol, Obs, Clk>::gate_may_have_changed(TimePoint now) noexcept
 template <class P, class Pol, class Obs, class Clk>
 void WorkerCore<P, Pol, Obs, Clk>::on_granted() {
     if (attempt_ != Attempt::queued || detached_ || has_place_)
-        return extras_->limit->give_back(); // the attempt did not wait so long
+        return extras_->limit->release_permit(); // the attempt did not wait so long
     static_cast<void>(
         leave_queue()); // called off and decided anew meanwhile, it stands in the queue again
     has_place_ = true;

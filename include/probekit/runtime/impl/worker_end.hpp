@@ -29,7 +29,7 @@ template <class P, class Pol, class Obs, class Clk>
 void WorkerCore<P, Pol, Obs, Clk>::detach() noexcept {
     detached_ = true;
     ++life_;
-    const bool context_gone = wheel_->context().gone();
+    const bool context_gone = wheel_->context().is_shut_down();
     if (!context_gone) stop_attempt(StopReason::cancel);
     disarm();
     rest();
