@@ -12,7 +12,6 @@ set(PROBEKIT_HEADERS
     include/probekit/async/detail/op_memory.hpp
     include/probekit/async/detail/ref.hpp
     include/probekit/async/detail/scope_exit.hpp
-    include/probekit/async/detail/spec_cache.hpp
     include/probekit/async/detail/waiters.hpp
     include/probekit/async/detail/wheel.hpp
     include/probekit/config.hpp
@@ -92,6 +91,7 @@ set(PROBEKIT_HEADERS
     include/probekit/runtime/detail/packed_error_code.hpp
     include/probekit/runtime/detail/probe_holder.hpp
     include/probekit/runtime/detail/small_function.hpp
+    include/probekit/runtime/detail/spec_cache.hpp
     include/probekit/runtime/detail/worker_core.hpp
     include/probekit/runtime/detail/worker_extras.hpp
     include/probekit/runtime/impl/worker_core.hpp

@@ -307,7 +307,8 @@ TEST_CASE("without memory there is no worker, or no other spec, and nothing has 
         CHECK(updated != any_failed);
         if (worker) CHECK(worker->spec().period == (updated ? 30s : 10s));
         CHECK(other.spec().period == 20s);
-        CHECK(detail::ContextState::of(io.get_executor())->specs().size() == (worker ? 2 : 1));
+        CHECK(detail::ContextState::of(io.get_executor())->local<detail::SpecCache>().size() ==
+              (worker ? 2 : 1));
     }
     CHECK_FALSE(any_failed);
 }

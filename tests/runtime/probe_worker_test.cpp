@@ -21,7 +21,6 @@
 #include <catch2/generators/catch_generators.hpp>
 
 #include <probekit/async/detail/context_state.hpp>
-#include <probekit/async/detail/spec_cache.hpp>
 #include <probekit/probes/any_probe.hpp>
 #include <probekit/probes/function_probe.hpp>
 #include <probekit/probes/tcp_probe.hpp>
@@ -537,7 +536,7 @@ TEST_CASE("another spec: all of it or nothing") {
 TEST_CASE("workers of one context share equal specs, and another spec is another's no more") {
     asio::io_context io;
     ManualClock clock{io};
-    detail::SpecCache& specs = detail::ContextState::of(io.get_executor())->specs();
+    auto& specs = detail::ContextState::of(io.get_executor())->local<detail::SpecCache>();
     ScriptedProbe probe{clock, {Outcome::success}};
     std::optional<ProbeWorker<ScriptedProbe, KubeletPolicy, NoObserver, ManualClock>> workers[3];
     for (auto& worker : workers) worker.emplace(clock, probe, ProbeSpec{.period = 10s}).start();

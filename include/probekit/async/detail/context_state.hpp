@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <mutex>
 #include <utility>
@@ -16,7 +17,6 @@
 #include <probekit/async/detail/intrusive_list.hpp>
 #include <probekit/async/detail/mutex.hpp>
 #include <probekit/async/detail/ref.hpp>
-#include <probekit/async/detail/spec_cache.hpp>
 #include <probekit/config.hpp>
 #include <probekit/core/detail/on_use.hpp>
 
@@ -42,9 +42,20 @@ private:
     virtual void on_context_shutdown() noexcept = 0;
 };
 
+/// Something that an execution context has one of, made and named by a room above this one: see
+/// ContextState::local().
+class ContextLocal : public RefCounted<ContextLocal> {
+public:
+    virtual void destroy() noexcept = 0;
+
+protected:
+    ContextLocal() = default;
+    ~ContextLocal() = default;
+};
+
 /// What all probes and workers of one execution context share: the memory pool, the timing wheels,
-/// equal specs, and the work that keeps run() going. Counted, since a worker may outlive its
-/// context; after the context has gone, only memory is left.
+/// the work that keeps run() going, and what rooms above add by local(). Counted, since a worker
+/// may outlive its context; after the context's shutdown only memory is left.
 template <class = OnUse>
 class BasicContextState final : public RefCounted<BasicContextState<>> {
 public:
@@ -59,7 +70,16 @@ public:
     /// The wheel on the steady clock, once Wheel::of() has made it.
     [[nodiscard]] const Ref<Wheel>& steady() const noexcept { return steady_; }
 
-    [[nodiscard]] SpecCache& specs() noexcept { return *specs_; }
+    /// The context's only T, a ContextLocal, made at the first call. It lives as long as this. From
+    /// any thread. Throws std::bad_alloc.
+    template <std::derived_from<ContextLocal> T>
+    [[nodiscard]] T& local() {
+        const std::lock_guard lock{mutex_};
+        for (const Local& local : locals_)
+            if (local.key == &key_of<T>) return static_cast<T&>(*local.object);
+        locals_.push_back({&key_of<T>, Ref<ContextLocal>{new T}});
+        return static_cast<T&>(*locals_.back().object);
+    }
 
     /// Runs on the context itself, under no strand.
     [[nodiscard]] const asio::any_io_executor& executor() const noexcept { return executor_; }
@@ -111,10 +131,16 @@ private:
     friend class BasicContextService;
     friend Wheel;
 
+    struct Local {
+        const char* key;
+        Ref<ContextLocal> object;
+    };
+    template <class T>
+    static inline char key_of = 0; // its address tells the types apart, without RTTI
+
     void shutdown() noexcept;
 
     BlockPool pool_;
-    const Ref<SpecCache> specs_{new SpecCache};
     asio::any_io_executor executor_;
     Mutex mutex_;
     asio::any_io_executor work_;
@@ -122,7 +148,8 @@ private:
     bool closed_ = false;
     IntrusiveList<ShutdownListener> listeners_;
     std::vector<Wheel*> wheels_; // not kept alive from here
-    Ref<Wheel> steady_;          // but for the one everybody uses
+    Ref<Wheel> steady_;          // but for the one on the steady clock
+    std::vector<Local> locals_;
 };
 
 using ContextState = BasicContextState<>;

@@ -23,7 +23,6 @@
 #include <probekit/async/detail/executors.hpp>
 #include <probekit/async/detail/ref.hpp>
 #include <probekit/async/detail/scope_exit.hpp>
-#include <probekit/async/detail/spec_cache.hpp>
 #include <probekit/async/detail/wheel.hpp>
 #include <probekit/config.hpp>
 #include <probekit/core/observer.hpp>
@@ -39,6 +38,7 @@
 #include <probekit/runtime/detail/packed_error_code.hpp>
 #include <probekit/runtime/detail/probe_holder.hpp>
 #include <probekit/runtime/detail/small_function.hpp>
+#include <probekit/runtime/detail/spec_cache.hpp>
 #include <probekit/runtime/detail/worker_extras.hpp>
 #include <probekit/runtime/startup_gate.hpp>
 
@@ -63,7 +63,7 @@ public:
     [[nodiscard]] static Ref<WorkerCore> make(ClockRef<Clk> clock, P&& probe, const ProbeSpec& spec,
                                               Pol&& policy, Obs&& observer) {
         Ref<Wheel> wheel = clock.wheel(probe.get_executor());
-        SharedSpec shared = wheel->context().specs().share(spec);
+        SharedSpec shared = wheel->context().template local<SpecCache>().share(spec);
         const Ref core{new WorkerCore{clock, std::move(wheel), std::move(shared), std::move(probe),
                                       std::move(policy), std::move(observer)}};
         if (must_not_outlive_context(core->executor()))
@@ -114,7 +114,7 @@ public:
 
     /// Throws std::bad_alloc, and then nothing has changed.
     void update(const ProbeSpec& spec) {
-        SharedSpec shared = context().specs().share(spec);
+        SharedSpec shared = context().template local<SpecCache>().share(spec);
         const Step step{*this};
         changed_by_call(step, fsm_.update(std::move(shared), step.now));
     }

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <probekit/async/detail/context_state.hpp>
 #include <probekit/async/detail/mutex.hpp>
 #include <probekit/async/detail/ref.hpp>
 #include <probekit/config.hpp>
@@ -20,24 +21,25 @@ namespace probekit::inline PROBEKIT_ABI::detail {
 
 class SharedSpec;
 
-/// The ProbeSpecs that are in use, each once: a thousand workers mostly go by one or two, which
-/// need not stand in each. One per execution context. A spec lives as long as somebody holds it,
-/// the cache as long as a spec does. From any thread.
+/// The ProbeSpecs that are in use, each once: a thousand workers mostly share one or two, so no
+/// worker needs a copy of its own. One cache per execution context: `context.local<SpecCache>()`. A
+/// spec lives as long as its last SharedSpec, the cache as long as its context and its last spec.
+/// From any thread.
 template <class = OnUse>
-class BasicSpecCache final : public RefCounted<BasicSpecCache<>> {
+class BasicSpecCache final : public ContextLocal {
 public:
     BasicSpecCache() = default;
 
     /// Throws std::bad_alloc, and then nothing has changed.
     [[nodiscard]] SharedSpec share(const ProbeSpec& spec);
 
-    /// How many different ones there are.
+    /// The number of different specs.
     [[nodiscard]] std::size_t size() noexcept {
         const std::lock_guard lock{mutex_};
         return size_;
     }
 
-    void destroy() noexcept { delete this; }
+    void destroy() noexcept override { delete this; }
 
 private:
     friend class SharedSpec;
@@ -80,7 +82,7 @@ private:
         const std::lock_guard lock{mutex_};
         if (size_ >= buckets_.size()) grow();
         Entry*& bucket = bucket_of(spec);
-        // One that is just being let go of by its last holder is not to be had any more.
+        // An entry whose last holder is just releasing it cannot be shared any more.
         for (Entry* entry = bucket; entry != nullptr; entry = entry->next)
             if (entry->spec == spec && entry->try_retain()) return Ref<Entry>::adopt(entry);
         auto* const entry = new Entry{*this, spec};
@@ -117,7 +119,7 @@ private:
 
 using SpecCache = BasicSpecCache<>;
 
-/// A ProbeSpec, shared with whoever holds an equal one of the same context; it does not change.
+/// A ProbeSpec that all workers of a context with an equal one share; it does not change.
 class SharedSpec {
 public:
     [[nodiscard]] const ProbeSpec& operator*() const noexcept { return entry_->spec; }

@@ -1,5 +1,5 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
-#include <probekit/async/detail/spec_cache.hpp>
+#include <probekit/runtime/detail/spec_cache.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -86,7 +86,7 @@ TEST_CASE("a spec outlives its context, and the cache that gave it") {
     std::optional<SharedSpec> spec;
     {
         asio::io_context io;
-        spec = ContextState::of(io.get_executor())->specs().share({.period = 3s});
+        spec = ContextState::of(io.get_executor())->local<SpecCache>().share({.period = 3s});
     }
     CHECK((**spec).period == 3s);
 }
@@ -94,8 +94,8 @@ TEST_CASE("a spec outlives its context, and the cache that gave it") {
 TEST_CASE("contexts share nothing") {
     asio::io_context one;
     asio::io_context two;
-    const SharedSpec first = ContextState::of(one.get_executor())->specs().share({});
-    const SharedSpec second = ContextState::of(two.get_executor())->specs().share({});
+    const SharedSpec first = ContextState::of(one.get_executor())->local<SpecCache>().share({});
+    const SharedSpec second = ContextState::of(two.get_executor())->local<SpecCache>().share({});
     CHECK(&*first != &*second);
 }
 
