@@ -180,6 +180,77 @@ TEST_CASE("probes may be added and replaced while the group runs") {
     CHECK(bench.group->probe_now(ProbeKind::readiness));
 }
 
+TEST_CASE("a startup probe that is added while a target is ready takes that back until it passes") {
+    Bench bench;
+    bench.group->start();
+    bench.clock.run_ready();
+    static_cast<void>(bench.take());
+    ScriptedProbe startup{bench.clock, {Outcome::failure, Outcome::success}};
+    bench.group->startup(startup, {.period = 5s});
+    CHECK_FALSE(bench.group->started());
+    CHECK_FALSE(bench.group->ready());
+    bench.clock.advance(5s);
+    CHECK(bench.take() == Lines{"unready at 0", "started at 5", "ready at 5"});
+}
+
+TEST_CASE("a group says for which probe its target is to be killed") {
+    Bench bench;
+    ScriptedProbe liveness{bench.clock, {Outcome::failure}};
+    bench.group->liveness(liveness, {.failure_threshold = 1});
+    bench.group->start();
+    CHECK_FALSE(bench.group->failed());
+    bench.clock.run_ready();
+    CHECK(bench.group->failed() == ProbeKind::liveness);
+    SECTION("replaced") { bench.group->target_replaced(); }
+    SECTION("terminating") { bench.group->target_terminating(); }
+    CHECK_FALSE(bench.group->failed());
+}
+
+TEST_CASE("initial delays of a new target may count from an earlier moment") {
+    Bench bench;
+    ScriptedProbe liveness{bench.clock, {Outcome::success}};
+    bench.group->liveness(liveness, {.initial_delay = 5s, .period = 5s});
+    bench.group->start();
+    bench.clock.advance(11s);
+    CHECK(liveness.attempts() == 2); // at 5 s and at 10 s
+    bench.group->target_gone();
+    SECTION("now") {
+        bench.group->target_replaced();
+        bench.clock.advance(8s);
+        CHECK(liveness.attempts() == 2);
+    }
+    SECTION("a second ago") {
+        bench.group->target_replaced(bench.clock.now() - 1s);
+        bench.clock.advance(8s);
+        CHECK(liveness.attempts() == 3); // at 15 s
+    }
+}
+
+TEST_CASE("what has started and is not ready is checked at once when asked, as at a pod's sync") {
+    Bench bench;
+    ScriptedProbe readiness{bench.clock, {Outcome::failure, Outcome::failure, Outcome::success}};
+    CHECK_FALSE(bench.group->probe_unready());
+    SECTION("on a grid") {
+        bench.group->readiness(readiness, {.period = 60s});
+        bench.group->start();
+        bench.clock.advance(1s);
+        CHECK(bench.group->probe_unready());
+        bench.clock.run_ready();
+        CHECK(readiness.attempts() == 2);
+        CHECK(bench.group->probe_unready());
+        bench.clock.run_ready();
+        CHECK(bench.take() == Lines{"started at 0", "ready at 1"});
+        CHECK_FALSE(bench.group->probe_unready());
+    }
+    SECTION("with container-scoped probes never") {
+        bench.group->readiness(readiness,
+                               {.period = 60s, .pacing = {.cadence = Cadence::target_start}});
+        bench.group->start();
+        bench.clock.advance(1s);
+        CHECK_FALSE(bench.group->probe_unready());
+    }
+}
+
 TEST_CASE(
     "a group keeps run() going until it is stopped, and stops when its attempts have cleaned up") {
     Bench bench;

@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <concepts>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -16,6 +15,8 @@
 #include <probekit/async/detail/executors.hpp>
 #include <probekit/async/detail/ref.hpp>
 #include <probekit/config.hpp>
+#include <probekit/core/duration.hpp>
+#include <probekit/core/group_fsm.hpp>
 #include <probekit/core/observer.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/probe_spec.hpp>
@@ -29,12 +30,7 @@ namespace probekit::inline PROBEKIT_ABI {
 
 /// What has become of a group's target.
 struct GroupChange {
-    enum class Event : std::uint8_t {
-        started, ///< startup has passed, or there is none
-        ready,   ///< started, and readiness passes, or there is none
-        unready, ///< after ready only
-        kill,    ///< liveness or startup has failed by a look; once per life of the target
-    };
+    using Event = GroupEvent;
 
     Event event = Event::started;
     Verdict verdict = {}; ///< what it rests on; of no look where there is no such probe
@@ -51,16 +47,6 @@ struct GroupChange {
         return verdict.reason();
     }
 };
-
-[[nodiscard]] constexpr std::string_view to_string(GroupChange::Event event) noexcept {
-    switch (event) {
-    case GroupChange::Event::started: return "started";
-    case GroupChange::Event::ready: return "ready";
-    case GroupChange::Event::unready: return "unready";
-    case GroupChange::Event::kill: break;
-    }
-    return "kill";
-}
 
 /// Startup, liveness and readiness of one target, wired as the kubelet wires a container's:
 /// liveness and readiness do not look until startup has passed; a kind without a probe counts as
@@ -143,6 +129,8 @@ public:
     /// These tell all workers; see ProbeWorker. A target that is gone is not ready, with a
     /// readiness probe or without.
     void target_replaced() noexcept { core_->target_replaced(); }
+    /// The same, with initial delays that count from `since`.
+    void target_replaced(TimePoint since) noexcept { core_->target_replaced(since); }
     void target_gone() noexcept { core_->target_gone(); }
     void target_terminating() noexcept { core_->target_terminating(); }
 
@@ -152,8 +140,15 @@ public:
         return worker && worker->probe_now();
     }
 
-    [[nodiscard]] bool started() const noexcept { return core_->started(); }
-    [[nodiscard]] bool ready() const noexcept { return core_->ready(); }
+    /// As a kubelet when it synchronises a pod: checks readiness now if the target has started, is
+    /// not ready and is not being checked, except with Cadence::target_start. False: no check
+    /// follows.
+    bool probe_unready() noexcept { return core_->probe_unready(); }
+
+    [[nodiscard]] bool started() const noexcept { return core_->fsm().started(); }
+    [[nodiscard]] bool ready() const noexcept { return core_->fsm().ready(); }
+    /// The probe for which this target is to be killed; nothing once it is replaced or terminating.
+    [[nodiscard]] std::optional<ProbeKind> failed() const noexcept { return core_->fsm().failed(); }
     [[nodiscard]] std::optional<WorkerSnapshot> snapshot(ProbeKind kind) const noexcept {
         const auto& worker = core_->worker(kind);
         return worker ? std::optional{worker->snapshot()} : std::nullopt;

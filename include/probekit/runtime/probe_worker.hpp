@@ -179,6 +179,8 @@ public:
     /// from now. An attempt in flight is dropped. The grid goes on, as the kubelet's does over a
     /// restart; probe_now() looks at once.
     void target_replaced() noexcept { core_->target_replaced(); }
+    /// The same, with an initial delay that counts from `since`.
+    void target_replaced(TimePoint since) noexcept { core_->happen(event::TargetStarted{since}); }
     /// The same, with another probe from now on. The worker stays on the executor that it has.
     void target_replaced(P next) { core_->target_replaced(std::move(next)); }
     /// Failing, for every kind, unless on hold; no looks until target_replaced() or target_back().

@@ -19,11 +19,14 @@
 #include <probekit/async/detail/scope_exit.hpp>
 #include <probekit/async/detail/waiters.hpp>
 #include <probekit/config.hpp>
+#include <probekit/core/duration.hpp>
+#include <probekit/core/group_fsm.hpp>
 #include <probekit/core/observer.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/policy.hpp>
 #include <probekit/core/probe_spec.hpp>
 #include <probekit/core/verdict.hpp>
+#include <probekit/core/worker_fsm.hpp>
 #include <probekit/probes/any_probe.hpp>
 #include <probekit/runtime/detail/clock_ref.hpp>
 #include <probekit/runtime/detail/small_function.hpp>
@@ -66,9 +69,8 @@ public:
         });
         slot = std::move(made);
         if (kind == ProbeKind::startup) slot->opens(gate_);
-        if (!running_) return;
-        if (kind == ProbeKind::startup) started_ = false;
-        if (kind == ProbeKind::readiness && ready_) become(ready_, false, Event::unready, {});
+        add(fsm_.step(event::ProbeSet{kind}), {});
+        if (!fsm_.running()) return;
         start_worker(kind);
         tell_later();
     }
@@ -79,11 +81,9 @@ public:
     }
 
     void start() {
-        if (running_) return;
-        running_ = present_ = true;
-        killed_ = false;
+        if (fsm_.running()) return;
         context_->add_work();
-        begin_life();
+        begin_target(event::Started{});
         // The kubelet's order.
         for (const ProbeKind kind : {ProbeKind::startup, ProbeKind::readiness, ProbeKind::liveness})
             if (worker(kind)) start_worker(kind);
@@ -93,7 +93,8 @@ public:
     void stop() noexcept {
         for_each([](Worker& one) { one.stop(); });
         changes_.clear();
-        if (std::exchange(running_, false)) context_->remove_work();
+        if (fsm_.running()) context_->remove_work();
+        fsm_.step(event::Stopped{});
     }
 
     void detach() noexcept {
@@ -124,30 +125,34 @@ public:
         for_each([](Worker& one) { one.resume(); });
     }
 
-    void target_replaced() {
-        if (!running_) return;
-        present_ = true;
-        killed_ = false;
-        if (ready_) become(ready_, false, Event::unready, about(Verdict::Origin::target_replaced));
-        for_each([](Worker& one) { one.target_replaced(); });
-        begin_life();
+    void target_replaced(TimePoint since) {
+        if (!fsm_.running()) return;
+        for_each([since](Worker& one) { one.target_replaced(since); });
+        begin_target(event::TargetStarted{since});
         tell_later();
     }
+    void target_replaced() { target_replaced(clock_.now()); }
 
     void target_gone() {
-        if (!running_) return;
-        present_ = false;
-        if (ready_) become(ready_, false, Event::unready, about(Verdict::Origin::target_gone));
+        add(fsm_.step(event::TargetGone{}), about(Verdict::Origin::target_gone));
         for_each([](Worker& one) { one.target_gone(); });
         tell_later();
     }
 
     void target_terminating() noexcept {
+        fsm_.step(event::Terminating{});
         for_each([](Worker& one) { one.target_terminating(); });
     }
 
-    [[nodiscard]] bool started() const noexcept { return started_; }
-    [[nodiscard]] bool ready() const noexcept { return ready_; }
+    bool probe_unready() noexcept {
+        std::optional<Worker>& readiness = worker(ProbeKind::readiness);
+        return readiness &&
+               fsm_.checks_readiness_at_sync(readiness->spec().pacing.cadence,
+                                             readiness->snapshot().state == WorkerState::probing) &&
+               readiness->probe_now();
+    }
+
+    [[nodiscard]] const GroupFsm& fsm() const noexcept { return fsm_; }
     [[nodiscard]] std::optional<Worker>& worker(ProbeKind kind) noexcept {
         return workers_[static_cast<std::size_t>(kind)];
     }
@@ -193,44 +198,30 @@ private:
             one.start(gate_);
     }
 
-    // A target runs: what has no probe passes at once.
-    void begin_life() {
-        started_ = false;
-        if (worker(ProbeKind::startup))
-            gate_.close();
+    // A target runs.
+    template <class TargetEvent>
+    void begin_target(TargetEvent event) {
+        add(fsm_.step(event), about(Verdict::Origin::target_replaced));
+        if (fsm_.started())
+            gate_.open();
         else
-            begin_after_startup(about(Verdict::Origin::target_replaced));
-    }
-
-    void begin_after_startup(const Verdict& verdict) {
-        become(started_, true, Event::started, verdict);
-        gate_.open();
-        if (!worker(ProbeKind::readiness)) become(ready_, true, Event::ready, verdict);
+            gate_.close();
     }
 
     // A worker's verdict; in the event loop.
     void judged(const Verdict& verdict) {
-        if (!running_) return;
-        const bool by_result = verdict.origin == Verdict::Origin::result;
-        if (verdict.kind == ProbeKind::readiness) {
-            const bool now_ready = verdict.passed() && started_ && present_;
-            if (now_ready != ready_)
-                become(ready_, now_ready, now_ready ? Event::ready : Event::unready, verdict);
-        } else if (by_result && verdict.failed()) {
-            if (!std::exchange(killed_, true)) changes_.push_back({Event::kill, verdict});
-        } else if (by_result && verdict.passed() && verdict.kind == ProbeKind::startup &&
-                   !started_) {
-            begin_after_startup(verdict);
-        }
+        const GroupDecision decision =
+            fsm_.step(event::Judged{verdict.kind, verdict.health, verdict.origin});
+        if (decision.contains(Event::started)) gate_.open();
+        add(decision, verdict);
         tell();
     }
 
-    void become(bool& fact, bool value, Event event, const Verdict& verdict) {
-        fact = value;
-        changes_.push_back({event, verdict});
+    void add(const GroupDecision& decision, const Verdict& verdict) {
+        for (const Event event : decision) changes_.push_back({event, verdict});
     }
 
-    // For what no look has decided.
+    // For what no check has decided.
     [[nodiscard]] Verdict about(Verdict::Origin origin) const {
         return {.kind = origin == Verdict::Origin::target_gone ? ProbeKind::readiness
                                                                : ProbeKind::startup,
@@ -270,18 +261,14 @@ private:
     [[no_unique_address]] ClockRef<Clk> clock_;
     asio::any_io_executor executor_;
     [[no_unique_address]] Obs observer_;
-    StartupGate gate_; // open from the startup worker's success on
+    GroupFsm fsm_;
+    StartupGate gate_; // open while the target has started
     Ref<ContextState> context_;
     std::array<std::optional<Worker>, 3> workers_;
     SmallFunction<Change> callback_;
     std::deque<Change> changes_; // not told yet
     Ref<WaiterQueue<>> stop_waits_;
     int stopping_ = 0;
-    bool running_ = false;
-    bool present_ = false;
-    bool started_ = false;
-    bool ready_ = false;
-    bool killed_ = false;
     bool detached_ = false;
     bool telling_ = false;
     bool callback_set_ = false;
