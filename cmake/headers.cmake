@@ -17,15 +17,17 @@ set(PROBEKIT_HEADERS
     include/probekit/config.hpp
     include/probekit/core/actions.hpp
     include/probekit/core/container_fsm.hpp
-    include/probekit/core/detail/go_quoted.hpp
+    include/probekit/core/detail/code_point.hpp
     include/probekit/core/detail/message.hpp
     include/probekit/core/detail/message_context.hpp
     include/probekit/core/detail/on_use.hpp
     include/probekit/core/duration.hpp
     include/probekit/core/error.hpp
+    include/probekit/core/go_text.hpp
     include/probekit/core/group_fsm.hpp
     include/probekit/core/http_expectation.hpp
     include/probekit/core/impl/worker_fsm.hpp
+    include/probekit/core/kubelet_text.hpp
     include/probekit/core/observer.hpp
     include/probekit/core/outcome.hpp
     include/probekit/core/policy.hpp

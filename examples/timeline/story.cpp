@@ -9,6 +9,7 @@
 #include <sstream>
 #include <string_view>
 
+#include <probekit/core/kubelet_text.hpp>
 #include <probekit/simulation/worst_case.hpp>
 
 #include "times.hpp"
@@ -71,8 +72,8 @@ private:
             return "its pod is deleted: SIGTERM, and " + time_text(event.span) + " to end";
         case What::ended: return "has ended: " + exit_text(event.exit);
         case What::back_off:
-            return "CrashLoopBackOff: back-off " + time_text(event.delay) + ", starts again in " +
-                   time_text(event.span);
+            return "CrashLoopBackOff: " + probekit::kubelet::back_off_text(event.delay) +
+                   ", starts again in " + time_text(event.span);
         case What::over: return "is not started again";
         }
         return {};

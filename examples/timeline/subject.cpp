@@ -7,6 +7,7 @@
 
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
+#include <probekit/core/go_text.hpp>
 
 #include "manifest/document.hpp"
 #include "manifest/options.hpp"
@@ -17,8 +18,8 @@
 namespace timeline {
 namespace {
 
+using probekit::go_duration;
 using probekit::ProbeKind;
-using probekit::detail::go_duration;
 
 constexpr std::size_t max_manifest_size = 16 * 1024 * 1024;
 

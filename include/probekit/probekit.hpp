@@ -9,8 +9,10 @@
 #include <probekit/core/container_fsm.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
+#include <probekit/core/go_text.hpp>
 #include <probekit/core/group_fsm.hpp>
 #include <probekit/core/http_expectation.hpp>
+#include <probekit/core/kubelet_text.hpp>
 #include <probekit/core/observer.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/policy.hpp>

@@ -1,4 +1,5 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
+#include <probekit/core/go_text.hpp>
 #include <probekit/core/result.hpp>
 
 #include <cerrno>
@@ -85,8 +86,7 @@ TEST_CASE("A probe's target renders the message, and learns which timeout to sho
     struct Named final : detail::MessageContext {
         std::string message(const ProbeResult& result,
                             std::optional<Duration> shown) const override {
-            return result.output +
-                   (shown ? "/" + detail::go_duration(*shown) : std::string{"/as it ran"});
+            return result.output + (shown ? "/" + go_duration(*shown) : std::string{"/as it ran"});
         }
     };
     ProbeResult result = ProbeResult::failure("out");

@@ -70,14 +70,3 @@ TEST_CASE("What does not rest on a look says what happened to the target") {
     CHECK(reason(Verdict::Origin::target_replaced) == "target was replaced");
     CHECK(reason(Verdict::Origin::terminating) == "target is terminating");
 }
-
-TEST_CASE("One look in the kubelet's words, and an errored one") {
-    CHECK(detail::probe_text(ProbeKind::liveness, Outcome::failure, "x") ==
-          "Liveness probe failed: x");
-    CHECK(detail::probe_text(ProbeKind::liveness, Outcome::unknown, "") ==
-          "Liveness probe failed: ");
-    CHECK(detail::errored_text(ProbeKind::readiness, Outcome::unknown, "exec failed") ==
-          "Readiness probe errored and resulted in unknown state: exec failed");
-    CHECK(detail::errored_text(ProbeKind::readiness, Outcome::failure, "unexpected EOF") ==
-          "Readiness probe errored and resulted in failure state: unexpected EOF");
-}

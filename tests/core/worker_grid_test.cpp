@@ -10,6 +10,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
+#include <probekit/core/go_text.hpp>
 #include <probekit/core/restart.hpp>
 #include <probekit/core/worker_fsm.hpp>
 
@@ -35,8 +36,8 @@ struct Look {
 std::string shown(const std::vector<Look>& looks) {
     std::string text;
     for (const Look& look : looks)
-        text += detail::go_duration(look.begun) + "(late " + detail::go_duration(look.late) +
-                ", skipped " + std::to_string(look.skipped) + ") ";
+        text += go_duration(look.begun) + "(late " + go_duration(look.late) + ", skipped " +
+                std::to_string(look.skipped) + ") ";
     return text;
 }
 

@@ -1,3 +1,4 @@
+#include <probekit/core/go_text.hpp>
 #include <probekit/kubernetes/duration.hpp>
 
 #include <optional>
@@ -48,7 +49,7 @@ TEST_CASE("what is no duration, negative or too long gives nothing") {
 TEST_CASE("what the library writes as Go would is read back") {
     const Duration span = GENERATE(1ns, 999ns, 1us, 1500us, 1ms, 1s, 80s, 3661s,
                                    1234567890123456789ns, Duration::max());
-    CHECK(parse_duration(probekit::detail::go_duration(span)) == std::optional{span});
+    CHECK(parse_duration(probekit::go_duration(span)) == std::optional{span});
 }
 
 static_assert(parse_duration("1h2m3.004s") == 3723004ms);

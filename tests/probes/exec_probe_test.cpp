@@ -283,9 +283,7 @@ TEST_CASE("a command that cannot be executed is an error, and moves no counter")
     CHECK(error_of(folder.file("text", "hello", 0644)) == std::errc::permission_denied);
     CHECK(error_of(folder.file("script", "exit 0\n", 0755)) == std::errc::executable_format_error);
     CHECK(probe_once({.command = {"/no/such/program"}}).result.message() ==
-          "rpc error: code = Unknown desc = failed to exec in container: fork/exec "
-          "/no/such/program: no such file or "
-          "directory");
+          "fork/exec /no/such/program: no such file or directory");
     ExecAction nowhere = command("exit 0");
     nowhere.working_directory = "/no/such/folder";
     CHECK(probe_once(nowhere).error == std::errc::no_such_file_or_directory);

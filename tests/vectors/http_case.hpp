@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include <probekit/core/actions.hpp>
+#include <probekit/core/kubelet_text.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/result.hpp>
 
@@ -115,7 +116,7 @@ struct Seen {
 /// Over real sockets, where no recording can know the port at our end of a connection: it is left
 /// out.
 inline Seen seen_of(const std::error_code& error, const probekit::ProbeResult& result) {
-    std::string text = result.message();
+    std::string text = probekit::kubelet::result_text(result);
     if (const std::size_t arrow = text.find("->127."); arrow != std::string::npos) {
         const std::size_t colon = text.rfind(':', arrow);
         text.erase(colon + 1, arrow - colon - 1);

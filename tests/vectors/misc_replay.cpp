@@ -15,6 +15,7 @@
 #include <asio/ip/address.hpp>
 
 #include <probekit/core/actions.hpp>
+#include <probekit/core/kubelet_text.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/result.hpp>
 #include <probekit/kubernetes/variables.hpp>
@@ -102,7 +103,7 @@ private:
             if (server_) server_->stop();
             Seen& seen = seen_.emplace();
             seen.result = std::string{to_string(result.outcome)};
-            (error ? seen.error : seen.message) = result.message();
+            (error ? seen.error : seen.message) = kubelet::result_text(result);
         });
     }
 

@@ -4,7 +4,9 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <system_error>
 
+#include <probekit/core/kubelet_text.hpp>
 #include <probekit/core/restart.hpp>
 #include <probekit/core/worker_fsm.hpp>
 
@@ -168,11 +170,11 @@ private:
                            : outcome == "error_then_success" ? 2
                                                              : outcome == "error_then_failure";
         if (probe_calls_ <= errors) {
-            if (probe_calls_ == 3)
-                emit("Unhealthy",
-                     detail::errored_text(fsm_.spec().kind, Outcome::unknown, "exec failed"));
-            apply(event::Error{std::make_error_code(std::errc::no_such_file_or_directory)});
-            return;
+            ProbeResult result;
+            result.output = "exec failed";
+            const auto error = std::make_error_code(std::errc::no_such_file_or_directory);
+            const bool retried = apply(event::Error{error}) == Decision::Action::attempt;
+            return record(error, result, retried);
         }
         ProbeResult result = ProbeResult::success();
         if (outcome == "warning") result = ProbeResult::warning(output);
@@ -180,14 +182,17 @@ private:
             result = ProbeResult::failure(output);
         if (outcome == "unknown") result.outcome = Outcome::unknown;
         metrics_[result.passed() ? "successful" : "failed"] = 1;
-        if (result.outcome == Outcome::warning || result.outcome == Outcome::failure)
-            emit(result.passed() ? "ProbeWarning" : "Unhealthy",
-                 detail::probe_text(fsm_.spec().kind, result.outcome, result.message()));
+        record({}, result, false);
         apply(event::Result{result});
     }
 
-    void emit(const char* reason, const std::string& message) {
-        events_.push_back({{"type", "Warning"}, {"reason", reason}, {"message", message}});
+    /// The event that the supervisor would show for this attempt.
+    void record(const std::error_code& error, const ProbeResult& result, bool retried) {
+        const auto event = kubelet::probe_event(
+            {.kind = fsm_.spec().kind, .error = error, .result = result, .retried = retried});
+        if (event)
+            events_.push_back(
+                {{"type", "Warning"}, {"reason", event->reason}, {"message", event->message}});
     }
 
     /// The results manager: an update is sent if the entry is new or has changed.

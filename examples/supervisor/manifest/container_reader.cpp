@@ -22,6 +22,7 @@ namespace supervisor {
 namespace {
 
 using probekit::ConfigErrors;
+using probekit::go_quoted;
 using probekit::ProbeKind;
 using probekit::RestartPolicy;
 using namespace probekit::kubernetes;

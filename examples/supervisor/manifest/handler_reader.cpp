@@ -45,7 +45,7 @@ Handler read_handler(const Json& json, const std::string& field, probekit::Probe
         if (!port.name.empty()) options.ports.emplace(port.name, port.number);
     Handler handler;
     if (const auto name = undeclared_port(json, context.container)) {
-        handler.cannot_ask = "port " + kubernetes::go_quoted(*name) + " not found";
+        handler.cannot_ask = "port " + probekit::go_quoted(*name) + " not found";
         options.ports.emplace(*name, std::uint16_t{1}); // never used: what cannot be asked is not
     }
     handler.read = kubernetes::read_probe(json, options);

@@ -15,6 +15,7 @@
 namespace supervisor {
 namespace {
 
+using probekit::go_quoted;
 using namespace probekit::kubernetes;
 
 /// Reads what stands in `name` of an object, as a reader of fields of its own.

@@ -13,7 +13,7 @@ namespace supervisor {
 namespace {
 
 using probekit::ConfigErrors;
-using probekit::kubernetes::go_quoted;
+using probekit::go_quoted;
 using probekit::kubernetes::invalid;
 
 constexpr std::string_view label_rule =

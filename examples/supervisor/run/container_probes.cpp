@@ -3,10 +3,8 @@
 #include <chrono>
 #include <utility>
 
-#include <asio/error.hpp>
-
 #include <probekit/core/actions.hpp>
-#include <probekit/core/verdict.hpp>
+#include <probekit/core/kubelet_text.hpp>
 
 #include "run/impossible_probe.hpp"
 #include "run/probe_maker.hpp"
@@ -15,7 +13,6 @@ namespace supervisor {
 namespace {
 
 using namespace std::chrono_literals;
-using probekit::Outcome;
 using probekit::ProbeKind;
 
 probekit::AnyProbe make_probe_of(const asio::any_io_executor& executor,
@@ -109,26 +106,10 @@ const ContainerProbe& ContainerProbes::probe(ProbeKind kind) const {
     return kind == ProbeKind::liveness ? *spec_.liveness : *spec_.readiness;
 }
 
-/// Every look that did not go well is an event, also those that change nothing yet.
+/// Every attempt that did not go well is an event, also those that change nothing yet.
 void ContainerProbes::report(const probekit::AttemptEnded& attempt) {
-    if (attempt.error == asio::error::operation_aborted) return;
-    if (attempt.retried) return;
-    const std::string about{to_string(attempt.kind)};
-    const auto message = [&] {
-        std::string text = attempt.result.message(probe(attempt.kind).spec.timeout);
-        return text.empty() && attempt.error ? attempt.error.message() : text;
-    };
-    if (attempt.error) {
-        callbacks_.event(EventType::warning, "Unhealthy",
-                         about + " probe errored and resulted in " +
-                             std::string{to_string(attempt.result.outcome)} +
-                             " state: " + message());
-    } else if (attempt.result.outcome == Outcome::failure) {
-        callbacks_.event(EventType::warning, "Unhealthy", about + " probe failed: " + message());
-    } else if (attempt.result.outcome == Outcome::warning) {
-        callbacks_.event(EventType::warning, "ProbeWarning",
-                         about + " probe warning: " + message());
-    }
+    const auto event = probekit::kubelet::probe_event(attempt, probe(attempt.kind).spec.timeout);
+    if (event) callbacks_.event(EventType::warning, std::string{event->reason}, event->message);
 }
 
 } // namespace supervisor

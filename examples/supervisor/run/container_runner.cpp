@@ -6,6 +6,8 @@
 
 #include <asio/error.hpp>
 
+#include <probekit/core/kubelet_text.hpp>
+
 #include "run/process_facts.hpp"
 
 namespace supervisor {
@@ -215,8 +217,8 @@ Waiting ContainerRunner::not_running_yet() const {
 
 Waiting ContainerRunner::crash_loop() const {
     return {.reason = "CrashLoopBackOff",
-            .message = "back-off " + delay_.text() + " restarting failed container=" + spec_.name +
-                       " pod=" + full_name()};
+            .message = probekit::kubelet::back_off_text(delay_.delay()) +
+                       " restarting failed container=" + spec_.name + " pod=" + full_name()};
 }
 
 /// A pod as the kubelet names it in messages.

@@ -1,24 +1,12 @@
 #include "run/process_facts.hpp"
 
-#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
+#include <probekit/core/kubelet_text.hpp>
+
 namespace supervisor {
-namespace {
-
-std::string quoted(const std::string& text) { return '"' + text + '"'; }
-
-/// System errors as Go prints them.
-std::string in_lower_case(const std::error_code& error) {
-    std::string text = error.message();
-    if (!text.empty())
-        text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
-    return text;
-}
-
-} // namespace
 
 std::string container_id(int pid) {
     std::ifstream file{"/proc/" + std::to_string(pid) + "/stat"};
@@ -33,16 +21,11 @@ std::string container_id(int pid) {
 }
 
 std::string start_error_text(const ContainerSpec& container, const std::error_code& error) {
-    const std::string& program = container.command.front();
     const std::string& directory = container.working_directory;
     std::error_code ignored;
     if (!directory.empty() && !std::filesystem::is_directory(directory, ignored))
-        return "chdir to cwd (" + quoted(directory) + ") failed: " + in_lower_case(error);
-    if (error != std::errc::no_such_file_or_directory)
-        return "exec: " + quoted(program) + ": " + in_lower_case(error);
-    if (program.find('/') == std::string::npos)
-        return "exec: " + quoted(program) + ": executable file not found in $PATH";
-    return "exec: " + quoted(program) + ": stat " + program + ": no such file or directory";
+        return probekit::kubelet::working_directory_error_text(directory, error);
+    return probekit::kubelet::start_error_text(container.command.front(), error);
 }
 
 } // namespace supervisor

@@ -50,10 +50,4 @@ void RestartDelay::cancel() {
     timer_.cancel();
 }
 
-std::string RestartDelay::text() const {
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(back_off_.current()).count();
-    const std::string rest = std::to_string(seconds % 60) + "s";
-    return seconds < 60 ? rest : std::to_string(seconds / 60) + "m" + rest;
-}
-
 } // namespace supervisor

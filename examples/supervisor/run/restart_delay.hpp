@@ -3,11 +3,11 @@
 #pragma once
 
 #include <functional>
-#include <string>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/steady_timer.hpp>
 
+#include <probekit/core/duration.hpp>
 #include <probekit/core/restart.hpp>
 
 #include "manifest/manifest_clock.hpp"
@@ -38,8 +38,8 @@ public:
     [[nodiscard]] bool waiting() const noexcept { return waiting_; }
     void cancel();
 
-    /// The delay as Go writes it, "1m20s".
-    [[nodiscard]] std::string text() const;
+    /// How long the wait is in all.
+    [[nodiscard]] probekit::Duration delay() const { return back_off_.current(); }
 
 private:
     void wait_on();

@@ -7,7 +7,6 @@
 #include <system_error>
 
 #include <probekit/config.hpp>
-#include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/result.hpp>
@@ -16,10 +15,8 @@ namespace probekit::inline PROBEKIT_ABI {
 
 namespace detail {
 
-/// What the kubelet says of one look, as in its events: "Liveness probe failed: <message>",
-/// "Readiness probe warning: <message>". It says nothing of a success (here "Startup probe
-/// succeeded").
-template <class = detail::OnUse>
+/// "Liveness probe failed: <message>", "Readiness probe warning: <message>", as in the kubelet's
+/// events; and "Startup probe succeeded", of which the kubelet says nothing.
 [[nodiscard]] inline std::string probe_text(ProbeKind kind, Outcome outcome,
                                             const std::string& message) {
     const std::string probe = std::string{to_string(kind)} + " probe ";
@@ -30,17 +27,6 @@ template <class = detail::OnUse>
     case Outcome::unknown: break;
     }
     return probe + "failed: " + message;
-}
-
-/// What it says of a look that ended with an error; `outcome` is what was known all the same.
-template <class = detail::OnUse>
-[[nodiscard]] inline std::string errored_text(ProbeKind kind, Outcome outcome,
-                                              const std::string& message) {
-    std::string text{to_string(kind)};
-    return text.append(" probe errored and resulted in ")
-        .append(to_string(outcome))
-        .append(" state: ")
-        .append(message);
 }
 
 } // namespace detail

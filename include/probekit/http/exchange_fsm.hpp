@@ -17,6 +17,7 @@
 #include <probekit/core/detail/message.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/error.hpp>
+#include <probekit/core/go_text.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/result.hpp>
 #include <probekit/http/exchange_plan.hpp>
@@ -119,7 +120,7 @@ public:
         text.append(plan_->network())
             .append(" ")
             .append(ends)
-            .append(writing ? ": write: " : ": read: ") += detail::go_error_text(code);
+            .append(writing ? ": write: " : ": read: ") += go_error_text(code);
         return lost(code, std::move(text));
     }
 
@@ -238,8 +239,8 @@ private:
             if (!location) {
                 is_done_ = true;
                 (void)fail(Phase::response, Errc::bad_redirect,
-                           "failed to parse Location header " + detail::go_quoted(hop_->location) +
-                               ": " + location.error);
+                           "failed to parse Location header " + go_quoted(hop_->location) + ": " +
+                               location.error);
                 return false;
             }
             hop_->next_is_absolute = !location.url.scheme.empty();
@@ -341,7 +342,7 @@ private:
         const bool is_https = hop.url.scheme == "https";
         if (hop.url.scheme != "http" && !(is_https && plan_->has_tls()))
             return fail(Phase::response, Errc::bad_redirect,
-                        "unsupported protocol scheme " + detail::go_quoted(hop.url.scheme));
+                        "unsupported protocol scheme " + go_quoted(hop.url.scheme));
         std::uint32_t port = hop.url.port().empty() ? (is_https ? 443 : 80) : 0;
         for (const char digit : hop.url.port())
             port = std::min(port * 10 + static_cast<std::uint32_t>(digit - '0'), 65'536u);

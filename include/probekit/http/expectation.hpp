@@ -12,10 +12,10 @@
 
 #include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
-#include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
+#include <probekit/core/go_text.hpp>
 #include <probekit/core/http_expectation.hpp>
 #include <probekit/http/detail/characters.hpp>
 

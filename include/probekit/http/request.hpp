@@ -10,8 +10,8 @@
 
 #include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
-#include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/detail/on_use.hpp>
+#include <probekit/core/go_text.hpp>
 #include <probekit/http/detail/characters.hpp>
 #include <probekit/http/detail/host_header.hpp>
 #include <probekit/http/url.hpp>
@@ -69,7 +69,7 @@ template <class = detail::OnUse>
     for (const HttpHeader& header : given) {
         const std::string name = detail::canonical_header_name(header.name);
         if (detail::has_control(header.value) && headers.error.empty())
-            headers.error = "net/http: invalid header field value for " + detail::go_quoted(name);
+            headers.error = "net/http: invalid header field value for " + go_quoted(name);
         // Of these three the first one counts.
         if (name == "Host") {
             if (!has_host) headers.host = header.value;

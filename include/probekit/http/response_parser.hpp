@@ -11,8 +11,8 @@
 #include <utility>
 
 #include <probekit/config.hpp>
-#include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/detail/on_use.hpp>
+#include <probekit/core/go_text.hpp>
 #include <probekit/http/detail/characters.hpp>
 #include <probekit/http/detail/chunked_body.hpp>
 #include <probekit/http/detail/framing.hpp>
@@ -176,7 +176,7 @@ private:
     [[gnu::noinline]] void read_odd_status(std::string_view line) {
         const std::size_t blank = line.find(' ');
         if (blank == std::string_view::npos) {
-            fail("malformed HTTP response " + detail::go_quoted(line));
+            fail("malformed HTTP response " + go_quoted(line));
             return;
         }
         const std::string_view version = line.substr(0, blank);
@@ -185,9 +185,9 @@ private:
         if (begin_headers(detail::parse_http_version(version), detail::parse_status_code(code)))
             return;
         if (status_ < 0)
-            fail("malformed HTTP status code " + detail::go_quoted(code));
+            fail("malformed HTTP status code " + go_quoted(code));
         else
-            fail("malformed HTTP version " + detail::go_quoted(version));
+            fail("malformed HTTP version " + go_quoted(version));
     }
 
     /// False if one of them is none.

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include <probekit/config.hpp>
-#include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/detail/on_use.hpp>
+#include <probekit/core/go_text.hpp>
 #include <probekit/http/detail/characters.hpp>
 #include <probekit/http/detail/ip_literal.hpp>
 #include <probekit/http/detail/url_escape.hpp>
@@ -280,8 +280,7 @@ template <class = detail::OnUse>
             result.url.fragment =
                 detail::url_reescaped(text.substr(hash + 1), detail::UrlPart::fragment);
     }
-    if (!result.error.empty())
-        result.error = "parse " + detail::go_quoted(blamed) + ": " + result.error;
+    if (!result.error.empty()) result.error = "parse " + go_quoted(blamed) + ": " + result.error;
     return result;
 }
 

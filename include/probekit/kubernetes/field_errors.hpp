@@ -8,15 +8,14 @@
 #include <utility>
 
 #include <probekit/config.hpp>
-#include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/error.hpp>
+#include <probekit/core/go_text.hpp>
 
 // The words in which a Kubernetes API server says what is wrong with a field: "<field>: <kind>[:
 // <value>][: <detail>]".
 namespace probekit::inline PROBEKIT_ABI::kubernetes {
 
 /// A string as Go's %q prints it, for values in messages.
-using detail::go_quoted;
 
 /// A field that must be given was not.
 [[nodiscard]] inline ConfigError required(std::string field, std::string_view detail = {}) {

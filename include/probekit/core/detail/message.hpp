@@ -1,56 +1,35 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <probekit/config.hpp>
-#include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
+#include <probekit/core/go_text.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/result.hpp>
 
-// The kubelet's texts, rendered from a result's plain values and what the target knows of itself.
-// Source: the recordings of the kubelet's own probers.
+// What ProbeResult::message() says of the results of the library's own probes, rendered from a
+// result's plain values and from what the probe knows of its target. The words are those of the
+// kubelet's own probers, as recorded.
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// A system error's text as in the C locale, where that can be had: the program may have set
-/// another one.
-[[nodiscard]] inline std::string untranslated_message(const std::error_code& code) {
-#if defined(__GLIBC__) && (__GLIBC__ > 2 || (__GLIBC__ == 2 && __GLIBC_MINOR__ >= 32))
-    if (code.category() == std::system_category() || code.category() == std::generic_category())
-        if (const char* const text = ::strerrordesc_np(code.value())) return text;
-#endif
-    return code.message();
-}
-
-/// A system error as Go prints it: strerror's text with a small first letter ("connection
-/// refused").
-template <class = OnUse>
-[[nodiscard]] inline std::string go_error_text(const std::error_code& code) {
-    std::string text = untranslated_message(code);
-    const bool shouts = text.size() > 1 && text[1] >= 'A' && text[1] <= 'Z';
-    if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z' && !shouts)
-        text[0] = static_cast<char>(text[0] - 'A' + 'a');
-    return text;
-}
-
-/// "host:port", an IPv6 address in brackets: as Go writes what it dials.
-template <class = OnUse>
+/// "host:port" as Go writes it, with an IPv6 address in brackets.
 [[nodiscard]] inline std::string join_host_port(std::string_view host, std::string_view port) {
     std::string text{host};
     if (host.find(':') != std::string_view::npos) text = "[" + text + "]";
     return text.append(":").append(port);
 }
 
-/// "dial tcp ADDR: connect: connection refused". `host` as configured; `address` as dialled:
-/// "127.0.0.1:80", "[::1]:80", or the path of a socket where `network` is "unix".
+/// "dial tcp ADDRESS: connect: connection refused". `host` is what the user configured, `address`
+/// what was dialled: "127.0.0.1:80", "[::1]:80", or a socket's path if `network` is "unix".
 template <class = OnUse>
 [[nodiscard]] inline std::string dial_message(std::string_view host, std::string_view address,
                                               Phase phase, const std::error_code& cause,
@@ -64,8 +43,7 @@ template <class = OnUse>
     }
     text.append(" ").append(address);
     if (cause == Errc::timed_out) return text + ": i/o timeout";
-    // Go names the call that failed; without descriptors or memory that is socket(), else
-    // connect().
+    // Go names the call that failed: socket() for lack of descriptors or memory, else connect().
     const bool in_socket = cause == std::errc::too_many_files_open ||
                            cause == std::errc::too_many_files_open_in_system ||
                            cause == std::errc::no_buffer_space ||
@@ -73,13 +51,12 @@ template <class = OnUse>
     return text + (in_socket ? ": socket: " : ": connect: ") + go_error_text(cause);
 }
 
-/// A failed request as Go's client says it.
-template <class = OnUse>
-[[nodiscard]] inline std::string request_message(std::string_view url, std::string_view what) {
-    return "Get " + go_quoted(url) + ": " + std::string{what};
+/// A failed request in the words of Go's HTTP client.
+[[nodiscard]] inline std::string request_message(std::string_view url, std::string_view problem) {
+    return "Get " + go_quoted(url) + ": " + std::string{problem};
 }
 
-/// Why a request found nobody to send it to, or no answer in time.
+/// A request for which no connection was opened, or to which no response came in time.
 template <class = OnUse>
 [[nodiscard]] inline std::string unanswered_message(std::string_view url, std::string_view host,
                                                     std::string_view address, Phase phase,
@@ -91,7 +68,8 @@ template <class = OnUse>
     return request_message(url, dial_message(host, address, phase, cause, network));
 }
 
-/// `result.detail`, if there is one, is the whole text; all else follows from the first request.
+/// A result of an HTTP probe. A `result.detail` that is not empty is the whole text; everything else
+/// follows from the first request.
 template <class = OnUse>
 [[nodiscard]] inline std::string http_message(std::string_view url, std::string_view host,
                                               std::string_view address, const ProbeResult& result,
@@ -105,7 +83,19 @@ template <class = OnUse>
     return unanswered_message(url, host, address, result.phase, result.cause, network);
 }
 
-/// `command` is program and arguments; `result.detail` holds the timeout that ran, as Go writes it.
+/// Why Go could not find a program, if that is why it could not be started; else nothing. Go looks up
+/// a program without a slash in PATH first, and skips files that may not be executed.
+[[nodiscard]] inline std::optional<std::string> not_in_path_message(const std::string& program,
+                                                                    const std::error_code& cause) {
+    const bool is_looked_up = program.find('/') == std::string::npos;
+    const bool is_not_found =
+        cause == std::errc::no_such_file_or_directory || cause == std::errc::permission_denied;
+    if (!is_looked_up || !is_not_found) return std::nullopt;
+    return "exec: " + go_quoted(program) + ": executable file not found in $PATH";
+}
+
+/// A result of an exec probe. `command` is the program and its arguments; after a timeout,
+/// `result.detail` is the timeout that ran, as go_duration() writes it.
 template <class = OnUse>
 [[nodiscard]] inline std::string exec_message(const std::vector<std::string>& command,
                                               const ProbeResult& result,
@@ -118,15 +108,8 @@ template <class = OnUse>
     }
     if (result.phase == Phase::spawn && result.cause) {
         const std::string& program = command.front();
-        std::string text = "rpc error: code = Unknown desc = failed to exec in container: ";
-        // Go looks a program without a slash up in PATH first, and passes over what may not be
-        // executed.
-        const bool not_found = program.find('/') == std::string::npos &&
-                               (result.cause == std::errc::no_such_file_or_directory ||
-                                result.cause == std::errc::permission_denied);
-        if (not_found)
-            return text + "exec: " + go_quoted(program) + ": executable file not found in $PATH";
-        return text + "fork/exec " + program + ": " + go_error_text(result.cause);
+        if (auto text = not_in_path_message(program, result.cause)) return *std::move(text);
+        return "fork/exec " + program + ": " + go_error_text(result.cause);
     }
     return result.output;
 }

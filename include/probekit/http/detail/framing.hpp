@@ -10,8 +10,8 @@
 #include <vector>
 
 #include <probekit/config.hpp>
-#include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/detail/on_use.hpp>
+#include <probekit/core/go_text.hpp>
 #include <probekit/http/detail/characters.hpp>
 
 // The small texts of a response that say how it is framed.

@@ -9,8 +9,8 @@
 #include <string_view>
 
 #include <probekit/config.hpp>
-#include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/detail/on_use.hpp>
+#include <probekit/core/go_text.hpp>
 #include <probekit/http/detail/characters.hpp>
 
 namespace probekit::inline PROBEKIT_ABI::detail {

@@ -6,8 +6,8 @@
 #include <string_view>
 
 #include <probekit/config.hpp>
-#include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/detail/on_use.hpp>
+#include <probekit/core/go_text.hpp>
 #include <probekit/http/detail/url_escape.hpp>
 
 // The check of what stands in brackets in a URL, in the words of Go's netip.ParseAddr.

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include <probekit/config.hpp>
-#include <probekit/core/detail/go_quoted.hpp>
+#include <probekit/core/detail/code_point.hpp>
 #include <probekit/core/detail/on_use.hpp>
 
 namespace probekit::inline PROBEKIT_ABI::detail {

@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include <probekit/config.hpp>
-#include <probekit/core/detail/go_quoted.hpp>
 #include <probekit/core/detail/on_use.hpp>
+#include <probekit/core/go_text.hpp>
 
 // Percent-encoding as Go's net/url does it, which differs by the part of the URL.
 namespace probekit::inline PROBEKIT_ABI::detail {

@@ -73,7 +73,7 @@ inline std::uint16_t read_port(JsonFields& reader, const ReadContext& context,
         if (!kubernetes::check_port_name(name, field, errors)) return 0;
         const auto found = context.options.ports.find(name);
         if (found != context.options.ports.end()) return found->second;
-        const std::string shown = kubernetes::go_quoted(name);
+        const std::string shown = go_quoted(name);
         errors.push_back(kubernetes::invalid(field, shown, "port " + shown + " not found"));
         return 0;
     }
@@ -115,7 +115,7 @@ inline void read_headers(JsonFields& reader, const ReadContext& context,
         const std::string& name = headers.back().name;
         if (name.empty() || !std::ranges::all_of(name, is_allowed))
             reader.errors().push_back(
-                kubernetes::invalid(field, kubernetes::go_quoted(name),
+                kubernetes::invalid(field, go_quoted(name),
                                     "a valid HTTP header must consist of alphanumeric characters "
                                     "or '-' (e.g. 'X-Header-Name', regex used "
                                     "for validation is '[-A-Za-z0-9]+')"));

@@ -26,9 +26,8 @@ inline std::optional<Duration> read_duration(JsonFields& reader, std::string_vie
     if (!text) return std::nullopt;
     const std::optional<Duration> duration = kubernetes::parse_duration(*text);
     if (!duration)
-        reader.errors().push_back(
-            kubernetes::invalid(reader.path(name), kubernetes::go_quoted(*text),
-                                "must be a duration like 1s, 250ms or 1m30s"));
+        reader.errors().push_back(kubernetes::invalid(
+            reader.path(name), go_quoted(*text), "must be a duration like 1s, 250ms or 1m30s"));
     return duration;
 }
 

@@ -9,6 +9,7 @@
 
 #include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
+#include <probekit/core/go_text.hpp>
 #include <probekit/core/http_expectation.hpp>
 #include <probekit/http/expectation.hpp>
 

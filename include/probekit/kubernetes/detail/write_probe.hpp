@@ -12,6 +12,7 @@
 #include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/duration.hpp>
+#include <probekit/core/go_text.hpp>
 #include <probekit/core/probe_spec.hpp>
 #include <probekit/kubernetes/grpc_action.hpp>
 

@@ -25,6 +25,7 @@
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
+#include <probekit/core/go_text.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/restart.hpp>
 #include <probekit/core/result.hpp>

@@ -18,6 +18,7 @@
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/message.hpp>
 #include <probekit/core/error.hpp>
+#include <probekit/core/go_text.hpp>
 #include <probekit/tls/options.hpp>
 
 namespace probekit::inline PROBEKIT_ABI::detail {
