@@ -86,6 +86,7 @@ set(PROBEKIT_HEADERS
     include/probekit/process/process_spec.hpp
     include/probekit/runtime/attempt_limit.hpp
     include/probekit/runtime/clock.hpp
+    include/probekit/runtime/detail/change_queue.hpp
     include/probekit/runtime/detail/clock_ref.hpp
     include/probekit/runtime/detail/gate_state.hpp
     include/probekit/runtime/detail/group_core.hpp
@@ -94,6 +95,7 @@ set(PROBEKIT_HEADERS
     include/probekit/runtime/detail/probe_holder.hpp
     include/probekit/runtime/detail/small_function.hpp
     include/probekit/runtime/detail/spec_cache.hpp
+    include/probekit/runtime/detail/supervised_core.hpp
     include/probekit/runtime/detail/worker_core.hpp
     include/probekit/runtime/detail/worker_extras.hpp
     include/probekit/runtime/impl/worker_core.hpp
@@ -102,6 +104,8 @@ set(PROBEKIT_HEADERS
     include/probekit/runtime/probe_group.hpp
     include/probekit/runtime/probe_worker.hpp
     include/probekit/runtime/startup_gate.hpp
+    include/probekit/runtime/supervised_process.hpp
+    include/probekit/runtime/supervision.hpp
     include/probekit/simulation/container.hpp
     include/probekit/simulation/detail/simulated_worker.hpp
     include/probekit/simulation/detail/simulator.hpp

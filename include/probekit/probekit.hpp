@@ -43,4 +43,6 @@
 #include <probekit/runtime/probe_group.hpp>
 #include <probekit/runtime/probe_worker.hpp>
 #include <probekit/runtime/startup_gate.hpp>
+#include <probekit/runtime/supervised_process.hpp>
+#include <probekit/runtime/supervision.hpp>
 #include <probekit/version.hpp>

@@ -84,3 +84,28 @@ TEST_CASE("custom_probe runs a lambda and a class as probes") {
     program.output().rest();
     CHECK(program.wait() == 0);
 }
+
+TEST_CASE("supervise_child restarts its command when the port no longer answers") {
+    BoundPort port;
+    port.listen();
+    Program program{{.command = {SUPERVISE_CHILD, std::to_string(port.number()), "sleep", "600"}}};
+    line_with(program, "started: Startup probe succeeded");
+    line_with(program, "ready");
+    port.release();
+    line_with(program, "killed: Liveness probe failed", "connection refused");
+    line_with(program, "exited: killed by signal 15");
+    line_with(program, "restarting");
+    program.signal(SIGTERM);
+    line_with(program, "over");
+    program.output().rest();
+    CHECK(program.wait() == 0);
+}
+
+TEST_CASE("supervise_child names what is wrong with its arguments") {
+    Program none{{.command = {SUPERVISE_CHILD}}};
+    CHECK(none.errors().line() == "usage: supervise_child PORT COMMAND [ARGUMENTS...]");
+    CHECK(none.wait() == 2);
+    Program no_port{{.command = {SUPERVISE_CHILD, "0", "true"}}};
+    CHECK(no_port.errors().line() == "port: must be between 1 and 65535");
+    CHECK(no_port.wait() == 2);
+}
