@@ -112,14 +112,11 @@ std::string promises(const Subject& subject) {
     namespace simulation = probekit::simulation;
     const simulation::Container& settings = subject.settings;
     std::string text;
-    auto starter = settings.startup ? settings.startup : settings.liveness;
+    const auto& starter = settings.startup ? settings.startup : settings.liveness;
     const Duration latest = starter ? simulation::worst_case_give_up(*starter) : Duration{};
-    // Up to a second of the delay is over before the container has begun.
-    if (starter && settings.starts_in_whole_seconds)
-        starter->initial_delay =
-            std::max<Duration>(starter->initial_delay - std::chrono::seconds{1}, Duration::zero());
     if (starter)
-        text += "  A start of up to " + time_text(simulation::allowed_start(*starter)) +
+        text += "  A start of up to " +
+                time_text(simulation::allowed_start(*starter, settings.start_precision())) +
                 " is always allowed; what has not answered " + time_text(latest) +
                 " after its start is killed.\n";
     if (settings.liveness)

@@ -199,6 +199,7 @@ TEST_CASE("a kubelet's starts are whole seconds") {
     static_assert(truncated_start(at(42'300ms), at(500ms)) == at(41'500ms));
     static_assert(truncated_start(at(-1ms)) == at(-1s));
     static_assert(truncated_start(at(730ms), at(0s), 100ms) == at(700ms));
+    static_assert(truncated_start(at(730ms), at(0s), 0s) == at(730ms));
 }
 
 TEST_CASE("a machine for a container works at compile time, and takes sixteen words") {

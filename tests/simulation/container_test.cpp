@@ -24,11 +24,16 @@ TEST_CASE("a container's mistakes are those of its probes, each kind by the rule
     CHECK(validate(Container{}).empty());
 }
 
-TEST_CASE("a probe's own grace period wins, and none is shorter than two seconds") {
-    const Container container{.termination_grace_period = 10s};
-    CHECK(container.grace_period({}) == 10s);
-    CHECK(container.grace_period({.termination_grace_period = 40s}) == 40s);
-    CHECK(container.grace_period({.termination_grace_period = 1s}) == 2s);
-    CHECK(Container{.termination_grace_period = 0s}.grace_period({}) == 2s);
-    CHECK(Container{}.grace_period({}) == 30s);
+TEST_CASE("starts are kept exactly, or in whole seconds") {
+    CHECK(Container{}.start_precision() == 0s);
+    CHECK(Container{.starts_in_whole_seconds = true}.start_precision() == 1s);
+}
+
+TEST_CASE("what decides about restarts is handed to the container's machine") {
+    const Container container{.restart_policy = RestartPolicy::never,
+                              .back_off = {.base = 3s},
+                              .termination_grace_period = 7s};
+    CHECK(container.settings() == ContainerSettings{.restart_policy = RestartPolicy::never,
+                                                    .back_off = {.base = 3s},
+                                                    .termination_grace_period = 7s});
 }

@@ -49,6 +49,7 @@ TEST_CASE("worst cases are constants") {
     STATIC_CHECK(worst_case_first_check(spec) == 4s);
     STATIC_CHECK(worst_case_give_up(spec) == 11s);
     STATIC_CHECK(allowed_start(spec) == 7s);
+    STATIC_CHECK(allowed_start(spec, kubelet_start_precision) == 6s);
     STATIC_CHECK(worst_case_detection(spec) == 10s);
     STATIC_CHECK(worst_case_restart(spec) == 40s);
     STATIC_CHECK(worst_case_restart(spec, 0s) == 12s);

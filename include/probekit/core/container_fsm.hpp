@@ -37,10 +37,11 @@ inline constexpr Duration kubelet_start_precision = std::chrono::seconds{1};
 /// whole multiples of `precision` since `origin`, as a kubelet keeps them: the container seems to
 /// be up to `precision` older than it is. On a grid of whole seconds that began at `origin`, a
 /// container that is restarted just after a point of the grid then does not miss the point that
-/// comes one initial delay later.
+/// comes one initial delay later. A precision of zero keeps starts as they are.
 [[nodiscard]] constexpr TimePoint truncated_start(
     TimePoint started, TimePoint origin = {},
     Duration precision = kubelet_start_precision) noexcept {
+    if (precision == Duration::zero()) return started;
     Duration beyond = (started - origin) % precision;
     if (beyond < Duration::zero()) beyond += precision;
     return started - beyond;

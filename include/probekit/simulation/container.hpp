@@ -1,11 +1,11 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <algorithm>
 #include <chrono>
 #include <optional>
 
 #include <probekit/config.hpp>
+#include <probekit/core/container_fsm.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/outcome.hpp>
@@ -31,10 +31,15 @@ struct Container {
         return kind == ProbeKind::liveness ? liveness : readiness;
     }
 
-    /// Between SIGTERM and SIGKILL if it is killed for `killer`.
-    [[nodiscard]] Duration grace_period(const ProbeSpec& killer) const noexcept {
-        return std::max(killer.termination_grace_period.value_or(termination_grace_period),
-                        minimum_grace_period);
+    [[nodiscard]] ContainerSettings settings() const noexcept {
+        return {.restart_policy = restart_policy,
+                .back_off = back_off,
+                .termination_grace_period = termination_grace_period};
+    }
+
+    /// What starts are truncated to, for initial delays.
+    [[nodiscard]] Duration start_precision() const noexcept {
+        return starts_in_whole_seconds ? kubelet_start_precision : Duration::zero();
     }
 };
 

@@ -5,9 +5,9 @@
 #include <chrono>
 
 #include <probekit/config.hpp>
+#include <probekit/core/container_fsm.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/probe_spec.hpp>
-#include <probekit/core/restart.hpp>
 
 // What a ProbeSpec promises, beside worst_case_detection() and worst_case_recovery(). All of it for
 // a prober that can ask: a look that ends with an error counts for nothing and puts everything off.
@@ -38,12 +38,16 @@ namespace probekit::inline PROBEKIT_ABI::simulation {
 /// How slow a start is always allowed: a target that answers at this age, and from then on, is
 /// never killed by this startup or liveness probe, however fast its looks fail before. With
 /// Cadence::grid this holds for a target that was started for the first time or after a kill; one
-/// that ended by itself hands its failures on to the next.
-[[nodiscard]] constexpr Duration allowed_start(const ProbeSpec& spec) noexcept {
+/// that ended by itself hands its failures on to the next. `start_precision` is what the target's
+/// start is truncated to (Container::start_precision()): up to so much of the initial delay is over
+/// when the target starts.
+[[nodiscard]] constexpr Duration allowed_start(const ProbeSpec& spec,
+                                               Duration start_precision = {}) noexcept {
+    const Duration delay = std::max(spec.initial_delay - start_precision, Duration::zero());
     const int looks = spec.failure_threshold - 1;
     const Duration span =
         looks > 0 && spec.period > Duration::max() / looks ? Duration::max() : looks * spec.period;
-    return probekit::detail::saturating_add(TimePoint{spec.initial_delay}, span).time_since_epoch();
+    return probekit::detail::saturating_add(TimePoint{delay}, span).time_since_epoch();
 }
 
 /// The longest time from the target's death, just after a good look, until it has ended, its grace
@@ -53,7 +57,7 @@ namespace probekit::inline PROBEKIT_ABI::simulation {
                                                     Duration grace = std::chrono::seconds{
                                                         30}) noexcept {
     const Duration longest =
-        std::max(spec.termination_grace_period.value_or(grace), minimum_grace_period);
+        effective_grace_period(granted_grace_period(spec.termination_grace_period, grace));
     return probekit::detail::saturating_add(TimePoint{worst_case_detection(spec)}, longest)
         .time_since_epoch();
 }

@@ -19,7 +19,7 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// A worker of a simulation: carries out what its WorkerFsm decides, on a clock that others move.
+/// A worker of a simulation: applies what its WorkerFsm decides, on a clock that its owner moves.
 /// `Owner` has `now()`, `answer(SimulatedWorker&)`, `record(Event)` and `judged(SimulatedWorker&,
 /// const Decision&)`.
 template <class Owner>
@@ -33,10 +33,10 @@ public:
     [[nodiscard]] ProbeKind kind() const noexcept { return fsm_.spec().kind; }
     [[nodiscard]] const ProbeSpec& spec() const noexcept { return fsm_.spec(); }
     [[nodiscard]] bool begun() const noexcept { return begun_; }
-    [[nodiscard]] bool gate_open() const noexcept { return gate_open_; }
-    /// How many looks have begun.
+    [[nodiscard]] bool in_flight() const noexcept { return flight_.has_value(); }
+    /// How many attempts have begun.
     [[nodiscard]] int attempts() const noexcept { return attempts_; }
-    /// When the look in flight ends, and when the next is due; TimePoint::max(): there is none.
+    /// When the attempt in flight ends, and when the next check is due; TimePoint::max(): never.
     [[nodiscard]] TimePoint ends() const noexcept {
         return flight_ ? flight_->ends : TimePoint::max();
     }
@@ -53,19 +53,19 @@ public:
         else
             step(event::GateClosed{});
     }
-    template <class Happened>
-    void step(Happened happened) {
-        carry_out(fsm_.step(happened, owner_.now()));
+    template <class WorkerEvent>
+    void step(WorkerEvent event) {
+        apply(fsm_.step(event, owner_.now()));
     }
 
-    void look_due() {
+    void check_due() {
         due_ = TimePoint::max();
         step(event::Due{});
     }
 
-    void look_ends() {
+    void attempt_ends() {
         const Flight ended = *std::exchange(flight_, std::nullopt);
-        simulation::Event seen = look_event(ended);
+        simulation::Event seen = attempt_event(ended);
         seen.outcome = ended.result.outcome;
         seen.error = ended.error;
         seen.timed_out = ended.result.cause == Errc::timed_out;
@@ -84,26 +84,26 @@ private:
         ProbeResult result = {};
     };
 
-    /// With a seed of its own, else no two simulations would be alike.
+    /// With a fixed seed, else no two simulations would be alike.
     static ProbeSpec seeded(ProbeSpec spec, ProbeKind kind) {
         spec.kind = kind;
         if (spec.pacing.seed == 0) spec.pacing.seed = 1 + static_cast<std::uint64_t>(kind);
         return spec;
     }
 
-    void carry_out(const Decision& decision) {
+    void apply(const Decision& decision) {
         switch (decision.action) {
         case Decision::Action::none: break;
-        case Decision::Action::attempt: begin_check(); break;
+        case Decision::Action::attempt: begin_attempt(); break;
         case Decision::Action::wait: due_ = decision.at; break;
         case Decision::Action::hold:
         case Decision::Action::end: due_ = TimePoint::max(); break;
         }
-        if (decision.cancel) drop_look();
+        if (decision.cancel) cancel_attempt();
         if (decision.changed) owner_.judged(*this, decision);
     }
 
-    void begin_check() {
+    void begin_attempt() {
         due_ = TimePoint::max();
         ++attempts_;
         const simulation::Answer answer = owner_.answer(*this);
@@ -119,15 +119,15 @@ private:
         }
     }
 
-    /// Nothing of it takes time to clean up here.
-    void drop_look() {
-        simulation::Event seen = look_event(*std::exchange(flight_, std::nullopt));
+    /// Here no attempt takes time to clean up.
+    void cancel_attempt() {
+        simulation::Event seen = attempt_event(*std::exchange(flight_, std::nullopt));
         seen.error = make_error_code(std::errc::operation_canceled);
         owner_.record(seen);
         step(event::AttemptCancelled{});
     }
 
-    simulation::Event look_event(const Flight& flight) const {
+    simulation::Event attempt_event(const Flight& flight) const {
         return {.what = simulation::Event::What::check,
                 .kind = kind(),
                 .span = owner_.now() - flight.began};

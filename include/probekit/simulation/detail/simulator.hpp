@@ -2,14 +2,15 @@
 #pragma once
 
 #include <algorithm>
-#include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <list>
 #include <utility>
 
 #include <probekit/config.hpp>
+#include <probekit/core/container_fsm.hpp>
 #include <probekit/core/duration.hpp>
+#include <probekit/core/group_fsm.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/probe_spec.hpp>
 #include <probekit/core/restart.hpp>
@@ -22,8 +23,8 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// One run of a simulation: the target with its lives, and what the verdicts of its workers bring
-/// about. Its clock goes from one thing that is to happen to the next.
+/// A simulation: a target that behaves as the script says, with workers, GroupFsm and ContainerFsm
+/// that decide the rest. Its clock goes from one event to the next.
 class Simulator {
     using Worker = SimulatedWorker<Simulator>;
     using Event = simulation::Event;
@@ -32,17 +33,20 @@ class Simulator {
 public:
     /// `container`, whose specs are valid, and `script` outlive this.
     Simulator(const simulation::Container& container, const simulation::Script& script)
-        : container_(container), script_(script), back_off_(container.back_off) {
+        : container_(container), script_(script), fsm_(container.settings()) {
         // The kubelet's order.
         for (const ProbeKind kind : {ProbeKind::startup, ProbeKind::readiness, ProbeKind::liveness})
-            if (const auto& spec = container.probe(kind)) workers_.emplace_back(*this, kind, *spec);
+            if (const auto& spec = container.probe(kind)) {
+                workers_.emplace_back(*this, kind, *spec);
+                group_.step(event::ProbeSet{kind});
+            }
     }
     Simulator(const Simulator&) = delete;
     Simulator& operator=(const Simulator&) = delete;
 
     [[nodiscard]] simulation::Timeline run() {
         if (script_.stop_after) stop_at_ = after(*script_.stop_after);
-        ask_to_start_at(TimePoint{});
+        apply(fsm_.step(event::Due{}, now_));
         // A grid begins with the pod, whose container may take its time.
         for (Worker& worker : workers_)
             if (worker.spec().pacing.cadence == Cadence::grid) worker.start(since(runs_at_));
@@ -53,13 +57,13 @@ public:
                 return std::move(timeline_);
             }
             now_ = next;
-            happen();
+            handle_next();
         }
         timeline_.length = script_.length;
         return std::move(timeline_);
     }
 
-    // ---- what the workers ask ----
+    // ---- what the workers call ----
 
     [[nodiscard]] TimePoint now() const noexcept { return now_; }
 
@@ -70,7 +74,7 @@ public:
                                 .life = life_number_,
                                 .at = now_.time_since_epoch(),
                                 .age = now_ - began_,
-                                .ending = ending_});
+                                .ending = fsm_.state() == ContainerState::ending});
     }
 
     void record(Event event) {
@@ -82,13 +86,8 @@ public:
     void judged(const Worker& worker, const Decision& decision) {
         if (decision.origin != Verdict::Origin::result) return;
         record({.what = Event::What::verdict, .kind = worker.kind(), .health = decision.health});
-        const bool passing = decision.health == Health::passing;
-        if (worker.kind() == ProbeKind::readiness)
-            set_ready(passing);
-        else if (!passing)
-            kill_for(worker);
-        else if (worker.kind() == ProbeKind::startup)
-            startup_passed();
+        apply(group_.step(event::Judged{worker.kind(), decision.health, decision.origin}));
+        set_gates();
     }
 
 private:
@@ -105,16 +104,16 @@ private:
         return next;
     }
 
-    /// The first thing of this moment.
-    void happen() {
+    /// The first event of this moment.
+    void handle_next() {
         for (Worker& worker : workers_)
-            if (worker.ends() <= now_) return worker.look_ends();
+            if (worker.ends() <= now_) return worker.attempt_ends();
         if (exits_at_ <= now_) return target_ended(life_.exit);
         if (killed_at_ <= now_) return target_ended(told_exit_);
         if (runs_at_ <= now_) return target_runs();
         if (stop_at_ <= now_) return stop();
         for (Worker& worker : workers_)
-            if (worker.due() <= now_) return worker.look_due();
+            if (worker.due() <= now_) return worker.check_due();
     }
 
     // ---- the target ----
@@ -129,120 +128,109 @@ private:
 
     /// What its initial delays count from.
     [[nodiscard]] TimePoint since(TimePoint began) const noexcept {
-        return container_.starts_in_whole_seconds ? std::chrono::floor<std::chrono::seconds>(began)
-                                                  : began;
+        return truncated_start(began, TimePoint{}, container_.start_precision());
     }
 
     void target_runs() {
         const bool first = ++life_number_ == 1;
-        running_ = true;
-        ending_ = killed_for_probe_ = false;
+        fsm_.step(event::Started{}, now_);
         began_ = now_;
         runs_at_ = never;
         if (life_.exits_after) exits_at_ = after(*life_.exits_after);
         record({.what = Event::What::runs});
-        started_ = false;
-        if (!first) set_gates(); // shut, for all that startup holds back
+        const GroupDecision changes =
+            first ? group_.step(event::Started{}) : group_.step(event::TargetStarted{});
+        if (!first) set_gates(); // closed, for all that startup holds back
         for (Worker& worker : workers_) {
             if (!worker.begun())
                 worker.start(since(now_));
             else if (!first)
                 worker.step(event::TargetStarted{since(now_)});
         }
-        if (!container_.startup) begin_after_startup();
+        apply(changes);
         set_gates();
-        if (!first) look_at_unready();
-    }
-
-    /// A kubelet synchronises a pod whose container has been restarted, and then looks at what is
-    /// not ready, at once.
-    void look_at_unready() {
+        // A kubelet synchronises the pod of a container that it has restarted.
         for (Worker& worker : workers_)
-            if (worker.kind() == ProbeKind::readiness && worker.gate_open() &&
-                worker.spec().pacing.cadence == Cadence::grid && worker.ends() == never)
+            if (!first && worker.kind() == ProbeKind::readiness &&
+                group_.checks_readiness_at_sync(worker.spec().pacing.cadence, worker.in_flight()))
                 worker.step(event::Triggered{});
     }
 
-    void terminate(Event::What what, ProbeKind kind, Duration grace) {
-        ending_ = true;
-        record({.what = what, .kind = kind, .span = grace});
+    void stop() {
+        stop_at_ = never;
+        group_.step(event::Terminating{});
+        for (Worker& worker : workers_) worker.step(event::Terminating{});
+        apply(fsm_.step(event::StopAsked{}, now_));
+    }
+
+    void target_ended(ExitStatus exit) {
+        exits_at_ = killed_at_ = never;
+        record({.what = Event::What::ended, .exit = exit});
+        apply(group_.step(event::TargetGone{}));
+        for (Worker& worker : workers_) worker.step(event::TargetGone{});
+        apply(fsm_.step(event::Ended{exit}, now_));
+    }
+
+    void signal(Duration grace) {
         const bool heeds = life_.ends_in <= grace;
         const TimePoint ends = after(heeds ? life_.ends_in : grace);
-        if (ends >= killed_at_) return; // it was told before
+        if (ends >= killed_at_) return; // it was signalled before
         killed_at_ = ends;
         told_exit_ = heeds ? life_.told_exit : ExitStatus{.signal = SIGKILL};
     }
 
-    void kill_for(const Worker& worker) {
-        if (ending_) return;
-        killed_for_probe_ = true;
-        terminate(Event::What::kill, worker.kind(), container_.grace_period(worker.spec()));
-    }
+    // ---- what the machines decide ----
 
-    /// It is meant to end: no look is a reason to kill it any more.
-    void stop() {
-        stopping_ = true;
-        stop_at_ = never;
-        for (Worker& worker : workers_) worker.step(event::Terminating{});
-        if (running_)
-            terminate(Event::What::stop, {},
-                      std::max(container_.termination_grace_period, minimum_grace_period));
-        else
-            over();
-    }
-
-    void target_ended(ExitStatus exit) {
-        running_ = ending_ = false;
-        exits_at_ = killed_at_ = never;
-        record({.what = Event::What::ended, .exit = exit});
-        set_ready(false);
-        for (Worker& worker : workers_) worker.step(event::TargetGone{});
-
-        // A killed one is restarted whatever its exit status: that was decided with the kill.
-        const bool again = killed_for_probe_ ? container_.restart_policy != RestartPolicy::never
-                                             : should_restart(container_.restart_policy, exit);
-        if (stopping_ || !again) return over();
-        const TimePoint start =
-            killed_for_probe_ ? back_off_.after_kill(now_) : back_off_.after_exit(now_);
-        if (start > now_)
+    void apply(const ContainerDecision& decision, Event event = {.what = Event::What::stop}) {
+        switch (decision.action) {
+        case ContainerDecision::Action::none: break;
+        case ContainerDecision::Action::start: ask_to_start_at(now_); break;
+        case ContainerDecision::Action::wait:
             record({.what = Event::What::back_off,
-                    .span = start - now_,
-                    .delay = back_off_.current()});
-        ask_to_start_at(start);
+                    .span = decision.at - now_,
+                    .delay = decision.delay});
+            ask_to_start_at(decision.at);
+            break;
+        case ContainerDecision::Action::signal:
+            event.span = decision.grace;
+            record(event);
+            signal(decision.grace);
+            break;
+        case ContainerDecision::Action::over:
+            runs_at_ = stop_at_ = never;
+            record({.what = Event::What::over});
+            break;
+        }
     }
 
-    void over() {
-        runs_at_ = stop_at_ = never;
-        record({.what = Event::What::over});
+    void apply(const GroupDecision& decision) {
+        for (const GroupEvent change : decision) {
+            switch (change) {
+            case GroupEvent::started:
+                if (container_.startup) record({.what = Event::What::started});
+                break;
+            case GroupEvent::ready: record({.what = Event::What::ready}); break;
+            case GroupEvent::unready: record({.what = Event::What::unready}); break;
+            case GroupEvent::kill: kill_for(*group_.failed()); break;
+            }
+        }
     }
 
-    // ---- what startup and readiness bring about ----
-
-    void startup_passed() {
-        record({.what = Event::What::started});
-        begin_after_startup();
-        set_gates();
-    }
-
-    void begin_after_startup() {
-        started_ = true;
-        if (!container_.readiness) set_ready(true);
+    void kill_for(ProbeKind kind) {
+        const auto grace = container_.probe(kind)->termination_grace_period;
+        apply(fsm_.step(event::ProbeFailed{kind, grace}, now_),
+              {.what = Event::What::kill, .kind = kind});
     }
 
     void set_gates() {
         for (Worker& worker : workers_)
-            worker.set_gate(worker.kind() == ProbeKind::startup || started_);
-    }
-
-    void set_ready(bool ready) {
-        ready = ready && running_ && started_;
-        if (std::exchange(ready_, ready) != ready)
-            record({.what = ready ? Event::What::ready : Event::What::unready});
+            worker.set_gate(worker.kind() == ProbeKind::startup || group_.started());
     }
 
     const simulation::Container& container_;
     const simulation::Script& script_;
-    RestartBackOff back_off_;
+    ContainerFsm fsm_;
+    GroupFsm group_;
     std::list<Worker> workers_; // they stay where they are
     simulation::Timeline timeline_;
     TimePoint now_ = {};
@@ -255,12 +243,6 @@ private:
     TimePoint exits_at_ = never;
     TimePoint killed_at_ = never;
     TimePoint stop_at_ = never;
-    bool running_ = false;
-    bool ending_ = false;
-    bool killed_for_probe_ = false;
-    bool stopping_ = false;
-    bool started_ = false;
-    bool ready_ = false;
 };
 
 } // namespace probekit::inline PROBEKIT_ABI::detail
