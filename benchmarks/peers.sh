@@ -1,7 +1,7 @@
 #!/bin/sh
 # What do others take for a check? HAProxy's checks, monit, the Prometheus blackbox exporter, and curl in a shell as container
 # health commands do it; beside probekit on the same targets and the same server, one after the other, in turns:
-#   benchmarks/peers.sh [ROUNDS]           3 rounds unless told otherwise; prints a table in Markdown
+#   benchmarks/peers.sh [ROUNDS]           3 rounds by default; prints a table in Markdown
 # The peers' packages are fetched and unpacked in build/peers, not installed, so no service is started. They run with
 # configurations of their own in a network of their own, and are stopped by their process id. What is in the environment as
 # PROBEKIT_CMAKE_ARGS goes to CMake. Takes two minutes a round, and two more.
@@ -237,7 +237,7 @@ row peer kind targets "CPU ratio" "middle half" "CPU a check, µs" "probekit: CP
     "probekit: checks" "bytes a target" "probekit: bytes"
 row --- --- ---: ---: ---: ---: ---: ---: ---: ---: ---:
 if has haproxy; then
-    # Its TCP checks reset a connection before the server's program sees it, as ours do if they shall be silent.
+    # Its TCP checks reset a connection before the server's program sees it, as our silent checks do.
     for kind in tcp silent http; do
         for count in 2000 10000; do compare haproxy HAProxy $kind $count; done
     done
