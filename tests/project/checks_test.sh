@@ -43,6 +43,7 @@ make_tree() {
 run() { # run CHECK
     case $1 in
     no_asio | header_examples) sh "$here/$1.sh" "$root" "$compiler" -isystem "$work/third-party" ;;
+    has_example) sh "$here/$1.sh" "$root" a ;;
     *) sh "$here/$1.sh" "$root" ;;
     esac >"$work/output" 2>&1
 }
@@ -62,7 +63,7 @@ touch "$work/third-party/asio/buffer.hpp" "$work/third-party/asio/version.hpp" "
 echo 'namespace asio { struct io_context {}; }' >"$work/third-party/asio/io_context.hpp"
 
 make_tree
-for check in include_rule header_list umbrella header_form kubelet_facts document_names no_asio header_examples; do accepts $check; done
+for check in include_rule header_list umbrella header_form kubelet_facts document_names no_asio header_examples has_example; do accepts $check; done
 
 make_tree; header core/a.hpp '#include <probekit/http/b.hpp>'; refuses include_rule 'core/a.hpp: core may not include'
 make_tree; header core/a.hpp '#include <asio/buffer.hpp>'; refuses include_rule 'core may not include <asio/buffer.hpp>'
@@ -121,5 +122,8 @@ make_tree; sed -i '/endcode/d' "$root/include/probekit/core/a.hpp"; refuses head
 make_tree; sed -i '/\\code/d' "$root/include/probekit/core/a.hpp"; refuses header_examples 'core/a.hpp:7: the end of no example'
 make_tree; sed -i '/a(12)/d' "$root/include/probekit/core/a.hpp"; refuses header_examples 'core/a.hpp:7: an empty example'
 make_tree; sed -i '/code/d' "$root/include/probekit/core/a.hpp"; refuses header_examples 'no header has an example'
+make_tree; sed -i 's/struct a /struct b /' "$root/include/probekit/core/a.hpp"; refuses has_example 'no example at the head of: a'
+make_tree; sed -i 's/^struct a /int x;\n&/' "$root/include/probekit/core/a.hpp"; refuses has_example 'no example at the head of: a'
+make_tree; sed -i 's/^struct a /template <class T>\n    requires true\nclass Basica /' "$root/include/probekit/core/a.hpp"; accepts has_example
 
 echo "$cases cases passed"

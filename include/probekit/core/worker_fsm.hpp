@@ -86,9 +86,17 @@ struct Decision {
     friend constexpr bool operator==(const Decision&, const Decision&) = default;
 };
 
-/// A worker as a pure machine: it handles events, each with its time, and decides what is done. The
-/// only place where "what now" is decided. It reads no clock, holds no timer and no attempt, never
-/// allocates and never throws.
+/// A worker as a pure machine: it handles events, each with its time, and decides what is done.
+/// \code
+/// // given: TimePoint now
+/// WorkerFsm fsm{ProbeSpec{.kind = ProbeKind::liveness, .period = 5s, .failure_threshold = 1}};
+/// Decision decision = fsm.step(event::Started{now}, now); // attempt
+/// decision = fsm.step(event::Result{ProbeResult::failure("no")}, now + 2ms);
+/// if (decision.changed && decision.health == Health::failing) std::cout << "restart it\n";
+/// \endcode
+///
+/// It is the only place where "what now" is decided. It reads no clock, holds no timer and no
+/// attempt, never allocates and never throws.
 ///
 /// Its caller carries out each Decision: keeps one timer, has at most one attempt in flight, and
 /// reports the end of an attempt by exactly one of Result, Error and, once the FSM has asked for

@@ -17,9 +17,18 @@
 
 namespace probekit::inline PROBEKIT_ABI {
 
-/// A process of the program's own, in a process group of its own. Started without fork, awaited
-/// through the event loop, ended with a grace period, always reaped. It never touches SIGCHLD, nor
-/// any other child of the program.
+/// A child process in a process group of its own.
+/// \code
+/// Process server{io};
+/// if (std::error_code error = server.start({.command = {"/usr/bin/sleep", "60"}}))
+///     std::cout << "not started: " << error.message() << '\n';
+/// server.async_terminate({.grace = 5s}, [](std::error_code, ExitStatus status) {
+///     std::cout << "ended with " << status.as_shell() << '\n';
+/// });
+/// \endcode
+///
+/// It is started without fork, awaited through the event loop, ended with a grace period, and always
+/// reaped. It never touches SIGCHLD, nor any other child of the program.
 ///
 /// When the process ends, whatever is left of its group is killed, as in a container. Destroyed
 /// while the process runs, it kills the group and does not wait: the execution context does the
@@ -54,11 +63,11 @@ public:
 
     [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
 
-    /// Starts the process; when this returns it has been executed, or is not there. The error is
-    /// that of the step that failed: ENOENT, EACCES, ENOEXEC ... of the execution; EAGAIN, EMFILE,
-    /// ENOMEM ... of what leads there. Also std::errc::device_or_resource_busy while one runs,
-    /// invalid_argument if validate(spec) finds anything, function_not_supported for what the
-    /// system cannot do. It may be started again after its end.
+    /// Starts the process. When this returns the command has been executed, or no process is left.
+    /// The error is that of the step that failed: ENOENT, EACCES, ENOEXEC ... of the execution;
+    /// EAGAIN, EMFILE, ENOMEM ... of the steps before. Also std::errc::device_or_resource_busy while
+    /// a process runs, invalid_argument if validate(spec) finds anything, function_not_supported for
+    /// what the system cannot do. A process may be started again after its end.
     [[nodiscard]] std::error_code start(const ProcessSpec& spec) { return core_->start(spec); }
 
     [[nodiscard]] bool running() const noexcept { return pid() != -1; }
@@ -66,18 +75,22 @@ public:
     /// -1: none, or it has ended.
     [[nodiscard]] int pid() const noexcept { return core_->pid(); }
 
-    /// Of the process that was started last, also after its end, when the system may have given it
-    /// to another: for logs and the like, not to signal. -1: none was ever started.
+    /// The id of the process that was started last, also after its end, when the system may have
+    /// given the id to another: for logs, not to signal. -1: none was ever started.
     [[nodiscard]] int last_pid() const noexcept { return core_->last_pid(); }
 
     /// Signals the process's group. std::errc::no_such_process after its end.
     std::error_code signal(int number) noexcept { return core_->signal(number); }
 
-    /// Waits for the end: void(std::error_code, ExitStatus), told after the reaping. Any number of
-    /// waits at once; on a process that has ended, the same status again. The error is
-    /// Errc::status_lost if another part of the program reaped the process and the system cannot
-    /// tell its status (Linux before 6.15), no_child_process if none was ever started. Cancelling a
-    /// wait (terminal, partial and total alike) leaves the process alone.
+    /// Waits for the end of the process. Any number of waits may be pending; a process that has
+    /// ended gives the same status again.
+    ///
+    /// Completes with: void(std::error_code, ExitStatus), once the process has been reaped. The
+    /// error is Errc::status_lost if another part of the program reaped the process and the system
+    /// does not know its status (Linux before 6.15), no_child_process if none was ever started.
+    /// Cancellation: terminal, partial and total alike end the waiting and leave the process alone.
+    /// Threads: the handler runs on its associated executor, never inside this call.
+    /// Throws: bad_alloc where the handler's memory cannot be had.
     template <class Token = asio::default_completion_token_t<Executor>>
     auto async_wait(Token&& token = Token()) {
         return asio::async_initiate<Token, void(std::error_code, ExitStatus)>(Initiation{*this},
@@ -85,20 +98,25 @@ public:
     }
 
     /// Sends the signal to the group, and SIGKILL if the process is still there after the grace
-    /// period; completes as async_wait does. Of several terminations the one that allows the least
-    /// time counts. Cancelled, the process has got the signal but will not be killed for it.
+    /// period. If there are several terminations, the one that allows the least time counts.
+    ///
+    /// Completes with: void(std::error_code, ExitStatus), as async_wait.
+    /// Cancellation: terminal, partial and total alike end the waiting; the process has got the
+    /// signal but is not killed because of this call.
+    /// Threads: the handler runs on its associated executor, never inside this call.
+    /// Throws: bad_alloc where the handler's memory cannot be had.
     template <class Token = asio::default_completion_token_t<Executor>>
     auto async_terminate(Termination how, Token&& token = Token()) {
         return asio::async_initiate<Token, void(std::error_code, ExitStatus)>(Initiation{*this},
                                                                               token, how);
     }
 
-    /// The beginning of what the process said, stdout and stderr as they came, if
-    /// ProcessSpec::output is `capture`. It is taken while somebody waits and completed at the end.
-    /// Valid until the next start.
+    /// The beginning of the process's output, stdout and stderr as they came, if
+    /// ProcessSpec::output is `capture`. It is read while a wait is pending, and completed at the
+    /// end. Valid until the next start.
     [[nodiscard]] std::string_view output() const noexcept { return core_->output(); }
 
-    /// From now on the process is not ours: it is neither killed nor reaped. Waits get
+    /// Lets go of the process: it is neither killed nor reaped from now on. Waits get
     /// operation_aborted.
     void detach() noexcept { core_->detach(); }
 

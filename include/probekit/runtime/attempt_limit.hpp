@@ -16,9 +16,19 @@ namespace detail {
 struct LimitAccess;
 } // namespace detail
 
-/// How many attempts may be in flight at once, over all workers that were given this limit
-/// (ProbeWorker::limit()). A look that is due when all places are taken waits for one: first due,
-/// first served. The wait shows as `late` in AttemptBegun, and does not count towards the timeout.
+/// How many attempts may be in flight at once, over all workers that were given this limit.
+/// \code
+/// AttemptLimit limit{64};
+/// std::vector<ProbeWorker<TcpProbe>> workers;
+/// for (std::uint16_t port = 8000; port != 9000; ++port) {
+///     workers.emplace_back(TcpProbe{io, {.port = port}}, ProbeSpec{});
+///     workers.back().limit(limit);
+///     workers.back().start();
+/// }
+/// \endcode
+///
+/// An attempt that is due when all permits are taken waits for one: first due, first served. The
+/// wait shows as `late` in AttemptBegun, and does not count towards the timeout.
 ///
 /// Every member may be called from any thread. Workers keep what they need of a limit that is
 /// destroyed.

@@ -35,7 +35,7 @@ struct GroupChange {
     Event event = Event::started;
     Verdict verdict = {}; ///< what it rests on; of no look where there is no such probe
 
-    /// In the kubelet's words where it rests on a look: "Liveness probe failed: <message>".
+    /// In the kubelet's words where it rests on an attempt: "Liveness probe failed: <message>".
     [[nodiscard]] std::string reason() const {
         if (verdict.origin != Verdict::Origin::target_replaced) return verdict.reason();
         switch (event) {
@@ -48,10 +48,19 @@ struct GroupChange {
     }
 };
 
-/// Startup, liveness and readiness of one target, wired as the kubelet wires a container's:
-/// liveness and readiness do not look until startup has passed; a kind without a probe counts as
-/// passed. All that comes of it is one stream of changes; to act on them, and to tell the group
-/// what became of the target, is the caller's.
+/// Startup, liveness and readiness of one target, wired as the kubelet wires a container's.
+/// \code
+/// ProbeGroup group{io};
+/// group.startup(TcpProbe{io, {.port = 8080}}, {.period = 1s, .failure_threshold = 30});
+/// group.liveness(HttpGetProbe{io, {.port = 8080, .path = "/healthz"}}, {.period = 5s});
+/// group.on_change([](const GroupChange& change) { std::cout << change.reason() << '\n'; });
+/// group.start(); // the target runs now
+/// \endcode
+///
+/// Liveness and readiness make no attempt until startup has passed; a kind without a probe counts
+/// as passed. The group reports one stream of changes. The caller acts on them, and calls the
+/// group when its target is replaced, gone or terminating. SupervisedProcess does both for a child
+/// process.
 ///
 /// Movable, destroyable at any moment, with the rules of ProbeWorker: one thread or strand at a
 /// time, callbacks posted.
@@ -117,8 +126,12 @@ public:
     void start() { core_->start(); }
     /// No on_change after this returns; what started() and ready() say stays.
     void stop() noexcept { core_->stop(); }
-    /// stop(), and completes with void(std::error_code) when all attempts have cleaned up.
-    /// Cancellation only ends the wait.
+    /// Stops, and waits for the attempts in flight.
+    ///
+    /// Completes with: void(std::error_code) when all attempts have cleaned up.
+    /// Cancellation: terminal, partial and total alike end the waiting, not the stop.
+    /// Threads: the handler runs on its associated executor, never inside this call.
+    /// Throws: bad_alloc where the handler's memory cannot be had.
     template <class Token = asio::default_completion_token_t<executor_type>>
     auto async_stop(Token&& token = Token()) {
         return asio::async_initiate<Token, void(std::error_code)>(StopInitiation{core_}, token);
@@ -126,7 +139,7 @@ public:
     void pause() noexcept { core_->pause(); }
     void resume() noexcept { core_->resume(); }
 
-    /// These tell all workers; see ProbeWorker. A target that is gone is not ready, with a
+    /// These go to all workers; see ProbeWorker. A target that is gone is not ready, with a
     /// readiness probe or without.
     void target_replaced() noexcept { core_->target_replaced(); }
     /// The same, with initial delays that count from `since`.

@@ -20,17 +20,27 @@ namespace detail {
 struct GateAccess;
 } // namespace detail
 
-/// Holds workers back until their target has started: shut at first, opened by hand or by
-/// conditions, such as a startup worker's success (ProbeWorker::opens()). It may be shut again when
-/// the target is replaced. Any number of workers, and of waits, may stand before one gate. Mirrors
-/// what the kubelet does with a container's `started` state.
+/// Keeps workers back until their target has started.
+/// \code
+/// // given: ProbeWorker<TcpProbe>& startup, ProbeWorker<TcpProbe>& liveness
+/// StartupGate started{io};
+/// startup.opens(started);
+/// startup.start();
+/// liveness.start(started); // makes no attempt before startup has passed
+/// started.async_wait([](std::error_code) { std::cout << "the target has started\n"; });
+/// \endcode
+///
+/// A gate is closed at first. It is opened by hand, or by conditions such as a startup worker's
+/// success (ProbeWorker::opens()), and may be closed again when the target is replaced. Any number
+/// of workers and waits may use one gate. It mirrors what the kubelet does with a container's
+/// `started` state.
 ///
 /// Every member may be called from any thread, on gates that are neither being moved nor destroyed.
-/// What it changes shows in is_open() before the call returns; workers and waits hear of it from
-/// their executors, soon.
+/// is_open() shows a change before the call that makes it returns; workers and waits are notified
+/// on their executors, soon.
 ///
 /// Destroying a gate ends its waits with `asio::error::operation_aborted`. For workers that were
-/// given it it stays as it was, whatever its conditions say afterwards.
+/// given the gate it stays as it was, whatever its conditions say afterwards.
 class StartupGate {
 public:
     using executor_type = asio::any_io_executor;
@@ -65,16 +75,21 @@ public:
 
     [[nodiscard]] bool is_open() const noexcept { return state_->is_open(); }
 
-    /// Waits for the next opening; soon over if the gate is open, also if it is shut again by then.
-    /// Completes with void(std::error_code); `operation_aborted` if the gate has been destroyed, or
-    /// the wait cancelled (terminal, partial or total alike). A pending wait keeps run() going.
+    /// Waits for the next opening, or for nothing if the gate is open now, even if it is closed
+    /// again before the handler runs. A pending wait keeps run() going.
+    ///
+    /// Completes with: void(std::error_code); `operation_aborted` if the gate has been destroyed.
+    /// Cancellation: terminal, partial and total alike give operation_aborted.
+    /// Threads: may be called from any; the handler runs on its associated executor, else on
+    /// get_executor(), never inside this call.
+    /// Throws: bad_alloc where the handler's memory cannot be had.
     template <class Token = asio::default_completion_token_t<executor_type>>
     auto async_wait(Token&& token = Token()) {
         return asio::async_initiate<Token, void(std::error_code)>(Initiation{state_}, token);
     }
 
-    /// One of the things that must be so for the gate to be open. Movable. It may outlive the gate;
-    /// destroyed, it stays as it was last set.
+    /// One of the conditions that must all be met for the gate to be open. Movable. It may outlive
+    /// the gate; destroyed, it stays as it was last set.
     class Condition {
     public:
         Condition(Condition&&) noexcept = default; // a copy would be counted twice
@@ -93,7 +108,7 @@ public:
         detail::GateCondition condition_;
     };
 
-    /// Adds a condition, unmet: the gate is shut from now on, until all its conditions are met.
+    /// Adds a condition, unmet: the gate is closed from now on, until all its conditions are met.
     [[nodiscard]] Condition add_condition() { return Condition{state_}; }
 
 private:
