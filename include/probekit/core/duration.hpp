@@ -7,17 +7,16 @@
 
 namespace probekit::inline PROBEKIT_ABI {
 
-/// Every span of time in the library. Settings take any std::chrono duration; there is no floor of
-/// one second.
+/// Every span of time in the library. Settings take any std::chrono duration, also of less than a
+/// second.
 using Duration = std::chrono::nanoseconds;
 
-/// Every moment in the library: monotonic time, never wall time, so that setting the system's clock
-/// changes nothing.
+/// Every moment in the library. Time is monotonic, so setting the system's clock changes nothing.
 using TimePoint = std::chrono::time_point<std::chrono::steady_clock, Duration>;
 
 namespace detail {
 
-/// `time + span`, at most TimePoint::max(): users write Duration::max() for "never".
+/// `time + span`, but at most TimePoint::max(), since users write Duration::max() for "never".
 [[nodiscard]] constexpr TimePoint saturating_add(TimePoint time, Duration span) noexcept {
     if (span > Duration::zero() && time > TimePoint::max() - span) return TimePoint::max();
     return time + span;

@@ -13,23 +13,28 @@
 
 namespace probekit::inline PROBEKIT_ABI {
 
-/// Why a look failed, or could not be made, where no system error says it.
+/// Why an attempt failed, or ended with a prober error, if there is no system error for it.
+/// \code
+/// // given: const ProbeResult& result
+/// if (result.cause == std::errc::timed_out) std::cout << "too slow\n";
+/// if (result.cause == Errc::http_status) std::cout << "status " << result.status << '\n';
+/// if (is_local_fault(result.cause)) std::cout << "this machine has run out of something\n";
+/// \endcode
 enum class Errc {
-    // Causes of a failure: the target was asked, and this is what was wrong with its answer.
+    // Failures: the target was asked, and this is wrong with its answer.
     timed_out = 1,       ///< no answer within the timeout; equals std::errc::timed_out
-    http_status,         ///< an HTTP status that is not a success
-    exit_status,         ///< a command ended with another status than 0
-    killed_by_signal,    ///< a command was ended by a signal
-    malformed_response,  ///< what came is not HTTP/1.x
+    http_status,         ///< an HTTP status other than 200 to 399
+    exit_status,         ///< a command's exit status other than 0
+    killed_by_signal,    ///< a command was killed by a signal
+    malformed_response,  ///< the response is not HTTP/1.x
     too_many_redirects,  ///< more requests than HttpOptions::max_requests
     bad_redirect,        ///< a Location that cannot be followed
     no_such_host,        ///< the name does not resolve
-    unexpected_response, ///< an HTTP answer that is not as HttpOptions::expect wants it
-    // "Could not ask": the attempt counts for nothing.
-    incomplete_body, ///< the body broke off, timed out or was framed wrongly
-    status_lost, ///< somebody else reaped our child, and the system cannot tell its exit status any
-                 ///< more
-    probe_threw, ///< a user's probe or matcher threw what has no error code
+    unexpected_response, ///< a response that does not meet HttpOptions::expect
+    // Prober errors: the attempt counts for nothing.
+    incomplete_body, ///< the body broke off, came too late or was framed wrongly
+    status_lost,     ///< other code reaped the child, and with it the exit status
+    probe_threw,     ///< a user's probe or matcher threw an exception without an error code
 };
 
 namespace detail {
@@ -64,7 +69,7 @@ public:
 
 } // namespace detail
 
-/// The category of Errc. One object per program.
+/// The category of Errc.
 [[nodiscard]] inline const std::error_category& probekit_category() noexcept {
     static const detail::ProbekitCategory category;
     return category;
@@ -74,22 +79,22 @@ public:
     return {static_cast<int>(code), probekit_category()};
 }
 
-/// `Errc::timed_out == std::errc::timed_out`: the standard's operators want an error_code on one
+/// For `Errc::timed_out == std::errc::timed_out`: the standard's operators need an error_code on one
 /// side.
 [[nodiscard]] inline bool operator==(Errc code, std::errc condition) noexcept {
     return make_error_code(code) == condition;
 }
 
-/// Turns codes of Asio's own categories into standard ones, so that they compare equal to std::errc
-/// on every Asio: "asio.system" (Asio before 1.23) becomes std::system_category, netdb's "host not
-/// found" becomes Errc::no_such_host. `asio::error::operation_aborted` and everything else is
-/// returned unchanged.
+/// Converts codes of Asio's own categories into standard ones, so that they compare equal to
+/// std::errc with every version of Asio: "asio.system" (Asio before 1.23) becomes
+/// std::system_category, and the resolver's errors become Errc::no_such_host. Returns all others
+/// unchanged, `asio::error::operation_aborted` too.
 [[nodiscard]] inline std::error_code to_std(std::error_code code) noexcept {
     if (code.category() == std::system_category() || code.category() == probekit_category())
         return code;
     const std::string_view name = code.category().name();
     if (name == "asio.system") {
-        // The one code users compare with asio::error: it must stay in Asio's own category.
+        // Users compare this one with asio::error, so it has to stay in Asio's category.
         if (code.value() == ECANCELED) return code;
         return {code.value(), std::system_category()};
     }
@@ -97,8 +102,8 @@ public:
     return code;
 }
 
-/// Whether a code is the prober's own trouble (no descriptors, no memory, no local port, no room
-/// for a process), never the target's. The one list; such a code moves no counter.
+/// Whether a code is a fault of the probing machine and not of the target: it has no descriptor, no
+/// memory, no local port or no process left. An attempt that ends with one is a prober error.
 [[nodiscard]] inline bool is_local_fault(const std::error_code& code) noexcept {
     const std::error_code standard = to_std(code);
     if (standard.category() != std::system_category() &&
@@ -115,9 +120,9 @@ public:
     }
 }
 
-/// A mistake in a setting: which field, and what is wrong with it.
+/// A mistake in the settings: the field, and what is wrong with it.
 struct ConfigError {
-    std::string field = {};  ///< path of the field: "period", "headers[2].name"
+    std::string field = {};  ///< its path: "period", "headers[2].name"
     std::string detail = {}; ///< what is wrong: "must be greater than zero"
 
     [[nodiscard]] std::string message() const {
@@ -127,10 +132,18 @@ struct ConfigError {
     friend bool operator==(const ConfigError&, const ConfigError&) = default;
 };
 
-/// All mistakes of a setting at once, in the order of its fields. Empty: all is well.
+/// All the mistakes in some settings, in the order of the fields. Empty if there are none.
 using ConfigErrors = std::vector<ConfigError>;
 
-/// Thrown by constructors that are given settings with mistakes. `what()` lists them all.
+/// Thrown by constructors for settings with mistakes. `what()` lists them all.
+/// \code
+/// try {
+///     const TcpProbe probe{io, {.host = "localhost"}};
+/// } catch (const ConfigException& exception) {
+///     for (const ConfigError& error : exception.errors())
+///         std::cerr << error.field << ' ' << error.detail << '\n'; // port must be between ...
+/// }
+/// \endcode
 class ConfigException : public std::invalid_argument {
 public:
     explicit ConfigException(ConfigErrors errors)

@@ -8,19 +8,19 @@
 
 namespace probekit::inline PROBEKIT_ABI {
 
-/// What one look at a target gave. A warning passes, and is said aloud.
-/// `unknown` without an error code can only come from a probe of the user's; the kubelet counts it
-/// as a failure.
+/// How one attempt ended. A warning passes, but the kubelet records an event for it. `unknown`
+/// comes with an error code, a prober error that counts for nothing; without one, which only a
+/// user's probe can give, the kubelet's policy counts it as a failure.
 enum class Outcome : std::uint8_t { success, warning, failure, unknown };
 
-/// What a worker says of its target after judging the looks.
+/// A worker's judgement of its target.
 enum class Health : std::uint8_t { unknown, passing, failing };
 
-/// The three questions Kubernetes asks of a container: has it started, must it be restarted, may it
-/// get traffic.
+/// The three questions that Kubernetes asks about a container: has it started, must it be restarted,
+/// may it receive traffic?
 enum class ProbeKind : std::uint8_t { startup, liveness, readiness };
 
-/// How far an attempt got. `finish` means everything that was to be done has been done.
+/// How far an attempt got. `finish` means that it was complete.
 enum class Phase : std::uint8_t {
     none,
     resolve,
@@ -53,7 +53,7 @@ enum class Phase : std::uint8_t {
     return "unknown";
 }
 
-/// The kubelet's words: "Startup", "Liveness", "Readiness", as in its events and metrics.
+/// "Startup", "Liveness" or "Readiness", as the kubelet writes them in events and metrics.
 [[nodiscard]] constexpr std::string_view to_string(ProbeKind kind) noexcept {
     switch (kind) {
     case ProbeKind::startup: return "Startup";

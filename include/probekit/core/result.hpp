@@ -12,7 +12,6 @@
 
 #include <probekit/config.hpp>
 #include <probekit/core/detail/message_context.hpp>
-#include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/outcome.hpp>
@@ -32,19 +31,21 @@ namespace probekit::inline PROBEKIT_ABI {
 /// only if `output` or `detail` do.
 struct ProbeResult {
     Outcome outcome = Outcome::unknown;
-    Phase phase = Phase::none; ///< where it ended; `finish`: everything was done
-    int status =
-        -1; ///< HTTP status, or exit status (128 + n if killed by signal n); -1: there was none
-    std::error_code cause =
-        {}; ///< empty if passed; else an Errc, or what the system said (std::errc)
-    std::string detail =
-        {}; ///< what message() needs beyond codes and target; empty where it needs nothing
-    std::string output =
-        {}; ///< beginning of the body, or of stdout then stderr; if not a success, or if asked for
-    std::uint64_t output_bytes = 0;     ///< how many there were in all, kept or not
-    std::array<Duration, 9> times = {}; ///< spent in Phase::resolve .. Phase::finish
-    std::shared_ptr<const detail::MessageContext> target =
-        {}; ///< shared with the probe, for message()
+    Phase phase = Phase::none; ///< where the attempt ended; `finish` if it was complete
+    /// The HTTP status, or the command's exit status, which is 128 + n after signal n; -1 if there
+    /// was none.
+    int status = -1;
+    /// Why it did not pass: an Errc, or the system's error (std::errc). Empty if it passed.
+    std::error_code cause = {};
+    /// What message() needs besides the codes and the target; often empty.
+    std::string detail = {};
+    /// The beginning of the body, or of stdout followed by stderr. Of a success only if the probe's
+    /// options ask for it.
+    std::string output = {};
+    std::uint64_t output_bytes = 0;     ///< the length of all the output, kept or not
+    std::array<Duration, 9> times = {}; ///< spent in Phase::resolve to Phase::finish
+    /// For message(). Shared with the probe.
+    std::shared_ptr<const detail::MessageContext> target = {};
 
     /// Success or warning.
     [[nodiscard]] bool passed() const noexcept {
@@ -54,28 +55,31 @@ struct ProbeResult {
     /// How long the attempt took: the sum of `times`, by construction.
     [[nodiscard]] Duration elapsed() const noexcept {
         Duration sum{};
-        for (std::size_t i = 0; i != times.size(); ++i)
-            sum += times[i]; // counted: then it is no loop any more
+        // By index, because compilers unroll that loop.
+        for (std::size_t i = 0; i != times.size(); ++i) sum += times[i];
         return sum;
     }
 
-    /// Time spent in one phase; zero for Phase::none and for phases the probe does not have.
+    /// Time spent in one phase: zero for Phase::none and for phases that the probe does not have.
     [[nodiscard]] Duration time_in(Phase which) const noexcept {
         return which == Phase::none ? Duration{} : times[static_cast<std::size_t>(which) - 1];
     }
 
-    /// The kubelet's text, without the prefix of its events: "dial tcp 127.0.0.1:80: connect:
-    /// connection refused", "HTTP probe failed with statuscode: 503", a command's output. Of errors
-    /// too. For a result made by a user's probe: the output, or the cause's own message if there is
-    /// none. Rendered when asked, so it allocates here only.
+    /// What happened, for logs and people: "dial tcp 127.0.0.1:80: connect: connection refused",
+    /// "HTTP probe failed with statuscode: 503", a command's output. The words are those of the
+    /// kubelet's probers, for prober errors as well; core/kubelet_text.hpp makes a kubelet's events
+    /// of them. For the result of a user's probe: the output or, without one, the cause's message.
+    ///
+    /// The text is made by this call, so that an attempt costs no more for it.
     [[nodiscard]] std::string message() const { return render(std::nullopt); }
 
-    /// The same, naming another timeout than the one that ran: a supervisor on a scaled clock shows
-    /// its user's seconds.
+    /// The same, with another timeout than the one that ran: a program on a scaled clock shows its
+    /// user's seconds.
     [[nodiscard]] std::string message(Duration shown_timeout) const {
         return render(shown_timeout);
     }
 
+    /// Results for a user's probe.
     [[nodiscard]] static ProbeResult success(std::string output = {}) {
         return made(Outcome::success, std::move(output), {});
     }
@@ -100,7 +104,6 @@ private:
         return result;
     }
 
-    template <class = detail::OnUse>
     [[nodiscard]] std::string render(std::optional<Duration> shown_timeout) const {
         if (target) return target->message(*this, shown_timeout);
         return !output.empty() || !cause ? output : cause.message();

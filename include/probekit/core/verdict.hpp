@@ -15,8 +15,8 @@ namespace probekit::inline PROBEKIT_ABI {
 
 namespace detail {
 
-/// "Liveness probe failed: <message>", "Readiness probe warning: <message>", as in the kubelet's
-/// events; and "Startup probe succeeded", of which the kubelet says nothing.
+/// "Liveness probe failed: <message>" and "Readiness probe warning: <message>", as in the kubelet's
+/// events, and "Startup probe succeeded", for which the kubelet has no event.
 [[nodiscard]] inline std::string probe_text(ProbeKind kind, Outcome outcome,
                                             const std::string& message) {
     const std::string probe = std::string{to_string(kind)} + " probe ";
@@ -31,31 +31,39 @@ namespace detail {
 
 } // namespace detail
 
-/// What a worker has come to say of its target, told when it changes and at the first judgement.
+/// A worker's judgement of its target. Workers notify at the first judgement and whenever the health
+/// changes.
+/// \code
+/// // given: ProbeWorker<TcpProbe>& worker
+/// worker.on_verdict([](const Verdict& verdict) {
+///     std::cout << to_string(verdict.health) << " after " << verdict.previous_duration / 1s << " s "
+///               << to_string(verdict.previous) << ": " << verdict.reason() << '\n';
+/// });
+/// \endcode
 struct Verdict {
-    /// What it rests on.
+    /// What the judgement is based on.
     enum class Origin : std::uint8_t {
-        result,          ///< a look
-        target_replaced, ///< the initial health of another target
-        target_gone,     ///< there is no target that could pass
-        terminating,     ///< the target is meant to end: nothing it does now is a reason to kill it
+        result,          ///< an attempt's result
+        target_replaced, ///< there is a new target, with its initial health
+        target_gone,     ///< there is no target
+        terminating,     ///< the target is meant to end, so it is not killed for what it does now
     };
 
     ProbeKind kind = ProbeKind::readiness;
     Health health = Health::unknown;
-    Health previous =
-        Health::unknown; ///< unknown if nothing had been judged since start or replacement
+    /// The health before. Unknown if nothing had been judged since the start or the replacement.
+    Health previous = Health::unknown;
     Origin origin = Origin::result;
     TimePoint at = {};
-    Duration previous_duration = {}; ///< how long `previous` had stood
-    ProbeResult result = {};         ///< the look that decided, if origin is result
+    Duration previous_duration = {}; ///< how long the target had been in `previous`
+    ProbeResult result = {};         ///< the attempt that decided, if origin is result
 
     [[nodiscard]] bool passed() const noexcept { return health == Health::passing; }
     [[nodiscard]] bool failed() const noexcept { return health == Health::failing; }
 
-    /// In the kubelet's words where it has some: "Liveness probe failed: <message>", "Readiness
-    /// probe warning: <message>", "Startup probe succeeded"; else "target is gone", "target was
-    /// replaced", "target is terminating".
+    /// Why, for logs and people: "Liveness probe failed: <message>", "Readiness probe warning:
+    /// <message>", "Startup probe succeeded", "target is gone", "target was replaced" or "target is
+    /// terminating". The message is ProbeResult::message().
     [[nodiscard]] std::string reason() const;
 };
 
@@ -77,23 +85,23 @@ inline std::string Verdict::reason() const {
     case Origin::result: break;
     }
     if (health == Health::unknown) return std::string{to_string(kind)} + " probe is undecided";
-    // A user's policy may find a target failing that has just passed, and the other way round.
+    // A user's policy may judge a target as failing after a success, or passing after a failure.
     const Outcome shown = health == Health::failing            ? Outcome::failure
                           : result.outcome == Outcome::warning ? Outcome::warning
                                                                : Outcome::success;
     return detail::probe_text(kind, shown, result.message());
 }
 
-/// What a worker is doing.
+/// What a worker does at the moment.
 enum class WorkerState : std::uint8_t {
     stopped,   ///< not started, or stopped
-    gated,     ///< its gate is shut
-    waiting,   ///< for the next look
+    gated,     ///< its gate is closed
+    waiting,   ///< for the next check
     probing,   ///< an attempt is in flight
-    on_hold,   ///< decided until the target is replaced
+    on_hold,   ///< its verdict stands until the target is replaced
     paused,    ///< until resume()
     no_target, ///< until the target is back or replaced
-    ended,     ///< the target is terminating, and this kind has nothing more to say
+    ended,     ///< the target is terminating, and probes of this kind do not matter any more
 };
 
 [[nodiscard]] constexpr std::string_view to_string(WorkerState state) noexcept {
@@ -110,24 +118,23 @@ enum class WorkerState : std::uint8_t {
     return "stopped";
 }
 
-/// A worker at one moment. Plain values and no text, so that taking one allocates nothing.
+/// The state of a worker at one moment. Plain values without text, so making one does not allocate.
 struct WorkerSnapshot {
     ProbeKind kind = ProbeKind::readiness;
     WorkerState state = WorkerState::stopped;
     Health health = Health::unknown;
-    bool judged = false;        ///< whether `health` has been judged, or is only the initial value
-    TimePoint since = {};       ///< when `health` began to stand
-    int run = 0;                ///< equal results in a row; 0 if the policy does not say
-    std::uint64_t attempts = 0; ///< every try, also those that ended with an error
-    std::uint64_t errors = 0;   ///< of the attempts, those that could not ask
-    std::uint64_t skipped = 0; ///< points of the grid at which there was no look because an earlier
-                               ///< one was late or long
-    Outcome last_outcome = Outcome::unknown;
+    bool judged = false;        ///< whether `health` is a judgement, or still the initial value
+    TimePoint since = {};       ///< since when `health` is what it is
+    int run = 0;                ///< equal results in a row; 0 if the policy does not count them
+    std::uint64_t attempts = 0; ///< all of them, also those that ended with a prober error
+    std::uint64_t errors = 0;   ///< attempts that ended with a prober error
+    std::uint64_t skipped = 0; ///< checks left out because an earlier one was late or took too long
+    Outcome last_outcome = Outcome::unknown; ///< of the latest attempt, as what follows
     int last_status = -1;
     std::error_code last_cause = {};
-    std::error_code last_error = {};
-    TimePoint last_at = {};
-    TimePoint next_at = {};
+    std::error_code last_error = {}; ///< the latest prober error, perhaps of an earlier attempt
+    TimePoint last_at = {};          ///< when the latest attempt ended
+    TimePoint next_at = {};          ///< when the next check is due; TimePoint::max() if none is
     Duration last_elapsed = {};
 };
 

@@ -13,15 +13,15 @@ struct ProbeResult;
 
 namespace detail {
 
-/// What a probe looks at, as far as messages speak of it. One per probe, shared with its results,
-/// so that a failed look builds no text that nobody asks for.
+/// What messages need to know about a probe's target. Each probe has one and shares it with its
+/// results, so that the text of a result is made only if it is asked for.
 class MessageContext {
 public:
     MessageContext(const MessageContext&) = delete;
     MessageContext& operator=(const MessageContext&) = delete;
 
-    /// The kubelet's text for a result of this probe. `shown_timeout`: the timeout to name instead
-    /// of the one that ran.
+    /// ProbeResult::message() for a result of this probe. `shown_timeout` is named in place of the
+    /// timeout that ran.
     [[nodiscard]] virtual std::string message(const ProbeResult& result,
                                               std::optional<Duration> shown_timeout) const = 0;
 
