@@ -44,7 +44,7 @@ TEST_CASE("Defaults are the kubelet's") {
 TEST_CASE("A command must be there, and nothing in it may hold a NUL") {
     CHECK(fields(validate(ExecAction{})) == Fields{"command"});
     CHECK(fields(validate(ExecAction{.command = {""}})) == Fields{"command[0]"});
-    CHECK(validate(ExecAction{.command = {"test", ""}}).empty()); // an empty argument is one
+    CHECK(validate(ExecAction{.command = {"test", ""}}).empty()); // an argument may be empty
     CHECK(fields(validate(ExecAction{.command = {"a" + nul, "b", "c" + nul}})) ==
           Fields{"command[0]", "command[2]"});
     CHECK(fields(validate(ExecAction{.command = {"a"}, .working_directory = "/tmp" + nul})) ==
@@ -103,25 +103,25 @@ TEST_CASE("Header values cannot break the line") {
     if (!good) CHECK(fields(errors) == Fields{"headers[0].value"});
 }
 
-TEST_CASE("A path is never refused, and all mistakes come at once") {
+TEST_CASE("A path is never rejected, and all mistakes are listed at once") {
     CHECK(validate(HttpGetAction{.port = 1, .path = "no slash\r\n%zz"}).empty());
     CHECK(validate(HttpGetAction{.port = 1, .path = ""}).empty());
     CHECK(fields(validate(HttpGetAction{.host = "\r", .headers = {{"", "\n"}}})) ==
           Fields{"host", "port", "headers[0].name", "headers[0].value"});
 }
 
-TEST_CASE("An action of any kind is validated as what it is") {
+TEST_CASE("A ProbeAction is validated as the action that it holds") {
     CHECK(fields(validate(ProbeAction{ExecAction{}})) == Fields{"command"});
     CHECK(fields(validate(ProbeAction{TcpSocketAction{}})) == Fields{"port"});
     CHECK(validate(ProbeAction{HttpGetAction{.port = 80}}).empty());
 }
 
-TEST_CASE("The kubelet's name is made of its Kubernetes' version") {
+TEST_CASE("The kubelet's user agent names its Kubernetes version") {
     CHECK(kubelet_user_agent(1, 35) == "kube-probe/1.35");
     CHECK(kubelet_user_agent(2, 0) == "kube-probe/2.0");
 }
 
-TEST_CASE("Actions compare by all that they say") {
+TEST_CASE("Actions are equal if all their fields are") {
     CHECK(ExecAction{.command = {"a"}} == ExecAction{.command = {"a"}});
     CHECK_FALSE(ExecAction{.command = {"a"}} ==
                 ExecAction{.command = {"a"}, .inherit_environment = false});

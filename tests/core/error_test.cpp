@@ -12,7 +12,7 @@ using namespace probekit;
 
 namespace {
 
-/// As a foreign library's category: only its name says what it is.
+/// The category of another library, known by its name only.
 class NamedCategory final : public std::error_category {
 public:
     explicit NamedCategory(const char* name) : name_(name) {}
@@ -62,7 +62,7 @@ TEST_CASE("timed_out equals std::errc::timed_out, and nothing else does") {
         CHECK(std::error_code{value, probekit_category()} != std::errc::timed_out);
 }
 
-TEST_CASE("Local faults are the prober's own trouble, of either category") {
+TEST_CASE("A local fault is one of the probing machine, in either category") {
     const int number = GENERATE(EMFILE, ENFILE, ENOMEM, ENOBUFS, EADDRNOTAVAIL, EAGAIN);
     CHECK(is_local_fault({number, std::system_category()}));
     CHECK(is_local_fault({number, std::generic_category()}));
@@ -71,21 +71,21 @@ TEST_CASE("Local faults are the prober's own trouble, of either category") {
     CHECK_FALSE(is_local_fault({number, probekit_category()}));
 }
 
-TEST_CASE("What the target or the network did is no local fault") {
+TEST_CASE("What the target or the network did is not a local fault") {
     const int number = GENERATE(0, ECONNREFUSED, ETIMEDOUT, ECONNRESET, EHOSTUNREACH, ENETUNREACH,
                                 ECANCELED, ENOENT, EPIPE);
     CHECK_FALSE(is_local_fault({number, std::system_category()}));
     CHECK_FALSE(is_local_fault({number, std::generic_category()}));
 }
 
-TEST_CASE("to_std makes codes of every Asio equal to std::errc") {
+TEST_CASE("to_std makes the codes of every Asio equal to std::errc") {
     CHECK(to_std({ECONNREFUSED, asio_system}) == std::errc::connection_refused);
     CHECK(to_std({ECONNREFUSED, asio_system}).category() == std::system_category());
     CHECK(to_std({1, asio_netdb}) == Errc::no_such_host);
     CHECK(to_std({9, asio_addrinfo}) == Errc::no_such_host);
 
-    // Unchanged: cancellation, which users compare with asio::error::operation_aborted, and all
-    // else.
+    // Unchanged: cancellation, which users compare with asio::error::operation_aborted, and every
+    // other code.
     const auto code = GENERATE(std::error_code{}, std::error_code{ECANCELED, asio_system},
                                std::error_code{2, asio_misc},
                                std::error_code{ECONNREFUSED, std::system_category()},

@@ -85,7 +85,7 @@ TEST_CASE("Texts are quoted as Go's %q quotes them") {
     CHECK(go_quoted(row.text) == row.quoted);
 }
 
-TEST_CASE("System errors begin with a small letter, unless with an acronym") {
+TEST_CASE("System errors begin with a small letter, unless they begin with an acronym") {
     const auto text = [](int number) { return go_error_text({number, std::system_category()}); };
     CHECK(text(ECONNREFUSED) == "connection refused");
     CHECK(text(EIO) == "input/output error");

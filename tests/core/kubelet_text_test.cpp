@@ -57,13 +57,13 @@ TEST_CASE("An attempt that fails, warns or ends with an error is an event") {
                    "Readiness probe errored and resulted in failure state: unexpected EOF"});
 }
 
-TEST_CASE("An error of a probe that says nothing speaks for itself") {
+TEST_CASE("Without a message the event has the error's own") {
     CHECK(event_of(ProbeKind::liveness, {}, io_error) ==
           ProbeEvent{"Unhealthy",
                      "Liveness probe errored and resulted in unknown state: input/output error"});
 }
 
-TEST_CASE("What passes, is cancelled or is retried is no event, and builds no text") {
+TEST_CASE("An attempt that passes, is cancelled or is retried is no event, and makes no text") {
     const auto context = std::make_shared<CountingContext>();
     const auto is_event = [&](Outcome outcome, std::error_code error = {}, bool retried = false) {
         ProbeResult result = with_output(outcome, "x");
@@ -103,7 +103,7 @@ TEST_CASE("A command that could not be started is an error of the container runt
     CHECK(kubelet::result_text(result) == result.output);
 }
 
-TEST_CASE("A container that cannot be started says so as its runtime does") {
+TEST_CASE("A container that cannot be started is reported in the words of its runtime") {
     const auto text = [](const std::string& program, std::errc why) {
         return kubelet::start_error_text(program, std::make_error_code(why));
     };
@@ -121,7 +121,7 @@ TEST_CASE("A container that cannot be started says so as its runtime does") {
           R"(chdir to cwd ("/no/where") failed: no such file or directory)");
 }
 
-TEST_CASE("Back-off is told as a duration of Go") {
+TEST_CASE("Back-off is written as a duration of Go") {
     CHECK(kubelet::back_off_text(10s) == "back-off 10s");
     CHECK(kubelet::back_off_text(80s) == "back-off 1m20s");
     CHECK(kubelet::back_off_text(300s) == "back-off 5m0s");

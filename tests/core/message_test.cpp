@@ -21,7 +21,7 @@ std::string spawn_message(const std::vector<std::string>& command, std::errc why
 
 } // namespace
 
-TEST_CASE("What could not be executed is named whole, blanks included, and without its arguments") {
+TEST_CASE("A program that cannot be executed is named in full, without its arguments") {
     CHECK(spawn_message({"/opt/my tool", "a b"}, std::errc::no_such_file_or_directory) ==
           "fork/exec /opt/my tool: no such file or directory");
     CHECK(spawn_message({"./x"}, std::errc::permission_denied) ==
@@ -30,7 +30,7 @@ TEST_CASE("What could not be executed is named whole, blanks included, and witho
           "fork/exec /x: exec format error");
 }
 
-TEST_CASE("A program that is not in PATH is not found there, as Go says it") {
+TEST_CASE("A program that is not in PATH is reported in Go's words") {
     for (const std::errc why : {std::errc::no_such_file_or_directory, std::errc::permission_denied})
         CHECK(spawn_message({"my \"tool\"", "a"}, why) ==
               R"(exec: "my \"tool\"": executable file not found in $PATH)");
@@ -38,7 +38,7 @@ TEST_CASE("A program that is not in PATH is not found there, as Go says it") {
           "fork/exec tool: argument list too long");
 }
 
-TEST_CASE("A command that took too long is quoted as Go quotes") {
+TEST_CASE("A command that timed out is quoted as Go quotes it") {
     ProbeResult result = ProbeResult::failure(Errc::timed_out);
     result.detail = "1.5s";
     const std::vector<std::string> command{"sh", "-c", "echo \"a\\b\"\nsleep 9"};
@@ -48,14 +48,14 @@ TEST_CASE("A command that took too long is quoted as Go quotes") {
           R"(command timed out: "sleep 10" timed out after 2s)");
 }
 
-TEST_CASE("Any other end of a command says what it wrote") {
+TEST_CASE("For any other end of a command the message is its output") {
     CHECK(detail::exec_message({"x"}, ProbeResult::failure("bad\n", Errc::exit_status), {}) ==
           "bad\n");
     CHECK(
         detail::exec_message({"x"}, ProbeResult::failure("", Errc::killed_by_signal), {}).empty());
 }
 
-TEST_CASE("What dialling ended with is said in Go's words") {
+TEST_CASE("Errors of dialling are reported in Go's words") {
     const auto code = [](std::errc why) { return std::make_error_code(why); };
     CHECK(detail::dial_message("127.0.0.1", "127.0.0.1:80", Phase::connect,
                                code(std::errc::connection_refused)) ==

@@ -77,7 +77,7 @@ static_assert(!Observer<WrongArgument> && !Observer<ByReference> && !Observer<On
 static_assert(!Observer<Immovable> && Observer<std::reference_wrapper<Immovable>>);
 static_assert(std::is_empty_v<NoObserver>);
 
-TEST_CASE("Observers: each in turn, each with its own hooks") {
+TEST_CASE("Observers calls each observer in order, each with its own hooks") {
     std::vector<std::string> seen;
     VerdictsOnly counter;
     Observers both{All{&seen}, std::ref(counter), VerdictsOnly{}};
@@ -94,7 +94,7 @@ TEST_CASE("Observers: each in turn, each with its own hooks") {
     CHECK(both.get<2>().count == 1);
 }
 
-TEST_CASE("Observers have only the hooks that some part has") {
+TEST_CASE("Observers has only the hooks that one of them has") {
     using Two = Observers<VerdictsOnly, Final>;
     static_assert(Observer<Two>);
     static_assert(detail::SeesVerdictChanged<Two> && detail::SeesChecksSkipped<Two>);
@@ -110,7 +110,7 @@ TEST_CASE("Observers have only the hooks that some part has") {
     (void)moved;
 }
 
-TEST_CASE("Telling an observer without that hook does nothing, std::ref is unwrapped") {
+TEST_CASE("An observer without a hook is not notified, and std::ref is unwrapped") {
     VerdictsOnly counter;
     NoObserver none;
     auto shared = std::ref(counter);

@@ -25,7 +25,7 @@ static_assert(
 static_assert(sizeof(Outcome) == 1 && sizeof(Health) == 1 && sizeof(ProbeKind) == 1 &&
               sizeof(Phase) == 1);
 
-TEST_CASE("Phases are named in the order they are gone through") {
+TEST_CASE("Phases have their names, in their order") {
     constexpr std::string_view names[] = {"none",     "resolve", "connect", "handshake", "request",
                                           "response", "body",    "spawn",   "run",       "finish"};
     for (int i = 0; i != 10; ++i) CHECK(to_string(static_cast<Phase>(i)) == names[i]);

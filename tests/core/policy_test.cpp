@@ -41,8 +41,7 @@ static_assert(Policy<KubeletPolicy> && Policy<MoveOnly>);
 static_assert(!Policy<MayThrow> && !Policy<SaysBool> && !Policy<Immovable> && !Policy<int>);
 static_assert(sizeof(KubeletPolicy) == 8);
 
-TEST_CASE(
-    "The kubelet's policy: nothing below the threshold, then what the run says, at each result") {
+TEST_CASE("KubeletPolicy judges nothing below the threshold, and each result from there on") {
     KubeletPolicy policy;
     CHECK(policy.judge(success, spec) == std::nullopt);
     CHECK(policy.judge(success, spec) == Health::passing);
@@ -54,7 +53,7 @@ TEST_CASE(
     CHECK(policy.run() == 2);
 }
 
-TEST_CASE("A warning passes, unknown fails, and they make one run with their likes") {
+TEST_CASE("A warning counts as a success, and unknown as a failure") {
     KubeletPolicy policy;
     CHECK(policy.judge(success, spec) == std::nullopt);
     CHECK(policy.judge(warning, spec) == Health::passing);
@@ -62,7 +61,8 @@ TEST_CASE("A warning passes, unknown fails, and they make one run with their lik
     CHECK(policy.judge(unknown, spec) == Health::failing);
 }
 
-TEST_CASE("Hold drops the run, a new start everything, a new target nothing on the grid") {
+TEST_CASE(
+    "Going on hold forgets the run, a new start everything, a new target nothing on the grid") {
     KubeletPolicy policy;
     (void)policy.judge(failure, spec);
     policy.on_target_replaced(spec);

@@ -30,12 +30,12 @@ static_assert(!is_valid(ProbeSpec{.kind = ProbeKind::liveness, .success_threshol
 static_assert(ProbeSpec{.period = 1s} == ProbeSpec{.period = 1000ms});
 static_assert(ProbeSpec{.period = 1s} != ProbeSpec{.period = 2s});
 
-TEST_CASE("Mistakes name their field; is_valid agrees") {
+TEST_CASE("Each mistake names its field, and is_valid agrees") {
     using Expected = std::vector<std::pair<std::string, std::string>>;
     const std::vector<std::pair<ProbeSpec, Expected>> table{
         {{}, {}},
         {{.initial_delay = Duration::max(), .period = 1ns, .timeout = Duration::max()},
-         {}}, // no upper bounds, no order
+         {}}, // no upper bounds, and none depends on another
         {{.kind = ProbeKind::startup, .termination_grace_period = 1ns}, {}},
         {{.success_threshold = 7}, {}},
         {{.pacing = {.spread = 1h, .jitter = 9s}}, {}},
@@ -82,8 +82,8 @@ TEST_CASE("Mistakes name their field; is_valid agrees") {
     }
 }
 
-// Dies just after a good look: a period until the next, two more periods, and the last look's
-// timeout.
+// The target dies just after an attempt that passed: a period until the next check, two more
+// periods, and the timeout of the last attempt.
 static_assert(worst_case_detection(ProbeSpec{}) == 31s);
 static_assert(worst_case_recovery(ProbeSpec{}) == 11s);
 static_assert(worst_case_detection(ProbeSpec{
@@ -92,7 +92,7 @@ static_assert(worst_case_recovery(ProbeSpec{.period = 2s, .timeout = 1s, .succes
               7s);
 static_assert(worst_case_detection(ProbeSpec{
                   .period = 2s, .failure_threshold = 1, .pacing = {.jitter = 500ms}}) == 3500ms);
-// "Never" stays never.
+// "Never" plus anything is never.
 static_assert(worst_case_detection(ProbeSpec{.period = Duration::max()}) == Duration::max());
 static_assert(worst_case_detection(ProbeSpec{.timeout = Duration::max()}) == Duration::max());
 static_assert(worst_case_detection(ProbeSpec{

@@ -24,7 +24,7 @@ namespace {
 
 constexpr TimePoint at(Duration since_start) { return TimePoint{since_start}; }
 
-/// The waits of a process that ends as soon as it is started.
+/// How long a process waits each time, if it ends as soon as it is started.
 std::vector<Duration> waits(RestartBackOff back_off, int exits) {
     std::vector<Duration> all;
     TimePoint now = at(100s);
@@ -40,18 +40,18 @@ using Waits = std::vector<Duration>;
 
 } // namespace
 
-TEST_CASE("Exits: at once, then 10 s doubling to 300 s") {
+TEST_CASE("Exits are restarted at once, then after 10 s, doubling to 300 s") {
     CHECK(waits(RestartBackOff{}, 9) == Waits{0s, 10s, 20s, 40s, 80s, 160s, 300s, 300s, 300s});
     CHECK(waits(RestartBackOff{{.base = 1s, .max = 60s}}, 8) ==
           Waits{0s, 1s, 2s, 4s, 8s, 16s, 32s, 60s});
     CHECK(waits(RestartBackOff{{.base = 10s, .max = 4s}}, 4) ==
-          Waits{0s, 4s, 4s, 4s}); // the cap caps the base
+          Waits{0s, 4s, 4s, 4s}); // max limits base too
     CHECK(waits(RestartBackOff{{.base = 0s}}, 4) == Waits{0s, 0s, 0s, 0s});
     CHECK(waits(RestartBackOff{{.base = Duration::max() / 2 - 100s, .max = Duration::max()}}, 2)
               .size() == 2);
 }
 
-TEST_CASE("It can be asked at compile time") {
+TEST_CASE("Back-off can be computed at compile time") {
     static_assert([] {
         RestartBackOff back_off;
         return back_off.after_exit(at(5s)) == at(5s) && back_off.after_exit(at(6s)) == at(16s) &&
@@ -59,7 +59,7 @@ TEST_CASE("It can be asked at compile time") {
     }());
 }
 
-TEST_CASE("After 10 minutes of good running the next restart counts as the first") {
+TEST_CASE("After more than 10 minutes of running the next restart counts as the first") {
     RestartBackOff back_off;
     CHECK(back_off.after_exit(at(0s)) == at(0s));
     CHECK(back_off.after_exit(at(1s)) == at(11s)); // started at 11 s
@@ -76,8 +76,8 @@ TEST_CASE("After 10 minutes of good running the next restart counts as the first
     }
 }
 
-TEST_CASE("Kills for a probe: the wait counts from the exit before") {
-    // As observed: killed every 42 s, the sixth kill meets a delay that has grown beyond that.
+TEST_CASE("After a kill for a probe the delay counts from the exit before it") {
+    // As observed: with a kill every 42 s, the sixth meets a delay that has grown longer than that.
     RestartBackOff back_off;
     Waits starts;
     for (const Duration killed : {43s, 85s, 127s, 169s, 211s, 253s})
@@ -86,8 +86,8 @@ TEST_CASE("Kills for a probe: the wait counts from the exit before") {
     CHECK(back_off.current() == 80s);
 }
 
-TEST_CASE("A kill that meets a wait may be waited from itself, as a kubelet does; one that meets "
-          "none never waits") {
+TEST_CASE("With wait_from_kill a wait counts from the kill itself, as in a kubelet; a kill that "
+          "meets no wait is restarted at once") {
     RestartBackOff back_off{{.wait_from_kill = true}};
     Waits starts;
     for (const Duration killed : {43s, 85s, 127s, 169s, 211s, 253s, 375s})
@@ -97,7 +97,7 @@ TEST_CASE("A kill that meets a wait may be waited from itself, as a kubelet does
     CHECK(back_off.after_exit(at(536s)) == at(836s));
 }
 
-TEST_CASE("A first kill does not advance the delay, a kill after an exit does") {
+TEST_CASE("A first kill does not double the delay, but a kill after an exit does") {
     RestartBackOff back_off;
     CHECK(back_off.after_kill(at(10s)) == at(10s));
     CHECK(back_off.current() == 0s);
@@ -106,7 +106,7 @@ TEST_CASE("A first kill does not advance the delay, a kill after an exit does") 
         CHECK(back_off.after_exit(at(21s)) == at(31s));
     }
     SECTION("then kills in quick succession") {
-        CHECK(back_off.after_kill(at(12s)) == at(12s)); // the first with an exit before: at once
+        CHECK(back_off.after_kill(at(12s)) == at(12s)); // the first after an exit: at once
         CHECK(back_off.after_kill(at(13s)) == at(22s)); // 10 s after the kill at 12 s
         CHECK(back_off.after_kill(at(23s)) == at(33s)); // 20 s after the one at 13 s
     }
@@ -119,7 +119,7 @@ TEST_CASE("Exits and kills share one delay") {
     CHECK(back_off.after_exit(at(12s)) == at(32s));
 }
 
-TEST_CASE("reset() forgets everything but the numbers") {
+TEST_CASE("reset() forgets everything but the settings") {
     RestartBackOff back_off{{.base = 3s}};
     (void)back_off.after_exit(at(0s));
     (void)back_off.after_exit(at(0s));

@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 static_assert(std::is_aggregate_v<ProbeResult>);
 static_assert(std::is_nothrow_move_constructible_v<ProbeResult>);
 
-TEST_CASE("A result says nothing until it is filled in") {
+TEST_CASE("A new result says nothing") {
     const ProbeResult result;
     CHECK(result.outcome == Outcome::unknown);
     CHECK(result.phase == Phase::none);
@@ -35,7 +35,7 @@ TEST_CASE("Success and warning pass") {
     CHECK_FALSE(ProbeResult::failure(Errc::timed_out).passed());
 }
 
-TEST_CASE("Results made by hand are complete") {
+TEST_CASE("Results that a user's probe makes are complete") {
     const ProbeResult result =
         ProbeResult::failure("not today", make_error_code(Errc::exit_status));
     CHECK(result.outcome == Outcome::failure);
@@ -47,7 +47,7 @@ TEST_CASE("Results made by hand are complete") {
     CHECK(ProbeResult::success().output_bytes == 0);
 }
 
-TEST_CASE("The message of a user's result is its output, else what the cause says") {
+TEST_CASE("The message of a user's result is its output or, without one, its cause's") {
     CHECK(ProbeResult::failure("not today", Errc::exit_status).message() == "not today");
     CHECK(ProbeResult::failure(Errc::timed_out).message() ==
           make_error_code(Errc::timed_out).message());
@@ -64,7 +64,7 @@ class AsioSystem final : public std::error_category {
 } const asio_system;
 } // namespace
 
-TEST_CASE("Causes go through to_std") {
+TEST_CASE("Causes are converted by to_std") {
     CHECK(ProbeResult::failure(std::error_code{ECONNREFUSED, asio_system}).cause ==
           std::errc::connection_refused);
     CHECK(ProbeResult::failure("x", std::error_code{ECONNREFUSED, asio_system}).cause ==
@@ -82,7 +82,7 @@ TEST_CASE("Phase times add up to the total, by construction") {
     CHECK(result.time_in(Phase::finish) == 256ms);
 }
 
-TEST_CASE("A probe's target renders the message, and learns which timeout to show") {
+TEST_CASE("The probe's context renders the message, with the timeout to show") {
     struct Named final : detail::MessageContext {
         std::string message(const ProbeResult& result,
                             std::optional<Duration> shown) const override {

@@ -8,8 +8,7 @@
 using namespace probekit;
 using namespace std::chrono_literals;
 
-// The machine around it is tested in worker_grid_test.cpp; here that it works alone, and at compile
-// time.
+// worker_grid_test.cpp tests Schedule within WorkerFsm. This is what it does alone, at compile time.
 namespace {
 constexpr TimePoint at(Duration since_start) { return TimePoint{since_start}; }
 } // namespace
@@ -36,7 +35,7 @@ static_assert([] {
     return first && none == 0 && second && three == 3 && schedule.next_point() == at(16s);
 }());
 
-TEST_CASE("The number of lost points stays an int") {
+TEST_CASE("The number of skipped points fits in an int") {
     const ProbeSpec spec{.period = 1ns};
     Schedule schedule;
     schedule.start(spec, at(0s), at(0s), 0);
@@ -45,7 +44,7 @@ TEST_CASE("The number of lost points stays an int") {
     CHECK(schedule.next_point() == at(1h + 1ns));
 }
 
-TEST_CASE("splitmix64 gives its author's numbers") {
+TEST_CASE("splitmix64 gives the numbers that its author published") {
     std::uint64_t state = 1234567;
     CHECK(detail::splitmix64(state) == 6457827717110365317U);
     CHECK(detail::splitmix64(state) == 3203168211198807973U);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr ProbeSpec spec{.success_threshold = 2, .failure_threshold = 3};
 
-/// The run after counting these.
+/// The counter after these results.
 template <class... Passed>
 constexpr ThresholdCounter after(Passed... passed) {
     ThresholdCounter counter;
@@ -38,9 +38,9 @@ static_assert(!after(false, false).reached(spec));
 static_assert(after(false, false, false).reached(spec));
 static_assert(!after(false, false, true).reached(spec));
 static_assert(!after(false, false, true, false).reached(spec));
-static_assert(after(false, false, false, false).reached(spec)); // and stays so
+static_assert(after(false, false, false, false).reached(spec)); // and it stays reached
 
-TEST_CASE("count() gives the length of the run, this one included") {
+TEST_CASE("count() returns the length of the run, with this result") {
     ThresholdCounter counter;
     CHECK(counter.count(false) == 1);
     CHECK(counter.count(false) == 2);
@@ -56,8 +56,8 @@ TEST_CASE("restart() keeps what the last result was") {
     CHECK(counter.count(false) == 1);
 }
 
-TEST_CASE("A run ends at the largest int: a look each millisecond gets there in 25 days") {
-    struct Layout { // of a counter, which cannot be made to start there
+TEST_CASE("A run stops growing at the largest int") {
+    struct Layout { // of a counter: with a check each millisecond it takes 25 days to get there
         int run;
         bool last;
         char padding[3];

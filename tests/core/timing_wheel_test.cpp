@@ -22,7 +22,7 @@ struct Entry : TimingWheel::Node {
     int id = 0;
 };
 
-// All that is due at `now`, in the wheel's order.
+/// Takes all nodes that are due at `now`, in the order of the wheel.
 std::vector<int> due_at(TimingWheel& wheel, TimePoint now) {
     wheel.advance(now);
     std::vector<int> ids;
@@ -34,7 +34,7 @@ constexpr TimePoint zero{};
 
 } // namespace
 
-TEST_CASE("an empty wheel has nothing due, ever") {
+TEST_CASE("in an empty wheel nothing is ever due") {
     TimingWheel wheel{zero};
     CHECK(wheel.empty());
     CHECK(wheel.next_due() == TimePoint::max());
@@ -70,7 +70,7 @@ TEST_CASE("a node fires at its very nanosecond and not before, at every level") 
     CHECK(wheel.next_due() == TimePoint::max());
 }
 
-TEST_CASE("what is overdue when it is put in fires at the next turn") {
+TEST_CASE("a node that is overdue when it is inserted fires at the next advance") {
     TimingWheel wheel{zero};
     wheel.advance(zero + 10s);
     Entry late, earlier_than_the_origin;
@@ -80,8 +80,8 @@ TEST_CASE("what is overdue when it is put in fires at the next turn") {
     CHECK(due_at(wheel, zero + 10s).size() == 2);
 }
 
-TEST_CASE("what is due within one millisecond fires in the order of its time, at the same time in "
-          "the order it came") {
+TEST_CASE("nodes due within one millisecond fire in the order of their times, and at the same time "
+          "in the order of insertion") {
     const Duration ahead =
         GENERATE(Duration{0}, Duration{5ms}, Duration{300ms}, Duration{24h * 60});
     const bool at_once = GENERATE(false, true);
@@ -107,7 +107,7 @@ TEST_CASE("what is due within one millisecond fires in the order of its time, at
     CHECK(wheel.empty());
 }
 
-TEST_CASE("TimePoint::max() means never") {
+TEST_CASE("a node at TimePoint::max() never fires") {
     TimingWheel wheel{zero - 5s};
     Entry never;
     wheel.insert(never, TimePoint::max());
@@ -118,7 +118,7 @@ TEST_CASE("TimePoint::max() means never") {
     CHECK(wheel.empty());
 }
 
-TEST_CASE("the earliest moment is exact again after the earliest node is taken out") {
+TEST_CASE("the earliest moment is exact again after the earliest node is erased") {
     TimingWheel wheel{zero};
     std::vector<std::unique_ptr<Entry>> entries;
     for (int i = 0; i != 20; ++i) {
@@ -176,13 +176,12 @@ TEST_CASE("periods of any mixture fire in the order of their time, at the same t
     const auto periods =
         GENERATE(std::vector<Duration>{10s}, std::vector<Duration>{1s, 10s, 3s},
                  std::vector<Duration>{50ms, 2min, 7s, 300ms}, std::vector<Duration>{10s, 6h});
-    const Duration step =
-        GENERATE(Duration{0}, Duration{70ms}, Duration{40s}); // 0: from one due point to the next
+    const Duration step = GENERATE(Duration{0}, Duration{70ms},
+                                   Duration{40s}); // 0: from one moment that is due to the next
     TimingWheel wheel{zero};
     std::multimap<TimePoint, int> model;
     std::vector<Entry> entries(200);
-    Entry
-        timeout; // put in and taken out again with each firing, and between the times of the others
+    Entry timeout; // inserted and erased with each firing, due between the others
     const auto arm = [&](int id, TimePoint from) {
         const TimePoint due = from + periods[static_cast<std::size_t>(id) % periods.size()];
         wheel.insert(entries[static_cast<std::size_t>(id)], due);
@@ -204,7 +203,7 @@ TEST_CASE("periods of any mixture fire in the order of their time, at the same t
             wheel.insert(timeout, now + 1s);
             wheel.erase(timeout);
             arm(id, std::max(entries[static_cast<std::size_t>(id)].due(),
-                             now - 1s)); // late, if steps are long
+                             now - 1s)); // late if steps are long
             ++fired;
         }
         REQUIRE(wheel.next_due() == model.begin()->first);
@@ -212,7 +211,7 @@ TEST_CASE("periods of any mixture fire in the order of their time, at the same t
     while (wheel.pop_any() != nullptr) {}
 }
 
-TEST_CASE("random traffic gives what a sorted map gives") {
+TEST_CASE("random operations have the same results as with a sorted map") {
     const unsigned seed = GENERATE(1u, 2u, 3u, 4u);
     std::mt19937_64 random{seed};
     TimePoint now = zero + Duration{static_cast<Duration::rep>(random() % 1'000'000'000'000)};
@@ -223,8 +222,8 @@ TEST_CASE("random traffic gives what a sorted map gives") {
         entries.push_back(std::make_unique<Entry>());
         entries.back()->id = i;
     }
-    // Spans of every size: the exponent is what is drawn evenly. Half of the moments are round
-    // ones, so that nodes which were put in at very different times are due at the same.
+    // Spans of every magnitude: the exponent is distributed evenly. Half of the moments are
+    // rounded, so that nodes inserted at very different times are due at the same moment.
     const auto span = [&] {
         return Duration{static_cast<Duration::rep>(random() >> (random() % 45 + 16))};
     };

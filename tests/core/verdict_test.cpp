@@ -24,7 +24,7 @@ static_assert(to_string(Verdict::Origin::terminating) == "terminating");
 
 static_assert(std::is_trivially_copyable_v<WorkerSnapshot>); // so that taking one allocates nothing
 
-TEST_CASE("A verdict passed or failed, or neither") {
+TEST_CASE("A verdict has passed or failed, or neither") {
     CHECK(Verdict{.health = Health::passing}.passed());
     CHECK_FALSE(Verdict{.health = Health::passing}.failed());
     CHECK(Verdict{.health = Health::failing}.failed());
@@ -32,7 +32,7 @@ TEST_CASE("A verdict passed or failed, or neither") {
     CHECK_FALSE(Verdict{}.failed());
 }
 
-TEST_CASE("Reasons are the kubelet's words") {
+TEST_CASE("A reason has the kubelet's words and the result's message") {
     CHECK(Verdict{.kind = ProbeKind::liveness,
                   .health = Health::failing,
                   .result = ProbeResult::failure("gone fishing")}
@@ -49,7 +49,7 @@ TEST_CASE("Reasons are the kubelet's words") {
           "Startup probe failed: ");
 }
 
-TEST_CASE("A user's policy may judge against the look") {
+TEST_CASE("A user's policy may judge against the result") {
     CHECK(Verdict{.kind = ProbeKind::liveness,
                   .health = Health::failing,
                   .result = ProbeResult::success("slow")}
@@ -62,7 +62,7 @@ TEST_CASE("A user's policy may judge against the look") {
           "Liveness probe is undecided");
 }
 
-TEST_CASE("What does not rest on a look says what happened to the target") {
+TEST_CASE("A verdict without a result says what happened to the target") {
     const auto reason = [](Verdict::Origin origin) {
         return Verdict{.health = Health::failing, .origin = origin}.reason();
     };

@@ -26,17 +26,17 @@
 #include "replay.hpp"
 #include "script_server.hpp"
 
-// Recordings of the kubelet's TCP and exec probers: the probes look, at servers on loopback and by
-// running the commands. All at once, so that it takes no longer than the longest.
+// Recordings of the kubelet's TCP and exec probers. Our probes do the same, with servers on loopback
+// and by running the commands; all at once, which takes no longer than the slowest.
 namespace {
 
 using namespace probekit;
 using namespace http_case;
 
-/// One case and what came of it.
-class Look {
+/// One case, and how our attempt at it ended.
+class Case {
 public:
-    Look(asio::io_context& io, const json& recorded) : recorded_(recorded) {
+    Case(asio::io_context& io, const json& recorded) : recorded_(recorded) {
         const json& setup = recorded.at("setup");
         if (recorded.at("kind") == "tcp")
             ask_server(io, setup);
@@ -141,7 +141,7 @@ private:
 Tally replay_misc_cases(const json& document) {
     Tally tally;
     asio::io_context io{1};
-    std::vector<std::pair<std::string, std::unique_ptr<Look>>> looks;
+    std::vector<std::pair<std::string, std::unique_ptr<Case>>> cases;
     for (const json& recorded : document.at("cases")) {
         if (recorded.at("kind") == "grpc") {
             ++tally.skipped;
@@ -149,16 +149,16 @@ Tally replay_misc_cases(const json& document) {
         }
         const std::string name = recorded.at("name");
         try {
-            looks.emplace_back(name, std::make_unique<Look>(io, recorded));
+            cases.emplace_back(name, std::make_unique<Case>(io, recorded));
         } catch (const std::exception& error) {
             std::cout << name << ": " << error.what() << '\n';
             ++tally.failed;
         }
     }
     io.run();
-    for (const auto& [name, look] : looks)
-        tally.add(name, [&look = look] { return std::optional{look->good()}; });
-    std::cout << "misc: " << document.at("cases").size() << " cases, " << looks.size()
-              << " looks\n";
+    for (const auto& [name, one] : cases)
+        tally.add(name, [&one = one] { return std::optional{one->good()}; });
+    std::cout << "misc: " << document.at("cases").size() << " cases, " << cases.size()
+              << " attempts\n";
     return tally;
 }

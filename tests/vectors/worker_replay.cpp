@@ -12,9 +12,9 @@
 
 #include "replay.hpp"
 
-// Recordings of the kubelet's worker.doProbe. What it reads out of container statuses is told to
-// WorkerFsm as events; all that the recording expects is then said from WorkerFsm's decisions and
-// members, and compared as a whole.
+// Recordings of the kubelet's worker.doProbe. WorkerFsm gets, as events, what the kubelet reads in
+// container statuses. Everything that a recording expects is then derived from WorkerFsm's decisions
+// and members, and from the text that the supervisor shows, and compared as a whole.
 namespace {
 
 using namespace probekit;
@@ -81,7 +81,7 @@ public:
     }
 
 private:
-    /// Tells the FSM what the status says; false if the worker ends.
+    /// Gives the FSM what the status says. False: the worker ends.
     bool sync(const json& status) {
         if (status.is_null()) return true;
         const std::string phase = status.at("phase");
@@ -92,7 +92,7 @@ private:
         const json& container = status.at("container");
         if (container.is_null() || container.at("id") == "") return true;
 
-        // A startup worker has nothing to do once the container has started, the others until then.
+        // A startup worker's gate is open until the container has started, the others' from then on.
         const bool startup = fsm_.spec().kind == ProbeKind::startup;
         const bool open = (container.at("started") == true) != startup;
         const bool running = container.at("state") == "running";
@@ -110,8 +110,7 @@ private:
             return false;
         }
         if (open) apply(event::GateOpened{});
-        // What has happened may have called for a look already; the recorded call of doProbe is
-        // that look.
+        // These events may have begun a check already, which then is the recorded call of doProbe.
         if (!fsm_.in_flight() && step_->at("trigger") == "manual") apply(event::Triggered{});
         if (!fsm_.in_flight()) apply(event::Due{});
         while (fsm_.in_flight()) attempt();
@@ -132,8 +131,8 @@ private:
         if (!first || adopted) apply(event::TargetStarted{since, adopted});
     }
 
-    /// When a container started that does not run. A status says so only while it runs, so a later
-    /// one is asked.
+    /// When a container that does not run was started. Only the statuses of running containers say
+    /// so; this looks for a later one.
     TimePoint started_later() const {
         for (const json& step : trace_.at("steps")) {
             const json& status = step.at("status");
@@ -152,10 +151,10 @@ private:
         return should_restart(policy, ExitStatus{.code = container.at("exit_code")});
     }
 
-    /// Tells the FSM one thing. A cancelled attempt is cleaned up at once.
+    /// Gives the FSM one event. A cancelled attempt has ended at once.
     template <class Event>
-    Decision::Action apply(Event happened) {
-        const Decision decision = fsm_.step(happened, now_);
+    Decision::Action apply(Event event) {
+        const Decision decision = fsm_.step(event, now_);
         if (decision.changed && decision.origin != Verdict::Origin::target_replaced)
             set(decision.health);
         if (decision.cancel) apply(event::AttemptCancelled{});
