@@ -21,18 +21,25 @@
 // stands in the Action; what it cannot say stands in the Options.
 namespace probekit::inline PROBEKIT_ABI {
 
-/// Run a command; exit status 0 is success. The command is executed as it is, without a shell.
+/// Run a command, without a shell. Exit status 0 is success.
+/// \code
+/// const ExecAction action{.command = {"pg_isready", "-q"}, .environment = {"PGPORT=5433"}};
+/// ExecProbe probe{io, action, {.kill_grace = 500ms}};
+/// \endcode
 struct ExecAction {
-    std::vector<std::string> command =
-        {}; ///< program and arguments; the program is looked up in PATH
-    std::vector<std::string> environment = {}; ///< "NAME=value"; these win over inherited ones
+    /// The program, which is looked up in PATH, and its arguments.
+    std::vector<std::string> command = {};
+    std::vector<std::string> environment = {}; ///< "NAME=value"; replaces inherited variables
     bool inherit_environment = true;
-    std::string working_directory = {}; ///< empty: the program's own
+    std::string working_directory = {}; ///< empty: the current one
 
     friend bool operator==(const ExecAction&, const ExecAction&) = default;
 };
 
-/// Open a TCP connection; that it opens is success. Nothing is sent.
+/// Open a TCP connection, which is success. Nothing is sent.
+/// \code
+/// TcpProbe probe{io, TcpSocketAction{.host = "::1", .port = 6379}};
+/// \endcode
 struct TcpSocketAction {
     std::string host = {};  ///< literal address or name; empty: 127.0.0.1
     std::uint16_t port = 0; ///< must be given
@@ -49,13 +56,17 @@ struct HttpHeader {
 
 enum class HttpScheme : std::uint8_t { http, https };
 
-/// Send a GET; a status from 200 to 399 is success.
+/// Send a GET request. A status from 200 to 399 passes.
+/// \code
+/// const HttpGetAction action{.port = 8080, .path = "/healthz", .headers = {{"X-Probe", "1"}}};
+/// HttpGetProbe probe{io, action, {.expect = {http::status_in({200})}}};
+/// \endcode
 struct HttpGetAction {
     std::string host = {};  ///< literal address or name; empty: 127.0.0.1
     std::uint16_t port = 0; ///< must be given
-    /// Path and query. Escaped as Go's URL does, never refused; a missing leading slash is added.
+    /// Path and query. Any text is accepted: it is escaped as by Go, and a missing slash is added.
     std::string path = "/";
-    HttpScheme scheme = HttpScheme::http; ///< https needs the tls room
+    HttpScheme scheme = HttpScheme::http; ///< https needs tls/https_get_probe.hpp
     std::vector<HttpHeader> headers = {};
 
     friend bool operator==(const HttpGetAction&, const HttpGetAction&) = default;
@@ -63,9 +74,9 @@ struct HttpGetAction {
 
 using ProbeAction = std::variant<ExecAction, HttpGetAction, TcpSocketAction>;
 
-/// One `setrlimit`, made in the new process before it gives up privileges.
+/// A call of `setrlimit` in the new process, before it gives up privileges.
 struct ResourceLimit {
-    static constexpr std::uint64_t unlimited = ~std::uint64_t{0}; ///< as is RLIM_INFINITY
+    static constexpr std::uint64_t unlimited = ~std::uint64_t{0}; ///< the same as RLIM_INFINITY
 
     int resource = 0; ///< RLIMIT_NOFILE, RLIMIT_AS ...
     std::uint64_t soft = unlimited;
@@ -73,64 +84,65 @@ struct ResourceLimit {
 };
 
 struct ExecOptions {
-    std::size_t output_limit =
-        10240;                ///< bytes kept of stdout and stderr; the rest is drained and counted
+    /// How many bytes are kept of stdout and stderr together. The rest is read and counted.
+    std::size_t output_limit = 10240;
     bool keep_output = false; ///< keep the output of a success too
-    Duration kill_grace =
-        {}; ///< at the timeout: zero kills at once, else SIGTERM first and SIGKILL this much later
-    /// User and group to become, by number. Whenever this changes anything, supplementary groups
-    /// are given up. Without the right to it a look is an error (EPERM). Linux only, as limits:
-    /// elsewhere a look is an error (ENOSYS).
+    /// At the timeout, the command gets SIGTERM, and SIGKILL this much later. Zero: SIGKILL at once.
+    Duration kill_grace = {};
+    /// The numbers of the user and the group to run as; a change gives up supplementary groups.
+    /// Without the privilege an attempt is a prober error (EPERM). User, group and limits are for
+    /// Linux only: elsewhere an attempt is a prober error (ENOSYS).
     std::optional<unsigned> user = {};
     std::optional<unsigned> group = {};
     std::vector<ResourceLimit> limits = {};
 };
 
-/// How the connection of a look is closed.
+/// How the connection of an attempt is closed.
 enum class SocketClose : std::uint8_t {
-    reset, ///< so that neither side keeps a TIME_WAIT, and close() never waits; an HTTP server that
-           ///< closes soon sees none
-    linger, ///< as the kubelet: an orderly end with a linger of a second, for which close() may
-            ///< hold up the event loop
+    /// By a reset: neither side keeps a TIME_WAIT, and close() never waits. An HTTP server that
+    /// closes the connection soon after its response sees an orderly end instead.
+    reset,
+    /// As the kubelet does: an orderly end with a linger of one second, during which close() may
+    /// block the event loop.
+    linger,
 };
 
 struct TcpOptions {
-    std::string source_address =
-        {}; ///< literal local address, of the host's family; empty: the system chooses
-    /// The server's application never sees the connection (TCP_QUICKACK off, then reset): this
-    /// proves no more than that the server's kernel listens. Linux only, ignored elsewhere.
+    /// A literal local address of the host's family. Empty: the system chooses.
+    std::string source_address = {};
+    /// The server's application never sees the connection (TCP_QUICKACK is off, and a reset follows):
+    /// success shows only that the server's kernel listens. Linux only, ignored elsewhere.
     bool silent = false;
-    SocketClose close = SocketClose::reset; ///< a silent look always resets
-    /// Connect to this Unix-domain socket instead of host and port, which then need not be given: a
-    /// path, or "@name" for one in Linux' abstract namespace. Not together with source_address or
-    /// silent.
+    SocketClose close = SocketClose::reset; ///< a silent attempt always resets
+    /// Connect to this Unix-domain socket: a path, or "@name" in Linux' abstract namespace. Host and
+    /// port then need not be given. Cannot be combined with source_address or silent.
     std::string unix_socket = {};
 };
 
 enum class Redirects : std::uint8_t {
-    none,      ///< a redirect is the answer (a warning, as it is a 3xx)
-    same_host, ///< followed within the host of the first request, as the kubelet does
+    none,      ///< a redirect is the result: a warning, as its status is 3xx
+    same_host, ///< followed on the host of the first request, as the kubelet does
 };
 
 struct HttpOptions {
     Redirects redirects = Redirects::same_host;
-    int max_requests = 10;          ///< the first included, as the kubelet counts
-    std::size_t body_limit = 10240; ///< bytes of the body that are read; the rest is not waited for
+    int max_requests = 10;          ///< including the first, as the kubelet counts
+    std::size_t body_limit = 10240; ///< how many bytes of the body are read
     bool keep_output = false;       ///< keep the body of a success too
-    std::string user_agent = {}; ///< empty: "probekit/VERSION"; kubelet_user_agent(): the kubelet's
-    std::string source_address =
-        {}; ///< literal local address, of the host's family; empty: the system chooses
-    /// What the answer has to be, all of it, beyond a status from 200 to 399: see
+    std::string user_agent = {};    ///< empty: "probekit/VERSION"; see kubelet_user_agent()
+    /// A literal local address of the host's family. Empty: the system chooses.
+    std::string source_address = {};
+    /// What the response must meet, all of them, besides a status from 200 to 399: see
     /// http/expectation.hpp.
     std::vector<http::Expectation> expect = {};
     SocketClose close = SocketClose::reset;
-    /// Connect to this Unix-domain socket, for redirects too: a path, or "@name" for one in Linux'
-    /// abstract namespace. Host and port, which then may be left out, are only what the request
-    /// says. Not together with source_address.
+    /// Connect to this Unix-domain socket, for redirects too: a path, or "@name" in Linux' abstract
+    /// namespace. Host and port then appear only in the request and need not be given. Cannot be
+    /// combined with source_address.
     std::string unix_socket = {};
 };
 
-/// What the kubelet of that Kubernetes calls itself, for servers that treat its probes specially:
+/// The user agent of that Kubernetes version's kubelet, for servers that treat its probes specially:
 /// `HttpOptions{.user_agent = kubelet_user_agent(1, 35)}` sends "User-Agent: kube-probe/1.35".
 [[nodiscard]] inline std::string kubelet_user_agent(int major, int minor) {
     return "kube-probe/" + std::to_string(major) + "." + std::to_string(minor);
@@ -142,7 +154,7 @@ namespace detail {
     return text.find_first_of(std::string_view{"\r\n\0", 3}) == std::string_view::npos;
 }
 
-/// RFC 9110's token characters: what a header name may consist of.
+/// Whether a text consists of RFC 9110's token characters, as header names must.
 [[nodiscard]] constexpr bool is_token(std::string_view text) noexcept {
     constexpr std::string_view others = "!#$%&'*+-.^_`|~";
     for (const char c : text) {
@@ -183,7 +195,7 @@ inline constexpr std::size_t longest_unix_socket = 104;
     return socket.starts_with('@');
 }
 
-/// An empty one is none.
+/// An empty one means that there is none.
 template <class = detail::OnUse>
 inline void check_unix_socket(std::string_view socket, ConfigErrors& errors) {
     if (socket.empty()) return;
@@ -252,8 +264,8 @@ template <class = detail::OnUse>
     return errors;
 }
 
-/// Header names must be RFC 9110 tokens, values must not break the line: the one door for header
-/// injection is shut here.
+/// Header names must be RFC 9110 tokens, and values must stay on their line. This is what prevents
+/// header injection.
 template <class = detail::OnUse>
 [[nodiscard]] inline ConfigErrors validate(const HttpGetAction& action) {
     ConfigErrors errors;
@@ -273,8 +285,8 @@ template <class = detail::OnUse>
 
 namespace detail {
 
-/// The rules of a TcpSocketAction or HttpGetAction whose target has that Unix-domain socket, if it
-/// is not empty.
+/// The mistakes in a TcpSocketAction or HttpGetAction that connects to this Unix-domain socket, if
+/// it is not empty.
 template <class Action>
 [[nodiscard]] ConfigErrors validate_at(const Action& action, std::string_view unix_socket) {
     ConfigErrors errors = validate(action);
@@ -285,7 +297,7 @@ template <class Action>
 
 } // namespace detail
 
-template <std::same_as<ProbeAction> Action> // an action by itself is not to be turned into one
+template <std::same_as<ProbeAction> Action> // so that no action converts to a ProbeAction here
 [[nodiscard]] ConfigErrors validate(const Action& action) {
     return std::visit([](const auto& one) { return validate(one); }, action);
 }
