@@ -22,7 +22,7 @@
 
 using namespace std::chrono_literals;
 
-/// In after two good looks, out after three bad ones: nobody is thrown out for one lost packet.
+/// In after two good checks, out after three bad ones: one lost packet throws no backend out.
 const probekit::ProbeSpec readiness{.kind = probekit::ProbeKind::readiness,
                                     .period = 500ms,
                                     .timeout = 250ms,

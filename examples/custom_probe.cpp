@@ -23,25 +23,24 @@ public:
         : executor_(std::move(executor)), path_(std::move(path)) {}
     executor_type get_executor() const { return executor_; }
 
-    /// Looks at once, so there is nothing to time out. It completes later all the same, on the
+    /// Probes at once, so there is nothing to time out. It completes later all the same, on the
     /// handler's executor.
     template <class Token>
     auto async_probe(probekit::Duration, Token&& token) {
         return asio::async_initiate<Token, probekit::ProbeSignature>(
             [self = *this](auto handler) {
                 const auto executor = asio::get_associated_executor(handler, self.executor_);
-                asio::post(executor,
-                           [handler = std::move(handler), result = self.look()]() mutable {
-                               std::move(handler)(
-                                   std::error_code{},
-                                   std::move(result)); // an error here would be "could not look"
-                           });
+                asio::post(executor, [handler = std::move(handler),
+                                      result = self.probe()]() mutable {
+                    std::move(handler)(std::error_code{},
+                                       std::move(result)); // an error here would be a prober error
+                });
             },
             token);
     }
 
 private:
-    ProbeResult look() const {
+    ProbeResult probe() const {
         std::error_code error;
         const auto touched = std::filesystem::last_write_time(path_, error);
         if (error) return ProbeResult::failure(error);
@@ -57,7 +56,7 @@ private:
 int main(int argc, char** argv) {
     if (argc != 2) return std::cerr << "usage: custom_probe FILE\n", 2;
     asio::io_context io;
-    const auto tell = [](const probekit::Verdict& verdict) {
+    const auto print = [](const probekit::Verdict& verdict) {
         std::cout << verdict.reason() << std::endl;
     };
     probekit::ProbeWorker room{
@@ -65,8 +64,8 @@ int main(int argc, char** argv) {
         probekit::ProbeSpec{.kind = probekit::ProbeKind::liveness}};
     probekit::ProbeWorker fresh{FreshFileProbe{io.get_executor(), argv[1]},
                                 probekit::ProbeSpec{.period = 100ms}};
-    room.on_verdict(tell);
-    fresh.on_verdict(tell);
+    room.on_verdict(print);
+    fresh.on_verdict(print);
     room.start();
     fresh.start();
 

@@ -63,7 +63,7 @@ std::string environment(const char* name, std::string_view fallback) {
     return value != nullptr ? std::string{value} : std::string{fallback};
 }
 
-/// /livez or /readyz: slow until it has answered once, healthy until it is told otherwise.
+/// /livez or /readyz: slow until it has answered once, healthy until it is set otherwise.
 class HealthEndpoint {
 public:
     HealthEndpoint(std::string field, Clock::duration warm_up, int status_when_failing)
@@ -78,7 +78,7 @@ public:
         return together ? std::max(arrival, *first_answer_) : arrival + warm_up_;
     }
 
-    [[nodiscard]] Response look() const {
+    [[nodiscard]] Response respond() const {
         return failing_ ? Response{status_when_failing_, "FAIL\n"} : Response{200, "OK\n"};
     }
 
@@ -128,7 +128,7 @@ asio::awaitable<Response> answer(App& app, const Request& request, const Peers& 
     if (health != nullptr && is_get) {
         asio::steady_timer timer{co_await asio::this_coro::executor, health->answer_at(arrival)};
         co_await timer.async_wait(asio::use_awaitable);
-        co_return health->look();
+        co_return health->respond();
     }
     if (health != nullptr && request.method == "POST") co_return health->set(request);
 

@@ -110,7 +110,7 @@ ExitCode run(std::span<const char* const> arguments) {
     bool killed = false;
     for (const Scene& scene : scenes) {
         if (&scene != &scenes.front()) std::cout << '\n';
-        std::cout << story(scene, options.all_looks);
+        std::cout << story(scene, options.all_checks);
         killed |= scene.killed();
     }
     if (!options.svg.empty()) write(options.svg, timeline::picture(scenes));

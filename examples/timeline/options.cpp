@@ -86,8 +86,8 @@ bool set_target_option(Arguments& arguments, TargetOptions& target) {
         target.fails_after = arguments.duration();
     else if (name == "--hangs")
         target.hangs = arguments.flag();
-    else if (name == "--look-takes")
-        target.look_takes = arguments.duration();
+    else if (name == "--attempt-takes")
+        target.attempt_takes = arguments.duration();
     else if (name == "--exits-after")
         target.exits_after = arguments.duration();
     else if (name == "--exit-code")
@@ -119,8 +119,8 @@ void set_option(Arguments& arguments, Options& options) {
         options.container_scoped_probes = arguments.feature_gates();
     else if (name == "--both-cadences")
         options.both_cadences = arguments.flag();
-    else if (name == "--looks")
-        options.all_looks = arguments.flag();
+    else if (name == "--checks")
+        options.all_checks = arguments.flag();
     else if (name == "--svg")
         options.svg = arguments.text();
     else
@@ -162,20 +162,20 @@ std::string_view usage() noexcept {
     return R"(Usage: timeline [OPTIONS] FILE...
 
 Would these settings have killed my slow starter? Shows what a kubelet does with the probes of a manifest if the target
-behaves as the options say: when it looks, when it has seen enough, when it kills, restarts and backs off. Nothing is run:
+behaves as the options say: when it checks, when it has seen enough, when it kills, restarts and backs off. Nothing is run:
 it takes no time. FILE is a manifest in YAML or JSON (Pods, or Deployments and others with a pod template), or - for
 standard input.
 
 What the target is like; without options it is well at once and for ever:
       --starts-after D       its probes fail until it is so old, in each of its lives
       --fails-after D        its probes fail from that age on
-      --hangs                what fails does so by not answering at all, so that looks end with their timeout
-      --look-takes D         each look takes so long, one that fails too. Default: 1ms
+      --hangs                what fails does so by not answering at all, so that attempts end with their timeout
+      --attempt-takes D         each attempt takes so long, one that fails too. Default: 1ms
       --exits-after D        it ends by itself at that age
       --exit-code N          ... with this exit code. Default: 1
       --ends-in D            it ends so long after SIGTERM. Default: at once
       --ignores-sigterm      it does not, and is killed when its grace period is over
-      --creation-takes D     from being asked for to running. Default: 500ms
+      --creation-takes D     from the request to start it to running. Default: 500ms
       --replay LOG           it does what LOG has recorded instead: the output of `supervisor -o json`, or of
                              `kubectl get pods,events -w -o json --output-watch-events`. Without FILE: under the settings
                              that were recorded as well
@@ -184,7 +184,7 @@ What is shown:
       --container NAME       this container only
       --duration D           so much time. Default: 5m, or as much as LOG has
       --stop-after D         the pod is deleted then
-      --looks                every look, not only those that changed something
+      --checks                every check, not only those that changed something
       --feature-gates NAME=true   known: ContainerScopedProbes (default: false)
       --both-cadences        each container twice, without and with ContainerScopedProbes
       --svg FILE             draw it as well

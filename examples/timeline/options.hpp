@@ -13,15 +13,15 @@ namespace timeline {
 
 /// What the target is like, where no recording says it.
 struct TargetOptions {
-    /// Between being asked for and running, as a container runtime takes it.
+    /// Between the request to start it and running, as a container runtime takes it.
     probekit::Duration creation_takes = std::chrono::milliseconds{500};
     std::optional<probekit::Duration> starts_after = {}; ///< it answers from that age on
     std::optional<probekit::Duration> fails_after = {};  ///< it fails from that age on
     std::optional<probekit::Duration> exits_after = {};
     int exit_code = 1;
-    probekit::Duration ends_in = {}; ///< when told to; Duration::max(): it ignores SIGTERM
+    probekit::Duration ends_in = {}; ///< after SIGTERM; Duration::max(): it ignores SIGTERM
     bool hangs = false;              ///< what fails does so by not answering
-    std::optional<probekit::Duration> look_takes = {};
+    std::optional<probekit::Duration> attempt_takes = {};
 };
 
 struct Options {
@@ -35,7 +35,7 @@ struct Options {
     std::optional<probekit::Duration> stop_after = {}; ///< the pod is deleted then
     bool container_scoped_probes = false;
     bool both_cadences = false;
-    bool all_looks = false;
+    bool all_checks = false;
     std::string svg = {};
 };
 

@@ -158,11 +158,11 @@ private:
     }
 
     /// From one moment to another, with words inside if there is room.
-    void bar(double top, Duration from, Duration to, std::string_view look,
+    void bar(double top, Duration from, Duration to, std::string_view css_class,
              std::string_view words) {
         const double x = axis_.x(from);
         const double size = axis_.x(to) - x;
-        svg_.rect(x, top, size, lane_height, look, words);
+        svg_.rect(x, top, size, lane_height, css_class, words);
         if (size > 6.5 * static_cast<double>(words.size()))
             svg_.text(x + size / 2, top + lane_height / 2 + 4, "inside", words);
     }
@@ -186,13 +186,13 @@ private:
 
     /// The bars of the process: what it has been doing since the last event that changed it.
     void draw_process() {
-        std::string_view look;
+        std::string_view css_class;
         std::string words;
         Duration since{};
-        const auto change = [&](Duration at, std::string_view next_check, std::string next_words) {
-            if (!look.empty()) bar(process_, since, at, look, words);
+        const auto change = [&](Duration at, std::string_view next_class, std::string next_words) {
+            if (!css_class.empty()) bar(process_, since, at, css_class, words);
             since = at;
-            look = next_check;
+            css_class = next_class;
             words = std::move(next_words);
         };
         for (const Event& event : scene_.timeline.events) {
@@ -219,28 +219,30 @@ private:
         if (since) bar(traffic_, *since, scene_.timeline.length, "ready", "gets traffic");
     }
 
-    /// A dot for each look, where there is room for it.
+    /// A dot for each check, where there is room for it.
     void draw_looks(ProbeKind kind) {
         const double y = *lane(kind) + lane_height / 2;
         const double room =
             (right - left) / static_cast<double>(std::max<std::size_t>(1, looks_of(kind)));
         const double radius = std::clamp(room / 3, 1.5, 4.0);
         double last = -1;
-        std::string_view last_look;
+        std::string_view last_class;
         for (const Event& event : scene_.timeline.events) {
             if (event.what != What::check || event.kind != kind ||
                 event.error == std::errc::operation_canceled)
                 continue;
-            const std::string_view look = event.error ? "error" : event.passed() ? "pass" : "fail";
+            const std::string_view css_class = event.error      ? "error"
+                                               : event.passed() ? "pass"
+                                                                : "fail";
             const double x = axis_.x(event.at);
-            if (x - last < 0.5 && look == last_look) continue;
+            if (x - last < 0.5 && css_class == last_class) continue;
             last = x;
-            last_look = look;
+            last_class = css_class;
             const double began = axis_.x(event.began());
             if (x - began > radius)
                 svg_.rect(began, y - radius / 2, x - began, radius,
                           event.passed() ? "pass" : "slow");
-            svg_.circle(x, y, radius, look, time_text(event.at));
+            svg_.circle(x, y, radius, css_class, time_text(event.at));
         }
     }
 
@@ -285,18 +287,18 @@ double draw_legend(Svg& svg, double y) {
         svg.text(x + 20, y + 9, "", words);
         x += 36 + 5.6 * static_cast<double>(words.size());
     };
-    const auto swatch = [&](std::string_view look) {
-        return [&svg, &x, y, look] { svg.rect(x, y, 14, 10, look); };
+    const auto swatch = [&](std::string_view css_class) {
+        return [&svg, &x, y, css_class] { svg.rect(x, y, 14, 10, css_class); };
     };
-    const auto dot = [&](std::string_view look) {
-        return [&svg, &x, y, look] { svg.circle(x + 7, y + 5, 4, look); };
+    const auto dot = [&](std::string_view css_class) {
+        return [&svg, &x, y, css_class] { svg.circle(x + 7, y + 5, 4, css_class); };
     };
-    entry(dot("pass"), "look passes");
-    entry(dot("fail"), "look fails");
+    entry(dot("pass"), "check passes");
+    entry(dot("fail"), "check fails");
     entry(swatch("passing"), "verdict: passing");
     entry(swatch("failing"), "verdict: failing");
     entry(swatch("running"), "runs");
-    entry(swatch("ending"), "told to end");
+    entry(swatch("ending"), "being ended");
     entry(swatch("waiting"), "waits to be restarted");
     return y + 12;
 }

@@ -107,34 +107,34 @@ private:
         read_terminated(recording, member(state, "terminated"));
         const auto began = moment(member(state, "running"), "startedAt");
         if (!began) return;
-        RecordedLife& life = life_begun(recording, *began);
-        const bool was_ready = !life.ready.empty() && life.ready.back().second;
+        RecordedRun& run = run_begun(recording, *began);
+        const bool was_ready = !run.ready.empty() && run.ready.back().second;
         const bool ready = member(status, "ready") == true;
         if (ready == was_ready) return;
         recording.last = std::max(recording.last, ready_changed);
-        life.ready.emplace_back(recording.last, ready);
+        run.ready.emplace_back(recording.last, ready);
     }
 
     static void read_terminated(Recording& recording, const Json& state) {
         const auto began = moment(state, "startedAt");
         const auto ended = moment(state, "finishedAt");
         if (!began || !ended) return;
-        RecordedLife& life = life_begun(recording, *began);
+        RecordedRun& run = run_begun(recording, *began);
         recording.last = std::max(recording.last, *ended);
-        if (life.ended) return;
-        life.ended = ended;
+        if (run.ended) return;
+        run.ended = ended;
         const int signal = number(state, "signal");
-        life.exit = signal != 0 ? probekit::ExitStatus{.signal = signal}
-                                : probekit::ExitStatus{.code = number(state, "exitCode")};
+        run.exit = signal != 0 ? probekit::ExitStatus{.signal = signal}
+                               : probekit::ExitStatus{.code = number(state, "exitCode")};
     }
 
-    static RecordedLife& life_begun(Recording& recording, Timestamp began) {
+    static RecordedRun& run_begun(Recording& recording, Timestamp began) {
         recording.last = std::max(recording.last, began);
-        for (RecordedLife& life : recording.lives)
-            if (life.began == began) return life;
-        const auto later = std::ranges::find_if(
-            recording.lives, [&](const auto& life) { return life.began > began; });
-        return *recording.lives.insert(later, RecordedLife{.began = began});
+        for (RecordedRun& run : recording.runs)
+            if (run.began == began) return run;
+        const auto later = std::ranges::find_if(recording.runs,
+                                                [&](const auto& run) { return run.began > began; });
+        return *recording.runs.insert(later, RecordedRun{.began = began});
     }
 
     /// "spec.containers{web}"
@@ -150,17 +150,17 @@ private:
             find(text(involved, "name"), path.substr(brace + 1, path.size() - brace - 2));
         if (recording == nullptr) return;
         recording->last = std::max(recording->last, *at);
-        const auto life = std::find_if(recording->lives.rbegin(), recording->lives.rend(),
-                                       [&](const RecordedLife& one) { return one.began <= *at; });
-        if (life == recording->lives.rend()) return;
+        const auto run = std::find_if(recording->runs.rbegin(), recording->runs.rend(),
+                                      [&](const RecordedRun& one) { return one.began <= *at; });
+        if (run == recording->runs.rend()) return;
         const std::string reason = text(event, "reason");
         const std::string message = text(event, "message");
-        if (reason == "Killing") life->told = at;
-        if (reason == "Unhealthy") read_failure(*recording, *life, message, *at - life->began);
+        if (reason == "Killing") run->killed = at;
+        if (reason == "Unhealthy") read_failure(*recording, *run, message, *at - run->began);
     }
 
     /// "Liveness probe failed: ...", "Liveness probe errored and resulted in unknown state: ..."
-    static void read_failure(const Recording& recording, RecordedLife& life,
+    static void read_failure(const Recording& recording, RecordedRun& run,
                              const std::string& message, Duration age) {
         for (const ProbeKind kind : kinds) {
             const std::string about = std::string{to_string(kind)} + " probe ";
@@ -177,7 +177,7 @@ private:
                 answer = probekit::simulation::hang();
                 if (const auto& spec = recording.subject.settings.probe(kind)) age -= spec->timeout;
             }
-            life.failures[index(kind)].push_back({std::max(age, Duration::zero()), answer});
+            run.failures[index(kind)].push_back({std::max(age, Duration::zero()), answer});
             return;
         }
     }
@@ -206,18 +206,17 @@ std::optional<ProbeKind> kind_recorded(const Recording& recording, ProbeKind ask
 }
 
 /// Whether it was not ready at that age, half a period later at the latest.
-bool unready(const RecordedLife& life, Duration age, Duration half) {
+bool unready(const RecordedRun& run, Duration age, Duration half) {
     bool ready = false;
-    for (const auto& [from, now_ready] : life.ready)
-        if (from - life.began <= age + half) ready = now_ready;
+    for (const auto& [from, now_ready] : run.ready)
+        if (from - run.began <= age + half) ready = now_ready;
     return !ready;
 }
 
 /// How it would have answered at that age.
-Answer answer_of(const RecordedLife& life, const Recording& recording, ProbeKind kind,
-                 Duration age) {
+Answer answer_of(const RecordedRun& run, const Recording& recording, ProbeKind kind, Duration age) {
     const probekit::ProbeSpec& spec = *recording.subject.settings.probe(kind);
-    const auto& failures = life.failures[index(kind)];
+    const auto& failures = run.failures[index(kind)];
     const auto found = std::ranges::upper_bound(failures, age, {}, &RecordedFailure::age);
     const RecordedFailure* before = found == failures.begin() ? nullptr : &*std::prev(found);
     const RecordedFailure* after = found == failures.end() ? nullptr : &*found;
@@ -225,22 +224,21 @@ Answer answer_of(const RecordedLife& life, const Recording& recording, ProbeKind
     const Duration half = spec.period / 2;
     const Duration since = before == nullptr ? Duration::max() : age - before->age;
     const Duration until = after == nullptr ? Duration::max() : after->age - age;
-    // Two looks that failed one after the other: it was ill in between, too.
+    // Two checks that failed one after the other: the container was ill in between, too.
     if (before != nullptr && after != nullptr && since + until < spec.period + half)
         return since < until ? before->answer : after->answer;
     if (since < half) return before->answer;
     if (until <= half) return after->answer;
     // Who records drops further events when there are too many; a container that is not ready yet
     // is as ill as it was.
-    const bool still =
-        before != nullptr && kind == ProbeKind::readiness && unready(life, age, half);
+    const bool still = before != nullptr && kind == ProbeKind::readiness && unready(run, age, half);
     if (still) return before->answer;
-    // Ill from the beginning, if the first look found it so; and for ever, if there was no look any
+    // Ill from the beginning, if the first check found it so; and for ever, if there was no check any
     // more.
     if (before == nullptr && after != nullptr && after->age < spec.initial_delay + spec.period)
         return after->answer;
     const Duration known_until =
-        life.told.value_or(life.ended.value_or(recording.last)) - life.began;
+        run.killed.value_or(run.ended.value_or(recording.last)) - run.began;
     if (before != nullptr && after == nullptr && known_until < before->age + spec.period)
         return before->answer;
     return probekit::simulation::pass();
@@ -250,26 +248,26 @@ Answer answer_of(const RecordedLife& life, const Recording& recording, ProbeKind
 
 probekit::simulation::Script Recording::script() const {
     probekit::simulation::Script script{.length = std::max<Duration>(last - created, 0s)};
-    if (lives.empty()) return script;
-    for (const RecordedLife& life : lives) {
+    if (runs.empty()) return script;
+    for (const RecordedRun& run : runs) {
         probekit::simulation::Life lived{.starts_in =
-                                             std::max<Duration>(lives.front().began - created, 0s)};
-        if (life.ended && !life.told) {
-            lived.exits_after = *life.ended - life.began;
-            lived.exit = life.exit;
-        } else if (life.ended) {
-            const bool killed = life.exit.as_shell() == 128 + SIGKILL;
-            lived.ends_in = killed ? Duration::max() : *life.ended - *life.told;
-            lived.told_exit = life.exit;
+                                             std::max<Duration>(runs.front().began - created, 0s)};
+        if (run.ended && !run.killed) {
+            lived.exits_after = *run.ended - run.began;
+            lived.exit = run.exit;
+        } else if (run.ended) {
+            const bool killed = run.exit.as_shell() == 128 + SIGKILL;
+            lived.ends_in = killed ? Duration::max() : *run.ended - *run.killed;
+            lived.told_exit = run.exit;
         }
         script.lives.push_back(lived);
     }
-    script.answers = [recording = *this](const Check& look) {
-        const auto kind = kind_recorded(recording, look.kind);
+    script.answers = [recording = *this](const Check& check) {
+        const auto kind = kind_recorded(recording, check.kind);
         if (!kind) return probekit::simulation::pass();
-        const std::size_t life =
-            std::min(static_cast<std::size_t>(look.life), recording.lives.size()) - 1;
-        return answer_of(recording.lives[life], recording, *kind, look.age);
+        const std::size_t run =
+            std::min(static_cast<std::size_t>(check.life), recording.runs.size()) - 1;
+        return answer_of(recording.runs[run], recording, *kind, check.age);
     };
     return script;
 }

@@ -1,9 +1,9 @@
 // What a supervisor or a cluster has recorded of containers: the watch events of Pods and Events, a
 // JSON object a line.
 //
-// Kubernetes tells of looks that failed, and when a container began and ended; looks that passed
+// Kubernetes reports checks that failed, and when a container began and ended; checks that passed
 // leave no trace. So one is taken to have passed where none is known to have failed, and a change
-// between two looks to have come half-way.
+// between two checks to have come half-way.
 #pragma once
 
 #include <array>
@@ -23,17 +23,17 @@
 
 namespace timeline {
 
-/// A look that did not pass.
+/// A check that did not pass.
 struct RecordedFailure {
     probekit::Duration age = {}; ///< of the container
     probekit::simulation::Answer answer = {};
 };
 
 /// From a start of the container to its end.
-struct RecordedLife {
+struct RecordedRun {
     Timestamp began = {};
-    std::optional<Timestamp> told = {};  ///< was killed for a probe
-    std::optional<Timestamp> ended = {}; ///< what comes after the deletion of its pod is not read
+    std::optional<Timestamp> killed = {}; ///< was killed for a probe
+    std::optional<Timestamp> ended = {};  ///< what comes after the deletion of its pod is not read
     probekit::ExitStatus exit = {};
     std::array<std::vector<RecordedFailure>, 3> failures = {}; ///< by kind, in order
     std::vector<std::pair<Timestamp, bool>> ready = {};        ///< from when on; not, at first
@@ -43,10 +43,10 @@ struct Recording {
     Subject subject = {}; ///< under the settings that were recorded
     Timestamp created = {};
     Timestamp last = {}; ///< nothing is known of later times
-    std::vector<RecordedLife> lives = {};
+    std::vector<RecordedRun> runs = {};
 
     /// What the container does under other settings. What it did after its end, or after it was
-    /// killed, nobody knows: what ailed it is taken to go on, and further lives to be like the
+    /// killed, is not known: what ailed it is taken to go on, and further runs to be like the
     /// last.
     [[nodiscard]] probekit::simulation::Script script() const;
 };

@@ -15,13 +15,14 @@ probekit::simulation::Script script_of(const TargetOptions& target) {
     const Answer bad = target.hangs ? probekit::simulation::hang() : probekit::simulation::fail();
     const Duration well_from = target.starts_after.value_or(Duration::min());
     const Duration well_until = target.fails_after.value_or(Duration::max());
-    probekit::simulation::Answers answers = [=](const Check& look) {
-        return look.age < well_from || look.age >= well_until ? bad : probekit::simulation::pass();
+    probekit::simulation::Answers answers = [=](const Check& check) {
+        return check.age < well_from || check.age >= well_until ? bad
+                                                                : probekit::simulation::pass();
     };
     // One that does not answer takes its own time.
-    if (target.look_takes)
-        answers = [takes = *target.look_takes, given = std::move(answers)](const Check& look) {
-            Answer answer = given(look);
+    if (target.attempt_takes)
+        answers = [takes = *target.attempt_takes, given = std::move(answers)](const Check& check) {
+            Answer answer = given(check);
             if (answer.takes != Duration::max()) answer.takes = takes;
             return answer;
         };
@@ -35,12 +36,12 @@ probekit::simulation::Script script_of(const TargetOptions& target) {
 
 void heed_impossible(probekit::simulation::Script& script, const Subject& subject) {
     script.answers = [given = std::move(script.answers),
-                      texts = subject.cannot_ask](const Check& look) {
-        const bool impossible = !texts[static_cast<std::size_t>(look.kind)].empty();
+                      texts = subject.cannot_ask](const Check& check) {
+        const bool impossible = !texts[static_cast<std::size_t>(check.kind)].empty();
         if (impossible)
             return probekit::simulation::cannot_ask(
                 std::make_error_code(std::errc::invalid_argument));
-        return given ? given(look) : probekit::simulation::pass();
+        return given ? given(check) : probekit::simulation::pass();
     };
 }
 
@@ -53,7 +54,7 @@ std::string described(const TargetOptions& target) {
         add("answers");
     if (target.fails_after) add("fails from " + time_text(*target.fails_after) + " on");
     if (target.hangs) add("fails by not answering");
-    if (target.look_takes) add("takes " + time_text(*target.look_takes) + " to answer");
+    if (target.attempt_takes) add("takes " + time_text(*target.attempt_takes) + " to answer");
     if (target.exits_after)
         add("ends at " + time_text(*target.exits_after) + " with exit code " +
             std::to_string(target.exit_code));

@@ -12,7 +12,7 @@ namespace timeline {
 
 [[nodiscard]] probekit::simulation::Script script_of(const TargetOptions& target);
 
-/// Looks that the subject's probes never can make are errors, whatever the target does.
+/// Attempts that the subject's probes can never make are errors, whatever the target does.
 void heed_impossible(probekit::simulation::Script& script, const Subject& subject);
 
 /// The same in words: "answers from 40s on, ignores SIGTERM".

@@ -34,12 +34,12 @@ std::string exit_text(probekit::ExitStatus exit) {
                             : "exit code " + std::to_string(exit.code);
 }
 
-/// Goes through the events, keeping what is needed to tell of each.
-class Teller {
+/// Goes through the events, keeping what each line needs.
+class Narrator {
 public:
-    Teller(const Scene& scene, bool all_looks) : scene_(scene), all_looks_(all_looks) {}
+    Narrator(const Scene& scene, bool all_checks) : scene_(scene), all_checks_(all_checks) {}
 
-    std::string tell() {
+    std::string narrate() {
         for (const Event& event : scene_.timeline.events) {
             const std::string text = text_of(event);
             if (!text.empty()) text_ << std::setw(9) << time_text(event.at) << "  " << text << '\n';
@@ -48,7 +48,7 @@ public:
     }
 
 private:
-    struct Looks {
+    struct Checks {
         int run = 0; ///< of equal results
         bool passed = false;
         Health verdict = Health::unknown;
@@ -57,11 +57,11 @@ private:
     std::string text_of(const Event& event) {
         switch (event.what) {
         case What::runs:
-            for (Looks& looks : looks_) looks.verdict = Health::unknown;
+            for (Checks& checks : checks_) checks.verdict = Health::unknown;
             return event.life == 1 ? "runs"
                                    : "runs again: restart " + std::to_string(event.life - 1);
         case What::check: return probe_text(event);
-        case What::verdict: looks_of(event.kind).verdict = event.health; return {};
+        case What::verdict: checks_of(event.kind).verdict = event.health; return {};
         case What::started: return "started: readiness and liveness begin";
         case What::ready: return "ready";
         case What::unready: return "not ready any more";
@@ -82,28 +82,29 @@ private:
     std::string probe_text(const Event& event) {
         const std::string probe = name_of(event.kind) + " ";
         if (event.error == std::errc::operation_canceled)
-            return all_looks_ ? probe + "look is given up" : "";
-        if (event.error) return probe + "cannot look: this changes nothing";
-        Looks& looks = looks_of(event.kind);
+            return all_checks_ ? probe + "check is cancelled" : "";
+        if (event.error) return probe + "prober error: this changes nothing";
+        Checks& checks = checks_of(event.kind);
         const bool passed = event.passed();
-        looks.run = passed == looks.passed ? looks.run + 1 : 1;
-        looks.passed = passed;
-        // A verdict that stands already makes no news of further looks like it.
-        if (!all_looks_ && looks.verdict == (passed ? Health::passing : Health::failing)) return {};
+        checks.run = passed == checks.passed ? checks.run + 1 : 1;
+        checks.passed = passed;
+        // A verdict that stands already makes no news of further checks like it.
+        if (!all_checks_ && checks.verdict == (passed ? Health::passing : Health::failing))
+            return {};
         const probekit::ProbeSpec& spec = *scene_.subject.settings.probe(event.kind);
         const int threshold = passed ? spec.success_threshold : spec.failure_threshold;
         std::string text = probe + (passed ? "passes" : "fails");
         if (threshold > 1)
-            text += ", " + std::to_string(looks.run) + " of " + std::to_string(threshold);
+            text += ", " + std::to_string(checks.run) + " of " + std::to_string(threshold);
         if (event.timed_out) text += ", timed out after " + time_text(event.span);
         return text;
     }
 
-    Looks& looks_of(ProbeKind kind) { return looks_[static_cast<std::size_t>(kind)]; }
+    Checks& checks_of(ProbeKind kind) { return checks_[static_cast<std::size_t>(kind)]; }
 
     const Scene& scene_;
-    bool all_looks_;
-    std::array<Looks, 3> looks_ = {};
+    bool all_checks_;
+    std::array<Checks, 3> checks_ = {};
     std::ostringstream text_;
 };
 
@@ -172,11 +173,11 @@ std::string summary(const Scene& scene) {
            time_text(scene.timeline.length);
 }
 
-std::string story(const Scene& scene, bool all_looks) {
+std::string story(const Scene& scene, bool all_checks) {
     std::string text = scene.title() + ": " + scene.target + "\n";
     for (const std::string& probe : scene.subject.probes) text += "  " + probe + "\n";
     text += promises(scene.subject);
-    text += Teller{scene, all_looks}.tell();
+    text += Narrator{scene, all_checks}.narrate();
     return text + "In all: " + summary(scene) + ".\n";
 }
 

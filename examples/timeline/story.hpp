@@ -7,9 +7,9 @@
 
 namespace timeline {
 
-/// A line for everything that happened, and what it comes to. Of the looks, those that brought a
+/// A line for everything that happened, and what it comes to. Of the checks, those that brought a
 /// verdict nearer, or all.
-[[nodiscard]] std::string story(const Scene& scene, bool all_looks);
+[[nodiscard]] std::string story(const Scene& scene, bool all_checks);
 
 /// What it comes to, in a few words: "killed 6 times by its liveness probe, ready for 83 % of the
 /// time".

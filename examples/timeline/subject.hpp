@@ -18,7 +18,7 @@ struct Subject {
     std::string pod = {};
     std::string container = {};
     probekit::simulation::Container settings = {};
-    /// By kind: what a kubelet never could carry out (`port "nope" not found`); each of its looks
+    /// By kind: what a kubelet never could carry out (`port "nope" not found`); each of its checks
     /// is an error.
     std::array<std::string, 3> cannot_ask = {};
     /// "liveness   exec [test -e healthy] delay=1s timeout=1s period=3s #success=1 #failure=3", as

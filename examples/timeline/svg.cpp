@@ -20,33 +20,36 @@ std::string number(double value) {
 }
 
 std::string attributes(std::initializer_list<std::pair<const char*, double>> numbers,
-                       std::string_view look) {
+                       std::string_view css_class) {
     std::string text;
     for (const auto& [name, value] : numbers)
         text += std::string{" "} + name + "=\"" + number(value) + '"';
-    return text + " class=\"" + escaped(look) + '"';
+    return text + " class=\"" + escaped(css_class) + '"';
 }
 
 } // namespace
 
-void Svg::rect(double x, double y, double width, double height, std::string_view look,
+void Svg::rect(double x, double y, double width, double height, std::string_view css_class,
                std::string_view title) {
-    body_ += "<rect" + attributes({{"x", x}, {"y", y}, {"width", width}, {"height", height}}, look);
+    body_ +=
+        "<rect" + attributes({{"x", x}, {"y", y}, {"width", width}, {"height", height}}, css_class);
     end_with_title("rect", title);
 }
 
-void Svg::line(double x1, double y1, double x2, double y2, std::string_view look) {
-    body_ += "<line" + attributes({{"x1", x1}, {"y1", y1}, {"x2", x2}, {"y2", y2}}, look);
+void Svg::line(double x1, double y1, double x2, double y2, std::string_view css_class) {
+    body_ += "<line" + attributes({{"x1", x1}, {"y1", y1}, {"x2", x2}, {"y2", y2}}, css_class);
     end_with_title("line", {});
 }
 
-void Svg::circle(double x, double y, double radius, std::string_view look, std::string_view title) {
-    body_ += "<circle" + attributes({{"cx", x}, {"cy", y}, {"r", radius}}, look);
+void Svg::circle(double x, double y, double radius, std::string_view css_class,
+                 std::string_view title) {
+    body_ += "<circle" + attributes({{"cx", x}, {"cy", y}, {"r", radius}}, css_class);
     end_with_title("circle", title);
 }
 
-void Svg::text(double x, double y, std::string_view look, std::string_view words) {
-    body_ += "<text" + attributes({{"x", x}, {"y", y}}, look) + ">" + escaped(words) + "</text>\n";
+void Svg::text(double x, double y, std::string_view css_class, std::string_view words) {
+    body_ +=
+        "<text" + attributes({{"x", x}, {"y", y}}, css_class) + ">" + escaped(words) + "</text>\n";
 }
 
 void Svg::end_with_title(std::string_view element, std::string_view title) {

@@ -8,13 +8,13 @@ namespace timeline {
 
 class Svg {
 public:
-    void rect(double x, double y, double width, double height, std::string_view look,
+    void rect(double x, double y, double width, double height, std::string_view css_class,
               std::string_view title = {});
-    void line(double x1, double y1, double x2, double y2, std::string_view look);
-    void circle(double x, double y, double radius, std::string_view look,
+    void line(double x1, double y1, double x2, double y2, std::string_view css_class);
+    void circle(double x, double y, double radius, std::string_view css_class,
                 std::string_view title = {});
-    /// `look` is the class; so it is in all of these.
-    void text(double x, double y, std::string_view look, std::string_view words);
+    /// `css_class` is the element's class, in all of these.
+    void text(double x, double y, std::string_view css_class, std::string_view words);
 
     /// The document: what was drawn, on a card of this size. `style` is CSS, `defs` are elements,
     /// `title` is text.

@@ -10,7 +10,7 @@ struct MyPolicy {
 #if MISTAKE == 1 // may throw
     std::optional<probekit::Health> judge(const probekit::ProbeResult& result,
                                           const probekit::ProbeSpec&) {
-#elif MISTAKE == 2 // not what is asked for
+#elif MISTAKE == 2 // not the signature that is wanted
     bool judge(const probekit::ProbeResult& result, const probekit::ProbeSpec&) noexcept {
 #else
     std::optional<probekit::Health> judge(const probekit::ProbeResult& result,

@@ -116,7 +116,7 @@ TEST_CASE("timeline: the command line") {
                                    "--fails-after",
                                    "1m",
                                    "--hangs",
-                                   "--look-takes",
+                                   "--attempt-takes",
                                    "20ms",
                                    "--exits-after",
                                    "2m",
@@ -132,7 +132,7 @@ TEST_CASE("timeline: the command line") {
                                    "1h",
                                    "--stop-after",
                                    "50s",
-                                   "--looks",
+                                   "--checks",
                                    "--feature-gates=ContainerScopedProbes=true",
                                    "--both-cadences",
                                    "--svg",
@@ -143,7 +143,7 @@ TEST_CASE("timeline: the command line") {
     CHECK(options.target.starts_after == 40s);
     CHECK(options.target.fails_after == 1min);
     CHECK(options.target.hangs);
-    CHECK(options.target.look_takes == 20ms);
+    CHECK(options.target.attempt_takes == 20ms);
     CHECK(options.target.exits_after == 2min);
     CHECK(options.target.exit_code == 3);
     CHECK(options.target.ends_in == 4s);
@@ -151,7 +151,7 @@ TEST_CASE("timeline: the command line") {
     CHECK(options.container == "web");
     CHECK(options.duration == 1h);
     CHECK(options.stop_after == 50s);
-    CHECK(options.all_looks);
+    CHECK(options.all_checks);
     CHECK(options.container_scoped_probes);
     CHECK(options.both_cadences);
     CHECK(options.svg == "x.svg");
@@ -225,7 +225,7 @@ TEST_CASE("timeline: a probe that cannot be made never changes anything") {
     const auto timeline = simulate(subject.settings, script);
     CHECK_FALSE(timeline.first(What::ready));
     CHECK_FALSE(timeline.first(What::kill));
-    for (const auto& look : timeline.checks(ProbeKind::readiness)) CHECK(look.error);
+    for (const auto& check : timeline.checks(ProbeKind::readiness)) CHECK(check.error);
 }
 
 TEST_CASE("timeline: pods of templates and of lists") {
@@ -268,7 +268,7 @@ TEST_CASE("timeline: a target as the options describe it") {
     CHECK_FALSE(answers(Check{.age = 9s}).outcome == Outcome::success);
     CHECK(answers(Check{.age = 10s}).outcome == Outcome::success);
     CHECK(answers(Check{.age = 20s}).outcome == Outcome::failure);
-    const auto slow = script_of({.fails_after = 20s, .hangs = true, .look_takes = 3s}).answers;
+    const auto slow = script_of({.fails_after = 20s, .hangs = true, .attempt_takes = 3s}).answers;
     CHECK(slow(Check{.age = 19s}).takes == 3s);
     CHECK(slow(Check{.age = 20s}).takes == Duration::max());
     CHECK(described(TargetOptions{}) == "answers");
@@ -293,7 +293,7 @@ Scene slow_starter(Duration starts_after, int failure_threshold) {
 
 } // namespace
 
-TEST_CASE("timeline: a story is told to its end") {
+TEST_CASE("timeline: a story goes to its end") {
     CHECK(slow_starter(35s, 3).killed());
     CHECK_FALSE(slow_starter(35s, 6).killed());
     const std::string text = story(slow_starter(35s, 6), false);
@@ -326,7 +326,7 @@ TEST_CASE("timeline: pictures are well-formed, whatever they show") {
     CHECK(count(svg, ">process</text>") == 2);
     CHECK(contains(svg, ">CrashLoopBackOff<"));
     CHECK(contains(svg, "class=\"kill\""));
-    // Of very many looks no more are drawn than there is room for.
+    // No more of very many checks are drawn than there is room for.
     Scene long_one = slow_starter(0s, 3);
     long_one.timeline = simulate(long_one.subject.settings, {.length = 48h});
     CHECK(count(picture(std::vector{long_one}), "<circle") < 5000);
@@ -440,7 +440,7 @@ TEST_CASE("timeline: a recording is replayed as it was") {
     }
 }
 
-TEST_CASE("timeline: what a recording tells of times between looks") {
+TEST_CASE("timeline: what a recording says of times between checks") {
     const Recording recording =
         Log{}
             .runs("12:00:00")
@@ -453,7 +453,7 @@ TEST_CASE("timeline: what a recording tells of times between looks") {
             .recording();
     const auto seen = [&](Duration age) { return answer(recording, ProbeKind::readiness, 1, age); };
     CHECK(seen(17s) == Outcome::success);
-    CHECK(seen(18s) == Outcome::failure); // half a period before the look that found it
+    CHECK(seen(18s) == Outcome::failure); // half a period before the check that found it
     CHECK(seen(22550ms) == Outcome::failure);
     CHECK(seen(61s) == Outcome::unknown);
     const auto answers = recording.script().answers;
@@ -471,7 +471,7 @@ TEST_CASE("timeline: what a recording tells of times between looks") {
     CHECK(answer(recording, ProbeKind::readiness, 7, 20s) == Outcome::failure);
 }
 
-TEST_CASE("timeline: one that was ill at its first look was ill before") {
+TEST_CASE("timeline: one that was ill at its first check was ill before") {
     const Recording recording =
         Log{}.runs("12:00:00").failed("Liveness", "12:00:09").runs("12:00:00", true).recording();
     CHECK(answer(recording, ProbeKind::liveness, 1, 0s) == Outcome::failure);
@@ -528,7 +528,7 @@ TEST_CASE("timeline: recordings are found by name, and what is none is an error"
               .failed("Lively", "12:00:40")
               .event("Unhealthy", "Liveness probe failed: ", "yesterday")
               .recording()
-              .lives.front()
+              .runs.front()
               .failures[static_cast<std::size_t>(ProbeKind::liveness)]
               .empty());
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Very many looks under faults that come at random; fails if memory, descriptors, threads or children have grown:
+# Very many attempts under faults that come at random; fails if memory, descriptors, threads or children have grown:
 #   tests/soak/run.sh                           1,000,000 by TCP, 1,000,000 by HTTP, 100,000 commands: 10 to 30 minutes
 #   tests/soak/run.sh TCP HTTP EXEC [SEED]      so many; a seed repeats the order of the faults, not their moments
 set -eu

@@ -1,7 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
-// Very many looks under faults that come at random, and whether anything grows: memory,
+// Very many attempts under faults that come at random, and whether anything grows: memory,
 // descriptors, threads, children.
-//   soak TCP HTTP EXEC [SEED]       so many looks of each kind
+//   soak TCP HTTP EXEC [SEED]       so many attempts of each kind
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -128,8 +128,9 @@ Figures measure() {
 }
 
 struct Tally {
-    std::uint64_t looks = 0; ///< that were made to their end: not those called off, nor those there
-                             ///< was no descriptor for
+    std::uint64_t attempts =
+        0; ///< that were made to their end: not those cancelled, nor those there
+           ///< was no descriptor for
     std::uint64_t passed = 0;
     std::uint64_t failed = 0;
     std::uint64_t errors = 0;
@@ -144,7 +145,7 @@ struct Tally {
         else if (is_local_fault(error))
             ++local_faults;
         else {
-            ++looks;
+            ++attempts;
             ++(error ? errors : result.passed() ? passed : failed);
         }
     }
@@ -167,9 +168,9 @@ public:
         io_.run();
     }
 
-    /// Looks until so many have ended in all, then leaves nothing behind.
-    void run(std::uint64_t looks) {
-        wanted_ = looks;
+    /// Probes until so many attempts have ended in all, then leaves nothing behind.
+    void run(std::uint64_t attempts) {
+        wanted_ = attempts;
         turn_ = 0;
         for (auto& worker : workers_) employ(worker);
         make_mischief();
@@ -208,7 +209,7 @@ private:
 
     /// A few times in each timeout something is done to some worker.
     void make_mischief() {
-        if (tally_.looks >= wanted_) {
+        if (tally_.attempts >= wanted_) {
             for (auto& worker : workers_) worker.reset();
             by_hand_.clear();
             return;
@@ -216,7 +217,7 @@ private:
         timer_.expires_after(timeout_ / 20);
         timer_.async_wait([this](std::error_code) {
             if (squeezed_ && --squeezed_ == 0) restore_descriptors();
-            for (auto& worker : workers_) // held or ended ones would look no more
+            for (auto& worker : workers_) // those on hold or ended would probe no more
                 if (worker->snapshot().state >= WorkerState::on_hold && below(4) == 0)
                     worker->target_replaced(some_probe());
             std::optional<Worker>& some = workers_[below(static_cast<unsigned>(workers_.size()))];
@@ -250,20 +251,20 @@ private:
         });
     }
 
-    /// A look that is cancelled sooner or later, if it has not ended by then.
+    /// An attempt that is cancelled sooner or later, if it has not ended by then.
     void look_by_hand() {
-        struct Look {
+        struct CancelledAttempt {
             asio::cancellation_signal signal;
-            ~Look() { signal.emit(asio::cancellation_type::terminal); }
+            ~CancelledAttempt() { signal.emit(asio::cancellation_type::terminal); }
         };
-        auto look = std::make_shared<Look>();
+        auto attempt = std::make_shared<CancelledAttempt>();
         some_probe().async_probe(
             timeout_,
-            asio::bind_cancellation_slot(look->signal.slot(),
+            asio::bind_cancellation_slot(attempt->signal.slot(),
                                          [this](std::error_code error, const ProbeResult& result) {
                                              tally_.count(error, result);
                                          }));
-        by_hand_.push_back(std::move(look));
+        by_hand_.push_back(std::move(attempt));
         if (by_hand_.size() > 16) by_hand_.erase(by_hand_.begin());
     }
 
@@ -310,32 +311,33 @@ void print(std::string_view when, const Figures& figures) {
     std::fflush(stdout);
 }
 
-/// True if nothing has grown from a tenth of the looks to all of them.
-bool soak(const char* what, std::uint64_t looks, Soak&& soak) {
-    if (looks == 0) return true;
+/// True if nothing has grown from a tenth of the attempts to all of them.
+bool soak(const char* what, std::uint64_t attempts, Soak&& soak) {
+    if (attempts == 0) return true;
     constexpr long most_memory_kb = 1024; // more than a page here and there
-    std::printf("%s: %llu looks\n", what, static_cast<unsigned long long>(looks));
+    std::printf("%s: %llu attempts\n", what, static_cast<unsigned long long>(attempts));
     const auto began = std::chrono::steady_clock::now();
     soak.resolve_a_name();
-    soak.run(looks / 10);
+    soak.run(attempts / 10);
     const Figures before = measure();
     print("after a tenth", before);
-    soak.run(looks / 2);
+    soak.run(attempts / 2);
     print("after half", measure());
-    soak.run(looks);
+    soak.run(attempts);
     const Figures after = measure();
     print("after all", after);
     const Tally& tally = soak.tally();
     const auto seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-    std::printf("  %llu looks in %.0f s: %llu passed, %llu failed, %llu could not ask, %llu local "
-                "faults, %llu cancelled\n",
-                static_cast<unsigned long long>(tally.looks), seconds,
-                static_cast<unsigned long long>(tally.passed),
-                static_cast<unsigned long long>(tally.failed),
-                static_cast<unsigned long long>(tally.errors),
-                static_cast<unsigned long long>(tally.local_faults),
-                static_cast<unsigned long long>(tally.cancelled));
+    std::printf(
+        "  %llu attempts in %.0f s: %llu passed, %llu failed, %llu prober errors, %llu local "
+        "faults, %llu cancelled\n",
+        static_cast<unsigned long long>(tally.attempts), seconds,
+        static_cast<unsigned long long>(tally.passed),
+        static_cast<unsigned long long>(tally.failed),
+        static_cast<unsigned long long>(tally.errors),
+        static_cast<unsigned long long>(tally.local_faults),
+        static_cast<unsigned long long>(tally.cancelled));
     const bool all_happened =
         tally.passed != 0 && tally.failed != 0 && tally.local_faults != 0 && tally.cancelled != 0;
     const bool same = after.memory_kb <= before.memory_kb + most_memory_kb &&
@@ -391,7 +393,7 @@ int main(int argc, char** argv) {
         Soak{
             64, 20ms,
             [&](std::mt19937& random) -> ProbeAction {
-                // Only a look that hangs can be cancelled: on loopback others are decided at once.
+                // Only an attempt that hangs can be cancelled: on loopback others are decided at once.
                 const bool hangs = random() % 8 == 0;
                 return TcpSocketAction{some_host(random), hangs ? ports.back() : some_port(random)};
             },

@@ -14,7 +14,7 @@
 
 namespace tools {
 
-/// A port on 127.0.0.1 that nobody else gets: bound, and refusing connections until listen() is
+/// A port on 127.0.0.1 that no other program gets: bound, and refusing connections until listen() is
 /// called.
 class BoundPort {
 public:

@@ -120,7 +120,7 @@ public:
     Program(const Program&) = delete;
     Program& operator=(const Program&) = delete;
 
-    /// A test that failed leaves the program running: it is asked to end, twice as impatient users
+    /// A test that failed leaves the program running: it gets SIGTERM, twice as impatient users
     /// do, and then made to.
     ~Program() {
         if (pid_ <= 0) return;
