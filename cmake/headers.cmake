@@ -57,15 +57,23 @@ set(PROBEKIT_HEADERS
     include/probekit/probekit.hpp
     include/probekit/probes/any_probe.hpp
     include/probekit/probes/detail/attempt.hpp
+    include/probekit/probes/detail/attempt_handler.hpp
     include/probekit/probes/detail/attempt_owner.hpp
     include/probekit/probes/detail/builtin_probe.hpp
-    include/probekit/probes/detail/closing_socket.hpp
-    include/probekit/probes/detail/dial.hpp
+    include/probekit/probes/detail/connection.hpp
+    include/probekit/probes/detail/deadline.hpp
+    include/probekit/probes/detail/dial_target.hpp
+    include/probekit/probes/detail/dialing_attempt.hpp
     include/probekit/probes/detail/exec_attempt.hpp
     include/probekit/probes/detail/function_attempt.hpp
+    include/probekit/probes/detail/graceful_close.hpp
     include/probekit/probes/detail/http_attempt.hpp
+    include/probekit/probes/detail/http_target.hpp
     include/probekit/probes/detail/literal_address.hpp
+    include/probekit/probes/detail/owned_attempt_handler.hpp
+    include/probekit/probes/detail/start_attempt.hpp
     include/probekit/probes/detail/stream_socket.hpp
+    include/probekit/probes/detail/tcp_attempt.hpp
     include/probekit/probes/detail/type_erased_attempt.hpp
     include/probekit/probes/detail/unix_address.hpp
     include/probekit/probes/exec_probe.hpp
@@ -140,7 +148,7 @@ set(PROBEKIT_TLS_HEADERS
     include/probekit/tls/detail/record_tracker.hpp
     include/probekit/tls/detail/tls_connection.hpp
     include/probekit/tls/detail/tls_context.hpp
-    include/probekit/tls/detail/tls_words.hpp
+    include/probekit/tls/detail/tls_text.hpp
     include/probekit/tls/error.hpp
     include/probekit/tls/https_get_probe.hpp
     include/probekit/tls/options.hpp

@@ -10,7 +10,7 @@
 
 #include <probekit/core/duration.hpp>
 #include <probekit/core/result.hpp>
-#include <probekit/probes/detail/attempt_owner.hpp>
+#include <probekit/probes/detail/owned_attempt_handler.hpp>
 #include <probekit/probes/probe.hpp>
 
 namespace bench {
@@ -25,7 +25,7 @@ public:
     [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
     [[nodiscard]] const executor_type& attempt_executor() const noexcept { return executor_; }
 
-    void begin_look(probekit::Duration,
+    void start_attempt(probekit::Duration,
                     probekit::detail::OwnedAttemptHandler<executor_type> handler) {
         handler(std::error_code{}, probekit::ProbeResult::success());
     }

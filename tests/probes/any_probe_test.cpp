@@ -114,7 +114,7 @@ TEST_CASE("probes of every kind in one list") {
         CHECK(look(io, probe).result.passed());
         CHECK(probe.get_executor() == io.get_executor());
     }
-    CHECK(probes.front().keeps_timeout());
+    CHECK(probes.front().enforces_timeout());
 }
 
 TEST_CASE("large probes are moved by their address and destroyed once") {
@@ -123,7 +123,7 @@ TEST_CASE("large probes are moved by their address and destroyed once") {
     {
         AnyProbe probe = Large{io.get_executor(), alive};
         CHECK(alive == 1);
-        CHECK_FALSE(probe.keeps_timeout());
+        CHECK_FALSE(probe.enforces_timeout());
         AnyProbe moved = std::move(probe);
         CHECK(alive == 1);
         CHECK(look(io, moved).result.message() == "large");

@@ -264,8 +264,8 @@ TEST_CASE("mistakes in a Unix-domain socket are told by name") {
     CHECK(errors_of({.unix_socket = std::string{"a\0b", 3}}) ==
           ConfigErrors{{"unix_socket", "must not contain NUL"}});
     CHECK(errors_of({.source_address = "127.0.0.1", .silent = true, .unix_socket = "/x"}) ==
-          ConfigErrors{{"unix_socket", "cannot be had with a source_address"},
-                       {"unix_socket", "cannot be had with a silent look"}});
+          ConfigErrors{{"unix_socket", "cannot be combined with source_address"},
+                       {"unix_socket", "cannot be combined with silent"}});
     CHECK(errors_of({}) == ConfigErrors{{"port", "must be between 1 and 65535"}});
     try {
         const HttpGetProbe probe{
@@ -274,7 +274,7 @@ TEST_CASE("mistakes in a Unix-domain socket are told by name") {
     } catch (const ConfigException& exception) {
         CHECK(exception.errors() ==
               ConfigErrors{{"unix_socket", "must not be longer than 107 bytes"},
-                           {"unix_socket", "cannot be had with a source_address"}});
+                           {"unix_socket", "cannot be combined with source_address"}});
     }
 }
 

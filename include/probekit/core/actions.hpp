@@ -170,12 +170,12 @@ namespace detail {
 }
 
 template <class = OnUse>
-inline void check_port(std::uint16_t port, ConfigErrors& errors) {
+inline void validate_port(std::uint16_t port, ConfigErrors& errors) {
     if (port == 0) errors.push_back({"port", "must be between 1 and 65535"});
 }
 
 template <class = OnUse>
-inline void check_host(std::string_view host, ConfigErrors& errors) {
+inline void validate_host(std::string_view host, ConfigErrors& errors) {
     if (!is_one_line(host)) errors.push_back({"host", "must not contain CR, LF or NUL"});
 }
 
@@ -197,7 +197,7 @@ inline constexpr std::size_t longest_unix_socket = 104;
 
 /// An empty one means that there is none.
 template <class = detail::OnUse>
-inline void check_unix_socket(std::string_view socket, ConfigErrors& errors) {
+inline void validate_unix_socket(std::string_view socket, ConfigErrors& errors) {
     if (socket.empty()) return;
     const auto wrong = [&](std::string detail) {
         errors.push_back({"unix_socket", std::move(detail)});
@@ -215,7 +215,7 @@ inline void check_unix_socket(std::string_view socket, ConfigErrors& errors) {
 }
 
 template <class = detail::OnUse>
-inline void check_limits(const std::vector<ResourceLimit>& limits, ConfigErrors& errors) {
+inline void validate_limits(const std::vector<ResourceLimit>& limits, ConfigErrors& errors) {
     for (std::size_t i = 0; i != limits.size(); ++i)
         if (limits[i].soft > limits[i].hard)
             errors.push_back(
@@ -252,15 +252,15 @@ template <class = detail::OnUse>
     ConfigErrors errors;
     if (options.kill_grace < Duration::zero())
         errors.push_back({"kill_grace", "must not be negative"});
-    detail::check_limits(options.limits, errors);
+    detail::validate_limits(options.limits, errors);
     return errors;
 }
 
 template <class = detail::OnUse>
 [[nodiscard]] inline ConfigErrors validate(const TcpSocketAction& action) {
     ConfigErrors errors;
-    detail::check_host(action.host, errors);
-    detail::check_port(action.port, errors);
+    detail::validate_host(action.host, errors);
+    detail::validate_port(action.port, errors);
     return errors;
 }
 
@@ -269,8 +269,8 @@ template <class = detail::OnUse>
 template <class = detail::OnUse>
 [[nodiscard]] inline ConfigErrors validate(const HttpGetAction& action) {
     ConfigErrors errors;
-    detail::check_host(action.host, errors);
-    detail::check_port(action.port, errors);
+    detail::validate_host(action.host, errors);
+    detail::validate_port(action.port, errors);
     for (std::size_t i = 0; i != action.headers.size(); ++i) {
         const HttpHeader& header = action.headers[i];
         if (!detail::is_token(header.name))

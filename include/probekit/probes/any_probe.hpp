@@ -16,7 +16,8 @@
 #include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
 #include <probekit/core/duration.hpp>
-#include <probekit/probes/detail/attempt_owner.hpp>
+#include <probekit/probes/detail/owned_attempt_handler.hpp>
+#include <probekit/probes/detail/start_attempt.hpp>
 #include <probekit/probes/detail/type_erased_attempt.hpp>
 #include <probekit/probes/exec_probe.hpp>
 #include <probekit/probes/http_get_probe.hpp>
@@ -25,10 +26,15 @@
 
 namespace probekit::inline PROBEKIT_ABI {
 
-/// Any probe in one type, for lists that are made at run time. Movable only; our own probes, and
-/// others of up to 64 bytes, stand inside. A look costs an indirect call more than the probe's own,
-/// and a worker's look no more memory. Where a handler's executor is not convertible to Executor,
-/// cancel on the probe's.
+/// Any probe in one type, for lists that are made at run time.
+/// \code
+/// std::vector<AnyProbe> probes;
+/// probes.push_back(TcpProbe{io, {.port = 5432}});
+/// probes.push_back(HttpGetProbe{io, {.port = 8080, .path = "/healthz"}});
+/// \endcode
+/// Movable only. Built-in probes, and others of up to 64 bytes, lie inside. An attempt costs one
+/// indirect call more than the probe's own, and no more memory when a worker makes it. If the
+/// executor of a handler is not convertible to Executor, cancel on the probe's executor.
 template <class Executor = asio::any_io_executor>
 class BasicAnyProbe : public detail::BuiltinProbeTag {
 public:
@@ -39,12 +45,12 @@ public:
                  Probe<std::remove_cvref_t<P>> &&
                  std::convertible_to<typename std::remove_cvref_t<P>::executor_type, Executor>)
     BasicAnyProbe(P&& probe) : table_(&table<std::remove_cvref_t<P>>) {
-        using Held = std::remove_cvref_t<P>;
-        if constexpr (fits<Held>)
-            ::new (static_cast<void*>(storage_)) Held(std::forward<P>(probe));
+        using Given = std::remove_cvref_t<P>;
+        if constexpr (fits<Given>)
+            ::new (static_cast<void*>(storage_)) Given(std::forward<P>(probe));
         else
             ::new (static_cast<void*>(storage_))
-                std::unique_ptr<Held>(new Held(std::forward<P>(probe)));
+                std::unique_ptr<Given>(new Given(std::forward<P>(probe)));
     }
     BasicAnyProbe(BasicAnyProbe&& other) noexcept { take(other); }
     BasicAnyProbe& operator=(BasicAnyProbe&& other) noexcept {
@@ -56,10 +62,20 @@ public:
     }
     ~BasicAnyProbe() { reset(); }
 
-    [[nodiscard]] executor_type get_executor() const noexcept { return table_->executor(storage_); }
+    [[nodiscard]] executor_type get_executor() const noexcept {
+        PROBEKIT_ASSERT(table_ != nullptr); // moved from
+        return table_->executor(storage_);
+    }
 
-    /// As the probe's own async_probe. A token that begins the look later (deferred, use_awaitable)
-    /// finds the probe in its place then; from that moment on it may go.
+    /// Makes one attempt through the stored probe.
+    ///
+    /// Completes with: void(std::error_code, ProbeResult), see ProbeSignature. Never from inside
+    /// this call.
+    /// Cancellation: as the stored probe's.
+    /// Threads: as the stored probe's. Once the attempt is started a built-in probe may be moved or
+    /// destroyed; a token that starts it later (deferred, use_awaitable) needs it in place until
+    /// then.
+    /// Throws: what the stored probe and the handler's allocator throw.
     template <class Token = asio::default_completion_token_t<Executor>>
     auto async_probe(Duration timeout, Token&& token = Token()) {
         return asio::async_initiate<Token, ProbeSignature>(Initiation{this}, token, timeout);
@@ -67,9 +83,10 @@ public:
 
     // For workers.
     void start_attempt(Duration timeout, detail::OwnedAttemptHandler<Executor> handler) {
+        PROBEKIT_ASSERT(table_ != nullptr); // moved from
         table_->start_attempt(storage_, timeout, std::move(handler));
     }
-    [[nodiscard]] bool keeps_timeout() const noexcept { return table_->keeps_timeout; }
+    [[nodiscard]] bool enforces_timeout() const noexcept { return table_->enforces_timeout; }
     [[nodiscard]] bool must_outlive_attempts() const noexcept {
         return table_->must_outlive_attempts;
     }
@@ -80,11 +97,11 @@ private:
         void (*start_attempt)(std::byte*, Duration, detail::OwnedAttemptHandler<Executor>&&);
         void (*move)(std::byte* from, std::byte* to) noexcept; // and destroys what it leaves
         void (*destroy)(std::byte*) noexcept;
-        bool keeps_timeout;
-        bool must_outlive_attempts; // a user's probe may have to stay while it is looked through
+        bool enforces_timeout;
+        bool must_outlive_attempts; // a user's probe may be used by its attempts
     };
 
-    /// Our own probes have an executor and a shared pointer.
+    /// A built-in probe is an executor and a shared pointer.
     static constexpr std::size_t room =
         std::max(std::size_t{64}, sizeof(Executor) + sizeof(std::shared_ptr<void>));
 
@@ -93,7 +110,7 @@ private:
                                  std::is_nothrow_move_constructible_v<P>;
 
     template <class P>
-    [[nodiscard]] static P& held(std::byte* storage) noexcept {
+    [[nodiscard]] static P& stored(std::byte* storage) noexcept {
         if constexpr (fits<P>)
             return *std::launder(reinterpret_cast<P*>(storage));
         else
@@ -103,12 +120,12 @@ private:
     template <class P>
     static constexpr Table table{
         .executor = [](const std::byte* storage) noexcept -> Executor {
-            return held<P>(const_cast<std::byte*>(storage)).get_executor();
+            return stored<P>(const_cast<std::byte*>(storage)).get_executor();
         },
         .start_attempt =
             [](std::byte* storage, Duration timeout,
                detail::OwnedAttemptHandler<Executor>&& handler) {
-                detail::start_attempt(held<P>(storage), timeout, std::move(handler));
+                detail::start_attempt(stored<P>(storage), timeout, std::move(handler));
             },
         .move =
             [](std::byte* from, std::byte* to) noexcept {
@@ -122,7 +139,7 @@ private:
                 using Stored = std::conditional_t<fits<P>, P, std::unique_ptr<P>>;
                 std::destroy_at(std::launder(reinterpret_cast<Stored*>(storage)));
             },
-        .keeps_timeout = detail::EnforcesTimeout<P>,
+        .enforces_timeout = detail::EnforcesTimeout<P>,
         .must_outlive_attempts = !std::derived_from<P, detail::BuiltinProbeTag>,
     };
 
@@ -137,8 +154,8 @@ private:
         void operator()(Handler&& handler, Duration timeout) const {
             detail::TypeErasedAttempt<std::decay_t<Handler>, Executor>::begin(
                 std::forward<Handler>(handler), probe_->get_executor(),
-                [&](detail::OwnedAttemptHandler<Executor> look) {
-                    probe_->start_attempt(timeout, std::move(look));
+                [&](detail::OwnedAttemptHandler<Executor> owned) {
+                    probe_->start_attempt(timeout, std::move(owned));
                 });
         }
 
@@ -151,7 +168,7 @@ private:
         if (table_ != nullptr) table_->move(other.storage_, storage_);
     }
     void reset() noexcept {
-        if (const Table* const held_by = std::exchange(table_, nullptr)) held_by->destroy(storage_);
+        if (const Table* const last = std::exchange(table_, nullptr)) last->destroy(storage_);
     }
 
     alignas(std::max_align_t) std::byte storage_[room];

@@ -18,17 +18,25 @@
 
 namespace probekit::inline PROBEKIT_ABI {
 
-/// Makes a probe of a callable: `FunctionProbe{io, [] { return queue.size() < 1000; }}`. It is
-/// called with nothing or with the timeout, and returns bool, Outcome, ProbeResult, or an
-/// asio::awaitable of one of these.
+/// Makes a probe of a callable.
+/// \code
+/// std::vector<int> queue;
+/// FunctionProbe probe{io, [&queue] { return queue.size() < 1000; }};
+/// probe.async_probe(1s, [](std::error_code error, const ProbeResult& result) {
+///     std::puts(!error && result.passed() ? "short" : "long");
+/// });
+/// \endcode
+/// The callable is called without an argument or with the timeout, and returns bool, Outcome,
+/// ProbeResult, or an asio::awaitable of one of these.
 ///
-/// It runs on the probe's executor. A plain function blocks that, and its timeout is only looked at
-/// afterwards. A coroutine is cancelled (`terminal`) at the timeout, and has left its frame before
-/// the result is told. The callable lives until then, even if probe and worker have gone.
+/// The callable runs on the probe's executor. A plain function blocks that executor, and its timeout
+/// is checked only afterwards. A coroutine is cancelled (`terminal`) at the timeout, and has left
+/// its frame before the attempt completes. The callable lives until then, even if probe and worker
+/// have been destroyed.
 ///
-/// An exception is a look that failed: of a std::system_error its code is the cause, of another
-/// std::exception what() is the output. But local faults (is_local_fault) and std::bad_alloc are
-/// errors, "could not ask", and what is not derived from std::exception is Errc::probe_threw.
+/// An exception is a failure: the code of a std::system_error is the cause, what() of another
+/// std::exception is the output. But local faults (is_local_fault) and std::bad_alloc are prober
+/// errors, and so is an exception that is not derived from std::exception (Errc::probe_threw).
 template <class F, class Executor = asio::any_io_executor>
     requires(detail::ProbeFunction<F>)
 class FunctionProbe : public detail::BuiltinProbe<FunctionProbe<F, Executor>, Executor> {

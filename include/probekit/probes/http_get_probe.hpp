@@ -11,17 +11,26 @@
 #include <probekit/core/actions.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/probes/detail/builtin_probe.hpp>
+#include <probekit/probes/detail/connection.hpp>
 #include <probekit/probes/detail/http_attempt.hpp>
+#include <probekit/probes/detail/http_target.hpp>
 
 namespace probekit::inline PROBEKIT_ABI {
 
-/// Sends `GET path` over HTTP/1.1 on a new connection: a status from 200 to 399 is success, a
-/// redirect that is not followed a warning. Request bytes, redirects and messages are the kubelet's
-/// (see http/); the connection is closed otherwise, so that neither side is left with a TIME_WAIT.
-/// A body that breaks off is an error, "could not ask".
+/// Sends `GET path` over HTTP/1.1 on a new connection. A status from 200 to 399 is a success; a
+/// redirect that is not followed is a warning.
+/// \code
+/// HttpGetProbe probe{io, {.port = 8080, .path = "/healthz"}};
+/// probe.async_probe(1s, [](std::error_code error, const ProbeResult& result) {
+///     std::puts((error ? error.message() : result.message()).c_str());
+/// });
+/// \endcode
+/// Request bytes, redirects and messages are the kubelet's (see http/). The connection is closed in
+/// another way, so that neither side is left with a TIME_WAIT. A body that breaks off is a prober
+/// error.
 ///
-/// An attempt owns what it needs: the probe may be moved or destroyed at once, and looks may
-/// overlap. A literal host needs no resolver. One object from one thread or strand at a time.
+/// An attempt owns what it needs: the probe may be moved or destroyed at once, and attempts may
+/// overlap. A literal host needs no resolver. Use one object from one thread or strand at a time.
 template <class Executor = asio::any_io_executor>
 class BasicHttpGetProbe : public detail::BuiltinProbe<BasicHttpGetProbe<Executor>, Executor> {
     using Base = detail::BuiltinProbe<BasicHttpGetProbe, Executor>;
@@ -33,7 +42,7 @@ public:
     };
 
     /// `where`: an executor or an execution context. Throws ConfigException if validate() finds
-    /// anything, and for https, which is the tls room's.
+    /// anything, and for https, which needs tls::HttpsGetProbe.
     template <detail::ExecutorSource<Executor> Where>
     explicit BasicHttpGetProbe(Where&& where, HttpGetAction action, const HttpOptions& options = {})
         : Base(std::forward<Where>(where)), target_(make_target(std::move(action), options)) {}

@@ -11,32 +11,54 @@
 
 namespace probekit::inline PROBEKIT_ABI {
 
-/// How a look ends. No error code: the probe looked, and the result's outcome says what it saw. An
-/// error code: it could not ask, or was cancelled (`asio::error::operation_aborted`); no counter
-/// moves, and the result says what is known.
+/// How an attempt completes. Without an error code the attempt has learned the target's state, and
+/// the outcome of the result says which. An error code is a prober error, or
+/// `asio::error::operation_aborted` after a cancellation: no counter moves, and the result says what
+/// is known.
 using ProbeSignature = void(std::error_code, ProbeResult);
 
 namespace detail {
 
-/// Marks the probes of this library: known to be probes without making an attempt's code to find
-/// out.
+/// Marks the built-in probes: Probe accepts them without instantiating an attempt.
 struct BuiltinProbeTag {};
 
-/// Stands for any handler when the concept asks whether a type has async_probe.
+/// Stands for any handler where Probe asks whether a type has async_probe.
 struct ArchetypeHandler {
     void operator()(std::error_code, ProbeResult) const {}
 };
 
+/// A probe that says that it ends an attempt at its timeout by itself. (AnyProbe, which knows it at
+/// run time only, has a function of that name instead.)
+template <class P>
+concept EnforcesTimeout = requires { requires P::enforces_timeout; };
+
 } // namespace detail
 
-/// A movable type that looks at a target once per call: `async_probe(timeout, token)` with any
-/// completion token for ProbeSignature. It completes exactly once, through the handler's associated
-/// executor, also when cancelled.
+/// A movable type with an executor and `async_probe(timeout, token)`, which makes one attempt per
+/// call and takes any completion token for ProbeSignature.
+/// \code
+/// // at namespace scope
+/// struct CountingProbe {
+///     using executor_type = TcpProbe::executor_type;
+///     TcpProbe inner;
+///     int attempts = 0;
+///     executor_type get_executor() const { return inner.get_executor(); }
+///     template <class Token>
+///     auto async_probe(Duration timeout, Token&& token) {
+///         ++attempts;
+///         return inner.async_probe(timeout, std::forward<Token>(token));
+///     }
+/// };
+/// static_assert(Probe<CountingProbe>);
+/// \endcode
+/// An attempt completes exactly once, through the handler's associated executor, also when it is
+/// cancelled.
 ///
-/// It need not keep the timeout: a worker cancels (`terminal`) what still runs when it is over, and
-/// takes `operation_aborted` after that for a failure with Errc::timed_out. A worker whose event
-/// loop comes late to that gives it the timeout once more. A probe that keeps the timeout itself
-/// says `static constexpr bool enforces_timeout = true` and saves the worker that timer.
+/// A probe need not enforce the timeout: a worker cancels (`terminal`) an attempt that still runs at
+/// its timeout, and takes `operation_aborted` after that for a failure with Errc::timed_out. If the
+/// worker's event loop comes late to that, the attempt gets the timeout once more. A probe that
+/// enforces the timeout itself says `static constexpr bool enforces_timeout = true` and saves the
+/// worker that timer.
 template <class P>
 concept Probe =
     std::move_constructible<P> &&

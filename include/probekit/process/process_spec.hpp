@@ -65,7 +65,7 @@ template <class = detail::OnUse>
                                               .environment = spec.environment,
                                               .inherit_environment = spec.inherit_environment,
                                               .working_directory = spec.working_directory});
-    detail::check_limits(spec.limits, errors);
+    detail::validate_limits(spec.limits, errors);
     return errors;
 }
 

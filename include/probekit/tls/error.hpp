@@ -8,17 +8,17 @@
 
 namespace probekit::inline PROBEKIT_ABI::tls {
 
-/// Why a look failed in TLS: the causes beyond probekit::Errc and the system's.
+/// Why an attempt failed in TLS: the causes beyond probekit::Errc and the system's.
 /// `ProbeResult::message()` says more.
 enum class Errc {
-    not_tls = 1,      ///< what came first is no TLS
-    plain_http,       ///< what came first is HTTP: an http port was asked for https
-    protocol_version, ///< no version of TLS that both sides take
-    alert, ///< the peer ended it by an alert: a client certificate it wants, a name it does not
-           ///< know ...
-    certificate_expired,  ///< of the chain, one is out of date
-    certificate_not_yet,  ///< of the chain, one is not valid yet
-    unknown_authority,    ///< the chain does not lead to an authority that is trusted
+    not_tls = 1,      ///< the first bytes are not TLS
+    plain_http,       ///< the first bytes are HTTP: the port is one for http
+    protocol_version, ///< the peers have no version of TLS in common
+    /// The peer sent an alert: it wants a client certificate, does not know the name ...
+    alert,
+    certificate_expired,  ///< a certificate of the chain has expired
+    certificate_not_yet,  ///< a certificate of the chain is not valid yet
+    unknown_authority,    ///< the chain does not lead to a trusted authority
     wrong_name,           ///< the certificate is for other names
     certificate_rejected, ///< the certificate is not acceptable for another reason
     closed,         ///< the peer closed the connection within the handshake or within a record

@@ -19,8 +19,9 @@
 #include <probekit/http/detail/punycode.hpp>
 #include <probekit/probes/any_probe.hpp>
 #include <probekit/probes/detail/builtin_probe.hpp>
-#include <probekit/probes/detail/dial.hpp>
 #include <probekit/probes/detail/http_attempt.hpp>
+#include <probekit/probes/detail/http_target.hpp>
+#include <probekit/probes/detail/literal_address.hpp>
 #include <probekit/tls/detail/tls_connection.hpp>
 #include <probekit/tls/detail/tls_context.hpp>
 #include <probekit/tls/options.hpp>
@@ -28,7 +29,7 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// The name the peer is to have. OpenSSL wants it without the root's dot.
+/// The name that the certificate has to be for. OpenSSL wants it without the root's dot.
 [[nodiscard]] inline std::string tls_peer_name(const HttpGetAction& action,
                                                const tls::Options& options) {
     std::string name = options.server_name.empty() ? ascii_host(host_or_loopback(action.host))
@@ -41,21 +42,28 @@ namespace probekit::inline PROBEKIT_ABI::detail {
 
 namespace probekit::inline PROBEKIT_ABI::tls {
 
-/// Whether files can be read and fit together, and what else is wrong; the fields are those of
-/// Options.
+/// What is wrong with the options; reads their files. The fields are those of Options.
 [[nodiscard]] inline ConfigErrors validate(const Options& options) {
     ConfigErrors errors;
     static_cast<void>(detail::make_ssl_context(options, options.server_name, errors));
     return errors;
 }
 
-/// HttpGetProbe with TLS (OpenSSL 3): speaks HTTP/1.1 over TLS where the action or a redirect says
-/// https, and is otherwise the same: request bytes, outcomes, messages, deadline, cancellation,
-/// lifetime. As the kubelet it takes any certificate unless told to verify. Each look is a
-/// handshake of its own, on a context that the probe's looks share.
+/// HttpGetProbe with TLS (OpenSSL 3).
+/// \code
+/// tls::HttpsGetProbe probe{
+///     io, {.port = 8443, .path = "/healthz", .scheme = HttpScheme::https}};
+/// probe.async_probe(1s, [](std::error_code error, const ProbeResult& result) {
+///     std::puts((error ? error.message() : result.message()).c_str());
+/// });
+/// \endcode
+/// Speaks HTTP/1.1 over TLS where the action or a redirect says https, and is otherwise the same:
+/// request bytes, outcomes, messages, deadline, cancellation, lifetime. Like the kubelet it accepts
+/// any certificate unless told to verify. Each attempt makes a full handshake, on a context that the
+/// probe's attempts share.
 ///
-/// A look that fails in TLS has as cause a tls::Errc, or what the system said, and ended in
-/// Phase::handshake; some refuse a client's certificate only later, within Phase::response.
+/// An attempt that fails in TLS has as its cause a tls::Errc, or the system's error, and ends in
+/// Phase::handshake; some servers refuse a client's certificate only later, in Phase::response.
 template <class Executor = asio::any_io_executor>
 class BasicHttpsGetProbe : public detail::BuiltinProbe<BasicHttpsGetProbe<Executor>, Executor> {
     using Base = detail::BuiltinProbe<BasicHttpsGetProbe, Executor>;
@@ -76,6 +84,7 @@ public:
 
     [[nodiscard]] const HttpGetAction& action() const noexcept { return target_->action; }
 
+    /// What attempts see of the peer's certificate.
     [[nodiscard]] PeerCertificate peer_certificate() const noexcept {
         return PeerCertificate{
             std::shared_ptr<const std::atomic<std::int64_t>>{target_, &target_->expires}};
@@ -95,7 +104,7 @@ private:
         detail::SocketMethod method = detail::TlsConnection::make_method();
         if (!method) asio::detail::throw_exception(std::bad_alloc{});
         detail::throw_if_wrong(std::move(errors));
-        detail::TlsConnection::prepare(context.get());
+        detail::TlsConnection::prepare_context(context.get());
         return std::make_shared<const detail::HttpsTarget>(std::move(action), http, options,
                                                            std::move(name), std::move(context),
                                                            std::move(method));

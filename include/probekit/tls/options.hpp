@@ -9,11 +9,11 @@
 
 namespace probekit::inline PROBEKIT_ABI::tls {
 
-/// How much of the peer's certificate is looked at.
+/// How much of the peer's certificate is verified.
 enum class Verify : std::uint8_t {
-    none,  ///< nothing, as the kubelet: whoever answers is the target
-    chain, ///< it leads to an authority that is trusted, and is in date; the name is not looked at
-    full,  ///< and it is for the name, or address, that is asked
+    none,  ///< nothing, like the kubelet: any peer is accepted
+    chain, ///< its chain leads to a trusted authority and has not expired; the name is ignored
+    full,  ///< the chain, and that it is for the name or address of the target
 };
 
 enum class Version : std::uint8_t { tls_1_2, tls_1_3 };
@@ -21,16 +21,16 @@ enum class Version : std::uint8_t { tls_1_2, tls_1_3 };
 /// How HttpsGetProbe speaks TLS. Files are PEM, read once, when the probe is made.
 struct Options {
     Verify verify = Verify::none;
-    std::string ca_file = {}; ///< the authorities that are trusted; empty: the system's
+    std::string ca_file = {}; ///< the trusted authorities; empty: the system's
     /// Sent to the server (SNI) and compared with the certificate; empty: the action's host. An
-    /// address is compared, never sent. Where to connect, and the Host header, are not touched.
+    /// address is compared, never sent. Does not change where to connect, nor the Host header.
     std::string server_name = {};
-    std::string certificate_file =
-        {}; ///< the client's certificate and what leads to its authority; empty: none
+    /// The client's certificate and the chain to its authority; empty: none.
+    std::string certificate_file = {};
     std::string private_key_file = {}; ///< without a passphrase; empty: in certificate_file
     Version min_version = Version::tls_1_2;
-    /// A look that would be a success is a warning if the peer's certificate is valid for less than
-    /// this; zero: never. A certificate that nobody verifies is warned of, too.
+    /// A success becomes a warning if the peer's certificate is valid for less than this; zero:
+    /// never. Applies to certificates that are not verified, too.
     Duration warn_before_expiry = {};
 };
 

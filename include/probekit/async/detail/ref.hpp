@@ -24,6 +24,11 @@ public:
             static_cast<Derived*>(this)->destroy();
     }
 
+    /// Whether the caller's reference is the only one.
+    [[nodiscard]] bool is_unique() const noexcept {
+        return count_.load(std::memory_order_acquire) == 1;
+    }
+
     /// False if the last reference has gone: for registries that do not keep what they list alive.
     [[nodiscard]] bool try_retain() noexcept {
         std::uint32_t count = count_.load(std::memory_order_relaxed);

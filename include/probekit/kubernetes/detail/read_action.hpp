@@ -205,7 +205,7 @@ inline void read_action(JsonFields& reader, const ReadContext& context, ProbeAct
             unix_socket = read_unix_socket(fields, context);
             auto read_one = read(fields, context, unix_socket);
             ConfigErrors wrong = validate_at(read_one, unix_socket);
-            check_unix_socket(unix_socket, wrong);
+            validate_unix_socket(unix_socket, wrong);
             if (fields.errors().size() == before) note_own_rules(wrong, fields);
             action = std::move(read_one);
         };

@@ -9,15 +9,8 @@
 #include <utility>
 
 #include <asio/associated_allocator.hpp>
-#include <asio/associated_cancellation_slot.hpp>
-#include <asio/associated_executor.hpp>
-#include <asio/dispatch.hpp>
 #include <asio/error.hpp>
-#include <asio/executor_work_guard.hpp>
-#include <asio/post.hpp>
 
-#include <probekit/async/detail/cancel_link.hpp>
-#include <probekit/async/detail/executors.hpp>
 #include <probekit/async/detail/mutex.hpp>
 #include <probekit/async/detail/op_memory.hpp>
 #include <probekit/async/detail/ref.hpp>
@@ -25,135 +18,59 @@
 #include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
+#include <probekit/core/outcome.hpp>
 #include <probekit/core/result.hpp>
+#include <probekit/probes/detail/attempt_handler.hpp>
 #include <probekit/probes/detail/attempt_owner.hpp>
+#include <probekit/probes/detail/deadline.hpp>
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// The handler of an attempt with the work it keeps on its executor, and how it is completed.
-template <class Handler, class Executor>
-struct AttemptHandler {
-    AttemptHandler(Handler&& moved, const Executor& fallback)
-        : handler(std::move(moved)), work(asio::get_associated_executor(handler, fallback)) {}
-
-    template <class Attempt>
-    void connect(Attempt& attempt) {
-        link.connect(asio::get_associated_cancellation_slot(handler), attempt);
-    }
-    void disconnect() noexcept { link.disconnect(asio::get_associated_cancellation_slot(handler)); }
-
-    [[nodiscard]] static TimePoint started() noexcept { return std::chrono::steady_clock::now(); }
-    [[nodiscard]] static Duration limit(Duration timeout) noexcept { return timeout; }
-
-    // Never from inside the initiating call.
-    template <class Completion>
-    void complete(Completion&& completion, bool initiating) {
-        const auto executor = work.get_executor();
-        if (initiating)
-            asio::post(executor, std::forward<Completion>(completion));
-        else
-            asio::dispatch(executor, std::forward<Completion>(completion));
-    }
-
-    /// Out of the block, which is free again before the handler may begin another attempt.
-    template <class Block>
-    void tell(Block block, std::error_code error, ProbeResult& result, TimePoint) {
-        const Work working = std::move(work);
-        Handler told = std::move(handler);
-        ProbeResult taken = std::move(result);
-        block = {};
-        std::move(told)(error, std::move(taken));
-    }
-
-    using Work = asio::executor_work_guard<asio::associated_executor_t<Handler, Executor>>;
-
-    Handler handler;
-    Work work;
-    CancelLink link;
-};
-
-/// A client's handler needs neither slot nor work, and may be called at once: its looks begin on
-/// its executor.
-template <class Executor>
-struct AttemptHandler<OwnedAttemptHandler<Executor>, Executor> {
-    AttemptHandler(OwnedAttemptHandler<Executor>&& moved, const Executor&)
-        : handler(std::move(moved)) {}
-    // Dropped with its context: nobody may interrupt any more what is no more.
-    ~AttemptHandler() {
-        if (handler) disconnect();
-    }
-
-    template <class Attempt>
-    void connect(Attempt& attempt) {
-        handler.client().attempt_begins(attempt);
-    }
-    void disconnect() noexcept { handler.client().attempt_ends(); }
-
-    [[nodiscard]] TimePoint started() const noexcept {
-        return handler.client().attempt_started_at();
-    }
-    [[nodiscard]] Duration limit(Duration timeout) const noexcept {
-        return handler.client().keeps_timeout() ? Duration::max() : timeout;
-    }
-
-    template <class Completion>
-    void complete(Completion&& completion, bool) {
-        const Executor& executor = handler.client().attempt_executor();
-        if (runs_here(executor))
-            completion.call_at(completion.attempt->mark_);
-        else
-            asio::dispatch(executor, std::forward<Completion>(completion));
-    }
-
-    /// As it lies in the block, which stays so long: a client begins its next look later.
-    template <class Block>
-    void tell(const Block&, std::error_code error, ProbeResult& result, TimePoint at) {
-        handler.tell(at, error, std::move(result));
-    }
-
-    OwnedAttemptHandler<Executor> handler;
-};
-
-/// What every attempt of our own probes is made of: one block with the handler, the result, the
-/// deadline and the memory of the pending step. It is owned by that step, and by nobody in between,
-/// so destroying the context destroys it. The reference goes from function to function as an
-/// rvalue, which costs nothing: whoever starts a wait copies it into the next step, whoever
-/// finishes takes it.
+/// The base of the attempts of all built-in probes: one block with the handler, the result, the
+/// deadline and the memory of the pending step.
 ///
-/// Its steps come one after the other on the context's threads, under no strand. The deadline and
-/// the canceller come from elsewhere; the mutex stands between them and the step.
+/// The pending step owns the attempt, so destroying the context destroys it. While a step runs, a
+/// reference goes from function to function as an rvalue, which costs nothing: a function that
+/// starts a wait copies it into the next step, a function that finishes takes it.
 ///
-/// A deadline that comes late, because the event loop did, says nothing of the target, whose answer
-/// may lie there unread, or which had no time to give one: it is set anew, once. A Derived has
-///     void stop_waiting() noexcept     ends the pending wait, whose step then comes; called under
-///     the mutex void describe(Phase where)       adds to result_ what message() needs, if the look
-///     did not pass
+/// Steps run one after the other on the context's threads, without a strand. The deadline and the
+/// canceller come from other threads; the mutex stands between them and the step.
+///
+/// A Derived implements the two functions that make() asks for.
 template <class Derived, class Handler, class Executor>
 class Attempt : public RefCounted<Derived>, public WheelNode, public StoppableAttempt {
 public:
-    void interrupt(StopReason reason) noexcept final {
+    void stop(StopReason reason) noexcept final {
         const Mutex::Lock lock{mutex_};
-        if (finished_ || interrupt_ == StopReason::cancel) return;
-        interrupt_ = reason;
+        if (finished_ || stop_reason_ == StopReason::cancel) return;
+        stop_reason_ = reason;
         derived().stop_waiting();
     }
 
-    void cancel_requested() noexcept { interrupt(StopReason::cancel); }
+    void cancel_requested() noexcept { stop(StopReason::cancel); }
 
     void destroy() noexcept {
         using Allocator =
             typename std::allocator_traits<HandlerAllocator>::template rebind_alloc<Derived>;
         Allocator allocator(allocator_);
-        const Ref<Wheel> keep = wheel_; // and with it the pool, which the last client may let go
+        // Keeps the pool, too: the attempt's owner may be the last but this to hold it.
+        const Ref<Wheel> keep = wheel_;
         Derived* const whole = &derived();
         whole->~Derived();
         std::allocator_traits<Allocator>::deallocate(allocator, whole, 1);
     }
 
-    /// In the memory the handler's allocator gives. Throws what that throws.
+    /// Makes an attempt in memory from the handler's allocator. Throws what that throws.
     template <class... Args>
     [[nodiscard]] static Ref<Derived> make(Handler&& handler, const Executor& executor,
                                            Args&&... args) {
+        static_assert(
+            requires(Derived& derived, Phase phase) {
+                // Ends the pending wait, whose step comes then. Called under the mutex.
+                { derived.stop_waiting() } noexcept;
+                // Adds to result_ what message() needs if the attempt did not pass.
+                derived.describe(phase);
+            }, "an attempt has stop_waiting() noexcept and describe(Phase)");
         using Allocator =
             typename std::allocator_traits<HandlerAllocator>::template rebind_alloc<Derived>;
         Allocator allocator(asio::get_associated_allocator(handler));
@@ -164,6 +81,12 @@ public:
         return attempt;
     }
 
+    /// Whether the attempt that `self` was handed to goes on: it has finished, or a pending step
+    /// owns it. What is neither would never call its handler.
+    [[nodiscard]] static bool goes_on(const Ref<Derived>& self) noexcept {
+        return !self || !self->is_unique() || self->finished_;
+    }
+
 protected:
     using HandlerAllocator = asio::associated_allocator_t<Handler>;
 
@@ -172,12 +95,13 @@ protected:
           allocator_(asio::get_associated_allocator(handler)),
           handler_(std::move(handler), executor),
           wheel_(wheel),
-          started_(handler_.started()),
-          mark_(started_),
+          started_(handler_.started_at()),
+          phase_start_(started_),
           timeout_(timeout),
-          limit_(handler_.limit(timeout)) {}
+          effective_timeout_(handler_.effective_timeout(timeout)) {}
 
-    // Destroyed without having finished: the context goes, with the wheel before us or after.
+    // Only the context destroys an attempt that has not finished; the wheel may be shut down by
+    // then, or not yet.
     ~Attempt() {
         if (deadline_armed_ && !finished_) wheel_->disarm(*this);
     }
@@ -195,41 +119,43 @@ protected:
         void operator()(std::error_code error = {}) {
             Derived& self = *attempt;
             (self.*Next)(std::move(attempt), error);
+            PROBEKIT_ASSERT(goes_on(attempt));
         }
     };
 
     /// Calls `start`, which starts an asynchronous wait and does nothing else, unless the attempt
-    /// has been interrupted. An error means that no step will come: the caller goes on to
-    /// finish_stopped(). The deadline is armed at the first wait: many an attempt needs none.
+    /// is to stop. An error means that no step will come: the caller goes on to finish_stopped().
+    /// The deadline is armed at the first wait: many attempts need none.
     template <class Start>
     [[nodiscard]] std::error_code wait(Start start) {
         const Mutex::Lock lock{mutex_};
-        if (interrupt_ != StopReason::none) return asio::error::operation_aborted;
+        if (stop_reason_ != StopReason::none) return asio::error::operation_aborted;
         arm_deadline();
-        const bool was_initiating =
-            std::exchange(initiating_, false); // whatever comes next comes from the loop
+        // Every later step runs from the event loop.
+        const bool was_initiating = std::exchange(initiating_, false);
         const std::error_code error = start();
         if (error) initiating_ = was_initiating;
         return error;
     }
 
-    [[nodiscard]] StopReason interrupted() noexcept {
+    [[nodiscard]] StopReason stop_reason() noexcept {
         const Mutex::Lock lock{mutex_};
-        return interrupt_;
+        return stop_reason_;
     }
 
-    /// What has passed since the last call was spent in `phase`.
-    void spent_in(Phase phase) noexcept {
+    /// Adds the time since the last call to that of `phase`.
+    void add_time(Phase phase) noexcept {
         const TimePoint now = std::chrono::steady_clock::now();
-        result_.times[static_cast<std::size_t>(phase) - 1] += now - mark_;
-        mark_ = now;
+        result_.times[static_cast<std::size_t>(phase) - 1] += now - phase_start_;
+        phase_start_ = now;
     }
 
-    // The ends of an attempt; each is the last thing its caller does. Everything the attempt held
-    // has been let go, and mark_ says when.
+    // The ends of an attempt; each is the last call of its caller. The attempt holds no resource of
+    // the target any more, and phase_start_ is the time of the end.
     void finish(Ref<Derived>&& self) {
         {
             const Mutex::Lock lock{mutex_};
+            PROBEKIT_ASSERT(!finished_);
             finished_ = true;
             if (deadline_armed_) wheel_->disarm(*this);
         }
@@ -240,10 +166,10 @@ protected:
         finish(std::move(self));
     }
 
-    /// It looked, and this is why it did not like what it saw. Codes that are no fault of the
-    /// target become errors.
-    void finish_with(Ref<Derived>&& self, Phase phase, std::error_code cause) {
-        spent_in(phase);
+    /// The target's state is known to be bad, and `cause` says why. A cause that is no fault of the
+    /// target makes it a prober error.
+    void finish_with_cause(Ref<Derived>&& self, Phase phase, std::error_code cause) {
+        add_time(phase);
         result_.phase = phase;
         result_.cause = to_std(cause);
         derived().describe(phase);
@@ -252,49 +178,37 @@ protected:
         finish(std::move(self), ours ? result_.cause : std::error_code{});
     }
 
-    /// It could not ask.
+    /// A prober error.
     void finish_error(Ref<Derived>&& self, Phase phase, std::error_code error) {
-        spent_in(phase);
+        add_time(phase);
         result_.phase = phase;
         result_.cause = to_std(error);
         derived().describe(phase);
         finish(std::move(self), result_.cause);
     }
 
-    /// After wait() gave an error, or a step came because of an interruption.
+    /// After wait() gave an error, or a step came because the attempt is to stop.
     void finish_stopped(Ref<Derived>&& self, Phase phase, std::error_code error) {
-        switch (interrupted()) {
-        case StopReason::timeout: return finish_with(std::move(self), phase, Errc::timed_out);
+        switch (stop_reason()) {
+        case StopReason::timeout: return finish_with_cause(std::move(self), phase, Errc::timed_out);
         case StopReason::cancel:
             return finish_error(std::move(self), phase, asio::error::operation_aborted);
         case StopReason::none: return finish_error(std::move(self), phase, error);
         }
+        unreachable();
     }
 
     void finish_passed(Ref<Derived>&& self, Phase last, Outcome outcome = Outcome::success) {
-        spent_in(last);
+        add_time(last);
         result_.phase = Phase::finish;
         result_.outcome = outcome;
         finish(std::move(self));
     }
 
     void arm_deadline() noexcept {
-        if (deadline_armed_ || limit_ == Duration::max()) return;
+        if (deadline_armed_ || effective_timeout_ == Duration::max()) return;
         deadline_armed_ = true;
-        wheel_->arm(*this, saturating_add(started_, limit_));
-    }
-
-    void deadline_passed() noexcept {
-        {
-            const Mutex::Lock lock{mutex_};
-            const TimePoint now = wheel_->now();
-            if (!finished_ && !deadline_renewed_ && is_late(now - due(), timeout_)) {
-                deadline_renewed_ = true;
-                wheel_->arm(*this, saturating_add(now, timeout_));
-                return;
-            }
-        }
-        interrupt(StopReason::timeout);
+        wheel_->arm(*this, saturating_add(started_, effective_timeout_));
     }
 
     [[nodiscard]] Derived& derived() noexcept { return static_cast<Derived&>(*this); }
@@ -303,17 +217,17 @@ protected:
     AttemptHandler<Handler, Executor> handler_;
     Ref<Wheel> wheel_;
     TimePoint started_;
-    TimePoint mark_;
+    TimePoint phase_start_; // what add_time() counts from
     Duration timeout_;
-    Duration limit_; // when the deadline comes; never, if the client keeps the timeout
+    Duration effective_timeout_; // Duration::max() if the owner enforces the timeout
     ProbeResult result_;
     std::error_code error_;
     Mutex mutex_;
-    StopReason interrupt_ = StopReason::none;
+    StopReason stop_reason_ = StopReason::none;
     bool finished_ = false;
     bool deadline_armed_ = false;
-    bool deadline_renewed_ = false;
-    bool initiating_ = true;
+    DeadlineRenewal renewal_;
+    bool initiating_ = true; // still inside the initiating function
     OpMemory op_memory_;
 
 private:
@@ -328,13 +242,23 @@ private:
 
         void operator()() { call_at(TimePoint::min()); }
 
-        // `at`: if it is known.
+        /// `at`: the time, TimePoint::min() if it is not known.
         void call_at(TimePoint at) {
             Attempt& ended = *attempt;
             ended.handler_.disconnect();
-            ended.handler_.tell(std::move(attempt), ended.error_, ended.result_, at);
+            ended.handler_.invoke(std::move(attempt), ended.error_, ended.result_, at);
         }
     };
+
+    void on_deadline() noexcept {
+        {
+            const Mutex::Lock lock{mutex_};
+            const TimePoint now = wheel_->now();
+            if (!finished_ && renewal_.grant(now - due(), timeout_))
+                return wheel_->arm(*this, saturating_add(now, timeout_));
+        }
+        stop(StopReason::timeout);
+    }
 
     static inline const WheelHooks hooks{
         .retain =
@@ -345,7 +269,7 @@ private:
             [](WheelNode& node) {
                 const auto attempt =
                     Ref<Derived>::adopt(&static_cast<Derived&>(static_cast<Attempt&>(node)));
-                static_cast<Attempt&>(*attempt).deadline_passed();
+                static_cast<Attempt&>(*attempt).on_deadline();
             },
     };
 };

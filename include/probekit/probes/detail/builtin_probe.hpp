@@ -18,8 +18,8 @@
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
-#include <probekit/probes/detail/attempt_owner.hpp>
 #include <probekit/probes/detail/literal_address.hpp>
+#include <probekit/probes/detail/owned_attempt_handler.hpp>
 #include <probekit/probes/probe.hpp>
 
 namespace probekit::inline PROBEKIT_ABI::detail {
@@ -30,10 +30,10 @@ inline void throw_if_wrong(ConfigErrors errors, ConfigErrors more = {}) {
     if (!errors.empty()) asio::detail::throw_exception(ConfigException{std::move(errors)});
 }
 
-/// From an address of one family nothing of the other can be reached.
+/// An address of one family cannot reach a target of the other.
 template <class = OnUse>
-inline void check_source(const std::string& address, const std::string& host,
-                         ConfigErrors& errors) {
+inline void validate_source_address(const std::string& address, const std::string& host,
+                                    ConfigErrors& errors) {
     if (address.empty()) return;
     std::error_code wrong;
     const auto source = asio::ip::make_address(address, wrong);
@@ -44,52 +44,56 @@ inline void check_source(const std::string& address, const std::string& host,
         errors.push_back({"source_address", "must be of the same family as the host"});
 }
 
-/// Of TcpOptions and HttpOptions.
+/// `options`: TcpOptions or HttpOptions.
 template <class Options>
-void check_socket(const Options& options, ConfigErrors& errors) {
+void validate_socket_options(const Options& options, ConfigErrors& errors) {
     if (options.unix_socket.empty()) return;
-    check_unix_socket(options.unix_socket, errors);
+    validate_unix_socket(options.unix_socket, errors);
     if (!options.source_address.empty())
-        errors.push_back({"unix_socket", "cannot be had with a source_address"});
+        errors.push_back({"unix_socket", "cannot be combined with source_address"});
     if constexpr (requires { options.silent; })
-        if (options.silent) errors.push_back({"unix_socket", "cannot be had with a silent look"});
+        if (options.silent) errors.push_back({"unix_socket", "cannot be combined with silent"});
 }
 
-/// What the probes of this library have in common: an executor, and async_probe(), which makes an
-/// attempt and starts it. A Derived has `Attempt<Handler, IoExecutor>` and `target_`.
+/// The base of all built-in probes: an executor, and async_probe(), which makes an attempt and
+/// starts it. A Derived has the settings, `target_`, and the attempt, `Attempt<Handler,
+/// IoExecutor>`.
 template <class Derived, class Executor>
 class BuiltinProbe : public BuiltinProbeTag {
 public:
     using executor_type = Executor;
 
-    /// Workers need not guard the timeout.
+    /// An attempt ends at its timeout without the worker's help.
     static constexpr bool enforces_timeout = true;
 
     [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
 
-    /// Looks once. `timeout` counts from now. Completes with void(std::error_code, ProbeResult),
-    /// see ProbeSignature, on the handler's associated executor, never from inside this call; its
-    /// memory comes from the handler's associated allocator. Cancellation (terminal, partial and
-    /// total alike) gives operation_aborted once nothing of the attempt is left. The probe may be
-    /// destroyed meanwhile.
+    /// Makes one attempt. `timeout` counts from this call.
+    ///
+    /// Completes with: void(std::error_code, ProbeResult), see ProbeSignature. Never from inside
+    /// this call.
+    /// Cancellation: terminal, partial and total alike give operation_aborted, once nothing of the
+    /// attempt is left.
+    /// Threads: the handler runs on its associated executor, its memory comes from its associated
+    /// allocator. The probe may be destroyed meanwhile.
+    /// Throws: what the handler's allocator throws.
     template <class Token = asio::default_completion_token_t<Executor>>
     auto async_probe(Duration timeout, Token&& token = Token()) {
         return asio::async_initiate<Token, ProbeSignature>(Initiation{this}, token, timeout,
                                                            settings());
     }
 
-    // For workers, which need the executor at every look.
+    // For workers, which need the executor at every attempt.
     [[nodiscard]] const Executor& attempt_executor() const noexcept { return executor_; }
 
-    // For workers, whose other threads may be reading the executor: this becomes `other` in all but
-    // that.
+    // For workers: takes all of `other` but its executor, which other threads may be reading.
     void take_settings(Derived&& other) noexcept {
         static_cast<Derived*>(this)->target_ = std::move(other.target_);
     }
 
-    // For workers and AnyProbe: the same without a token, and it may complete at once.
+    // For workers and AnyProbe: async_probe() without a token; may complete at once.
     void start_attempt(Duration timeout, OwnedAttemptHandler<Executor> handler) {
-        const Ref<Wheel>& wheel = handler.client().attempt_context().steady();
+        const Ref<Wheel>& wheel = handler.owner().attempt_context().steady();
         start(executor_, wheel, settings(), timeout, std::move(handler));
     }
 
@@ -97,7 +101,7 @@ protected:
     template <class Where>
     explicit BuiltinProbe(Where&& where)
         : executor_(executor_from<Executor>(std::forward<Where>(where))) {
-        static_cast<void>(Wheel::of(executor_)); // it is there from now on
+        static_cast<void>(Wheel::of(executor_)); // makes it, so that later uses cannot fail
     }
 
 private:
@@ -109,13 +113,15 @@ private:
         with_inner_executor(executor, [&](const auto& io) {
             using Attempt = typename Derived::template Attempt<std::decay_t<Handler>,
                                                                std::decay_t<decltype(io)>>;
-            Attempt::start(Attempt::make(std::move(handler), executor, io, wheel, timeout,
-                                         std::move(settings)));
+            Ref attempt = Attempt::make(std::move(handler), executor, io, wheel, timeout,
+                                        std::move(settings));
+            Attempt::start(std::move(attempt));
+            PROBEKIT_ASSERT(Attempt::goes_on(attempt));
         });
     }
 
-    // Lazy tokens (deferred, use_awaitable) keep this, and call it later, when the probe may have
-    // gone.
+    // Lazy tokens (deferred, use_awaitable) keep this object and call it later, when the probe may
+    // have been destroyed.
     class Initiation {
     public:
         using executor_type = Executor;

@@ -40,7 +40,7 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// An ExecProbe's settings, shared with its attempts and results.
+/// The settings of an ExecProbe, shared with its attempts and results.
 template <class = OnUse>
 class BasicExecTarget final : public MessageContext {
 public:
@@ -72,10 +72,10 @@ private:
 
 using ExecTarget = BasicExecTarget<>;
 
-/// Runs the command and waits for its end. Up to three waits are pending at once, and come on any
-/// of the context's threads: for the end and, once the command has run for a while, for output on
-/// either pipe. The attempt is over when the command has been reaped and the last of them has come
-/// back.
+/// Runs the command and waits for its end. Up to three waits are pending at once, and complete on
+/// any of the context's threads: for the end and, once the command has run for a while, for output
+/// on either pipe. The attempt is over when the command has been reaped and the last wait has
+/// completed.
 template <class Handler, class Executor, class IoExecutor>
 class ExecAttempt final
     : public Attempt<ExecAttempt<Handler, Executor, IoExecutor>, Handler, Executor> {
@@ -88,13 +88,13 @@ public:
         : Base(std::move(handler), executor, wheel, timeout),
           io_(io),
           target_(std::move(target)),
-          later_(*this),
+          timer_(*this),
           out_(wheel->context().pool(), target_->options.output_limit),
           err_(wheel->context().pool(), target_->options.output_limit) {}
 
-    // With the command still running, since the context goes, child_ kills and reaps it.
+    // If the context is destroyed while the command runs, child_ kills and reaps it.
     ~ExecAttempt() {
-        if (end_.state == ChildState::running) this->wheel_->disarm(later_);
+        if (end_.state == ChildState::running) this->wheel_->disarm(timer_);
     }
 
     static void start(Self self) {
@@ -102,8 +102,7 @@ public:
         attempt.run(std::move(self));
     }
 
-    /// Makes the command end. One that has ended by itself meanwhile counts: a result that is there
-    /// wins.
+    /// Makes the command end. If it has ended by itself meanwhile, its result counts.
     void stop_waiting() noexcept {
         if (stopping_ || child_.ended()) return;
         stopping_ = true;
@@ -112,7 +111,7 @@ public:
         if (grace == Duration::zero()) return;
         watch_output();
         kill_at_ = saturating_add(this->wheel_->now(), grace);
-        this->wheel_->arm(later_, kill_at_);
+        this->wheel_->arm(timer_, kill_at_);
     }
 
 private:
@@ -125,21 +124,21 @@ private:
         OutputPipe<IoExecutor> pipe;
         OutputBuffer output;
         OpMemory memory;
-        bool pending = false; // a wait for it
+        bool pending = false; // a wait for output
     };
 
     /// Fires when the output is to be watched, and again when the grace period is over.
-    class Later final : public WheelNode {
+    class ExecTimer final : public WheelNode {
     public:
-        explicit Later(ExecAttempt& owner) noexcept : WheelNode(hooks), owner_(&owner) {}
+        explicit ExecTimer(ExecAttempt& owner) noexcept : WheelNode(hooks), owner_(&owner) {}
 
     private:
         static ExecAttempt& owner(WheelNode& node) noexcept {
-            return *static_cast<Later&>(node).owner_;
+            return *static_cast<ExecTimer&>(node).owner_;
         }
         static inline const WheelHooks hooks{
             .retain = [](WheelNode& node) noexcept { owner(node).retain(); },
-            .fire = [](WheelNode& node) { Self::adopt(&owner(node))->later_fired(); },
+            .fire = [](WheelNode& node) { Self::adopt(&owner(node))->on_timer(); },
         };
 
         ExecAttempt* owner_;
@@ -163,24 +162,24 @@ private:
     void run(Self self) {
         Child child;
         const std::error_code error = spawn_command(child);
-        this->spent_in(Phase::spawn);
+        this->add_time(Phase::spawn);
         if (error) return this->finish_error(std::move(self), Phase::spawn, error);
 
         std::unique_lock lock{this->mutex_};
         child_.adopt(child);
-        this->started_ = this->mark_; // the time counts from the execution on
-        // Most commands end sooner: then nobody need ever wait for their output. Armed before the
-        // deadline, which is later as a rule and does not move the event loop's timer again.
+        this->started_ = this->phase_start_; // the timeout counts from the execution on
+        // Most commands end sooner, and their output is never waited for. Armed before the deadline,
+        // which is usually later and then does not move the event loop's timer again.
         constexpr Duration usual = std::chrono::milliseconds{10};
-        this->wheel_->arm(later_, this->mark_ + usual);
+        this->wheel_->arm(timer_, this->phase_start_ + usual);
         this->arm_deadline();
         if (!wait_for_exit()) {
             lock.unlock();
             return give_up(std::move(self));
         }
         this->initiating_ = false;
-        if (this->interrupt_ != StopReason::none)
-            stop_waiting(); // it came when there was no child to stop
+        if (this->stop_reason_ != StopReason::none)
+            stop_waiting(); // the reason came when there was no child to stop
     }
 
     [[nodiscard]] std::error_code spawn_command(Child& child) noexcept {
@@ -191,13 +190,13 @@ private:
         return spawn(target_->plan, {-1, out.get(), err.get()}, child);
     }
 
-    /// False: there was no memory for it.
+    /// False if there was no memory for it.
     [[nodiscard]] bool wait_for_exit() {
         return !child_.async_wait(io_,
                                   typename Base::template Step<&ExecAttempt::exited>{Self{this}});
     }
 
-    /// A command whose end cannot be waited for is not left running.
+    /// Does not leave a command running whose end cannot be waited for.
     void give_up(Self self) {
         {
             const std::lock_guard lock{this->mutex_};
@@ -210,7 +209,7 @@ private:
 
     void exited(Self self, std::error_code) {
         std::unique_lock lock{this->mutex_};
-        // Of a look that is called off nothing is left: the rest of the group goes with its leader.
+        // A stopped attempt leaves nothing behind: the rest of the group is killed with its leader.
         if (stopping_ && child_.ended()) static_cast<void>(child_.signal(SIGKILL));
         const Reaped end = child_.reap();
         if (end.state == ChildState::running) {
@@ -223,10 +222,10 @@ private:
         if (is_over) conclude(std::move(self));
     }
 
-    /// True: nothing is pending any more.
+    /// True if nothing is pending any more.
     [[nodiscard]] bool command_ended(const Reaped& end) noexcept {
         end_ = end;
-        this->wheel_->disarm(later_);
+        this->wheel_->disarm(timer_);
         out_.pipe.finish(out_.output);
         err_.pipe.finish(err_.output);
         return !out_.pending && !err_.pending;
@@ -260,7 +259,7 @@ private:
         watch<&ExecAttempt::err_>();
     }
 
-    void later_fired() noexcept {
+    void on_timer() noexcept {
         const std::lock_guard lock{this->mutex_};
         if (end_.state != ChildState::running) return;
         if (!stopping_)
@@ -269,13 +268,13 @@ private:
             static_cast<void>(child_.signal(SIGKILL));
     }
 
-    // Nothing is pending any more, and the child has been reaped.
+    // Called once nothing is pending any more and the child has been reaped.
     void conclude(Self self) {
         ProbeResult& result = this->result_;
         result.output_bytes = out_.output.seen() + err_.output.seen();
         if (stopping_)
-            return this->finish_stopped(std::move(self), Phase::run,
-                                        {}); // its output is lost, as the kubelet's
+            // The output is lost, as in the kubelet.
+            return this->finish_stopped(std::move(self), Phase::run, {});
         if (no_memory_)
             return this->finish_error(std::move(self), Phase::run,
                                       std::make_error_code(std::errc::not_enough_memory));
@@ -284,17 +283,17 @@ private:
         const ExitStatus status = end_.status;
         result.status = status.as_shell();
         if (!status.ok() || target_->options.keep_output) keep_output();
-        this->spent_in(Phase::run);
+        this->add_time(Phase::run);
         if (status.ok()) return this->finish_passed(std::move(self), Phase::finish);
-        this->finish_with(std::move(self), Phase::finish,
-                          status.signal != 0 ? Errc::killed_by_signal : Errc::exit_status);
+        this->finish_with_cause(std::move(self), Phase::finish,
+                                status.signal != 0 ? Errc::killed_by_signal : Errc::exit_status);
     }
 
     void keep_output() noexcept {
         const std::string_view out = out_.output.kept();
         const std::string_view err =
             err_.output.kept().substr(0, target_->options.output_limit - out.size());
-        // Without memory for it the status is still worth telling.
+        // If there is no memory for the output, the status still counts.
         static_cast<void>(try_allocating([&] {
             this->result_.output.reserve(out.size() + err.size());
             this->result_.output.append(out).append(err);
@@ -311,10 +310,10 @@ private:
     std::shared_ptr<const ExecTarget> target_;
     ChildWatch<IoExecutor> child_;
     Reaped end_;
-    bool stopping_ = false;  // it ends, or will, because of us
-    bool no_memory_ = false; // to wait for it
+    bool stopping_ = false;  // the command is being made to end
+    bool no_memory_ = false; // there was none to wait for the command
     TimePoint kill_at_ = TimePoint::max();
-    Later later_;
+    ExecTimer timer_;
     Stream out_;
     Stream err_;
 };

@@ -29,6 +29,7 @@
 #include <probekit/core/result.hpp>
 #include <probekit/probes/detail/attempt.hpp>
 #include <probekit/probes/detail/attempt_owner.hpp>
+#include <probekit/probes/detail/owned_attempt_handler.hpp>
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
@@ -36,7 +37,8 @@ template <class T>
 concept ProbeAnswer =
     std::same_as<T, bool> || std::same_as<T, Outcome> || std::same_as<T, ProbeResult>;
 
-// By its shape: asio::awaitable is not declared where the compiler is not known to have coroutines.
+// An asio::awaitable, by its members: Asio does not declare it where it believes the compiler to have
+// no coroutines.
 template <class T>
 concept ProbeCoroutine = requires(const T& coroutine) {
     typename T::executor_type;
@@ -62,15 +64,15 @@ concept ProbeFunction = requires {
     typename ProbeReturn<F>::type;
 } && (ProbeAnswer<typename ProbeReturn<F>::type> || ProbeCoroutine<typename ProbeReturn<F>::type>);
 
-[[nodiscard]] inline ProbeResult look_result(bool passed) {
+[[nodiscard]] inline ProbeResult to_result(bool passed) {
     return passed ? ProbeResult::success() : ProbeResult::failure(std::string{});
 }
-[[nodiscard]] inline ProbeResult look_result(Outcome outcome) {
+[[nodiscard]] inline ProbeResult to_result(Outcome outcome) {
     ProbeResult result = ProbeResult::success();
     result.outcome = outcome;
     return result;
 }
-[[nodiscard]] inline ProbeResult look_result(ProbeResult result) { return result; }
+[[nodiscard]] inline ProbeResult to_result(ProbeResult result) { return result; }
 
 /// One call of a user's function, or one run of a user's coroutine.
 template <class F, class Handler, class Executor>
@@ -91,7 +93,7 @@ public:
     static void start(Self self) {
         FunctionAttempt& attempt = *self;
         if constexpr (is_owned_attempt_handler<Handler>)
-            if (attempt.handler_.handler.client().starts_on_executor())
+            if (attempt.handler_.handler.owner().starts_on_executor())
                 return attempt.run(std::move(self), {});
         {
             const std::lock_guard lock{attempt.mutex_};
@@ -101,12 +103,13 @@ public:
         asio::post(executor, typename Base::template Step<&FunctionAttempt::run>{std::move(self)});
     }
 
-    /// Any thread: the coroutine hears of it on its own executor.
+    /// Called on any thread; the coroutine is cancelled on its own executor.
     void stop_waiting() noexcept {
         if constexpr (is_coroutine) {
             if (!coroutine_.running || coroutine_.stopping) return;
             coroutine_.stopping = true;
-            asio::post(executor_, typename Base::template Step<&FunctionAttempt::stop>{Self{this}});
+            asio::post(executor_, typename Base::template Step<&FunctionAttempt::cancel_coroutine>{
+                                      Self{this}});
         }
     }
 
@@ -118,11 +121,11 @@ private:
         asio::cancellation_signal signal;
         // Under the attempt's mutex:
         bool running = false;
-        bool stopping = false; // stop() is on its way or at work, and so it is what concludes
-        bool told = false;     // to stop
+        bool stopping = false; // cancel_coroutine() is posted or running, and will conclude
+        bool notified = false; // has been cancelled while it ran
     };
 
-    void describe(Phase) noexcept {} // a user's result says all there is to say
+    void describe(Phase) noexcept {} // a user's result is complete
 
     [[nodiscard]] decltype(auto) call() {
         if constexpr (std::invocable<F&>)
@@ -132,19 +135,20 @@ private:
     }
 
     void run(Self self, std::error_code) {
-        if (this->interrupted() != StopReason::none)
+        if (this->stop_reason() != StopReason::none)
             return this->finish_stopped(std::move(self), Phase::run,
                                         asio::error::operation_aborted);
-        // The attempt begins here: that the executor was busy is no fault of the target's.
-        this->started_ = this->mark_ = std::chrono::steady_clock::now();
+        // The attempt begins here: a busy executor is no fault of the target.
+        this->started_ = this->phase_start_ = std::chrono::steady_clock::now();
         if constexpr (is_coroutine) {
             spawn(std::move(self));
         } else {
-            this->error_ = answer_of([this]() -> decltype(auto) { return call(); });
-            const bool late = std::chrono::steady_clock::now() - this->mark_ > this->limit_;
+            this->error_ = record_answer([this]() -> decltype(auto) { return call(); });
+            const bool late =
+                std::chrono::steady_clock::now() - this->phase_start_ > this->effective_timeout_;
             if (!late || this->error_) return conclude(std::move(self));
             this->result_.times = {};
-            this->finish_with(std::move(self), Phase::run, Errc::timed_out);
+            this->finish_with_cause(std::move(self), Phase::run, Errc::timed_out);
         }
     }
 
@@ -160,10 +164,10 @@ private:
             auto done = [self](std::exception_ptr error,
                                typename Return::value_type answer) mutable {
                 FunctionAttempt& attempt = *self;
-                attempt.left(std::move(self), error, std::move(answer));
+                attempt.on_coroutine_done(std::move(self), error, std::move(answer));
             };
-            // Found through its arguments: where there are no coroutines there is no such function
-            // to name.
+            // Found by argument-dependent look-up: Asio does not declare it where it knows of no
+            // coroutines.
             co_spawn(executor_, call(),
                      asio::bind_cancellation_slot(coroutine_.signal.slot(),
                                                   asio::bind_executor(executor_, std::move(done))));
@@ -171,14 +175,14 @@ private:
         };
         const std::exception_ptr thrown =
             try_call(spawn_it, [](const auto&) { return std::current_exception(); });
-        if (thrown) left(std::move(self), thrown, false); // it has not become a coroutine
+        if (thrown) on_coroutine_done(std::move(self), thrown, false); // it never started
     }
 
     // The coroutine has left its frame.
-    void left(Self self, const std::exception_ptr& thrown, auto answer)
+    void on_coroutine_done(Self self, const std::exception_ptr& thrown, auto answer)
         requires is_coroutine
     {
-        this->error_ = answer_of([&]() -> decltype(auto) {
+        this->error_ = record_answer([&]() -> decltype(auto) {
             if (thrown) std::rethrow_exception(thrown);
             return std::move(answer);
         });
@@ -190,31 +194,31 @@ private:
         conclude(std::move(self));
     }
 
-    void stop(Self self, std::error_code)
+    void cancel_coroutine(Self self, std::error_code)
         requires is_coroutine
     {
         {
             const std::lock_guard lock{this->mutex_};
-            coroutine_.told |= coroutine_.running;
+            coroutine_.notified |= coroutine_.running;
         }
-        coroutine_.signal.emit(
-            asio::cancellation_type::terminal); // of no effect if the coroutine has left
-        bool left = false;
+        // Without effect if the coroutine is done.
+        coroutine_.signal.emit(asio::cancellation_type::terminal);
+        bool is_done = false;
         {
             const std::lock_guard lock{this->mutex_};
             coroutine_.stopping = false;
-            left = !coroutine_.running;
+            is_done = !coroutine_.running;
         }
-        if (left) conclude(std::move(self));
+        if (is_done) conclude(std::move(self));
     }
 
-    // Puts what `produce` returns, or throws, into the result. An error code if that means it could
-    // not ask.
+    // Puts what `produce` returns, or throws, into the result. Returns an error code if that is a
+    // prober error.
     template <class Produce>
-    [[nodiscard]] std::error_code answer_of(Produce produce) {
+    [[nodiscard]] std::error_code record_answer(Produce produce) {
         ProbeResult& result = this->result_;
         const auto answer = [&]() -> std::error_code {
-            result = look_result(produce());
+            result = to_result(produce());
             result.cause = to_std(result.cause);
             return {};
         };
@@ -230,15 +234,14 @@ private:
             result.phase = Phase::run;
             return {};
         };
-        return try_call([&] { return try_call(answer, judge); },
-                        ToErrorCode{}); // telling of it takes memory
+        // judge() may run out of memory for the message.
+        return try_call([&] { return try_call(answer, judge); }, ToErrorCode{});
     }
 
     void conclude(Self self) {
         if constexpr (is_coroutine) {
-            // Whoever has cancelled it wants no answer any more; at the timeout an answer still
-            // counts.
-            const StopReason why = coroutine_.told ? this->interrupted() : StopReason::none;
+            // After a cancellation no answer is wanted; at the timeout an answer still counts.
+            const StopReason why = coroutine_.notified ? this->stop_reason() : StopReason::none;
             const bool aborted = this->result_.cause == asio::error::operation_aborted;
             if (why == StopReason::cancel || (why == StopReason::timeout && aborted)) {
                 this->result_ = {};
@@ -248,9 +251,9 @@ private:
         }
         if (this->error_) return this->finish_error(std::move(self), Phase::run, this->error_);
         if (this->result_.elapsed() == Duration{})
-            this->spent_in(Phase::run);
+            this->add_time(Phase::run);
         else
-            this->mark_ = std::chrono::steady_clock::now(); // the times it was given stand
+            this->phase_start_ = std::chrono::steady_clock::now(); // the user has set the times
         this->finish(std::move(self));
     }
 

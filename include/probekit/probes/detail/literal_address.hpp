@@ -19,8 +19,8 @@ namespace probekit::inline PROBEKIT_ABI::detail {
     return host.empty() ? std::string_view{"127.0.0.1"} : host;
 }
 
-/// The address that a host is, if it is no name. An IPv4 address in IPv6's clothes
-/// ("::ffff:127.0.0.1") is dialled, and told, as what it is: Go does so.
+/// The address that a host is; empty if it is a name. An IPv4-mapped IPv6 address
+/// ("::ffff:127.0.0.1") is dialled, and reported, as the IPv4 address, as Go does.
 [[nodiscard]] inline std::optional<asio::ip::address> literal_address(std::string_view host) {
     std::error_code is_name;
     const auto address = asio::ip::make_address(std::string{host_or_loopback(host)}, is_name);
@@ -30,7 +30,7 @@ namespace probekit::inline PROBEKIT_ABI::detail {
     return address;
 }
 
-/// The same as Go writes it: in its shortest form, with the zone as it was given.
+/// An address as Go writes it: in its shortest form, with the zone as it was given.
 [[nodiscard]] inline std::string literal_text(const asio::ip::address& address,
                                               std::string_view host) {
     if (address.is_v4()) return address.to_string();

@@ -14,13 +14,13 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// Streams over sockets that no child inherits and no call blocks on: Asio's own protocols have
-/// neither flag.
+/// Stream sockets that no child inherits and no call blocks on. Asio's own protocols set neither
+/// flag.
 class StreamProtocol {
 public:
     using endpoint = asio::generic::basic_endpoint<StreamProtocol>;
 
-    StreamProtocol() = default; ///< of a socket that is open already
+    StreamProtocol() = default; ///< for a socket that is open already
     StreamProtocol(int family, int protocol) noexcept : family_(family), protocol_(protocol) {}
 
     [[nodiscard]] int type() const noexcept { return SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC; }
@@ -32,7 +32,7 @@ private:
     int protocol_ = 0;
 };
 
-/// A socket of ours. It is opened when closed.
+/// A stream socket, closed until open() is called.
 template <class Executor>
 class StreamSocket
     : public Descriptor<Executor, asio::basic_stream_socket<StreamProtocol, Executor>> {
@@ -43,9 +43,9 @@ public:
         return this->is_open() ? 0 : errno;
     }
 
-    /// The same for a socket that will have to be waited for: Asio knows then that nobody else has
-    /// it, and takes it out of the event loop by closing it, without another call. Where the loop
-    /// cannot take it, the wait will tell.
+    /// The same for a socket that will have to be waited for: Asio then knows that it is the only
+    /// owner, and takes the socket out of the event loop by closing it, without another system
+    /// call. If the loop cannot take it, the wait will fail.
     [[nodiscard]] int open(const StreamProtocol& protocol, const Executor& executor) noexcept {
         const std::error_code refused = this->watch(
             executor, [&](auto& socket, std::error_code& error) { socket.open(protocol, error); });
@@ -54,5 +54,13 @@ public:
         return 0;
     }
 };
+
+/// Makes close() wait so long for the peer to take what was sent; with 0 it sends a reset at once.
+inline void linger_on_close(int socket, int seconds) noexcept {
+    const linger on{.l_onoff = 1, .l_linger = seconds};
+    ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &on, sizeof on);
+}
+
+inline void reset_on_close(int socket) noexcept { linger_on_close(socket, 0); }
 
 } // namespace probekit::inline PROBEKIT_ABI::detail

@@ -25,15 +25,16 @@
 #include <probekit/core/duration.hpp>
 #include <probekit/core/result.hpp>
 #include <probekit/probes/detail/attempt_owner.hpp>
+#include <probekit/probes/detail/owned_attempt_handler.hpp>
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// Any handler behind the one type of handler that a probe is looked through: a client for one
-/// look, in the memory that the handler's allocator gives.
+/// The owner of one attempt that AnyProbe makes for a handler of any type. Lies in memory from the
+/// handler's allocator.
 template <class Handler, class Executor>
 class TypeErasedAttempt final : public AttemptOwner<Executor> {
 public:
-    /// Calls `start_attempt` with a OwnedAttemptHandler that will complete `handler`, never from
+    /// Calls `start_attempt` with an OwnedAttemptHandler that will complete `handler`, never from
     /// inside this call. `fallback`: the probe's executor, for handlers that have none.
     template <class H, class Begin>
     static void begin(H&& given, const Executor& fallback, Begin start_attempt) {
@@ -77,17 +78,16 @@ private:
     };
 
     TypeErasedAttempt(Handler&& handler, const Executor& fallback)
-        : AttemptOwner<Executor>(false, false),
+        : AttemptOwner<Executor>({.enforces_timeout = false, .starts_on_executor = false}),
           allocator_(asio::get_associated_allocator(handler)),
           handler_(std::move(handler)),
           work_(asio::get_associated_executor(handler_, fallback)),
-          executor_(client_executor(work_, fallback)),
+          executor_(owner_executor(work_, fallback)),
           context_(ContextState::of(fallback)) {}
     ~TypeErasedAttempt() = default;
 
-    // The handler's own executor, if it can be said in that type: then the slot is used on one
-    // executor only.
-    [[nodiscard]] static Executor client_executor(
+    // The handler's own executor if it is convertible: then the slot is used on one executor only.
+    [[nodiscard]] static Executor owner_executor(
         const asio::executor_work_guard<HandlerExecutor>& work, const Executor& fallback) {
         if constexpr (std::convertible_to<HandlerExecutor, Executor>)
             return work.get_executor();
@@ -104,8 +104,8 @@ private:
         return signal_.slot();
     }
 
-    // Calls into the probe. A look that ends meanwhile, in there or on another thread, is told of
-    // from the event loop, and not before this call has let go of the block.
+    // Calls into the probe. An attempt that ends meanwhile, in that call or on another thread,
+    // completes from the event loop, and not before this function has released the block.
     template <class Call>
     void call(Self self, Call into_probe) {
         into_probe();

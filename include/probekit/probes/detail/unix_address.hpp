@@ -13,11 +13,12 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// Where a Unix-domain socket is: a path, or "@name" for one in Linux' abstract namespace.
+/// The address of a Unix-domain socket: a path, or "@name" in the abstract namespace of Linux.
 class UnixAddress {
 public:
-    /// check_unix_socket() has nothing against `socket`.
+    /// `socket`: valid by validate_unix_socket(), not empty.
     explicit UnixAddress(std::string_view socket) noexcept : length_(socket.size()) {
+        PROBEKIT_ASSERT(!socket.empty() && socket.size() <= sizeof address_.sun_path);
         address_.sun_family = AF_UNIX;
         socket.copy(address_.sun_path, sizeof address_.sun_path);
         if (is_abstract_socket(socket)) address_.sun_path[0] = '\0';
@@ -27,12 +28,12 @@ public:
         return reinterpret_cast<const sockaddr*>(&address_);
     }
     [[nodiscard]] socklen_t size() const noexcept {
-        // An abstract name is as long as that says, a path ends with a NUL.
+        // A path ends with a NUL, an abstract name does not.
         return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length_ +
                                       (is_abstract() ? 0 : 1));
     }
 
-    /// As it was given.
+    /// The text it was made of.
     [[nodiscard]] std::string text() const {
         std::string text{address_.sun_path, length_};
         if (is_abstract()) text[0] = '@';

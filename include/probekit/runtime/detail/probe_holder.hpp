@@ -7,7 +7,6 @@
 #include <utility>
 
 #include <probekit/config.hpp>
-#include <probekit/probes/detail/attempt_owner.hpp>
 #include <probekit/probes/probe.hpp>
 
 namespace probekit::inline PROBEKIT_ABI::detail {
@@ -22,7 +21,7 @@ public:
     using Executor = typename P::executor_type;
 
     /// Whether it can only be cancelled through a slot: our own probes end an attempt without.
-    static constexpr bool needs_slot = requires(const P& asked) { asked.keeps_timeout(); } ||
+    static constexpr bool needs_slot = requires(const P& asked) { asked.enforces_timeout(); } ||
                                        !std::derived_from<P, BuiltinProbeTag>;
 
     explicit ProbeHolder(P&& given)
@@ -35,9 +34,9 @@ public:
             return executor_;
     }
 
-    [[nodiscard]] bool keeps_timeout() const noexcept {
+    [[nodiscard]] bool enforces_timeout() const noexcept {
         if constexpr (holds_any)
-            return probe.keeps_timeout();
+            return probe.enforces_timeout();
         else
             return EnforcesTimeout<P>;
     }
@@ -69,7 +68,7 @@ private:
     static constexpr bool shows_executor = requires(const P& asked) {
         { asked.attempt_executor() } -> std::same_as<const Executor&>;
     };
-    static constexpr bool holds_any = requires(const P& asked) { asked.keeps_timeout(); };
+    static constexpr bool holds_any = requires(const P& asked) { asked.enforces_timeout(); };
 
     [[nodiscard]] static auto executor_to_store(const P& asked) {
         if constexpr (shows_executor)

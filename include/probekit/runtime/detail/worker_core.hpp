@@ -31,7 +31,9 @@
 #include <probekit/core/result.hpp>
 #include <probekit/core/verdict.hpp>
 #include <probekit/core/worker_fsm.hpp>
-#include <probekit/probes/detail/attempt_owner.hpp>
+#include <probekit/probes/detail/deadline.hpp>
+#include <probekit/probes/detail/owned_attempt_handler.hpp>
+#include <probekit/probes/detail/start_attempt.hpp>
 #include <probekit/probes/probe.hpp>
 #include <probekit/runtime/attempt_limit.hpp>
 #include <probekit/runtime/detail/clock_ref.hpp>
@@ -177,7 +179,7 @@ private:
 
     WorkerCore(ClockRef<Clk> clock, Ref<Wheel>&& wheel, SharedSpec&& spec, P&& probe, Pol&& policy,
                Obs&& observer)
-        : AttemptOwner<Executor>(!steady),
+        : AttemptOwner<Executor>({.enforces_timeout = !steady, .starts_on_executor = true}),
           WheelNode(hooks),
           clock_(clock),
           fsm_(std::move(spec), std::move(policy)),

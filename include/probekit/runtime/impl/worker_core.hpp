@@ -244,7 +244,7 @@ void WorkerCore<P, Pol, Obs, Clk>::ask() {
         return on_attempt_done(asio::error::operation_aborted); // called off while it was told
     attempt_ = Attempt::running;
     const Duration timeout = fsm_.spec().timeout;
-    const bool guarded = !steady || !asked_.keeps_timeout();
+    const bool guarded = !steady || !asked_.enforces_timeout();
     if (guarded) arm(Armed::timeout, saturating_add(begun_at_, timeout));
     const auto start_attempt = [&]() -> std::error_code {
         detail::start_attempt(asked_.probe, timeout,

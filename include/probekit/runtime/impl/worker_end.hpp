@@ -12,7 +12,7 @@
 #include <probekit/config.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/worker_fsm.hpp>
-#include <probekit/probes/detail/attempt_owner.hpp>
+#include <probekit/probes/detail/owned_attempt_handler.hpp>
 #include <probekit/runtime/detail/worker_core.hpp>
 
 // How a worker's work ends, by a call, with its handle or with its context, and who waits for what.

@@ -27,10 +27,11 @@
 #include <probekit/core/error.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/result.hpp>
-#include <probekit/probes/detail/http_attempt.hpp>
+#include <probekit/probes/detail/connection.hpp>
+#include <probekit/probes/detail/http_target.hpp>
 #include <probekit/tls/detail/record_tracker.hpp>
 #include <probekit/tls/detail/tls_context.hpp>
-#include <probekit/tls/detail/tls_words.hpp>
+#include <probekit/tls/detail/tls_text.hpp>
 #include <probekit/tls/error.hpp>
 #include <probekit/tls/options.hpp>
 #include <probekit/tls/peer_certificate.hpp>
@@ -39,7 +40,7 @@ namespace probekit::inline PROBEKIT_ABI::detail {
 
 using SocketMethod = std::unique_ptr<BIO_METHOD, FreeBy<BIO_meth_free>>;
 
-/// What the attempts of an HttpsGetProbe share.
+/// The settings of an HttpsGetProbe, shared with its attempts and results.
 class HttpsTarget final : public HttpTargetBase {
 public:
     HttpsTarget(HttpGetAction what, const HttpOptions& http, const tls::Options& options,
@@ -48,13 +49,13 @@ public:
           context(std::move(ssl_context)),
           socket_method(std::move(method)),
           name(std::move(peer_name)),
-          is_sent(!is_address(name)),
+          is_name_sent(!is_address(name)),
           warn_before_expiry(options.warn_before_expiry) {}
 
     SslContext context;
     SocketMethod socket_method;
-    std::string name; // of the peer
-    bool is_sent;     // in the handshake
+    std::string name;  // the peer's
+    bool is_name_sent; // in the handshake
     Duration warn_before_expiry;
     mutable std::atomic<std::int64_t> expires = tls::PeerCertificate::never_seen;
 };
@@ -73,8 +74,8 @@ public:
     return moment.time_since_epoch().count();
 }
 
-/// TLS over a socket, once handshake() has been called; before that, HTTP as it is. OpenSSL moves
-/// its bytes by calls of ours: its own would raise SIGPIPE in the host.
+/// TLS over a socket, once handshake() has been called; plain HTTP before. OpenSSL reads and writes
+/// the socket through functions of this class: its own would raise SIGPIPE in the program.
 class TlsConnection {
 public:
     static constexpr bool has_tls = true;
@@ -84,28 +85,28 @@ public:
     TlsConnection& operator=(const TlsConnection&) = delete;
 
     [[nodiscard]] IoResult handshake(const HttpsTarget& target, int socket) noexcept {
-        if (!ssl_ && !open(target, socket)) return no_memory();
-        prepare();
+        if (!ssl_ && !open(target, socket)) return out_of_memory();
+        prepare_call();
         const int result = SSL_do_handshake(ssl_.get());
-        if (result != 1) return judge(result);
+        if (result != 1) return interpret(result);
         is_secured_ = true;
         return {};
     }
 
     [[nodiscard]] IoResult send(int socket, std::string_view bytes) noexcept {
         if (!ssl_) return PlainConnection::send(socket, bytes);
-        prepare();
+        prepare_call();
         std::size_t sent = 0;
         const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &sent);
-        return result == 1 ? IoResult{IoResult::State::some, sent} : judge(result);
+        return result == 1 ? IoResult{IoResult::State::transferred, sent} : interpret(result);
     }
 
     [[nodiscard]] IoResult receive(int socket, std::span<char> room) noexcept {
         if (!ssl_) return PlainConnection::receive(socket, room);
-        prepare();
+        prepare_call();
         std::size_t got = 0;
         const int result = SSL_read_ex(ssl_.get(), room.data(), room.size(), &got);
-        return result == 1 ? IoResult{IoResult::State::some, got} : judge(result);
+        return result == 1 ? IoResult{IoResult::State::transferred, got} : interpret(result);
     }
 
     [[nodiscard]] std::error_code cause() const noexcept {
@@ -126,16 +127,17 @@ public:
             return verify_text(SSL_get_verify_result(ssl_.get()), target_->name);
         case tls::Errc::alert:
         case tls::Errc::protocol_version:
-        case tls::Errc::protocol_error: break;
+        case tls::Errc::protocol_error:
+            return is_alert(reason_) ? "remote error: " + alert_text(alert_of(reason_))
+                                     : ssl_text(reason_);
         }
-        return is_alert(reason_) ? "remote error: " + alert_text(alert_of(reason_))
-                                 : ssl_text(reason_);
+        unreachable();
     }
 
-    /// Says good-bye, if that can be done at once.
+    /// Sends close_notify, if that can be done at once.
     void close() noexcept {
         if (is_secured_ && !has_failed_) {
-            prepare();
+            prepare_call();
             static_cast<void>(SSL_shutdown(ssl_.get()));
             ERR_clear_error();
         }
@@ -144,7 +146,7 @@ public:
         is_secured_ = has_failed_ = has_ended_ = false;
     }
 
-    /// The look is over: is the certificate's end near? Throws std::bad_alloc.
+    /// Turns a success into a warning if the certificate is about to expire. Throws std::bad_alloc.
     void review(ProbeResult& result) const {
         if (!is_secured_ || result.outcome != Outcome::success ||
             target_->warn_before_expiry == Duration{})
@@ -162,8 +164,8 @@ public:
                                                 (days == 1 ? " day" : " days"));
     }
 
-    /// What a context needs to serve such connections.
-    static void prepare(SSL_CTX* context) noexcept {
+    /// Sets what a context needs for such connections.
+    static void prepare_context(SSL_CTX* context) noexcept {
         SSL_CTX_set_cert_verify_callback(context, verify, nullptr);
     }
     [[nodiscard]] static SocketMethod make_method() noexcept {
@@ -192,15 +194,15 @@ private:
         SSL_set_bio(ssl.get(), bio, bio);
         if (SSL_set_app_data(ssl.get(), this) != 1) return false;
         SSL_set_connect_state(ssl.get());
-        if (target.is_sent && SSL_set_tlsext_host_name(ssl.get(), target.name.c_str()) != 1)
+        if (target.is_name_sent && SSL_set_tlsext_host_name(ssl.get(), target.name.c_str()) != 1)
             return false;
         ssl_ = std::move(ssl);
         return true;
     }
 
-    // OpenSSL's list of errors belongs to the thread: what others left there would be taken for
-    // ours.
-    void prepare() noexcept {
+    // OpenSSL's error queue belongs to the thread: what other code left there must not be taken for
+    // this connection's.
+    void prepare_call() noexcept {
         ERR_clear_error();
         socket_error_ = 0;
         has_no_memory_ = false;
@@ -209,30 +211,30 @@ private:
     static int write_socket(BIO* bio, const char* bytes, int size) noexcept {
         auto& self = *static_cast<TlsConnection*>(BIO_get_data(bio));
         BIO_clear_retry_flags(bio);
-        const IoResult moved =
+        const IoResult io =
             PlainConnection::send(self.socket_, {bytes, static_cast<std::size_t>(size)});
-        if (moved.state == IoResult::State::some) return static_cast<int>(moved.bytes);
-        if (moved.state == IoResult::State::wants_write) BIO_set_retry_write(bio);
-        self.socket_error_ = moved.error;
+        if (io.state == IoResult::State::transferred) return static_cast<int>(io.bytes);
+        if (io.state == IoResult::State::wants_write) BIO_set_retry_write(bio);
+        self.socket_error_ = io.error;
         return -1;
     }
 
     static int read_socket(BIO* bio, char* bytes, int size) noexcept {
         auto& self = *static_cast<TlsConnection*>(BIO_get_data(bio));
         BIO_clear_retry_flags(bio);
-        const IoResult moved =
+        const IoResult io =
             PlainConnection::receive(self.socket_, {bytes, static_cast<std::size_t>(size)});
-        if (moved.state == IoResult::State::some) {
-            self.records_.saw({bytes, moved.bytes});
-            return static_cast<int>(moved.bytes);
+        if (io.state == IoResult::State::transferred) {
+            self.records_.consume({bytes, io.bytes});
+            return static_cast<int>(io.bytes);
         }
-        if (moved.state == IoResult::State::wants_read) BIO_set_retry_read(bio);
-        self.has_ended_ = moved.state == IoResult::State::ended;
-        self.socket_error_ = moved.error;
+        if (io.state == IoResult::State::wants_read) BIO_set_retry_read(bio);
+        self.has_ended_ = io.state == IoResult::State::ended;
+        self.socket_error_ = io.error;
         return self.has_ended_ ? 0 : -1;
     }
 
-    // Sees a certificate that is about to be refused, too.
+    // Called by OpenSSL with the peer's certificate, also with one that is about to be refused.
     static int verify(X509_STORE_CTX* chain, void*) noexcept {
         auto* const ssl = static_cast<SSL*>(
             X509_STORE_CTX_get_ex_data(chain, SSL_get_ex_data_X509_STORE_CTX_idx()));
@@ -242,36 +244,37 @@ private:
         return SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE ? 1 : X509_verify_cert(chain);
     }
 
-    // What a call that did not succeed means.
-    [[nodiscard]] IoResult judge(int result) noexcept {
+    // What a failed call of OpenSSL means.
+    [[nodiscard]] IoResult interpret(int result) noexcept {
         switch (SSL_get_error(ssl_.get(), result)) {
         case SSL_ERROR_WANT_READ: return {IoResult::State::wants_read};
         case SSL_ERROR_WANT_WRITE: return {IoResult::State::wants_write};
-        case SSL_ERROR_ZERO_RETURN: // a good-bye
+        case SSL_ERROR_ZERO_RETURN: // close_notify
             if (is_secured_) return {IoResult::State::ended};
             has_failed_ = true;
-            return lost(tls::Errc::closed);
+            return failed(tls::Errc::closed);
         default: break;
         }
         has_failed_ = true;
-        bool is_ours = false; // OpenSSL's own trouble, nearly always lack of memory, which it
-                              // seldom calls by its name
+        // An error within OpenSSL itself, nearly always lack of memory, which it seldom reports as
+        // such.
+        bool is_internal = false;
         reason_ = 0;
         while (const unsigned long code = ERR_get_error()) {
             if (reason_ == 0) reason_ = code;
-            is_ours = is_ours || ERR_FATAL_ERROR(code);
+            is_internal = is_internal || ERR_FATAL_ERROR(code);
         }
-        if (is_ours) return no_memory();
+        if (is_internal) return out_of_memory();
         if (socket_error_ != 0) return {IoResult::State::broken, 0, socket_error_};
         if (records_.is_no_tls())
-            return lost(records_.is_http() ? tls::Errc::plain_http : tls::Errc::not_tls);
+            return failed(records_.is_http() ? tls::Errc::plain_http : tls::Errc::not_tls);
         if (has_ended_) {
-            // As Go does: an end between two records is the end, good-bye or not.
+            // As in Go, an end between two records is the end, with close_notify or without.
             if (is_secured_ && records_.between_records()) return {IoResult::State::ended};
-            return lost(tls::Errc::closed);
+            return failed(tls::Errc::closed);
         }
-        if (reason_ == 0) return no_memory(); // not even for an entry in its queue of errors
-        return lost(cause_of_reason());
+        if (reason_ == 0) return out_of_memory(); // none even for an entry in the error queue
+        return failed(cause_of_reason());
     }
 
     [[nodiscard]] tls::Errc cause_of_reason() const noexcept {
@@ -296,27 +299,27 @@ private:
         return ERR_GET_REASON(reason) - SSL_AD_REASON_OFFSET;
     }
 
-    [[nodiscard]] IoResult lost(tls::Errc cause) noexcept {
+    [[nodiscard]] IoResult failed(tls::Errc cause) noexcept {
         cause_ = cause;
-        return {IoResult::State::lost};
+        return {IoResult::State::failed};
     }
-    [[nodiscard]] IoResult no_memory() noexcept {
+    [[nodiscard]] IoResult out_of_memory() noexcept {
         ERR_clear_error();
         cause_ = tls::Errc::protocol_error;
         reason_ = ERR_PACK(ERR_LIB_SSL, 0, ERR_R_MALLOC_FAILURE);
         has_no_memory_ = true;
-        return {IoResult::State::lost};
+        return {IoResult::State::failed};
     }
 
     const HttpsTarget* target_ = nullptr;
     Ssl ssl_;
     RecordTracker records_;
-    std::int64_t expires_ =
-        tls::PeerCertificate::never_seen; // the peer's certificate: seconds since 1970
-    unsigned long reason_ = 0;            // OpenSSL's
+    // When the peer's certificate expires, in seconds since 1970.
+    std::int64_t expires_ = tls::PeerCertificate::never_seen;
+    unsigned long reason_ = 0; // a code of OpenSSL's
     tls::Errc cause_ = tls::Errc::protocol_error;
     int socket_ = -1;
-    int socket_error_ = 0; // of the last call
+    int socket_error_ = 0; // an errno, of the last call
     bool has_ended_ = false;
     bool has_failed_ = false;
     bool has_no_memory_ = false;

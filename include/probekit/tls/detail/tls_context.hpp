@@ -32,7 +32,7 @@ struct FreeBy {
 };
 using SslContext = std::unique_ptr<SSL_CTX, FreeBy<SSL_CTX_free>>;
 
-/// What a failed call of OpenSSL said first; OpenSSL's list of errors is empty then.
+/// The first error of a failed call of OpenSSL. Empties OpenSSL's error queue.
 [[nodiscard]] inline std::string take_ssl_reason() {
     const unsigned long first = ERR_peek_error();
     ERR_clear_error();
@@ -42,7 +42,7 @@ using SslContext = std::unique_ptr<SSL_CTX, FreeBy<SSL_CTX_free>>;
     return text != nullptr ? text : "not usable";
 }
 
-/// Whether a name is to be compared as an address: then it is not sent, either.
+/// Whether a name is compared as an address; then it is not sent in the handshake, either.
 [[nodiscard]] inline bool is_address(const std::string& name) {
     std::error_code no_address;
     static_cast<void>(asio::ip::make_address(name, no_address));
@@ -76,8 +76,8 @@ inline void load_authorities(SSL_CTX* context, const tls::Options& options, Conf
     }
 }
 
-/// What the handshakes of a probe have in common. `name`: of the peer, as it is to be verified.
-/// Adds to `errors` what is wrong with the options. Throws std::bad_alloc.
+/// The context that the handshakes of a probe share. `name`: the peer's name that is verified. Adds
+/// to `errors` what is wrong with the options. Throws std::bad_alloc.
 [[nodiscard]] inline SslContext make_ssl_context(const tls::Options& options,
                                                  const std::string& name, ConfigErrors& errors) {
     ERR_clear_error();
@@ -87,14 +87,13 @@ inline void load_authorities(SSL_CTX* context, const tls::Options& options, Conf
 
     load_authorities(context, options, errors);
     if (has_nul(options.server_name)) errors.push_back({"server_name", "must not contain NUL"});
-    // Else OpenSSL asks on the terminal.
+    // Without this OpenSSL asks for a passphrase on the terminal.
     SSL_CTX_set_default_passwd_cb(context, [](char*, int, int, void*) { return -1; });
     load_certificate(context, options, errors);
     if (options.warn_before_expiry < Duration{})
         errors.push_back({"warn_before_expiry", "must not be negative"});
 
-    if (options.verify ==
-        tls::Verify::none) { // the kubelet takes keys that are short, and servers that are old
+    if (options.verify == tls::Verify::none) { // the kubelet accepts short keys and old servers
         SSL_CTX_set_security_level(context, 1);
         SSL_CTX_set_options(context, SSL_OP_LEGACY_SERVER_CONNECT);
     }
@@ -112,7 +111,7 @@ inline void load_authorities(SSL_CTX* context, const tls::Options& options, Conf
     ok = ok &&
          SSL_CTX_set_min_proto_version(context, only_newest ? TLS1_3_VERSION : TLS1_2_VERSION) == 1;
     if (!ok) asio::detail::throw_exception(std::bad_alloc{});
-    // Each look is a whole handshake. Nothing of 16 KiB is kept while waiting.
+    // Each attempt is a full handshake. No buffers of 16 KiB are kept while waiting.
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |

@@ -1,5 +1,5 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
-#include <probekit/tls/detail/tls_words.hpp>
+#include <probekit/tls/detail/tls_text.hpp>
 
 #include <string>
 #include <string_view>
@@ -59,7 +59,7 @@ TEST_CASE("records are followed in pieces of any size") {
     detail::RecordTracker tracker;
     CHECK(tracker.between_records());
     for (std::size_t at = 0; at < records.size(); at += piece) {
-        tracker.saw(std::string_view{records}.substr(at, piece));
+        tracker.consume(std::string_view{records}.substr(at, piece));
         const std::size_t seen = std::min(at + piece, records.size());
         CHECK(tracker.between_records() == (seen == 8 || seen == 13 || seen == records.size()));
     }
@@ -85,7 +85,7 @@ TEST_CASE("the first five bytes tell who speaks no TLS") {
         {"\x17\x03\x03\x00\x02\x02\x28"s, true, false},
     }));
     detail::RecordTracker tracker;
-    tracker.saw(row.bytes);
+    tracker.consume(row.bytes);
     CHECK(tracker.is_no_tls() == row.is_no_tls);
     CHECK(tracker.is_http() == row.is_http);
 }

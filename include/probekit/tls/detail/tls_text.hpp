@@ -11,7 +11,7 @@
 #include <probekit/config.hpp>
 #include <probekit/tls/error.hpp>
 
-// What went wrong in TLS, as Go's crypto/tls says it.
+// The errors of TLS in the words of Go's crypto/tls.
 namespace probekit::inline PROBEKIT_ABI::detail {
 
 [[nodiscard]] inline std::string alert_text(int alert) {
@@ -54,7 +54,7 @@ namespace probekit::inline PROBEKIT_ABI::detail {
     }
 }
 
-/// Which cause a code of OpenSSL's X509_V_ERR_... is.
+/// The cause that OpenSSL's code X509_V_ERR_... stands for.
 [[nodiscard]] inline tls::Errc verify_cause(long code) noexcept {
     switch (code) {
     case X509_V_ERR_CERT_HAS_EXPIRED: return tls::Errc::certificate_expired;
@@ -71,7 +71,7 @@ namespace probekit::inline PROBEKIT_ABI::detail {
     }
 }
 
-/// `name`: the one that was verified.
+/// `name`: the name that was verified.
 [[nodiscard]] inline std::string verify_text(long code, std::string_view name) {
     std::string text{"tls: failed to verify certificate: x509: "};
     switch (verify_cause(code)) {
@@ -82,7 +82,7 @@ namespace probekit::inline PROBEKIT_ABI::detail {
 }
 
 [[nodiscard]] inline std::string ssl_text(unsigned long code) {
-    // What Go answers with an alert, it calls by that alert.
+    // Go answers these errors with an alert, and names them by it.
     if (ERR_GET_LIB(code) == ERR_LIB_SSL) {
         switch (ERR_GET_REASON(code)) {
         case SSL_R_LENGTH_MISMATCH:

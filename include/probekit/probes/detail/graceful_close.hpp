@@ -4,8 +4,8 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
-#include <memory>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -20,26 +20,25 @@
 #include <probekit/async/detail/wheel.hpp>
 #include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
-#include <probekit/probes/detail/dial.hpp>
 #include <probekit/probes/detail/stream_socket.hpp>
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// A connection whose verdict has been given, and whose peer is about to close it, as it was asked
-/// to. Closed with a reset once the peer has: then neither side keeps a TIME_WAIT and the peer sees
-/// no reset. A peer that takes too long, or goes on sending, sees one. Owns itself; in the
-/// context's pool.
+/// Closes a connection that the probe needs no more and the peer is about to close, as it was asked
+/// to: waits for the peer's end of stream, then closes with a reset. Then neither side keeps a
+/// TIME_WAIT and the peer sees no reset. A peer that takes longer than 50 ms, or goes on sending,
+/// sees one. The object owns itself and lies in the context's pool.
 template <class IoExecutor>
-class ClosingSocket final : public RefCounted<ClosingSocket<IoExecutor>>, public WheelNode {
+class GracefulClose final : public RefCounted<GracefulClose<IoExecutor>>, public WheelNode {
 public:
-    /// Takes the socket over, or closes it if it cannot be waited for.
-    static void close(StreamSocket<IoExecutor>&& socket, const IoExecutor& io,
+    /// Takes the socket over; resets the connection at once if it cannot be waited for.
+    static void start(StreamSocket<IoExecutor>&& socket, const IoExecutor& io,
                       const Ref<Wheel>& wheel) {
         if (has_ended(socket.get())) return reset(socket);
-        void* const memory = wheel->context().pool().try_allocate(sizeof(ClosingSocket));
+        void* const memory = wheel->context().pool().try_allocate(sizeof(GracefulClose));
         if (memory == nullptr) return reset(socket);
-        const Ref<ClosingSocket> closing{::new (memory)
-                                             ClosingSocket(std::move(socket), io, wheel)};
+        const Ref<GracefulClose> closing{::new (memory)
+                                             GracefulClose(std::move(socket), io, wheel)};
         const std::lock_guard lock{closing->mutex_};
         wheel->arm(*closing, saturating_add(wheel->now(), grace));
         closing->wait();
@@ -47,22 +46,22 @@ public:
 
     void destroy() noexcept {
         const Ref<Wheel> wheel = wheel_;
-        this->~ClosingSocket();
-        wheel->context().pool().deallocate(this, sizeof(ClosingSocket));
+        this->~GracefulClose();
+        wheel->context().pool().deallocate(this, sizeof(GracefulClose));
     }
 
 private:
     static constexpr Duration grace = std::chrono::milliseconds{50};
-    static constexpr std::size_t most_drained = 64 * 1024; // of a body that was cut off
+    static constexpr std::size_t most_drained = 64 * 1024; // of a body that is not wanted
 
-    ClosingSocket(StreamSocket<IoExecutor>&& socket, const IoExecutor& io, const Ref<Wheel>& wheel)
+    GracefulClose(StreamSocket<IoExecutor>&& socket, const IoExecutor& io, const Ref<Wheel>& wheel)
         : WheelNode(hooks), io_(io), wheel_(wheel), socket_(std::move(socket)) {}
-    // Closed, or dropped with its context before or after the wheel.
-    ~ClosingSocket() { wheel_->disarm(*this); }
+    // Closed, or destroyed with its context, before or after the wheel is shut down.
+    ~GracefulClose() { wheel_->disarm(*this); }
 
     struct Readable {
         using allocator_type = OpAllocator<void>;
-        Ref<ClosingSocket> closing;
+        Ref<GracefulClose> closing;
         [[nodiscard]] allocator_type get_allocator() const noexcept {
             return allocator_type{closing->op_memory_};
         }
@@ -75,7 +74,7 @@ private:
         }
     };
 
-    // Both under the mutex: the deadline comes from another thread.
+    // Both are called under the mutex: the deadline may fire on another thread.
     void wait() {
         if (++waits_ > most_waits ||
             socket_.async_wait(asio::socket_base::wait_read, io_, Readable{Ref{this}}))
@@ -92,15 +91,14 @@ private:
         socket.close();
     }
 
-    /// Drains what is there. True at the end of the stream, or if there is no use in waiting for
-    /// it.
+    /// Drains what can be read now. True at the end of the stream, or if waiting for it is no use.
     [[nodiscard]] static bool has_ended(int socket) noexcept {
-        char dropped[4096];
+        char discarded[4096];
         for (std::size_t drained = 0; drained < most_drained;) {
-            const ssize_t got = ::recv(socket, dropped, sizeof dropped, MSG_DONTWAIT);
-            if (got < 0) return errno != EAGAIN && errno != EINTR;
-            if (got == 0) return true;
-            drained += static_cast<std::size_t>(got);
+            const ssize_t size = ::recv(socket, discarded, sizeof discarded, MSG_DONTWAIT);
+            if (size < 0) return errno != EAGAIN && errno != EINTR;
+            if (size == 0) return true;
+            drained += static_cast<std::size_t>(size);
         }
         return true;
     }
@@ -108,13 +106,13 @@ private:
     static constexpr int most_waits = 16;
 
     static inline const WheelHooks hooks{
-        .retain = [](WheelNode& node) noexcept { static_cast<ClosingSocket&>(node).retain(); },
+        .retain = [](WheelNode& node) noexcept { static_cast<GracefulClose&>(node).retain(); },
         .fire =
             [](WheelNode& node) {
-                const auto closing = Ref<ClosingSocket>::adopt(&static_cast<ClosingSocket&>(node));
+                const auto closing = Ref<GracefulClose>::adopt(&static_cast<GracefulClose&>(node));
                 const std::lock_guard lock{closing->mutex_};
                 closing->is_over_ = true;
-                closing->socket_.cancel(); // the step that comes then ends it
+                closing->socket_.cancel(); // its step comes then and closes it
             },
     };
 
