@@ -169,17 +169,14 @@ namespace detail {
     return text.find('\0') != std::string_view::npos;
 }
 
-template <class = OnUse>
 inline void validate_port(std::uint16_t port, ConfigErrors& errors) {
     if (port == 0) errors.push_back({"port", "must be between 1 and 65535"});
 }
 
-template <class = OnUse>
 inline void validate_host(std::string_view host, ConfigErrors& errors) {
     if (!is_one_line(host)) errors.push_back({"host", "must not contain CR, LF or NUL"});
 }
 
-template <class = OnUse>
 [[nodiscard]] inline std::string indexed(std::string_view field, std::size_t index) {
     return std::string{field} + "[" + std::to_string(index) + "]";
 }
@@ -214,7 +211,6 @@ inline void validate_unix_socket(std::string_view socket, ConfigErrors& errors) 
         wrong("must not be longer than " + std::to_string(longest) + " bytes");
 }
 
-template <class = detail::OnUse>
 inline void validate_limits(const std::vector<ResourceLimit>& limits, ConfigErrors& errors) {
     for (std::size_t i = 0; i != limits.size(); ++i)
         if (limits[i].soft > limits[i].hard)
@@ -247,7 +243,6 @@ template <class = detail::OnUse>
     return errors;
 }
 
-template <class = detail::OnUse>
 [[nodiscard]] inline ConfigErrors validate(const ExecOptions& options) {
     ConfigErrors errors;
     if (options.kill_grace < Duration::zero())
@@ -256,7 +251,6 @@ template <class = detail::OnUse>
     return errors;
 }
 
-template <class = detail::OnUse>
 [[nodiscard]] inline ConfigErrors validate(const TcpSocketAction& action) {
     ConfigErrors errors;
     detail::validate_host(action.host, errors);
