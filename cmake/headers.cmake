@@ -94,11 +94,14 @@ set(PROBEKIT_HEADERS
     include/probekit/process/process_spec.hpp
     include/probekit/runtime/attempt_limit.hpp
     include/probekit/runtime/clock.hpp
+    include/probekit/runtime/detail/attempt_driver.hpp
+    include/probekit/runtime/detail/attempt_stage.hpp
     include/probekit/runtime/detail/change_queue.hpp
     include/probekit/runtime/detail/clock_ref.hpp
     include/probekit/runtime/detail/gate_state.hpp
     include/probekit/runtime/detail/group_core.hpp
     include/probekit/runtime/detail/limit_state.hpp
+    include/probekit/runtime/detail/notifier.hpp
     include/probekit/runtime/detail/packed_error_code.hpp
     include/probekit/runtime/detail/probe_holder.hpp
     include/probekit/runtime/detail/small_function.hpp
@@ -107,8 +110,6 @@ set(PROBEKIT_HEADERS
     include/probekit/runtime/detail/worker_core.hpp
     include/probekit/runtime/detail/worker_extras.hpp
     include/probekit/runtime/impl/worker_core.hpp
-    include/probekit/runtime/impl/worker_end.hpp
-    include/probekit/runtime/impl/worker_telling.hpp
     include/probekit/runtime/probe_group.hpp
     include/probekit/runtime/probe_worker.hpp
     include/probekit/runtime/startup_gate.hpp

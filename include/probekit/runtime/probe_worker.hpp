@@ -105,13 +105,13 @@ public:
     ProbeWorker(ProbeWorker&&) noexcept = default;
     ProbeWorker& operator=(ProbeWorker&& other) noexcept {
         if (this != &other) {
-            if (core_) core_->detach();
+            if (core_) core_->abandon();
             core_ = std::move(other.core_);
         }
         return *this;
     }
     ~ProbeWorker() {
-        if (core_) core_->detach();
+        if (core_) core_->abandon();
     }
 
     /// The probe's.
@@ -171,24 +171,24 @@ public:
 
     /// No looks until resume(). An attempt in flight is cancelled and not counted; verdict and
     /// counters stay.
-    void pause() noexcept { core_->happen(event::Paused{}); }
+    void pause() noexcept { core_->handle(event::Paused{}); }
     /// Looks at once, as probe_now().
-    void resume() noexcept { core_->happen(event::Resumed{}); }
+    void resume() noexcept { core_->handle(event::Resumed{}); }
 
     /// Another target: initial health (told to on_verdict if it differs), hold over, initial delay
     /// from now. An attempt in flight is dropped. The grid goes on, as the kubelet's does over a
     /// restart; probe_now() looks at once.
     void target_replaced() noexcept { core_->target_replaced(); }
     /// The same, with an initial delay that counts from `since`.
-    void target_replaced(TimePoint since) noexcept { core_->happen(event::TargetStarted{since}); }
+    void target_replaced(TimePoint since) noexcept { core_->handle(event::TargetStarted{since}); }
     /// The same, with another probe from now on. The worker stays on the executor that it has.
     void target_replaced(P next) { core_->target_replaced(std::move(next)); }
     /// Failing, for every kind, unless on hold; no looks until target_replaced() or target_back().
-    void target_gone() noexcept { core_->happen(event::TargetGone{}); }
+    void target_gone() noexcept { core_->handle(event::TargetGone{}); }
     /// The same target runs again: nothing is reset.
-    void target_back() noexcept { core_->happen(event::TargetBack{}); }
+    void target_back() noexcept { core_->handle(event::TargetBack{}); }
     /// Startup and liveness: passing, and over, unless on hold. Readiness goes on.
-    void target_terminating() noexcept { core_->happen(event::Terminating{}); }
+    void target_terminating() noexcept { core_->handle(event::Terminating{}); }
 
     /// Another spec of the same kind, from now on: all of it, or nothing and its mistakes. Counters
     /// and verdict stay. May throw std::bad_alloc, and then nothing has changed.

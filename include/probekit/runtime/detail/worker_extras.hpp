@@ -4,49 +4,67 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <probekit/async/detail/context_state.hpp>
+#include <probekit/async/detail/exceptions.hpp>
 #include <probekit/async/detail/ref.hpp>
-#include <probekit/async/detail/waiters.hpp>
 #include <probekit/config.hpp>
 #include <probekit/core/result.hpp>
 #include <probekit/core/verdict.hpp>
 #include <probekit/runtime/attempt_limit.hpp>
+#include <probekit/runtime/detail/notifier.hpp>
 #include <probekit/runtime/startup_gate.hpp>
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// Something a call has changed, and listeners have not been told.
-struct WorkerNote {
+/// Something that a call has changed, and listeners have not been notified of.
+struct WorkerNotification {
     std::optional<Verdict> verdict = {};
     WorkerState before = WorkerState::stopped;
     WorkerState after = WorkerState::stopped;
-    std::uint32_t life = 0;
+    std::uint32_t generation = 0;
 };
 
-/// What most workers do not need, in a block of its own: a gate, a limit, handlers that wait, news
-/// to be told. Listed with the context: when that goes first the worker must let go of what it
-/// shares with others.
+/// What most workers do not need, in a block of its own: a gate, a limit, handlers that wait,
+/// pending notifications. Listed with the context: if that is destroyed first, the worker has to
+/// let go of what it shares with others.
 template <class Core>
 class WorkerExtras final : public GateListener, public LimitWaiter, private ShutdownListener {
 public:
-    using VerdictWaiters = WaiterQueue<Verdict>;
-    using StopWaiters = WaiterQueue<>;
-
     explicit WorkerExtras(Core& core) : core_(&core) { core.context().add(*this); }
     ~WorkerExtras() { core_->context().remove(*this); }
 
+    void subscribe(Ref<GateState> to) {
+        gate = std::move(to);
+        gate->subscribe(*this);
+    }
+    void unsubscribe() noexcept {
+        if (gate) std::exchange(gate, {})->unsubscribe(*this);
+    }
+
+    /// False: waits, and the core's on_permit_granted() comes.
+    [[nodiscard]] bool acquire_permit() noexcept {
+        if (limit && !limit->acquire(*this)) return false;
+        permit = limit;
+        return true;
+    }
+    void release_permit() noexcept {
+        if (!permit) return;
+        const Ref<LimitState> from = std::exchange(permit, {});
+        static_cast<void>(try_allocating([&] { from->release_permit(); }));
+    }
+
     Ref<GateState> gate;
     Ref<LimitState> limit;
+    Ref<LimitState> permit; // where the attempt in flight has its permit from
     std::vector<StartupGate::Condition> opens;
-    Ref<VerdictWaiters> waits; // tagged with the Health they wait for
-    Ref<StopWaiters> stop_waits;
-    std::deque<WorkerNote> notes;
-    std::optional<typename Core::probe_type>
-        next_probe; // its target came while an attempt was in flight
-    std::optional<ProbeResult>
-        deciding; // the look behind the standing verdict, if not a plain success
+    LazyWaiters<Verdict> waits; // tagged with the Health they wait for
+    LazyWaiters<> stop_waits;
+    std::deque<WorkerNotification> pending;
+    std::optional<typename Core::probe_type> next_probe; // set while an attempt was in flight
+    std::optional<ProbeResult> deciding; // of the verdict that stands, if not a plain success
 
 private:
     void retain_owner() noexcept override { core_->retain(); }
@@ -59,7 +77,7 @@ private:
     void limit_granted() override {
         bool posted = false;
         core_->context().while_alive([&] {
-            core_->post(&Core::on_granted);
+            core_->post(&Core::on_permit_granted);
             posted = true;
         });
         if (!posted) limit->release_permit();
