@@ -96,7 +96,6 @@ set(PROBEKIT_HEADERS
     include/probekit/runtime/clock.hpp
     include/probekit/runtime/detail/attempt_driver.hpp
     include/probekit/runtime/detail/attempt_stage.hpp
-    include/probekit/runtime/detail/change_queue.hpp
     include/probekit/runtime/detail/clock_ref.hpp
     include/probekit/runtime/detail/gate_state.hpp
     include/probekit/runtime/detail/group_core.hpp

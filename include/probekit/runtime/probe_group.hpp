@@ -91,13 +91,13 @@ public:
     ProbeGroup(ProbeGroup&&) noexcept = default;
     ProbeGroup& operator=(ProbeGroup&& other) noexcept {
         if (this != &other) {
-            if (core_) core_->detach();
+            if (core_) core_->abandon();
             core_ = std::move(other.core_);
         }
         return *this;
     }
     ~ProbeGroup() {
-        if (core_) core_->detach();
+        if (core_) core_->abandon();
     }
 
     [[nodiscard]] executor_type get_executor() const noexcept { return core_->executor(); }

@@ -16,8 +16,6 @@
 
 #include <probekit/async/detail/context_state.hpp>
 #include <probekit/async/detail/ref.hpp>
-#include <probekit/async/detail/scope_exit.hpp>
-#include <probekit/async/detail/waiters.hpp>
 #include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/group_fsm.hpp>
@@ -29,6 +27,7 @@
 #include <probekit/core/worker_fsm.hpp>
 #include <probekit/probes/any_probe.hpp>
 #include <probekit/runtime/detail/clock_ref.hpp>
+#include <probekit/runtime/detail/notifier.hpp>
 #include <probekit/runtime/detail/small_function.hpp>
 #include <probekit/runtime/probe_worker.hpp>
 #include <probekit/runtime/startup_gate.hpp>
@@ -46,11 +45,12 @@ class GroupCore final : public RefCounted<GroupCore<Change, Obs, Clk>>, private 
 public:
     using Worker = ProbeWorker<AnyProbe, KubeletPolicy, Shared, Clk>;
     using Event = typename Change::Event;
+    using Item = PendingChange<Change>;
 
     GroupCore(ClockRef<Clk> clock, asio::any_io_executor executor, Obs observer)
         : clock_(clock),
           executor_(std::move(executor)),
-          observer_(std::move(observer)),
+          notifier_(std::move(observer)),
           gate_(executor_),
           context_(ContextState::of(executor_)) {
         context_->add(*this);
@@ -72,12 +72,11 @@ public:
         add(fsm_.step(event::ProbeSet{kind}), {});
         if (!fsm_.running()) return;
         start_worker(kind);
-        tell_later();
+        notifier_.deliver_later(*this);
     }
 
     void on_change(SmallFunction<Change> callback) noexcept {
-        callback_ = std::move(callback);
-        callback_set_ = true;
+        notifier_.set_callback(std::move(callback));
     }
 
     void start() {
@@ -87,28 +86,28 @@ public:
         // The kubelet's order.
         for (const ProbeKind kind : {ProbeKind::startup, ProbeKind::readiness, ProbeKind::liveness})
             if (worker(kind)) start_worker(kind);
-        tell_later();
+        notifier_.deliver_later(*this);
     }
 
     void stop() noexcept {
         for_each([](Worker& one) { one.stop(); });
-        changes_.clear();
+        notifier_.begin_generation();
         if (fsm_.running()) context_->remove_work();
         fsm_.step(event::Stopped{});
     }
 
-    void detach() noexcept {
-        detached_ = true;
+    /// The handle is destroyed: no listener is called any more.
+    void abandon() noexcept {
+        notifier_.abandon();
         stop();
         for (std::optional<Worker>& one : workers_) one.reset();
-        if (stop_waits_) stop_waits_->complete_all(asio::error::operation_aborted);
+        stop_waits_.complete_all(asio::error::operation_aborted);
     }
 
     template <class Handler>
     void stop_and_wait(Handler&& handler) {
-        if (!stop_waits_) stop_waits_ = Ref{new WaiterQueue<>{context_}};
-        stop_waits_->add(std::forward<Handler>(handler), executor_);
-        if (detached_) return stop_waits_->complete_all(asio::error::operation_aborted);
+        stop_waits_.add(*context_, std::forward<Handler>(handler), executor_);
+        if (notifier_.abandoned()) return stop_waits_.complete_all(asio::error::operation_aborted);
         stop();
         ++stopping_; // until all have been asked
         for_each([this](Worker& one) {
@@ -129,14 +128,14 @@ public:
         if (!fsm_.running()) return;
         for_each([since](Worker& one) { one.target_replaced(since); });
         begin_target(event::TargetStarted{since});
-        tell_later();
+        notifier_.deliver_later(*this);
     }
     void target_replaced() { target_replaced(clock_.now()); }
 
     void target_gone() {
         add(fsm_.step(event::TargetGone{}), about(Verdict::Origin::target_gone));
         for_each([](Worker& one) { one.target_gone(); });
-        tell_later();
+        notifier_.deliver_later(*this);
     }
 
     void target_terminating() noexcept {
@@ -160,6 +159,19 @@ public:
         return workers_[static_cast<std::size_t>(kind)];
     }
 
+    // ---- Notifier ----
+
+    [[nodiscard]] const std::deque<Item>* pending() const noexcept { return &pending_; }
+    [[nodiscard]] std::deque<Item>* pending() noexcept { return &pending_; }
+    [[nodiscard]] std::deque<Item>& pending_queue() noexcept { return pending_; }
+    void post_delivery() {
+        asio::post(executor_,
+                   [core = Ref<GroupCore>{this}] { core->notifier_.deliver_posted(*core); });
+    }
+    void deliver(const Item& item) {
+        if (item.generation == notifier_.generation()) notifier_.call_back(item.change);
+    }
+
     void destroy() noexcept {
         context_->remove(*this);
         delete this;
@@ -179,7 +191,7 @@ private:
         if constexpr (std::same_as<Shared, NoObserver>)
             return {};
         else
-            return std::ref(unwrapped(observer_));
+            return std::ref(unwrapped(notifier_.observer()));
     }
 
     [[nodiscard]] Worker make_worker(AnyProbe&& probe, const ProbeSpec& spec) {
@@ -214,11 +226,12 @@ private:
             fsm_.step(event::Judged{verdict.kind, verdict.health, verdict.origin});
         if (decision.contains(Event::started)) gate_.open();
         add(decision, verdict);
-        tell();
+        notifier_.deliver(*this);
     }
 
     void add(const GroupDecision& decision, const Verdict& verdict) {
-        for (const Event event : decision) changes_.push_back({event, verdict});
+        for (const Event event : decision)
+            notifier_.push(*this, Item{{event, verdict}, notifier_.generation()});
     }
 
     // For what no check has decided.
@@ -229,49 +242,20 @@ private:
                 .at = clock_.now()};
     }
 
-    void tell_later() {
-        if (!changes_.empty())
-            asio::post(executor_, [core = Ref<GroupCore>{this}] { core->tell(); });
-    }
-
-    void tell() {
-        if (telling_) return;
-        telling_ = true;
-        const ScopeExit leave{[&] {
-            telling_ = false;
-            if (!detached_) tell_later(); // what an exception has left behind
-        }};
-        while (!changes_.empty() && !detached_) {
-            const Change change = std::move(changes_.front());
-            changes_.pop_front();
-            if (!callback_) continue;
-            SmallFunction<Change> callback = std::move(callback_);
-            callback_set_ = false;
-            const ScopeExit back{[&] {
-                if (!callback_set_ && !detached_) callback_ = std::move(callback);
-            }};
-            callback(change);
-        }
-    }
-
     void one_stopped() {
-        if (--stopping_ == 0 && stop_waits_) stop_waits_->complete_all({});
+        if (--stopping_ == 0) stop_waits_.complete_all({});
     }
 
     [[no_unique_address]] ClockRef<Clk> clock_;
     asio::any_io_executor executor_;
-    [[no_unique_address]] Obs observer_;
+    Notifier<Change, Obs> notifier_;
     GroupFsm fsm_;
     StartupGate gate_; // open while the target has started
     Ref<ContextState> context_;
     std::array<std::optional<Worker>, 3> workers_;
-    SmallFunction<Change> callback_;
-    std::deque<Change> changes_; // not told yet
-    Ref<WaiterQueue<>> stop_waits_;
+    std::deque<Item> pending_;
+    LazyWaiters<> stop_waits_;
     int stopping_ = 0;
-    bool detached_ = false;
-    bool telling_ = false;
-    bool callback_set_ = false;
 };
 
 } // namespace probekit::inline PROBEKIT_ABI::detail

@@ -42,6 +42,13 @@ private:
     Ref<WaiterQueue<Args...>> queue_;
 };
 
+/// What most owners queue: a change that their callback has not been notified of.
+template <class Change>
+struct PendingChange {
+    Change change;
+    std::uint32_t generation = 0;
+};
+
 /// What a Notifier asks of its owner, which posts and queues may have to be allocated for.
 template <class O, class Item>
 concept NotifierOwner = requires(O& owner, Item&& item) {
@@ -142,15 +149,14 @@ public:
 
     // ---- what calls have changed ----
 
-    /// Queues an item. Without memory the news is lost rather than the program; what the owner says
-    /// when it is asked is right all the same.
+    /// Queues an item, for deliver() or deliver_later(). Without memory the news is lost rather than
+    /// the program; what the owner says when it is asked is right all the same.
     template <class Owner, class Item>
         requires NotifierOwner<Owner, Item>
-    void enqueue(Owner& owner, Item item) noexcept {
+    void push(Owner& owner, Item item) noexcept {
         if (abandoned_) return;
-        const std::error_code no_memory =
-            try_allocating([&] { owner.pending_queue().push_back(std::move(item)); });
-        if (!no_memory) deliver_later(owner);
+        static_cast<void>(
+            try_allocating([&] { owner.pending_queue().push_back(std::move(item)); }));
     }
 
     /// Lets the event loop deliver what is queued.

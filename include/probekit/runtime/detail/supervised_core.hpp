@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -17,7 +18,6 @@
 #include <probekit/async/detail/exceptions.hpp>
 #include <probekit/async/detail/executors.hpp>
 #include <probekit/async/detail/ref.hpp>
-#include <probekit/async/detail/waiters.hpp>
 #include <probekit/async/detail/wheel.hpp>
 #include <probekit/config.hpp>
 #include <probekit/core/container_fsm.hpp>
@@ -31,8 +31,8 @@
 #include <probekit/probes/detail/builtin_probe.hpp>
 #include <probekit/process/process.hpp>
 #include <probekit/process/process_spec.hpp>
-#include <probekit/runtime/detail/change_queue.hpp>
 #include <probekit/runtime/detail/clock_ref.hpp>
+#include <probekit/runtime/detail/notifier.hpp>
 #include <probekit/runtime/detail/small_function.hpp>
 #include <probekit/runtime/probe_group.hpp>
 #include <probekit/runtime/supervision.hpp>
@@ -47,6 +47,7 @@ class SupervisedCore final : public RefCounted<SupervisedCore<Obs, Clk>>,
                              private WheelNode {
     using Event = SupervisionChange::Event;
     using Action = ContainerDecision::Action;
+    using Item = PendingChange<SupervisionChange>;
 
 public:
     [[nodiscard]] static Ref<SupervisedCore> make(ClockRef<Clk> clock,
@@ -71,42 +72,41 @@ public:
     }
 
     void on_change(SmallFunction<SupervisionChange>&& callback) noexcept {
-        changes_.set_callback(std::move(callback));
+        notifier_.set_callback(std::move(callback));
     }
 
     void start() {
         if (supervising_) return;
         fsm_ = ContainerFsm{settings_};
         apply(fsm_.step(event::Due{}, clock_.now()));
-        notify_later();
+        notifier_.deliver_later(*this);
     }
 
     void restart() {
         apply(fsm_.step(event::RestartAsked{}, clock_.now()));
-        notify_later();
+        notifier_.deliver_later(*this);
     }
 
     template <class Handler>
     void stop_and_wait(Handler&& handler) {
-        if (!stop_waits_) stop_waits_ = Ref{new WaiterQueue<ExitStatus>{context_}};
-        stop_waits_->add(std::forward<Handler>(handler), executor_);
-        if (abandoned_) return stop_waits_->complete_all(asio::error::operation_aborted, {});
+        stop_waits_.add(*context_, std::forward<Handler>(handler), executor_);
+        if (notifier_.abandoned())
+            return stop_waits_.complete_all(asio::error::operation_aborted, {});
         group_->target_terminating();
         const ContainerDecision decision = fsm_.step(event::StopAsked{}, clock_.now());
         if (decision.action == Action::none && !over_pending_ && !fsm_.alive())
             complete_stop(); // over already
         apply(decision);
-        notify_later();
+        notifier_.deliver_later(*this);
     }
 
     /// The handle has gone. Silence; the execution context reaps what is killed.
     void abandon() noexcept {
-        abandoned_ = true;
-        changes_.close();
+        notifier_.abandon();
         process_.reset();
         group_.reset();
         end_supervision();
-        if (stop_waits_) stop_waits_->complete_all(asio::error::operation_aborted, {});
+        stop_waits_.complete_all(asio::error::operation_aborted, {});
     }
 
     std::error_code signal(int number) noexcept { return process_->signal(number); }
@@ -129,6 +129,17 @@ public:
                 .liveness = group_->snapshot(ProbeKind::liveness),
                 .readiness = group_->snapshot(ProbeKind::readiness)};
     }
+
+    // ---- Notifier ----
+
+    [[nodiscard]] const std::deque<Item>* pending() const noexcept { return &pending_; }
+    [[nodiscard]] std::deque<Item>* pending() noexcept { return &pending_; }
+    [[nodiscard]] std::deque<Item>& pending_queue() noexcept { return pending_; }
+    void post_delivery() {
+        asio::post(executor_,
+                   [core = Ref<SupervisedCore>{this}] { core->notifier_.deliver_posted(*core); });
+    }
+    void deliver(const Item& item) { notifier_.call_back(item.change); }
 
     void destroy() noexcept {
         context_->remove(*this);
@@ -192,10 +203,10 @@ private:
     // group has said what the end means, and, where a program can never be started, not for ever.
     void apply_to_end(const ContainerDecision& decision, ExitStatus status, TimePoint now) {
         last_exit_ = status;
-        changes_.push({.event = Event::exited, .status = status, .error = last_error_, .at = now});
+        push({.event = Event::exited, .status = status, .error = last_error_, .at = now});
         if (decision.action == Action::over) return apply(decision);
         const TimePoint at = decision.action == Action::wait ? decision.at : now;
-        changes_.push({.event = Event::restarting, .at = at});
+        push({.event = Event::restarting, .at = at});
         wheel_->arm(*this, at);
     }
 
@@ -230,9 +241,9 @@ private:
 
     void finish() {
         over_pending_ = false;
-        changes_.push({.event = Event::over,
-                       .status = last_exit_.value_or(ExitStatus{}),
-                       .at = clock_.now()});
+        push({.event = Event::over,
+              .status = last_exit_.value_or(ExitStatus{}),
+              .at = clock_.now()});
         group_->async_stop([core = Ref<SupervisedCore>{this}](std::error_code error) {
             if (!error) core->complete_stop();
         });
@@ -246,26 +257,24 @@ private:
     }
 
     void complete_stop() {
-        if (stop_waits_)
-            stop_waits_->complete_all(last_error_ == Errc::status_lost ? last_error_
-                                                                       : std::error_code{},
-                                      last_exit_.value_or(ExitStatus{}));
+        stop_waits_.complete_all(last_error_ == Errc::status_lost ? last_error_ : std::error_code{},
+                                 last_exit_.value_or(ExitStatus{}));
     }
 
     // ---- what happens; in the event loop ----
 
     void ended(std::error_code error, ExitStatus status) {
-        if (abandoned_) return;
+        if (notifier_.abandoned()) return;
         const TimePoint now = clock_.now();
         last_error_ = error;
         if (error) status = exit_of_lost_status;
         group_->target_gone();
         apply_to_end(fsm_.step(event::Ended{status}, now), status, now);
-        notify();
+        notifier_.deliver(*this);
     }
 
     void group_changed(const GroupChange& change) {
-        if (abandoned_) return;
+        if (notifier_.abandoned()) return;
         switch (change.event) {
         case GroupChange::Event::started: push(Event::started, change); break;
         case GroupChange::Event::ready: push(Event::ready, change); break;
@@ -281,30 +290,23 @@ private:
             break;
         }
         }
-        notify();
+        notifier_.deliver(*this);
     }
 
+    void push(SupervisionChange change) noexcept {
+        notifier_.push(*this, Item{std::move(change), notifier_.generation()});
+    }
     void push(Event event, const GroupChange& change) {
-        changes_.push({.event = event, .verdict = change.verdict, .at = change.verdict.at});
+        push({.event = event, .verdict = change.verdict, .at = change.verdict.at});
     }
 
     void due() {
-        if (abandoned_) return;
+        if (notifier_.abandoned()) return;
         if (over_pending_)
             finish();
         else
             apply(fsm_.step(event::Due{}, clock_.now()));
-        notify();
-    }
-
-    // ---- notifications ----
-
-    void notify() {
-        changes_.deliver([this] { notify_later(); });
-    }
-    void notify_later() {
-        if (!changes_.empty())
-            asio::post(executor_, [core = Ref<SupervisedCore>{this}] { core->notify(); });
+        notifier_.deliver(*this);
     }
 
     // ---- the wheel and the context ----
@@ -346,15 +348,15 @@ private:
     std::optional<Process> process_;            // gone with the handle or with the context
     std::optional<ProbeGroup<Obs, Clk>> group_; // gone with the handle
     std::array<std::optional<Duration>, 3> grace_periods_ = {}; // of the probes, by kind
-    ChangeQueue<SupervisionChange> changes_;
-    Ref<WaiterQueue<ExitStatus>> stop_waits_;
+    Notifier<SupervisionChange, NoObserver> notifier_{NoObserver{}};
+    std::deque<Item> pending_;
+    LazyWaiters<ExitStatus> stop_waits_;
     std::optional<ExitStatus> last_exit_ = {};
     std::error_code last_error_ = {};
     std::uint64_t starts_ = 0;
     bool supervising_ = false;
     bool group_started_ = false;
     bool over_pending_ = false; // decided, and to be carried out in the event loop's next turn
-    bool abandoned_ = false;
 };
 
 } // namespace probekit::inline PROBEKIT_ABI::detail

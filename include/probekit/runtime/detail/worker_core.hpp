@@ -376,7 +376,8 @@ private:
         if (!decision.changed && !state_observed) return;
         Item item{.before = step.before, .after = after, .generation = notifier_.generation()};
         if (decision.changed) item.verdict = verdict_of(decision, step.now, {});
-        notifier_.enqueue(*this, std::move(item));
+        notifier_.push(*this, std::move(item));
+        notifier_.deliver_later(*this);
     }
 
     void notify_verdict(const Verdict& verdict, WorkerState before, WorkerState after,
