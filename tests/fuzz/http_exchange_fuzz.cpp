@@ -73,7 +73,7 @@ Seen look(const http::ExchangePlan& plan, std::string_view script, std::size_t p
             else if (end == End::closed)
                 step = exchange.ended();
             else if (end == End::reset)
-                step = exchange.broken({ECONNRESET, std::system_category()}, "a->b");
+                step = exchange.socket_failed({ECONNRESET, std::system_category()}, "a->b");
             else
                 step = exchange.timed_out();
             break;

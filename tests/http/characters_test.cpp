@@ -10,7 +10,7 @@
 
 using namespace probekit::detail;
 
-TEST_CASE("a control character is found wherever it stands, and nothing else is taken for one") {
+TEST_CASE("a control character is found at every place, and no other byte is") {
     for (int value = 0; value != 256; ++value) {
         const char c = static_cast<char>(value);
         const bool is_one = value < 0x20 || value == 0x7f;
@@ -39,14 +39,14 @@ TEST_CASE("a header's name is recognised in any case") {
     CHECK_FALSE(is_header("Contend-Length", "content-length"));
 }
 
-TEST_CASE("names are compared without regard to ASCII case only") {
+TEST_CASE("names are compared without regard to the case of ASCII letters only") {
     CHECK(iequals("Content-LENGTH", "content-length"));
     CHECK_FALSE(iequals("content-length", "content-lengt"));
     CHECK_FALSE(iequals("\xc3\x89", "\xc3\xa9"));
     CHECK_FALSE(iequals("[", "{"));
 }
 
-TEST_CASE("elements of a list are trimmed, empty ones are seen") {
+TEST_CASE("elements of a list are trimmed, and empty ones are kept") {
     std::vector<std::string> seen;
     CHECK_FALSE(any_element(" a,\tb ,,c", [&](std::string_view element) {
         seen.emplace_back(element);

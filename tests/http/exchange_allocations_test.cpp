@@ -1,7 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 //
-// The exchange allocates nothing as long as there is nothing to tell: every allocation of this
-// program is counted.
+// An exchange allocates nothing unless it has a failure to word or a redirect to follow. This program
+// counts every allocation.
 #include <cstddef>
 #include <cstdlib>
 #include <new>
@@ -35,8 +35,8 @@ void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 void operator delete[](void* memory) noexcept { std::free(memory); }
 void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
 
-TEST_CASE("an ordinary answer is read without allocation") {
-    const std::string_view answer =
+TEST_CASE("an ordinary response is read without allocating") {
+    const std::string_view response =
         GENERATE("HTTP/1.1 200 OK\r\nServer: some-server/1.2.3\r\nDate: Thu, 01 Jan 1970 "
                  "00:00:00 GMT\r\nContent-Type: text/plain; charset=utf-8\r\n"
                  "Content-Length: 2\r\nConnection: close\r\n\r\nok",
@@ -50,14 +50,14 @@ TEST_CASE("an ordinary answer is read without allocation") {
     Step step = fsm.start();
     step = fsm.connected();
     step = fsm.sent();
-    step = fsm.received(answer);
+    step = fsm.received(response);
     const std::size_t made = allocations - before;
     CHECK(step == Step::done);
     CHECK(made == 0);
     CHECK(result.output == "");
 }
 
-TEST_CASE("that nobody is there is told without allocation") {
+TEST_CASE("a failure to connect is reported without allocating") {
     const ExchangePlan plan{{.host = "h", .port = 80}};
     const std::error_code code = GENERATE(std::make_error_code(std::errc::connection_refused),
                                           make_error_code(Errc::timed_out));
@@ -65,7 +65,7 @@ TEST_CASE("that nobody is there is told without allocation") {
     const std::size_t before = allocations;
     ExchangeFsm fsm{plan, result};
     Step step = fsm.start();
-    step = fsm.no_connection(Phase::connect, code);
+    step = fsm.connect_failed(Phase::connect, code);
     const std::size_t made = allocations - before;
     CHECK(step == Step::done);
     CHECK(made == 0);

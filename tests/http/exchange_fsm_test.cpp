@@ -18,7 +18,7 @@ using Step = ExchangeFsm::Step;
 
 namespace {
 
-/// One look, its first request sent.
+/// An exchange whose first request has been sent.
 struct Exchange {
     explicit Exchange(HttpGetAction action = {.port = 80}, const HttpOptions& options = {},
                       bool has_tls = false)
@@ -56,7 +56,7 @@ constexpr std::string_view ends = "127.0.0.1:5->127.0.0.1:80";
 
 static_assert(sizeof(ExchangeFsm) <= 200);
 
-TEST_CASE("an answer is judged by its status") {
+TEST_CASE("a response is judged by its status") {
     struct Row {
         int status;
         Outcome outcome;
@@ -72,21 +72,21 @@ TEST_CASE("an answer is judged by its status") {
         {600, Outcome::failure, "HTTP probe failed with statuscode: 600"},
         {0, Outcome::failure, "HTTP probe failed with statuscode: 0"},
     }));
-    Exchange look{{.port = 80}, {.keep_output = true}};
+    Exchange exchange{{.port = 80}, {.keep_output = true}};
     const std::string code = std::to_string(1000 + row.status).substr(1);
-    CHECK(look.fsm.received("HTTP/1.1 " + code + " X\r\nContent-Length: 4\r\n\r\nbody") ==
+    CHECK(exchange.fsm.received("HTTP/1.1 " + code + " X\r\nContent-Length: 4\r\n\r\nbody") ==
           Step::done);
-    CHECK(look.result.outcome == row.outcome);
-    CHECK(look.result.status == row.status);
-    CHECK(look.result.phase == Phase::finish);
-    CHECK(look.result.output == "body");
-    CHECK(look.result.output_bytes == 4);
-    CHECK(look.result.message() == row.message);
-    CHECK_FALSE(look.fsm.error());
-    CHECK((look.result.cause == Errc::http_status) == (row.outcome == Outcome::failure));
+    CHECK(exchange.result.outcome == row.outcome);
+    CHECK(exchange.result.status == row.status);
+    CHECK(exchange.result.phase == Phase::finish);
+    CHECK(exchange.result.output == "body");
+    CHECK(exchange.result.output_bytes == 4);
+    CHECK(exchange.result.message() == row.message);
+    CHECK_FALSE(exchange.fsm.error());
+    CHECK((exchange.result.cause == Errc::http_status) == (row.outcome == Outcome::failure));
 }
 
-TEST_CASE("nobody there") {
+TEST_CASE("connecting fails") {
     struct Row {
         Phase phase;
         std::error_code code;
@@ -105,7 +105,7 @@ TEST_CASE("nobody there") {
     result.target = plan;
     ExchangeFsm fsm{*plan, result};
     CHECK(fsm.start() == Step::connect);
-    CHECK(fsm.no_connection(row.phase, row.code) == Step::done);
+    CHECK(fsm.connect_failed(row.phase, row.code) == Step::done);
     CHECK(result.outcome == Outcome::failure);
     CHECK(result.phase == row.phase);
     CHECK(result.cause == row.code);
@@ -114,29 +114,29 @@ TEST_CASE("nobody there") {
     CHECK(result.message() == row.message);
 }
 
-TEST_CASE("the address that a name gave is named") {
+TEST_CASE("a message names the address that a host name resolved to") {
     const auto plan = std::make_shared<const ExchangePlan>(HttpGetAction{.host = "h", .port = 80});
     ProbeResult result;
     result.target = plan;
     ExchangeFsm fsm{*plan, result};
     CHECK(fsm.start() == Step::connect);
-    CHECK(fsm.no_connection(Phase::connect, system_error(std::errc::connection_refused),
-                            "[::1]:80") == Step::done);
+    CHECK(fsm.connect_failed(Phase::connect, system_error(std::errc::connection_refused),
+                             "[::1]:80") == Step::done);
     CHECK(result.message() ==
           R"(Get "http://h:80/": dial tcp [::1]:80: connect: connection refused)");
 }
 
-TEST_CASE("the prober's own trouble is an error") {
-    Exchange look;
-    CHECK(look.fsm.broken(system_error(std::errc::no_buffer_space), ends) == Step::done);
-    CHECK(look.fsm.error() == std::errc::no_buffer_space);
-    CHECK(look.result.outcome == Outcome::unknown);
+TEST_CASE("a fault of the prober's own machine is a prober error") {
+    Exchange exchange;
+    CHECK(exchange.fsm.socket_failed(system_error(std::errc::no_buffer_space), ends) == Step::done);
+    CHECK(exchange.fsm.error() == std::errc::no_buffer_space);
+    CHECK(exchange.result.outcome == Outcome::unknown);
 
     const ExchangePlan plan{{.port = 80}};
     ProbeResult result;
     ExchangeFsm fsm{plan, result};
     CHECK(fsm.start() == Step::connect);
-    CHECK(fsm.no_connection(Phase::connect, system_error(std::errc::too_many_files_open)) ==
+    CHECK(fsm.connect_failed(Phase::connect, system_error(std::errc::too_many_files_open)) ==
           Step::done);
     CHECK(fsm.error() == std::errc::too_many_files_open);
     CHECK(result.outcome == Outcome::unknown);
@@ -144,7 +144,7 @@ TEST_CASE("the prober's own trouble is an error") {
           R"(Get "http://127.0.0.1:80/": dial tcp 127.0.0.1:80: socket: too many open files)");
 }
 
-TEST_CASE("what cannot be asked ends at once") {
+TEST_CASE("an invalid request ends the exchange at once") {
     const ExchangePlan bad{{.host = "bad host", .port = 80}};
     ProbeResult result;
     ExchangeFsm fsm{bad, result};
@@ -162,59 +162,59 @@ TEST_CASE("what cannot be asked ends at once") {
     CHECK(failed.outcome == Outcome::failure);
 }
 
-TEST_CASE("a connection that breaks before the head is whole is a failure") {
-    Exchange look;
+TEST_CASE("a connection that breaks before the head is complete is a failure") {
+    Exchange exchange;
     const std::string get = R"(Get "http://127.0.0.1:80/": )";
     const std::string decorated = get + "net/http: HTTP/1.x transport connection broken: ";
     const std::error_code reset = system_error(std::errc::connection_reset);
 
-    SECTION("ended, nothing came") {
-        CHECK(look.fsm.ended() == Step::done);
-        CHECK(look.result.cause == Errc::malformed_response);
-        CHECK(look.result.message() == get + "EOF");
+    SECTION("closed before the first byte") {
+        CHECK(exchange.fsm.ended() == Step::done);
+        CHECK(exchange.result.cause == Errc::malformed_response);
+        CHECK(exchange.result.message() == get + "EOF");
     }
-    SECTION("reset, nothing came") {
-        CHECK(look.fsm.broken(reset, ends) == Step::done);
-        CHECK(look.result.cause == std::errc::connection_reset);
-        CHECK(look.result.message() ==
+    SECTION("reset before the first byte") {
+        CHECK(exchange.fsm.socket_failed(reset, ends) == Step::done);
+        CHECK(exchange.result.cause == std::errc::connection_reset);
+        CHECK(exchange.result.message() ==
               get + "read tcp 127.0.0.1:5->127.0.0.1:80: read: connection reset by peer");
     }
-    SECTION("ended inside") {
-        CHECK(look.fsm.received("HTTP/1.1 200 OK\r\n") == Step::receive);
-        CHECK(look.fsm.ended() == Step::done);
-        CHECK(look.result.cause == Errc::malformed_response);
-        CHECK(look.result.message() == decorated + "unexpected EOF");
+    SECTION("closed within the head") {
+        CHECK(exchange.fsm.received("HTTP/1.1 200 OK\r\n") == Step::receive);
+        CHECK(exchange.fsm.ended() == Step::done);
+        CHECK(exchange.result.cause == Errc::malformed_response);
+        CHECK(exchange.result.message() == decorated + "unexpected EOF");
     }
-    SECTION("reset inside: as if it had ended") {
-        CHECK(look.fsm.received("HTTP/1.1 200 OK\r\nConte") == Step::receive);
-        CHECK(look.fsm.broken(reset, ends) == Step::done);
-        CHECK(look.result.cause == Errc::malformed_response);
-        CHECK(look.result.message() ==
+    SECTION("reset within the head: judged as if closed") {
+        CHECK(exchange.fsm.received("HTTP/1.1 200 OK\r\nConte") == Step::receive);
+        CHECK(exchange.fsm.socket_failed(reset, ends) == Step::done);
+        CHECK(exchange.result.cause == Errc::malformed_response);
+        CHECK(exchange.result.message() ==
               decorated + R"(malformed MIME header: missing colon: "Conte")");
     }
     SECTION("reset between heads") {
-        CHECK(look.fsm.received("HTTP/1.1 100 Continue\r\n\r\n") == Step::receive);
-        CHECK(look.fsm.broken(reset, ends) == Step::done);
-        CHECK(look.result.cause == std::errc::connection_reset);
-        CHECK(look.result.message() ==
+        CHECK(exchange.fsm.received("HTTP/1.1 100 Continue\r\n\r\n") == Step::receive);
+        CHECK(exchange.fsm.socket_failed(reset, ends) == Step::done);
+        CHECK(exchange.result.cause == std::errc::connection_reset);
+        CHECK(exchange.result.message() ==
               decorated + "read tcp 127.0.0.1:5->127.0.0.1:80: read: connection reset by peer");
     }
-    SECTION("no HTTP") {
-        CHECK(look.fsm.received("hello world\r\n") == Step::done);
-        CHECK(look.result.cause == Errc::malformed_response);
-        CHECK(look.result.message() == decorated + R"(malformed HTTP status code "world")");
+    SECTION("not HTTP") {
+        CHECK(exchange.fsm.received("hello world\r\n") == Step::done);
+        CHECK(exchange.result.cause == Errc::malformed_response);
+        CHECK(exchange.result.message() == decorated + R"(malformed HTTP status code "world")");
     }
     SECTION("timed out") {
-        CHECK(look.fsm.received("HTTP/1.1 200 OK\r\n") == Step::receive);
-        CHECK(look.fsm.timed_out() == Step::done);
-        CHECK(look.result.cause == Errc::timed_out);
-        CHECK(look.result.detail == "");
-        CHECK(look.result.message() ==
+        CHECK(exchange.fsm.received("HTTP/1.1 200 OK\r\n") == Step::receive);
+        CHECK(exchange.fsm.timed_out() == Step::done);
+        CHECK(exchange.result.cause == Errc::timed_out);
+        CHECK(exchange.result.detail == "");
+        CHECK(exchange.result.message() ==
               get + "context deadline exceeded (Client.Timeout exceeded while awaiting headers)");
     }
-    CHECK(look.result.outcome == Outcome::failure);
-    CHECK(look.result.phase == Phase::response);
-    CHECK_FALSE(look.fsm.error());
+    CHECK(exchange.result.outcome == Outcome::failure);
+    CHECK(exchange.result.phase == Phase::response);
+    CHECK_FALSE(exchange.fsm.error());
 }
 
 TEST_CASE("a request that cannot be sent is a failure") {
@@ -224,66 +224,67 @@ TEST_CASE("a request that cannot be sent is a failure") {
     ExchangeFsm fsm{*plan, result};
     CHECK(fsm.start() == Step::connect);
     CHECK(fsm.connected() == Step::send);
-    CHECK(fsm.broken(system_error(std::errc::broken_pipe), ends) == Step::done);
+    CHECK(fsm.socket_failed(system_error(std::errc::broken_pipe), ends) == Step::done);
     CHECK(result.phase == Phase::request);
     CHECK(result.message() ==
           R"(Get "http://127.0.0.1:80/": write tcp 127.0.0.1:5->127.0.0.1:80: write: broken pipe)");
 }
 
-TEST_CASE("a body that breaks off is no answer, whatever the status") {
+TEST_CASE("an incomplete body is a prober error, whatever the status") {
     const std::string_view status = GENERATE("200", "302", "500");
-    Exchange look;
-    CHECK(look.fsm.received("HTTP/1.1 " + std::string{status} +
-                            " X\r\nContent-Length: 9\r\n\r\nab") == Step::receive);
-    CHECK(look.result.phase == Phase::body);
+    Exchange exchange;
+    CHECK(exchange.fsm.received("HTTP/1.1 " + std::string{status} +
+                                " X\r\nContent-Length: 9\r\n\r\nab") == Step::receive);
+    CHECK(exchange.result.phase == Phase::body);
     std::string message;
     SECTION("ended") {
-        CHECK(look.fsm.ended() == Step::done);
+        CHECK(exchange.fsm.ended() == Step::done);
         message = "unexpected EOF";
     }
     SECTION("reset") {
-        CHECK(look.fsm.broken(system_error(std::errc::connection_reset), ends) == Step::done);
+        CHECK(exchange.fsm.socket_failed(system_error(std::errc::connection_reset), ends) ==
+              Step::done);
         message = "read tcp 127.0.0.1:5->127.0.0.1:80: read: connection reset by peer";
     }
     SECTION("timed out") {
-        CHECK(look.fsm.timed_out() == Step::done);
+        CHECK(exchange.fsm.timed_out() == Step::done);
         message =
             "context deadline exceeded (Client.Timeout or context cancellation while reading body)";
     }
-    CHECK(look.fsm.error() == Errc::incomplete_body);
-    CHECK(look.result.outcome == Outcome::failure);
-    CHECK(look.result.cause == Errc::incomplete_body);
-    CHECK(look.result.phase == Phase::body);
-    CHECK(look.result.message() == message);
+    CHECK(exchange.fsm.error() == Errc::incomplete_body);
+    CHECK(exchange.result.outcome == Outcome::failure);
+    CHECK(exchange.result.cause == Errc::incomplete_body);
+    CHECK(exchange.result.phase == Phase::body);
+    CHECK(exchange.result.message() == message);
 }
 
-TEST_CASE("wrong chunks are no answer") {
-    Exchange look;
-    CHECK(look.fsm.received("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n") ==
+TEST_CASE("malformed chunks are a prober error") {
+    Exchange exchange;
+    CHECK(exchange.fsm.received("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n") ==
           Step::done);
-    CHECK(look.fsm.error() == Errc::incomplete_body);
-    CHECK(look.result.message() == "invalid byte in chunk length");
+    CHECK(exchange.fsm.error() == Errc::incomplete_body);
+    CHECK(exchange.result.message() == "invalid byte in chunk length");
 }
 
-TEST_CASE("no more of a body is waited for than the limit") {
+TEST_CASE("no more of a body is read than the limit") {
     const std::size_t limit = GENERATE(std::size_t{0}, std::size_t{1}, std::size_t{5});
     const std::string_view framing =
         GENERATE("Content-Length: 20\r\n\r\n", "\r\n", "Transfer-Encoding: chunked\r\n\r\n9\r\n");
-    Exchange look{{.port = 80}, {.body_limit = limit, .keep_output = true}};
+    Exchange exchange{{.port = 80}, {.body_limit = limit, .keep_output = true}};
     const std::string head = "HTTP/1.1 200 OK\r\n" + std::string{framing};
     if (limit == 0) {
-        CHECK(look.fsm.received(head) == Step::done);
+        CHECK(exchange.fsm.received(head) == Step::done);
     } else {
         const std::string body = "0123456";
-        CHECK(look.fsm.received(head + body.substr(0, limit - 1)) == Step::receive);
-        CHECK(look.fsm.received(body.substr(limit - 1)) == Step::done);
+        CHECK(exchange.fsm.received(head + body.substr(0, limit - 1)) == Step::receive);
+        CHECK(exchange.fsm.received(body.substr(limit - 1)) == Step::done);
     }
-    CHECK(look.result.outcome == Outcome::success);
-    CHECK(look.result.output == std::string{"0123456"}.substr(0, limit));
-    CHECK(look.result.output_bytes == limit);
+    CHECK(exchange.result.outcome == Outcome::success);
+    CHECK(exchange.result.output == std::string{"0123456"}.substr(0, limit));
+    CHECK(exchange.result.output_bytes == limit);
 }
 
-TEST_CASE("a body is kept if it says why, or if it was asked for") {
+TEST_CASE("a body is kept if the probe fails, or if the options say so") {
     const bool keep = GENERATE(false, true);
     Exchange passed{{.port = 80}, {.keep_output = keep}};
     CHECK(passed.fsm.received("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood") == Step::done);
@@ -294,11 +295,11 @@ TEST_CASE("a body is kept if it says why, or if it was asked for") {
     CHECK(failed.result.output == "bad");
 }
 
-TEST_CASE("an announced length is no reason to take memory for it") {
-    Exchange look;
-    CHECK(look.fsm.received("HTTP/1.1 500 X\r\nContent-Length: 9000000000000000000\r\n\r\nx") ==
+TEST_CASE("memory for a body is not allocated by its announced length") {
+    Exchange exchange;
+    CHECK(exchange.fsm.received("HTTP/1.1 500 X\r\nContent-Length: 9000000000000000000\r\n\r\nx") ==
           Step::receive);
-    CHECK(look.result.output.capacity() <= 10'240);
+    CHECK(exchange.result.output.capacity() <= 10'240);
 }
 
 TEST_CASE("a redirect within the host is followed") {
@@ -321,24 +322,24 @@ TEST_CASE("a redirect within the host is followed") {
     }));
     const int status = GENERATE(301, 302, 303, 307, 308);
     CAPTURE(row.location);
-    Exchange look{{.port = 80, .path = "/d/a?q"}, {.user_agent = "ua"}};
+    Exchange exchange{{.port = 80, .path = "/d/a?q"}, {.user_agent = "ua"}};
     const std::string head =
         "HTTP/1.1 " + std::to_string(status) + " X\r\nlocation:" + std::string{row.location};
-    CHECK(look.fsm.received(head + "\r\nContent-Length: 3\r\n\r\nby") == Step::receive);
-    CHECK(look.fsm.received("e") == Step::connect);
-    CHECK(look.fsm.port() == row.port);
-    CHECK(look.fsm.scheme() == HttpScheme::http);
-    CHECK(look.fsm.request() ==
+    CHECK(exchange.fsm.received(head + "\r\nContent-Length: 3\r\n\r\nby") == Step::receive);
+    CHECK(exchange.fsm.received("e") == Step::connect);
+    CHECK(exchange.fsm.port() == row.port);
+    CHECK(exchange.fsm.scheme() == HttpScheme::http);
+    CHECK(exchange.fsm.request() ==
           "GET " + std::string{row.target} + " HTTP/1.1\r\nHost: " + std::string{row.host} +
               "\r\nUser-Agent: ua\r\nAccept: */*\r\nReferer: http://127.0.0.1:80/d/a?q\r\n"
               "Connection: close\r\n\r\n");
-    look.send();
-    CHECK(look.fsm.received("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") == Step::done);
-    CHECK(look.result.outcome == Outcome::success);
-    CHECK(look.result.output_bytes == 0);
+    exchange.send();
+    CHECK(exchange.fsm.received("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") == Step::done);
+    CHECK(exchange.result.outcome == Outcome::success);
+    CHECK(exchange.result.output_bytes == 0);
 }
 
-TEST_CASE("other redirects are the answer") {
+TEST_CASE("other redirects are the response") {
     struct Row {
         int status;
         std::string_view headers;
@@ -357,22 +358,22 @@ TEST_CASE("other redirects are the answer") {
         {305, "Location: /b\r\n"},
     }));
     CAPTURE(row.status, row.headers);
-    Exchange look;
-    CHECK(look.fsm.received("HTTP/1.1 " + std::to_string(row.status) + " X\r\n" +
-                            std::string{row.headers} + "Content-Length: 3\r\n\r\nbye") ==
+    Exchange exchange;
+    CHECK(exchange.fsm.received("HTTP/1.1 " + std::to_string(row.status) + " X\r\n" +
+                                std::string{row.headers} + "Content-Length: 3\r\n\r\nbye") ==
           Step::done);
-    CHECK(look.result.outcome == Outcome::warning);
-    CHECK(look.result.status == row.status);
-    CHECK(look.result.message() == (row.status == 304
-                                        ? "Probe terminated redirects, Response body: "
-                                        : "Probe terminated redirects, Response body: bye"));
+    CHECK(exchange.result.outcome == Outcome::warning);
+    CHECK(exchange.result.status == row.status);
+    CHECK(exchange.result.message() == (row.status == 304
+                                            ? "Probe terminated redirects, Response body: "
+                                            : "Probe terminated redirects, Response body: bye"));
 }
 
-TEST_CASE("redirects are not followed if that is not wanted") {
-    Exchange look{{.port = 80}, {.redirects = Redirects::none}};
-    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n") ==
+TEST_CASE("redirects are not followed if the options say so") {
+    Exchange exchange{{.port = 80}, {.redirects = Redirects::none}};
+    CHECK(exchange.fsm.received("HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n") ==
           Step::done);
-    CHECK(look.result.outcome == Outcome::warning);
+    CHECK(exchange.result.outcome == Outcome::warning);
 }
 
 TEST_CASE("a redirect that cannot be followed is a failure") {
@@ -392,42 +393,43 @@ TEST_CASE("a redirect that cannot be followed is a failure") {
         {"http://127.0.0.1:99999999999999999999/",
          R"(Get "http://127.0.0.1:99999999999999999999/": dial tcp: address 99999999999999999999: invalid port)"},
     }));
-    Exchange look;
-    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: " + std::string{row.location} +
-                            "\r\nContent-Length: 0\r\n\r\n") == Step::done);
-    CHECK(look.result.outcome == Outcome::failure);
-    CHECK(look.result.cause == Errc::bad_redirect);
-    CHECK_FALSE(look.fsm.error());
-    CHECK(look.result.message() == row.message);
+    Exchange exchange;
+    CHECK(exchange.fsm.received("HTTP/1.1 302 X\r\nLocation: " + std::string{row.location} +
+                                "\r\nContent-Length: 0\r\n\r\n") == Step::done);
+    CHECK(exchange.result.outcome == Outcome::failure);
+    CHECK(exchange.result.cause == Errc::bad_redirect);
+    CHECK_FALSE(exchange.fsm.error());
+    CHECK(exchange.result.message() == row.message);
 }
 
-TEST_CASE("a redirect to https is followed by who can") {
-    Exchange look{{.port = 80}, {}, true};
-    CHECK(look.fsm.received(
+TEST_CASE("a redirect to https is followed where TLS is available") {
+    Exchange exchange{{.port = 80}, {}, true};
+    CHECK(exchange.fsm.received(
               "HTTP/1.1 302 X\r\nLocation: https://127.0.0.1/\r\nContent-Length: 0\r\n\r\n") ==
           Step::connect);
-    CHECK(look.fsm.scheme() == HttpScheme::https);
-    CHECK(look.fsm.port() == 443);
+    CHECK(exchange.fsm.scheme() == HttpScheme::https);
+    CHECK(exchange.fsm.port() == 443);
 
-    SECTION("and from there no referer goes to http") {
-        look.send();
-        CHECK(look.fsm.received(
+    SECTION("a redirect from https to http has no referer") {
+        exchange.send();
+        CHECK(exchange.fsm.received(
                   "HTTP/1.1 302 X\r\nLocation: http://127.0.0.1/\r\nContent-Length: 0\r\n\r\n") ==
               Step::connect);
-        CHECK(look.fsm.request().find("Referer") == std::string_view::npos);
+        CHECK(exchange.fsm.request().find("Referer") == std::string_view::npos);
     }
-    SECTION("who may find that nobody speaks it there") {
-        CHECK(look.fsm.connected() == Step::handshake);
-        CHECK(look.fsm.lost(Errc::malformed_response, "tls: first record does not look like one") ==
+    SECTION("the handshake may fail there") {
+        CHECK(exchange.fsm.connected() == Step::handshake);
+        CHECK(exchange.fsm.connection_failed(Errc::malformed_response,
+                                             "tls: first record does not look like one") ==
               Step::done);
-        CHECK(look.result.phase == Phase::handshake);
-        CHECK(look.result.outcome == Outcome::failure);
-        CHECK(look.result.message() ==
+        CHECK(exchange.result.phase == Phase::handshake);
+        CHECK(exchange.result.outcome == Outcome::failure);
+        CHECK(exchange.result.message() ==
               R"(Get "https://127.0.0.1/": tls: first record does not look like one)");
     }
 }
 
-TEST_CASE("a handshake can go wrong in every way") {
+TEST_CASE("a handshake can fail in TLS, in the socket, and by the timeout") {
     HttpGetAction action{.port = 443, .scheme = HttpScheme::https};
     const ExchangePlan plan{action, {}, "", true};
     ProbeResult result;
@@ -437,18 +439,18 @@ TEST_CASE("a handshake can go wrong in every way") {
     const std::string_view url = R"(Get "https://127.0.0.1:443/": )";
 
     SECTION("in TLS") {
-        CHECK(fsm.lost(Errc::malformed_response, "remote error: tls: internal error") ==
-              Step::done);
+        CHECK(fsm.connection_failed(Errc::malformed_response,
+                                    "remote error: tls: internal error") == Step::done);
         CHECK(result.cause == Errc::malformed_response);
         CHECK(result.detail == std::string{url} + "remote error: tls: internal error");
     }
     SECTION("in the socket") {
-        CHECK(fsm.broken(system_error(std::errc::connection_reset), ends) == Step::done);
+        CHECK(fsm.socket_failed(system_error(std::errc::connection_reset), ends) == Step::done);
         CHECK(result.cause == std::errc::connection_reset);
         CHECK(result.detail == std::string{url} + "read tcp " + std::string{ends} +
                                    ": read: connection reset by peer");
     }
-    SECTION("by the clock") {
+    SECTION("by the timeout") {
         CHECK(fsm.timed_out() == Step::done);
         CHECK(result.cause == Errc::timed_out);
         CHECK(plan.message(result, std::nullopt) ==
@@ -460,156 +462,162 @@ TEST_CASE("a handshake can go wrong in every way") {
     CHECK_FALSE(fsm.error());
 }
 
-TEST_CASE("lack of memory in the layer below is no fault of the target") {
-    Exchange look{{.port = 443, .scheme = HttpScheme::https}, {}, true};
+TEST_CASE("a lack of memory in TLS is a prober error") {
+    Exchange exchange{{.port = 443, .scheme = HttpScheme::https}, {}, true};
     const bool in_body = GENERATE(false, true);
     if (in_body) {
-        CHECK(look.fsm.received("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab") == Step::receive);
+        CHECK(exchange.fsm.received("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab") ==
+              Step::receive);
     }
-    CHECK(look.fsm.lost(system_error(std::errc::not_enough_memory), "tls: malloc failure") ==
-          Step::done);
-    CHECK(look.result.outcome == Outcome::unknown);
-    CHECK(look.fsm.error() == std::errc::not_enough_memory);
+    CHECK(exchange.fsm.connection_failed(system_error(std::errc::not_enough_memory),
+                                         "tls: malloc failure") == Step::done);
+    CHECK(exchange.result.outcome == Outcome::unknown);
+    CHECK(exchange.fsm.error() == std::errc::not_enough_memory);
 }
 
-TEST_CASE("a layer below that fails within the body leaves it incomplete") {
-    Exchange look{{.port = 443, .scheme = HttpScheme::https}, {}, true};
-    CHECK(look.fsm.received("HTTP/1.1 200 OK\r\n\r\nab") == Step::receive);
-    CHECK(look.fsm.lost(Errc::malformed_response, "unexpected EOF") == Step::done);
-    CHECK(look.fsm.error() == Errc::incomplete_body);
-    CHECK(look.result.message() == "unexpected EOF");
+TEST_CASE("a TLS failure within the body leaves it incomplete") {
+    Exchange exchange{{.port = 443, .scheme = HttpScheme::https}, {}, true};
+    CHECK(exchange.fsm.received("HTTP/1.1 200 OK\r\n\r\nab") == Step::receive);
+    CHECK(exchange.fsm.connection_failed(Errc::malformed_response, "unexpected EOF") == Step::done);
+    CHECK(exchange.fsm.error() == Errc::incomplete_body);
+    CHECK(exchange.result.message() == "unexpected EOF");
 }
 
-TEST_CASE("redirects have an end") {
+TEST_CASE("the number of requests is limited") {
     const int most = GENERATE(1, 3, 10);
-    Exchange look{{.port = 80}, {.max_requests = most}};
+    Exchange exchange{{.port = 80}, {.max_requests = most}};
     for (int i = 1;; ++i) {
-        const Step step = look.fsm.received("HTTP/1.1 302 X\r\nLocation: /\"r" + std::to_string(i) +
-                                            "\r\nContent-Length: 0\r\n\r\n");
+        const Step step =
+            exchange.fsm.received("HTTP/1.1 302 X\r\nLocation: /\"r" + std::to_string(i) +
+                                  "\r\nContent-Length: 0\r\n\r\n");
         if (step == Step::done) {
             CHECK(i == most);
             break;
         }
         REQUIRE(step == Step::connect);
-        look.send();
+        exchange.send();
     }
-    CHECK(look.result.cause == Errc::too_many_redirects);
-    CHECK(look.result.message() == "Get \"/\\\"r" + std::to_string(most) + "\": stopped after " +
-                                       std::to_string(most) + " redirects");
+    CHECK(exchange.result.cause == Errc::too_many_redirects);
+    CHECK(exchange.result.message() == "Get \"/\\\"r" + std::to_string(most) +
+                                           "\": stopped after " + std::to_string(most) +
+                                           " redirects");
 }
 
-TEST_CASE("of a redirect that is followed no more is read than needed") {
+TEST_CASE("no more of a redirect's body is read than Go reads") {
     const std::string head = "HTTP/1.1 302 X\r\nLocation: /b\r\n";
-    Exchange look;
+    Exchange exchange;
     SECTION("a long body is not read at all") {
-        CHECK(look.fsm.received(head + "Content-Length: 2049\r\n\r\n") == Step::connect);
+        CHECK(exchange.fsm.received(head + "Content-Length: 2049\r\n\r\n") == Step::connect);
     }
-    SECTION("a short one is") {
-        CHECK(look.fsm.received(head + "Content-Length: 2048\r\n\r\n") == Step::receive);
-        CHECK(look.fsm.received(std::string(2047, 'x')) == Step::receive);
-        CHECK(look.fsm.received("x") == Step::connect);
+    SECTION("a short body is read") {
+        CHECK(exchange.fsm.received(head + "Content-Length: 2048\r\n\r\n") == Step::receive);
+        CHECK(exchange.fsm.received(std::string(2047, 'x')) == Step::receive);
+        CHECK(exchange.fsm.received("x") == Step::connect);
     }
-    SECTION("one without a length up to the same limit") {
-        CHECK(look.fsm.received(head + "\r\n" + std::string(2047, 'x')) == Step::receive);
-        CHECK(look.fsm.received("x") == Step::connect);
+    SECTION("a body without a length is read up to the same limit") {
+        CHECK(exchange.fsm.received(head + "\r\n" + std::string(2047, 'x')) == Step::receive);
+        CHECK(exchange.fsm.received("x") == Step::connect);
     }
-    SECTION("its breaking off does not matter") {
-        CHECK(look.fsm.received(head + "Content-Length: 9\r\n\r\nx") == Step::receive);
+    SECTION("an incomplete body does not matter") {
+        CHECK(exchange.fsm.received(head + "Content-Length: 9\r\n\r\nx") == Step::receive);
         const auto how = GENERATE(0, 1);
-        CHECK((how == 0 ? look.fsm.ended()
-                        : look.fsm.broken(system_error(std::errc::connection_reset), ends)) ==
-              Step::connect);
+        CHECK((how == 0 ? exchange.fsm.ended()
+                        : exchange.fsm.socket_failed(system_error(std::errc::connection_reset),
+                                                     ends)) == Step::connect);
     }
-    SECTION("nor does wrong framing") {
-        CHECK(look.fsm.received(head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n") ==
+    SECTION("a malformed body does not matter") {
+        CHECK(exchange.fsm.received(head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n") ==
               Step::connect);
     }
     SECTION("the timeout is blamed on the next request") {
-        CHECK(look.fsm.received(head + "Content-Length: 9\r\n\r\nx") == Step::receive);
-        CHECK(look.fsm.timed_out() == Step::done);
-        CHECK(look.result.cause == Errc::timed_out);
-        CHECK(look.result.message() == R"(Get "http://127.0.0.1:80/b": context deadline exceeded )"
-                                       "(Client.Timeout exceeded while awaiting headers)");
+        CHECK(exchange.fsm.received(head + "Content-Length: 9\r\n\r\nx") == Step::receive);
+        CHECK(exchange.fsm.timed_out() == Step::done);
+        CHECK(exchange.result.cause == Errc::timed_out);
+        CHECK(exchange.result.message() ==
+              R"(Get "http://127.0.0.1:80/b": context deadline exceeded )"
+              "(Client.Timeout exceeded while awaiting headers)");
         return;
     }
-    CHECK(look.result.output_bytes == 0);
-    CHECK(look.result.phase == Phase::connect);
+    CHECK(exchange.result.output_bytes == 0);
+    CHECK(exchange.result.phase == Phase::connect);
 }
 
 TEST_CASE("messages name the request that failed") {
-    Exchange look;
-    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: "
-                            "http://u:p@127.0.0.1:81/b?x#f\r\nContent-Length: 0\r\n\r\n") ==
+    Exchange exchange;
+    CHECK(exchange.fsm.received("HTTP/1.1 302 X\r\nLocation: "
+                                "http://u:p@127.0.0.1:81/b?x#f\r\nContent-Length: 0\r\n\r\n") ==
           Step::connect);
     const std::string get = R"(Get "http://u:***@127.0.0.1:81/b?x#f": )";
     SECTION("refused") {
-        CHECK(look.fsm.no_connection(Phase::connect, system_error(std::errc::connection_refused)) ==
-              Step::done);
-        CHECK(look.result.message() == get + "dial tcp 127.0.0.1:81: connect: connection refused");
+        CHECK(exchange.fsm.connect_failed(
+                  Phase::connect, system_error(std::errc::connection_refused)) == Step::done);
+        CHECK(exchange.result.message() ==
+              get + "dial tcp 127.0.0.1:81: connect: connection refused");
     }
     SECTION("closed") {
-        look.send();
-        CHECK(look.fsm.ended() == Step::done);
-        CHECK(look.result.message() == get + "EOF");
+        exchange.send();
+        CHECK(exchange.fsm.ended() == Step::done);
+        CHECK(exchange.result.message() == get + "EOF");
     }
     SECTION("malformed") {
-        look.send();
-        CHECK(look.fsm.received("x\r\n") == Step::done);
-        CHECK(look.result.message() ==
+        exchange.send();
+        CHECK(exchange.fsm.received("x\r\n") == Step::done);
+        CHECK(exchange.result.message() ==
               get +
                   R"(net/http: HTTP/1.x transport connection broken: malformed HTTP response "x")");
     }
-    CHECK(look.result.status == -1);
+    CHECK(exchange.result.status == -1);
 }
 
-TEST_CASE("the user's headers go along with redirects, the Host only with relative ones") {
+TEST_CASE(
+    "the user's headers are sent to redirects too, but the Host header only to relative ones") {
     const HttpGetAction action{
         .port = 80, .headers = {{"Host", "h.example"}, {"X", "1"}, {"Authorization", "t"}}};
-    Exchange look{action, {.user_agent = "ua"}};
-    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n") ==
+    Exchange exchange{action, {.user_agent = "ua"}};
+    CHECK(exchange.fsm.received("HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n") ==
           Step::connect);
-    CHECK(look.fsm.request() ==
+    CHECK(exchange.fsm.request() ==
           "GET /b HTTP/1.1\r\nHost: h.example\r\nUser-Agent: ua\r\nAccept: */*\r\nAuthorization: "
           "t\r\n"
           "Referer: http://127.0.0.1:80/\r\nX: 1\r\nConnection: close\r\n\r\n");
-    look.send();
-    CHECK(look.fsm.received(
+    exchange.send();
+    CHECK(exchange.fsm.received(
               "HTTP/1.1 302 X\r\nLocation: http://127.0.0.1:80/c\r\nContent-Length: 0\r\n\r\n") ==
           Step::connect);
-    CHECK(look.fsm.request().starts_with("GET /c HTTP/1.1\r\nHost: 127.0.0.1:80\r\n"));
-    look.send();
-    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: /d\r\nContent-Length: 0\r\n\r\n") ==
+    CHECK(exchange.fsm.request().starts_with("GET /c HTTP/1.1\r\nHost: 127.0.0.1:80\r\n"));
+    exchange.send();
+    CHECK(exchange.fsm.received("HTTP/1.1 302 X\r\nLocation: /d\r\nContent-Length: 0\r\n\r\n") ==
           Step::connect);
-    CHECK(look.fsm.request().starts_with(
+    CHECK(exchange.fsm.request().starts_with(
         "GET /d HTTP/1.1\r\nHost: 127.0.0.1:80\r\n")); // once gone, it stays away
 }
 
-TEST_CASE("a user's referer stays what it is") {
-    Exchange look{{.port = 80, .headers = {{"Referer", "http://mine/"}}}};
-    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n") ==
+TEST_CASE("a user's referer is kept") {
+    Exchange exchange{{.port = 80, .headers = {{"Referer", "http://mine/"}}}};
+    CHECK(exchange.fsm.received("HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n") ==
           Step::connect);
-    CHECK(look.fsm.request().find("\r\nReferer: http://mine/\r\n") != std::string_view::npos);
+    CHECK(exchange.fsm.request().find("\r\nReferer: http://mine/\r\n") != std::string_view::npos);
 }
 
-TEST_CASE("user and password of a URL go along with relative redirects, but not into the referer") {
-    Exchange look{{.port = 80, .path = "//u:p@x/a"}};
-    CHECK(look.plan->request().find("\r\nAuthorization: Basic dTpw\r\n") != std::string::npos);
-    CHECK(look.fsm.received("HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n") ==
+TEST_CASE("user and password of a URL are sent to relative redirects, but not in the referer") {
+    Exchange exchange{{.port = 80, .path = "//u:p@x/a"}};
+    CHECK(exchange.plan->request().find("\r\nAuthorization: Basic dTpw\r\n") != std::string::npos);
+    CHECK(exchange.fsm.received("HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n") ==
           Step::connect);
-    CHECK(look.fsm.request().find(
+    CHECK(exchange.fsm.request().find(
               "\r\nAuthorization: Basic dTpw\r\nReferer: http://127.0.0.1:80/a\r\n") !=
           std::string_view::npos);
-    look.send();
-    CHECK(look.fsm.received(
+    exchange.send();
+    CHECK(exchange.fsm.received(
               "HTTP/1.1 302 X\r\nLocation: http://127.0.0.1:80/c\r\nContent-Length: 0\r\n\r\n") ==
           Step::connect);
-    CHECK(look.fsm.request().find("Authorization") == std::string_view::npos);
+    CHECK(exchange.fsm.request().find("Authorization") == std::string_view::npos);
 }
 
 TEST_CASE("the Location of an interim response means nothing") {
-    Exchange look;
-    CHECK(look.fsm.received(
+    Exchange exchange;
+    CHECK(exchange.fsm.received(
               "HTTP/1.1 103 X\r\nLocation: /no\r\n\r\nHTTP/1.1 302 X\r\nLocation: /b\r\n"
               "Location: /c\r\nContent-Length: 0\r\n\r\n") == Step::connect);
-    CHECK(look.fsm.request().starts_with("GET /b "));
+    CHECK(exchange.fsm.request().starts_with("GET /b "));
 }

@@ -10,7 +10,7 @@
 using namespace probekit;
 using http::ExchangePlan;
 
-TEST_CASE("paths are taken for what the kubelet takes them for") {
+TEST_CASE("paths are read as the kubelet reads them") {
     struct Row {
         std::string_view path, target;
     };
@@ -35,7 +35,7 @@ TEST_CASE("paths are taken for what the kubelet takes them for") {
         {"*", "/*"},
         {"1:2", "/1:2"},
         {":x", "/:x"},
-        {"/%zz?x", "/%25zz%3Fx"}, // no URL: every byte belongs to the path
+        {"/%zz?x", "/%25zz%3Fx"}, // not a URL: every byte belongs to the path
         {"/a\nb", "/a%0Ab"},
         {"/a\0b"sv, "/a%00b"},
         {"//h:abc/p", "//h:abc/p"},
@@ -48,32 +48,33 @@ TEST_CASE("paths are taken for what the kubelet takes them for") {
     const ExchangePlan plan{{.host = "h", .port = 1, .path = std::string{row.path}}};
     CHECK(plan.request().starts_with("GET " + std::string{row.target} +
                                      " HTTP/1.1\r\nHost: h:1\r\n"));
-    CHECK(plan.refusal() == "");
+    CHECK(plan.invalid_request() == "");
 }
 
-TEST_CASE("what cannot be asked is said without asking") {
+TEST_CASE("the plan knows of an invalid request before anything is sent") {
     const ExchangePlan no_host{{.port = 1, .path = "mailto:x"}};
-    CHECK(no_host.refusal() == R"(Get "http:x": http: no Host in request URL)");
-    CHECK(no_host.refusal_is_failure());
+    CHECK(no_host.invalid_request() == R"(Get "http:x": http: no Host in request URL)");
+    CHECK(no_host.invalid_request_is_failure());
 
     const ExchangePlan control{{.port = 1, .headers = {{"x-a", "\x01"}}}};
-    CHECK(control.refusal() ==
+    CHECK(control.invalid_request() ==
           R"(Get "http://127.0.0.1:1/": net/http: invalid header field value for "X-A")");
-    CHECK(control.refusal_is_failure());
+    CHECK(control.invalid_request_is_failure());
 
     const ExchangePlan agent{{.port = 1}, {.user_agent = "a\r\nb"}};
-    CHECK(agent.refusal() ==
+    CHECK(agent.invalid_request() ==
           R"(Get "http://127.0.0.1:1/": net/http: invalid header field value for "User-Agent")");
 
     const ExchangePlan bad_host{{.host = "bad host", .port = 1}};
-    CHECK(bad_host.refusal() == R"(parse "http://bad%20host:1/": invalid URL escape "%20")");
-    CHECK_FALSE(bad_host.refusal_is_failure());
+    CHECK(bad_host.invalid_request() ==
+          R"(parse "http://bad%20host:1/": invalid URL escape "%20")");
+    CHECK_FALSE(bad_host.invalid_request_is_failure());
 
     const ExchangePlan brackets{{.host = "[::1]", .port = 1}};
-    CHECK(brackets.refusal() == R"(parse "http://[[::1]]:1/": invalid IP-literal)");
+    CHECK(brackets.invalid_request() == R"(parse "http://[[::1]]:1/": invalid IP-literal)");
 }
 
-TEST_CASE("an address is connected to as it is, a name in ASCII form") {
+TEST_CASE("a literal address is used as given, a name in ASCII form") {
     struct Row {
         std::string_view given, host, header;
     };
@@ -92,7 +93,7 @@ TEST_CASE("an address is connected to as it is, a name in ASCII form") {
           std::string::npos);
 }
 
-TEST_CASE("messages of the first request need nothing but the plan") {
+TEST_CASE("the plan words the messages of the first request") {
     const ExchangePlan plan{
         {.host = "0:0:0:0:0:0:0:1", .port = 80, .path = "//u:p@h/a?\"x\""}, {}, "::1"};
     ProbeResult result;

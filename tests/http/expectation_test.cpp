@@ -17,10 +17,10 @@
 
 using namespace probekit;
 using namespace std::chrono_literals;
-using http::Answer;
 using http::body;
 using http::Expectation;
 using http::header;
+using http::Response;
 using http::status_in;
 using Step = http::ExchangeFsm::Step;
 
@@ -28,12 +28,12 @@ namespace {
 
 const std::vector<HttpHeader> headers = {{"Content-Type", "application/json"}, {"X-Empty", ""}};
 
-Answer answer(std::string_view text = "all is well\n") {
+Response response(std::string_view text = "all is well\n") {
     return {.status = 204, .headers = headers, .body = text, .is_whole = true, .elapsed = 150ms};
 }
 
-std::string why_not(const Expectation& one, const Answer& seen = answer()) {
-    return http::unmet(std::span{&one, 1}, seen);
+std::string why_not(const Expectation& expectation, const Response& given = response()) {
+    return http::first_mismatch(std::span{&expectation, 1}, given);
 }
 
 class IsLong final : public http::Matcher {
@@ -44,9 +44,9 @@ public:
     }
 };
 
-/// One exchange by the machine: the answer comes in pieces of one byte, then the stream ends.
-struct Looked {
-    Looked(HttpOptions options, const std::string& bytes, HttpGetAction action = {.port = 80})
+/// An exchange whose response comes byte by byte, until the stream ends.
+struct Attempt {
+    Attempt(HttpOptions options, const std::string& bytes, HttpGetAction action = {.port = 80})
         : plan(action, options) {
         http::ExchangeFsm fsm{plan, result};
         REQUIRE(fsm.start() == Step::connect);
@@ -63,7 +63,7 @@ struct Looked {
     http::ExchangePlan plan;
     ProbeResult result;
     std::error_code error;
-    std::size_t taken = 0; ///< bytes, until it knew
+    std::size_t taken = 0; ///< how many bytes it took to be done
 };
 
 std::string ok(const std::string& text, const std::string& more = {}) {
@@ -73,7 +73,7 @@ std::string ok(const std::string& text, const std::string& more = {}) {
 
 } // namespace
 
-TEST_CASE("an expectation holds, or says what was seen") {
+TEST_CASE("an expectation holds, or says what the response has instead") {
     struct Row {
         Expectation expectation;
         std::string why_not;
@@ -117,36 +117,37 @@ TEST_CASE("an expectation holds, or says what was seen") {
     CHECK(http::validate(std::span{&row.expectation, 1}).empty());
 }
 
-TEST_CASE("the first that does not hold is told") {
+TEST_CASE("the first expectation that does not hold is reported") {
     const std::vector<Expectation> list = {status_in({204}), body().contains("x"),
                                            header("Y").is_present()};
-    CHECK(http::unmet(list, answer()).starts_with("expected body "));
-    CHECK(http::unmet({}, answer()).empty());
+    CHECK(http::first_mismatch(list, response()).starts_with("expected body "));
+    CHECK(http::first_mismatch({}, response()).empty());
 }
 
-TEST_CASE("a long text is shown by its beginning") {
-    const std::string why = why_not(body().equals("short"), answer(std::string(5000, 'x')));
+TEST_CASE("a message quotes the beginning of a long text") {
+    const std::string why = why_not(body().equals("short"), response(std::string(5000, 'x')));
     CHECK(why == "expected body to equal \"short\", got \"" + std::string(100, 'x') + "\"...");
 }
 
-TEST_CASE("a body that is not whole is not judged as if it were") {
-    Answer cut = answer("ok");
-    cut.is_whole = false;
-    CHECK(why_not(body(http::whole_body).contains("ok"), cut) ==
+TEST_CASE("an expectation about a whole body does not accept a part of it") {
+    Response truncated = response("ok");
+    truncated.is_whole = false;
+    CHECK(why_not(body(http::whole_body).contains("ok"), truncated) ==
           R"(expected body to contain "ok", got more than 1048576 bytes)");
-    CHECK(!why_not(!body(http::whole_body).contains("no"), cut).empty());
-    CHECK(why_not(body(2).contains("ok"), cut).empty());
+    CHECK(!why_not(!body(http::whole_body).contains("no"), truncated).empty());
+    CHECK(why_not(body(2).contains("ok"), truncated).empty());
 }
 
-TEST_CASE("an expression does not end the program on a long body") {
+TEST_CASE("a regular expression does not overflow the stack on a long body") {
     const std::string text(1'000'000, 'a');
-    CHECK(why_not(body(http::whole_body).satisfies(http::regex("^(a|b)*$")), answer(text)).empty());
+    CHECK(
+        why_not(body(http::whole_body).satisfies(http::regex("^(a|b)*$")), response(text)).empty());
     CHECK(!why_not(body(http::whole_body).satisfies(http::regex("(a*)*c")),
-                   answer(text.substr(0, 2000)))
+                   response(text.substr(0, 2000)))
                .empty());
 }
 
-TEST_CASE("mistakes in expectations are named by their place") {
+TEST_CASE("invalid expectations are reported with their field") {
     struct Row {
         Expectation expectation;
         std::string field;
@@ -161,7 +162,7 @@ TEST_CASE("mistakes in expectations are named by their place") {
         {header("X").satisfies(http::regex("(")), "expect[1].match"},
         {body().satisfies(http::matching("to be", nullptr)), "expect[1].match"},
         {body(0).contains("x"), "expect[1].body_bytes"},
-        {body(http::most_body + 1).contains("x"), "expect[1].body_bytes"},
+        {body(http::max_body + 1).contains("x"), "expect[1].body_bytes"},
         {http::latency_at_most(0ms), "expect[1].at_most"},
         {http::any_of({}), "expect[1].alternatives"},
         {http::any_of({status_in({200}), header("\r").is_present()}),
@@ -174,10 +175,10 @@ TEST_CASE("mistakes in expectations are named by their place") {
     CHECK_FALSE(errors[0].detail.empty());
 }
 
-TEST_CASE("an exchange is judged by what is expected of it") {
+TEST_CASE("an exchange is judged by its expectations") {
     struct Row {
         std::vector<Expectation> expect;
-        std::string answer;
+        std::string response;
         Outcome outcome;
         std::string message;
     };
@@ -220,19 +221,19 @@ TEST_CASE("an exchange is judged by what is expected of it") {
          "HTTP probe failed: expected latency at most 299ms, got 300ms"},
     };
     for (const Row& row : rows) {
-        const Looked look{{.expect = row.expect}, row.answer};
-        CHECK_FALSE(look.error);
-        CHECK(look.result.outcome == row.outcome);
-        CHECK(look.plan.message(look.result, {}) == row.message);
-        CHECK(look.result.phase == Phase::finish);
-        if (row.outcome == Outcome::success) CHECK(look.result.output.empty());
-        if (row.outcome == Outcome::success) CHECK_FALSE(look.result.cause);
+        const Attempt attempt{{.expect = row.expect}, row.response};
+        CHECK_FALSE(attempt.error);
+        CHECK(attempt.result.outcome == row.outcome);
+        CHECK(attempt.plan.message(attempt.result, {}) == row.message);
+        CHECK(attempt.result.phase == Phase::finish);
+        if (row.outcome == Outcome::success) CHECK(attempt.result.output.empty());
+        if (row.outcome == Outcome::success) CHECK_FALSE(attempt.result.cause);
         if (row.message.starts_with("HTTP probe failed:"))
-            CHECK(look.result.cause == Errc::unexpected_response);
+            CHECK(attempt.result.cause == Errc::unexpected_response);
     }
 }
 
-TEST_CASE("of the body is read what somebody wants") {
+TEST_CASE("as much of the body is read as options and expectations need") {
     const std::string text(50'000, 'x');
     const std::string bytes = ok(text);
     const std::size_t head = bytes.size() - text.size();
@@ -251,32 +252,32 @@ TEST_CASE("of the body is read what somebody wants") {
         {0, {body(http::whole_body).contains("x")}, text.size()},
     };
     for (const Row& row : rows) {
-        const Looked look{{.body_limit = row.body_limit, .expect = row.expect}, bytes};
-        CHECK(look.taken == head + row.read);
-        CHECK(look.result.output_bytes == row.read);
+        const Attempt attempt{{.body_limit = row.body_limit, .expect = row.expect}, bytes};
+        CHECK(attempt.taken == head + row.read);
+        CHECK(attempt.result.output_bytes == row.read);
     }
-    // What is kept is as long as it may be, whatever was read.
-    const Looked kept{{.body_limit = 10, .keep_output = true, .expect = {body(200).contains("x")}},
-                      bytes};
+    // No more is kept than body_limit, however much was read.
+    const Attempt kept{{.body_limit = 10, .keep_output = true, .expect = {body(200).contains("x")}},
+                       bytes};
     CHECK(kept.result.output == std::string(10, 'x'));
-    const Looked failed{{.body_limit = 10, .expect = {body(200).contains("y")}}, bytes};
+    const Attempt failed{{.body_limit = 10, .expect = {body(200).contains("y")}}, bytes};
     CHECK(failed.result.output == std::string(10, 'x'));
 }
 
-TEST_CASE("a body that breaks off before its end cannot be judged") {
-    const Looked look{{.body_limit = 0, .expect = {body(http::whole_body).contains("x")}},
-                      "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nxx"};
-    CHECK(look.error == Errc::incomplete_body);
+TEST_CASE("an incomplete body is not judged") {
+    const Attempt attempt{{.body_limit = 0, .expect = {body(http::whole_body).contains("x")}},
+                          "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nxx"};
+    CHECK(attempt.error == Errc::incomplete_body);
 }
 
-TEST_CASE("a whole body may be as long as is kept, and no longer") {
+TEST_CASE("a whole body may be as long as the most that is kept") {
     const std::size_t more = GENERATE(0u, 1u);
-    const Looked look{{.expect = {body(http::whole_body).contains("x")}},
-                      ok(std::string(http::most_body + more, 'x'))};
-    CHECK((look.result.outcome == Outcome::success) == (more == 0));
+    const Attempt attempt{{.expect = {body(http::whole_body).contains("x")}},
+                          ok(std::string(http::max_body + more, 'x'))};
+    CHECK((attempt.result.outcome == Outcome::success) == (more == 0));
 }
 
-TEST_CASE("of redirects that are followed only the last answer is judged") {
+TEST_CASE("expectations are about the last response, not about redirects that are followed") {
     http::ExchangePlan plan{HttpGetAction{.port = 80},
                             HttpOptions{.expect = {status_in({200}), !header("X-A").is_present()}}};
     ProbeResult result;

@@ -13,7 +13,7 @@ using namespace probekit::http;
 
 namespace {
 
-/// The lines between request line and blank line, joined by "|".
+/// The lines between the request line and the blank line, joined by "|".
 std::string lines_for(const std::vector<HttpHeader>& given, const char* url = "http://h:1/",
                       std::string_view referer = {}) {
     const RequestHeaders headers = make_request_headers(given, "ua");
@@ -29,7 +29,7 @@ std::string lines_for(const std::vector<HttpHeader>& given, const char* url = "h
 
 } // namespace
 
-TEST_CASE("headers are put in Go's order and the kubelet's way") {
+TEST_CASE("headers are sent in Go's order and by the kubelet's rules") {
     struct Row {
         std::vector<HttpHeader> given;
         std::string_view lines;
@@ -50,7 +50,7 @@ TEST_CASE("headers are put in Go's order and the kubelet's way") {
         {{{"Host", "\xff"}}, "Host: |User-Agent: ua|Accept: */*|Connection: close"},
         {{{"User-Agent", " me "}}, "Host: h:1|User-Agent: me|Accept: */*|Connection: close"},
         {{{"User-Agent", "\t"}},
-         "Host: h:1|User-Agent: |Accept: */*|Connection: close"}, // given, but trimmed
+         "Host: h:1|User-Agent: |Accept: */*|Connection: close"}, // given, then trimmed
         {{{"User-Agent", ""}}, "Host: h:1|Accept: */*|Connection: close"},
         {{{"User-Agent", "a"}, {"user-agent", "b"}},
          "Host: h:1|User-Agent: a|Accept: */*|Connection: close"},
@@ -73,7 +73,7 @@ TEST_CASE("headers are put in Go's order and the kubelet's way") {
          "Host: h:1|User-Agent: ua|Accept: */*|Connection: close|X: 1"},
         {{{"Connection", "keep-alive, CLOSE"}},
          "Host: h:1|User-Agent: ua|Accept: */*|Connection: keep-alive, CLOSE"},
-        {{{"Connection", "keep-alive"}, {"Connection", "close"}}, // only the first one is looked at
+        {{{"Connection", "keep-alive"}, {"Connection", "close"}}, // only the first one counts
          "Host: h:1|User-Agent: ua|Accept: */*|Connection: keep-alive|Connection: "
          "close|Connection: close"},
         {{{"Connection", "Upgrade"}, {"Upgrade", "websocket"}},
@@ -84,7 +84,7 @@ TEST_CASE("headers are put in Go's order and the kubelet's way") {
     CHECK(lines_for(row.given) == row.lines);
 }
 
-TEST_CASE("what Go would not send is told") {
+TEST_CASE("headers that Go would not send are reported") {
     CHECK(make_request_headers({{"x-a", "a\x01"}}).error ==
           "net/http: invalid header field value for \"X-A\"");
     CHECK(make_request_headers({{"X", "a\x7f"}, {"Y", "\n"}}).error ==
@@ -94,12 +94,12 @@ TEST_CASE("what Go would not send is told") {
           "net/http: invalid header field value for \"User-Agent\"");
 }
 
-TEST_CASE("our name is sent unless another is given") {
+TEST_CASE("the library's User-Agent is sent unless another is given") {
     CHECK(make_request_headers({}).user_agent == "probekit/" PROBEKIT_VERSION);
     CHECK(make_request_headers({}, kubelet_user_agent(1, 35)).user_agent == "kube-probe/1.35");
 }
 
-TEST_CASE("user and password become an Authorization header, unless there is one") {
+TEST_CASE("user and password become an Authorization header unless one is given") {
     CHECK(lines_for({}, "http://u:p@h/") ==
           "Host: h|User-Agent: ua|Accept: */*|Authorization: Basic dTpw|Connection: close");
     CHECK(lines_for({}, "http://u%40@h/") ==
@@ -112,7 +112,7 @@ TEST_CASE("user and password become an Authorization header, unless there is one
           "Host: h|User-Agent: ua|Accept: */*|Authorization: Basic dTpw|Connection: close");
 }
 
-TEST_CASE("a referer takes its place in the order, and the place of the user's") {
+TEST_CASE("a referer is sent in order, and replaces the user's") {
     CHECK(lines_for({{"Zeta", "1"}, {"Abc", "2"}}, "http://h/", "r") ==
           "Host: h|User-Agent: ua|Abc: 2|Accept: */*|Referer: r|Zeta: 1|Connection: close");
     CHECK(lines_for({{"Referer", "a"}, {"Referer", "b"}}, "http://h/", "a") ==
@@ -129,7 +129,7 @@ TEST_CASE("base64 pads to four digits") {
     CHECK(base64("\xff\xff\xfe") == "///+");
 }
 
-TEST_CASE("names of hosts are put in ASCII form") {
+TEST_CASE("host names are converted to ASCII form") {
     struct Row {
         std::string_view host, ascii;
     };
@@ -140,16 +140,16 @@ TEST_CASE("names of hosts are put in ASCII form") {
         {"a.\xc3\xa9.b:1", "a.xn--9ca.b:1"},
         {"\xf0\x9f\x92\xa9.la", "xn--ls8h.la"},
         {"\xff.x", "\xff.x"},
-        {"Plain.Example", "Plain.Example"}, // what is ASCII is sent as it is
+        {"Plain.Example", "Plain.Example"}, // ASCII names are sent unchanged
         {"B\xc3\xbc"
          "CHER.DE",
          "xn--bcher-kva.de"},
-        {"\xc3\x9c.\xc3\x97", "xn--tda.xn--rca"}, // capital U umlaut; the sign x stays
+        {"\xc3\x9c.\xc3\x97", "xn--tda.xn--rca"}, // capital U umlaut; the multiplication sign stays
         {"\xce\x91\xce\xa9.\xd0\x90\xd0\xaf.\xd0\x81",
          "xn--mxa2c.xn--80a6d.xn--61a"},                     // Greek, Cyrillic
         {"\xef\xbc\xa1\xef\xbd\x82\xef\xbc\x91.x", "ab1.x"}, // full width
         {"\xe6\x97\xa5\xe3\x80\x82x\xef\xbc\x8ey\xef\xbd\xa1z",
-         "xn--wgv.x.y.z"}, // dots of East Asia
+         "xn--wgv.x.y.z"}, // full stops of East Asia
     }));
     CHECK(probekit::detail::ascii_host(row.host) == row.ascii);
 }

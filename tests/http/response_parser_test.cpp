@@ -17,7 +17,7 @@ using Event = ResponseParser::Event;
 
 namespace {
 
-/// All that is to be learned of a response.
+/// What a parser reads from a response.
 struct Read {
     int status = -1;
     bool complete = false;
@@ -28,15 +28,16 @@ struct Read {
     friend bool operator==(const Read&, const Read&) = default;
 };
 
-/// Feeds the pieces one after the other, then the end of the stream.
+/// Passes pieces to a parser, one after the other, then the end of the stream.
 class Reader {
 public:
     void feed(std::string_view piece) {
-        const auto see = [this](std::string_view name, std::string_view value) {
+        if (event_ == Event::failed) return;
+        const auto on_header = [this](std::string_view name, std::string_view value) {
             read_.headers.push_back(std::string{name} + "=" + std::string{value});
         };
         for (;;) {
-            event_ = parser_.next(piece, see);
+            event_ = parser_.next(piece, on_header);
             if (event_ == Event::body) read_.body += parser_.body();
             if (event_ != Event::head && event_ != Event::body) return;
         }
@@ -84,7 +85,7 @@ struct Row {
     std::string_view error; // empty: complete
 };
 
-/// The same, however the text is cut.
+/// The result must not depend on the pieces.
 void check(const Row& row) {
     CAPTURE(row.text);
     const Read read = read_whole(row.text);
@@ -102,7 +103,7 @@ void check(const Row& row) {
 
 } // namespace
 
-// The expectations are what Go's net/http (1.25) was seen to do.
+// The expected results are those observed of Go's net/http (1.25).
 
 TEST_CASE("bodies are framed as the head says") {
     check(GENERATE(values<Row>({
@@ -126,7 +127,7 @@ TEST_CASE("bodies are framed as the head says") {
     })));
 }
 
-TEST_CASE("status lines are taken as leniently as Go takes them, and no more") {
+TEST_CASE("status lines are accepted exactly as leniently as by Go") {
     check(GENERATE(values<Row>({
         {"HTTP/1.1 200\r\n\r\nok", 200, "ok", ""},
         {"HTTP/1.1 200 \r\n\r\nok", 200, "ok", ""},
@@ -156,7 +157,7 @@ TEST_CASE("status lines are taken as leniently as Go takes them, and no more") {
     })));
 }
 
-TEST_CASE("a head that is cut off is judged by what there is of it") {
+TEST_CASE("a truncated head is judged by the part that has come") {
     check(GENERATE(values<Row>({
         {"hello", -1, "", R"(malformed HTTP response "hello")"},
         {"HTTP/1.1 20", -1, "", R"(malformed HTTP status code "20")"},
@@ -180,7 +181,7 @@ TEST_CASE("a head that is cut off is judged by what there is of it") {
     })));
 }
 
-TEST_CASE("a status line that is cut off where Go's buffer is full is lost") {
+TEST_CASE("a status line truncated where Go's buffer is full is discarded") {
     for (const std::size_t size : {4096u, 8192u}) {
         const std::string text(size, 'x');
         CHECK(read_whole(text).error == "unexpected EOF");
@@ -194,7 +195,7 @@ TEST_CASE("a status line that is cut off where Go's buffer is full is lost") {
     }
 }
 
-TEST_CASE("header lines are taken as leniently as Go takes them, and no more") {
+TEST_CASE("header lines are accepted exactly as leniently as by Go") {
     check(GENERATE(values<Row>({
         {"HTTP/1.1 200 OK\r\nFoo:\r\nBar:x\r\nBaz: \t y \r\n\r\nok", 200, "ok", ""},
         {"HTTP/1.1 200 OK\r\nFoo : bar\r\nFo o: bar\r\n\r\nok", 200, "ok", ""},
@@ -232,7 +233,7 @@ TEST_CASE("header lines are taken as leniently as Go takes them, and no more") {
     })));
 }
 
-TEST_CASE("contradictory framing is refused, in Go's order") {
+TEST_CASE("contradictory framing is rejected, in Go's order") {
     check(GENERATE(values<Row>({
         {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", 200, "ok", ""},
         {"HTTP/1.1 200 OK\r\nContent-Length: 02\r\n\r\nok", 200, "ok", ""},
@@ -286,7 +287,7 @@ TEST_CASE("contradictory framing is refused, in Go's order") {
     })));
 }
 
-TEST_CASE("chunks are taken apart as strictly as Go does") {
+TEST_CASE("chunks are decoded as strictly as by Go") {
     struct ChunkRow {
         std::string_view chunks, body, error;
     };
@@ -296,7 +297,7 @@ TEST_CASE("chunks are taken apart as strictly as Go does") {
         {"0\r\n\r\n", "", ""},
         {"A\r\n0123456789\r\n0\r\n\r\n", "0123456789", ""},
         {"0002 \t;x=\"y\"\r\nok\r\n0\r\n\r\n", "",
-         "invalid byte in chunk length"}, // only blanks at the end are trimmed
+         "invalid byte in chunk length"}, // blanks are trimmed at the end only
         {"0002;x=\"y\"\r\nok\r\n000\r\n\r\n", "ok", ""},
         {"2 \r\nok\r\n0\r\n\r\n", "ok", ""},
         {"2\r\nok\r\n0\r\nX: 1\r\n y\r\nZ: 2\r\n\r\n", "ok", ""},
@@ -329,7 +330,7 @@ TEST_CASE("chunks are taken apart as strictly as Go does") {
     check({text, 200, row.body, row.error});
 }
 
-TEST_CASE("what announces chunks is bounded") {
+TEST_CASE("the announcements of chunks are bounded") {
     const std::string head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     const auto error_of = [&](const std::string& body) {
         const Read read = read_whole(head + body);
@@ -353,7 +354,7 @@ TEST_CASE("what announces chunks is bounded") {
     CHECK(error_of(wordy + end) == "chunked encoding contains too much non-data");
 }
 
-TEST_CASE("heads are bounded as Go's are") {
+TEST_CASE("the length of heads is bounded as in Go") {
     const std::string start = "HTTP/1.1 200 OK\r\nX: ";
     const std::string end = "\r\n\r\n";
     const std::size_t most = ResponseParser::max_head - start.size() - end.size();
@@ -377,7 +378,7 @@ TEST_CASE("heads are bounded as Go's are") {
     }
 }
 
-TEST_CASE("a long line is passed over, whatever its pieces") {
+TEST_CASE("a header that is too long is skipped, whatever the pieces") {
     const auto at_most =
         GENERATE(std::size_t{10}, ResponseParser::max_line - 4, ResponseParser::max_line - 3,
                  ResponseParser::max_line, std::size_t{100'000});
@@ -393,14 +394,14 @@ TEST_CASE("a long line is passed over, whatever its pieces") {
         CHECK(read_in_pieces(text, piece) == read);
 }
 
-TEST_CASE("headers are shown once, trimmed and unfolded") {
+TEST_CASE("each header is passed on once, trimmed and unfolded") {
     const Read read = read_whole(
         "HTTP/1.1 103 E\r\nLink: </a>\r\n\r\n"
         "HTTP/1.1 200 OK\r\nA:b\r\nC: \t d e \r\nF: g\r\n   h \r\n\ti\r\nJ :k\r\nL:\r\n\r\n");
     CHECK(read.headers == std::vector<std::string>{"Link=</a>", "A=b", "C=d e", "F=g h i", "L="});
 }
 
-TEST_CASE("the end of a response is known as soon as it is there") {
+TEST_CASE("the end of a response is reported with its last byte") {
     const auto complete = [](std::string_view text) {
         Reader all_but_one;
         all_but_one.feed(text.substr(0, text.size() - 1));
@@ -415,7 +416,7 @@ TEST_CASE("the end of a response is known as soon as it is there") {
     CHECK(complete("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"));
 }
 
-TEST_CASE("a malformed line is refused at its end, not at that of the stream") {
+TEST_CASE("a malformed line is rejected at its end, not at that of the stream") {
     Reader status;
     status.feed("HTTP/1.1 2x0\r\n");
     CHECK(status.event() == Event::failed);
@@ -424,7 +425,7 @@ TEST_CASE("a malformed line is refused at its end, not at that of the stream") {
     CHECK(header.event() == Event::failed);
 }
 
-TEST_CASE("the length of a body is known with its head") {
+TEST_CASE("the length of a body is known from the head on") {
     const auto length = [](std::string_view text) {
         ResponseParser parser;
         REQUIRE(parser.next(text) == Event::head);
@@ -437,7 +438,7 @@ TEST_CASE("the length of a body is known with its head") {
           ResponseParser::unknown_length);
 }
 
-TEST_CASE("the parser knows whether anything has come") {
+TEST_CASE("the parser knows whether anything has been received") {
     ResponseParser parser;
     CHECK_FALSE(parser.started());
     CHECK(parser.between_heads());

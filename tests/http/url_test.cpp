@@ -9,12 +9,12 @@
 
 using namespace probekit::http;
 
-// What Go's net/url (1.25) makes of these texts.
+// How Go's net/url (1.25) parses and prints these texts.
 
-TEST_CASE("a URL is taken apart and put together again") {
+TEST_CASE("a URL is parsed and printed") {
     struct Row {
         std::string_view text;
-        std::string_view again; // as Go prints it; "=": the same
+        std::string_view again; // as Go prints it; "=": unchanged
     };
     const Row row = GENERATE(values<Row>({
         {"http://host/path?query#fragment", "="},
@@ -55,7 +55,7 @@ TEST_CASE("a URL is taken apart and put together again") {
     CHECK(parsed.url.text() == (row.again == "=" ? row.text : row.again));
 }
 
-TEST_CASE("what is wrong with a URL is said in Go's words") {
+TEST_CASE("errors in a URL are reported in Go's words") {
     struct Row {
         std::string_view text;
         std::string_view error;
@@ -94,7 +94,7 @@ TEST_CASE("what is wrong with a URL is said in Go's words") {
     CHECK(parse_url(row.text).error == row.error);
 }
 
-TEST_CASE("brackets hold an IPv6 address, or Go says what is wrong with it") {
+TEST_CASE("brackets must hold an IPv6 address") {
     struct Row {
         std::string_view address;
         std::string_view problem;
@@ -129,9 +129,9 @@ TEST_CASE("brackets hold an IPv6 address, or Go says what is wrong with it") {
         {"1..2.3", "IPv4 field must have at least one digit (at \".2.3\")"},
     }));
     CAPTURE(row.address);
-    const std::string said = probekit::detail::bracketed_host_problem(row.address);
+    const std::string problem = probekit::detail::bracketed_host_problem(row.address);
     const std::string expected = "invalid host: ParseAddr(\"" + std::string{row.address} + "\"): ";
-    CHECK(said == (row.problem.empty() ? std::string{} : expected + std::string{row.problem}));
+    CHECK(problem == (row.problem.empty() ? std::string{} : expected + std::string{row.problem}));
 }
 
 TEST_CASE("a reference is resolved against its base") {
@@ -165,7 +165,7 @@ TEST_CASE("a reference is resolved against its base") {
     CHECK(resolve(parse_url(row.base).url, parse_url(row.reference).url).text() == row.resolved);
 }
 
-TEST_CASE("a host has a name and perhaps a port") {
+TEST_CASE("a host has a name and may have a port") {
     struct Row {
         std::string_view host, name, port;
     };
@@ -184,7 +184,7 @@ TEST_CASE("a host has a name and perhaps a port") {
     CHECK(url.port() == row.port);
 }
 
-TEST_CASE("passwords are hidden in messages, users left out of referers") {
+TEST_CASE("messages hide passwords, and referers leave out users") {
     const Url url = parse_url("http://u%20x:p@h/?q#f").url;
     CHECK(url.text_for_messages() == "http://u x:***@h/?q#f");
     CHECK(url.text_without_user() == "http://h/?q#f");

@@ -25,7 +25,7 @@ using nlohmann::json;
 namespace {
 
 std::string why_not(const http::Expectation& one, std::string_view text) {
-    return http::unmet(std::span{&one, 1}, {.status = 200, .body = text, .is_whole = true});
+    return http::first_mismatch(std::span{&one, 1}, {.status = 200, .body = text, .is_whole = true});
 }
 
 kubernetes::ReadResult read(const std::string& expect, kubernetes::ReadOptions options = {}) {

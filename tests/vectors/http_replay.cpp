@@ -53,14 +53,14 @@ private:
         const bool is_name =
             host.find(':') == std::string::npos && !detail::ipv4_problem(host).what.empty();
         if (is_name && host != "localhost")
-            return fsm.no_connection(Phase::resolve, make_error_code(Errc::no_such_host));
+            return fsm.connect_failed(Phase::resolve, make_error_code(Errc::no_such_host));
         const std::string address = is_name ? "127.0.0.1:" + port : std::string{};
         if (kind == "full-backlog")
-            return fsm.no_connection(Phase::connect, Errc::timed_out, address);
+            return fsm.connect_failed(Phase::connect, Errc::timed_out, address);
         const bool listens = port == ports.server ||
                              (server_.value("second_listener", false) && port == ports.second);
         if (kind == "none" || !listens)
-            return fsm.no_connection(Phase::connect,
+            return fsm.connect_failed(Phase::connect,
                                      std::make_error_code(std::errc::connection_refused), address);
         const json& scripts = list_at(server_, "conns");
         const json& script = scripts.empty()
@@ -99,7 +99,7 @@ private:
         if (how == "wait") return fsm.ended();
         if (how == "fin") return fsm.ended();
         const std::string ends = "127.0.0.1:" + ports.local + "->127.0.0.1:" + ports.server;
-        return fsm.broken(std::make_error_code(std::errc::connection_reset), ends);
+        return fsm.socket_failed(std::make_error_code(std::errc::connection_reset), ends);
     }
 
     /// What Go's HTTPS servers answer whoever does not speak TLS.

@@ -12,7 +12,7 @@
 #include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
 
-// What HttpOptions::expect holds. http/expectation.hpp has the functions that make it.
+// The values in HttpOptions::expect. The functions in http/expectation.hpp make them.
 namespace probekit::inline PROBEKIT_ABI::http {
 
 /// Statuses from first to last, both included.
@@ -27,10 +27,10 @@ struct StatusRange {
     friend bool operator==(const StatusRange&, const StatusRange&) = default;
 };
 
-/// A way to look at a text that this header need not know of: regular expressions, JSON, yours.
-/// Shared by the looks of a probe and called from the threads that run them, so it must not change.
-/// A look in which it throws is an error, "could not ask": the code of a std::system_error,
-/// std::errc::not_enough_memory, else Errc::probe_threw.
+/// Decides whether a text matches: by a regular expression, by JSON, or by your own rule. The attempts
+/// of a probe share it and call it from the threads that run them, so it must not change. If it
+/// throws, the attempt ends with a prober error: the code of a std::system_error,
+/// std::errc::not_enough_memory, or Errc::probe_threw.
 class Matcher {
 public:
     Matcher() = default;
@@ -39,52 +39,50 @@ public:
     virtual ~Matcher() = default;
 
     [[nodiscard]] virtual bool matches(std::string_view text) const = 0;
-    /// What it found instead of what it wanted, where the beginning of the text does not say it.
+    /// What the text has instead, for messages. If empty, they quote the beginning of the text.
     [[nodiscard]] virtual std::string found_in(std::string_view) const { return {}; }
 };
 
-/// What a text has to be like.
+/// What a text must be like.
 struct TextMatch {
     enum class Kind : std::uint8_t {
-        any,      ///< it is there, empty or not
-        equals,   ///< `text`
-        contains, ///< `text`
-        regex,    ///< somewhere it matches `text`, an expression of ECMAScript's kind; see
-                  ///< http/regex.hpp
-        json,     ///< at the JSON pointer `text` stands the JSON value `value`; see
+        any,      ///< present, empty or not
+        equals,   ///< equal to `text`
+        contains, ///< contains `text`
+        regex,    ///< a part of it matches the ECMAScript expression `text`; see http/regex.hpp
+        json,     ///< has the JSON value `value` at the JSON pointer `text`; see
                   ///< kubernetes/json_expectation.hpp
-        custom,   ///< `matcher` likes it; `text` completes "expected body ..."
+        custom,   ///< `matcher` decides; `text` completes "expected body ..."
     };
 
     Kind kind = Kind::any;
     std::string text = {};
     std::string value = {};
-    std::shared_ptr<const Matcher> matcher =
-        {}; ///< of the last three kinds; without it they are not valid
+    /// The last three kinds need one to be valid.
+    std::shared_ptr<const Matcher> matcher = {};
 
-    /// Matchers of users compare as the same object.
+    /// Custom matchers are equal if they are the same object.
     friend bool operator==(const TextMatch& a, const TextMatch& b) {
         return a.kind == b.kind && a.text == b.text && a.value == b.value &&
                (a.kind != Kind::custom || a.matcher == b.matcher);
     }
 };
 
-/// So much of a body: all of it, up to its end within the probe's timeout.
+/// Expectation::body_bytes for all of a body, whose end must come within the probe's timeout.
 inline constexpr std::size_t whole_body = std::numeric_limits<std::size_t>::max();
 
-/// One thing that an HTTP answer has to be. A value: made by http/expectation.hpp, `!` and any_of()
-/// included.
+/// One condition on an HTTP response. The functions in http/expectation.hpp make these values.
 struct Expectation {
     enum class Subject : std::uint8_t { status, header, body, latency, any_of };
 
     Subject subject = Subject::status;
-    bool is_negated = false;                ///< it must not be so
-    std::vector<StatusRange> statuses = {}; ///< of status: one of these
-    std::string header = {};                ///< of header: its name, in any case
-    std::size_t body_bytes = 10240;         ///< of body: looked at, and read for it; or whole_body
-    TextMatch match = {};                   ///< of header and body
-    Duration at_most = {}; ///< of latency: from the beginning of the look to the end of its answer
-    std::vector<Expectation> alternatives = {}; ///< of any_of: one of these
+    bool negated = false;                   ///< the condition must not hold
+    std::vector<StatusRange> statuses = {}; ///< for status: it is one of these
+    std::string header = {};                ///< for header: its name, in any case
+    std::size_t body_bytes = 10240;         ///< for body: how much of it, or whole_body
+    TextMatch match = {};                   ///< for header and body
+    Duration at_most = {};                  ///< for latency: from the attempt's start to its end
+    std::vector<Expectation> alternatives = {}; ///< for any_of: one of these holds
 
     friend bool operator==(const Expectation&, const Expectation&) = default;
 };

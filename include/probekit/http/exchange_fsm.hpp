@@ -28,59 +28,77 @@
 
 namespace probekit::inline PROBEKIT_ABI::http {
 
-/// One look by HTTP as a pure machine: requests, redirects, what the answer means and what the
-/// kubelet would say of it. It asks for one thing at a time; the caller does it and tells what came
-/// of it. It has no clock and no socket: the timeout is an event like the others. Nothing is
-/// allocated for an answer that is no redirect and of which nothing is to be kept. Functions may
-/// throw std::bad_alloc, and what a matcher throws. Plan and result must outlive it.
-template <class = detail::OnUse>
-class BasicExchangeFsm {
+/// One HTTP attempt as a machine without I/O: it makes the requests, follows redirects, judges the
+/// response and words the result as the kubelet does. It has no socket and no clock.
+/// \code
+/// // given: const http::ExchangePlan& plan, std::string_view bytes
+/// ProbeResult result;
+/// http::ExchangeFsm exchange{plan, result};
+/// using Step = http::ExchangeFsm::Step;
+/// Step step = exchange.start();                               // connect to plan.host()
+/// if (step == Step::connect) step = exchange.connected();     // send exchange.request()
+/// if (step == Step::send) step = exchange.sent();             // receive
+/// if (step == Step::receive) step = exchange.received(bytes); // more, or done
+/// \endcode
+/// Each call says what happened and returns what the caller must do next; a timeout is an event like
+/// the others. A call that does not answer the last step must not be made. The machine alone writes
+/// outcome, phase, status, cause, detail, output and output_bytes of the result until it is done;
+/// times and target are the caller's. It allocates nothing unless it follows a redirect, keeps some
+/// of the response, or words a failure. Functions may throw std::bad_alloc, and what a matcher
+/// throws. Plan and result must outlive the machine.
+class ExchangeFsm {
 public:
-    /// What the caller is to do next.
+    /// What the caller must do next.
     enum class Step : std::uint8_t {
-        connect,   ///< a new connection to the plan's host at port(); drop the one before
-        handshake, ///< TLS, on the new connection
-        send,      ///< all of request()
-        receive,   ///< anything
-        done,      ///< drop the connection: the result is filled in but for times and target, and
-                   ///< error() is known
+        connect,   ///< close the connection, if any, and open one to the plan's host at port()
+        handshake, ///< do the TLS handshake on the new connection
+        send,      ///< send all of request()
+        receive,   ///< receive some bytes
+        done,      ///< drop the connection as closes_gracefully() says; error() is known
     };
 
-    BasicExchangeFsm(const ExchangePlan& plan, ProbeResult& result) noexcept
+    ExchangeFsm(const ExchangePlan& plan, ProbeResult& result) noexcept
         : plan_(&plan), result_(&result) {}
 
+    template <class = detail::OnUse>
     [[nodiscard]] Step start() {
-        if (plan_->refusal().empty()) {
+        if (plan_->invalid_request().empty()) {
             result_->phase = Phase::connect;
             return Step::connect;
         }
-        result_->phase = Phase::request; // no further than to what would have been sent
-        result_->detail = plan_->refusal();
-        result_->outcome = plan_->refusal_is_failure() ? Outcome::failure : Outcome::unknown;
-        result_->cause = std::make_error_code(std::errc::invalid_argument);
-        return Step::done;
+        result_->phase = Phase::request; // the request is what fails, so no earlier phase does
+        result_->detail = plan_->invalid_request();
+        return stop(plan_->invalid_request_is_failure() ? Outcome::failure : Outcome::unknown,
+                    std::make_error_code(std::errc::invalid_argument));
     }
 
+    /// The connection is open. May be called again before sent(), since the first attempt to send
+    /// may show that connecting had failed, and another address may be tried then.
     [[nodiscard]] Step connected() noexcept {
+        PROBEKIT_ASSERT(is_in(Phase::connect) || is_in(Phase::request));
         const bool is_secure = scheme() == HttpScheme::https;
         result_->phase = is_secure ? Phase::handshake : Phase::request;
         return is_secure ? Step::handshake : Step::send;
     }
 
-    /// The handshake is over, and the peer is to be trusted.
+    /// The handshake is done, and the peer is trusted.
     [[nodiscard]] Step secured() noexcept {
+        PROBEKIT_ASSERT(is_in(Phase::handshake));
         result_->phase = Phase::request;
         return Step::send;
     }
 
     [[nodiscard]] Step sent() noexcept {
+        PROBEKIT_ASSERT(is_in(Phase::request));
         result_->phase = Phase::response;
         return Step::receive;
     }
 
+    template <class = detail::OnUse>
     [[nodiscard]] Step received(std::string_view bytes) {
+        PROBEKIT_ASSERT(is_receiving());
         const auto on_header = [this](std::string_view name, std::string_view value) {
-            if (parser_.status() >= 300 || plan_->watches_headers()) see_header(name, value);
+            if (parser_.status() >= 300 || plan_->expects_headers()) record_header(name, value);
         };
         for (;;) {
             switch (parser_.next(bytes, on_header)) {
@@ -89,7 +107,7 @@ public:
                 if (begin_body()) break;
                 return is_done_ ? Step::done : end_body();
             case ResponseParser::Event::body:
-                if (take(parser_.body())) break;
+                if (consume(parser_.body())) break;
                 return end_body();
             case ResponseParser::Event::complete: return end_body();
             case ResponseParser::Event::failed: return reject_response();
@@ -97,79 +115,86 @@ public:
         }
     }
 
-    /// The peer has closed the connection while something was to be received.
+    /// The peer has closed the connection instead of sending more.
+    template <class = detail::OnUse>
     [[nodiscard]] Step ended() {
+        PROBEKIT_ASSERT(is_receiving());
         if (!parser_.started()) return fail(Phase::response, Errc::malformed_response, "EOF");
         return parser_.finish() == ResponseParser::Event::complete ? end_body() : reject_response();
     }
 
-    /// There is no connection. `phase`: resolve or connect. `address`: what was dialled, if a name
-    /// had to be resolved.
-    [[nodiscard]] Step no_connection(Phase phase, std::error_code code,
-                                     std::string_view address = {}) {
+    /// Connecting failed, in Phase::resolve or Phase::connect. `address`: the address that was
+    /// dialled, if the host is a name that was resolved.
+    template <class = detail::OnUse>
+    [[nodiscard]] Step connect_failed(Phase phase, std::error_code code,
+                                      std::string_view address = {}) {
+        PROBEKIT_ASSERT(is_in(Phase::connect) || is_in(Phase::request));
         result_->phase = phase;
-        return stop_unanswered(to_std(code), address);
+        return stop_without_response(to_std(code), address);
     }
 
-    /// Sending or receiving failed. `ends`: local and remote address,
-    /// "127.0.0.1:40000->127.0.0.1:80", "@->/run/app.sock".
-    [[nodiscard]] Step broken(std::error_code code, std::string_view ends) {
+    /// The socket failed while bytes were sent or received. `endpoints`: the local and the remote
+    /// address, "127.0.0.1:40000->127.0.0.1:80" or "@->/run/app.sock".
+    template <class = detail::OnUse>
+    [[nodiscard]] Step socket_failed(std::error_code code, std::string_view endpoints) {
         code = to_std(code);
-        const bool writing = result_->phase == Phase::request;
-        std::string text{writing ? "write " : "read "};
+        const bool is_writing = is_in(Phase::request);
+        std::string text{is_writing ? "write " : "read "};
         text.append(plan_->network())
             .append(" ")
-            .append(ends)
-            .append(writing ? ": write: " : ": read: ") += go_error_text(code);
-        return lost(code, std::move(text));
+            .append(endpoints)
+            .append(is_writing ? ": write: " : ": read: ") += go_error_text(code);
+        return connection_failed(code, std::move(text));
     }
 
-    /// The connection is of no use any more, from its handshake on. `what` says why, in Go's words.
-    [[nodiscard]] Step lost(std::error_code code, std::string what) {
+    /// The connection failed, in its handshake or later. `text`: why, in Go's words.
+    template <class = detail::OnUse>
+    [[nodiscard]] Step connection_failed(std::error_code code, std::string text) {
+        PROBEKIT_ASSERT(is_in(Phase::handshake) || is_in(Phase::request) || is_receiving());
         if (is_local_fault(code))
-            return stop(Outcome::unknown, code, detail::request_message(shown_url(), what));
-        if (result_->phase == Phase::body)
-            return follows_ ? follow() : stop_incomplete(std::move(what));
-        if (result_->phase != Phase::response || !parser_.started())
-            return fail(result_->phase, code, what);
-        if (parser_.between_heads()) return fail(Phase::response, code, broken_prefix + what);
-        (void)parser_.finish(); // what came is judged as if it had ended: so does Go, which then
-                                // meets the end
+            return stop(Outcome::unknown, code, detail::request_message(shown_url(), text));
+        if (is_in(Phase::body)) return follows_ ? follow() : stop_incomplete(std::move(text));
+        if (!is_in(Phase::response) || !parser_.started()) return fail(result_->phase, code, text);
+        if (parser_.between_heads()) return fail(Phase::response, code, broken_prefix + text);
+        // Go judges what has come as if the stream had ended there.
+        (void)parser_.finish();
         return reject_response();
     }
 
+    template <class = detail::OnUse>
     [[nodiscard]] Step timed_out() {
-        if (result_->phase == Phase::body) {
+        if (is_in(Phase::body)) {
             if (!follows_)
                 return stop_incomplete("context deadline exceeded (Client.Timeout or context "
                                        "cancellation while reading body)");
             // Go blames the request that it would have sent next.
             if (const Step next = follow(); next == Step::done) return next;
         }
-        return stop_unanswered(make_error_code(Errc::timed_out), {});
+        return stop_without_response(make_error_code(Errc::timed_out), {});
     }
 
-    /// The look failed for another reason: `what` in Go's words, without the request it is said of.
-    [[nodiscard]] Step fail(Phase phase, std::error_code cause, std::string_view what) {
-        result_->phase = phase;
-        return stop(Outcome::failure, cause, detail::request_message(shown_url(), what));
-    }
-
-    /// Where to connect to.
+    /// The port and the scheme to connect to.
     [[nodiscard]] std::uint16_t port() const noexcept {
-        return is_first() ? plan_->port() : hop_->port;
+        return is_first() ? plan_->port() : redirect_->port;
     }
     [[nodiscard]] HttpScheme scheme() const noexcept {
         if (is_first()) return plan_->scheme();
-        return hop_->url.scheme == "https" ? HttpScheme::https : HttpScheme::http;
+        return redirect_->url.scheme == "https" ? HttpScheme::https : HttpScheme::http;
     }
 
-    /// What to send. Valid until the next connect.
+    /// What to send. Valid until the next Step::connect.
     [[nodiscard]] std::string_view request() const noexcept {
-        return is_first() ? plan_->request() : hop_->request;
+        return is_first() ? plan_->request() : redirect_->request;
     }
 
-    /// When done: why nothing was learned that counts; empty if the outcome counts.
+    /// The phase that the exchange is in, or in which it has ended.
+    [[nodiscard]] Phase phase() const noexcept { return result_->phase; }
+
+    /// When done: whether the response has come as far as it was wanted, so that the connection is to
+    /// be closed as after any request. Otherwise it may be reset.
+    [[nodiscard]] bool closes_gracefully() const noexcept { return is_in(Phase::finish); }
+
+    /// When done: the prober error, or that the body is incomplete; empty if the outcome counts.
     [[nodiscard]] std::error_code error() const noexcept {
         if (!result_->cause) return {};
         const bool counts =
@@ -178,19 +203,21 @@ public:
     }
 
 private:
-    /// What there is only once a redirect has come, or a header that an expectation looks at.
-    struct Hop {
-        std::vector<HttpHeader> headers = {}; ///< those, of the answer that is being read
-        std::string location = {};            ///< of the answer that is being read
-        Url next = {};                        ///< what it means
+    /// Allocated on the first redirect, or on the first header that an expectation is about.
+    struct Redirect {
+        // Of the response that is being read:
+        std::vector<HttpHeader> headers = {}; ///< those that expectations are about
+        std::string location = {};            ///< the Location header
+        Url next = {};                        ///< the URL that it means
         bool next_is_absolute = false;
-        Url url = {}; ///< of the request under way, from the second on, as are the following
-        std::string host = {}; ///< what its Host header says if it is not the URL's host
+        // Of the current request, from the second one on:
+        Url url = {};
+        std::string host = {}; ///< its Host header, if that is not the URL's host
         std::string request = {};
         std::uint16_t port = 0;
     };
 
-    /// As much as Go reads of the body of a redirect it follows.
+    /// How much Go reads of the body of a redirect that it follows.
     static constexpr std::uint64_t redirect_body_limit = 2048;
     static constexpr const char* broken_prefix = "net/http: HTTP/1.x transport connection broken: ";
 
@@ -198,69 +225,88 @@ private:
         return (status >= 301 && status <= 303) || status == 307 || status == 308;
     }
 
+    [[nodiscard]] bool is_in(Phase phase) const noexcept { return result_->phase == phase; }
+    [[nodiscard]] bool is_receiving() const noexcept {
+        return is_in(Phase::response) || is_in(Phase::body);
+    }
     [[nodiscard]] bool is_first() const noexcept { return requests_ == 1; }
-    [[nodiscard]] const Url& url() const noexcept { return is_first() ? plan_->url() : hop_->url; }
-    [[nodiscard]] std::string shown_url() const { return url().text_for_messages(); }
+    [[nodiscard]] const Url& url() const noexcept {
+        return is_first() ? plan_->url() : redirect_->url;
+    }
+    template <class = detail::OnUse>
+    [[nodiscard]] std::string shown_url() const {
+        return url().text_for_messages();
+    }
 
-    [[gnu::noinline]] void see_header(std::string_view name, std::string_view value) {
+    template <class = detail::OnUse>
+    Redirect& redirect() {
+        if (!redirect_) redirect_ = std::make_unique<Redirect>();
+        return *redirect_;
+    }
+
+    template <class = detail::OnUse>
+    [[gnu::noinline]] void record_header(std::string_view name, std::string_view value) {
         const int status = parser_.status();
         if (is_redirect(status) && plan_->follows_redirects() &&
             detail::is_header(name, "location"))
-            see_location(value);
+            record_location(value);
         const bool is_interim = status < 200 && status != 101;
-        if (!is_interim && plan_->watches(name)) note_header(name, value);
+        if (!is_interim && plan_->expects_header(name)) record_expected_header(name, value);
     }
 
-    /// The first of several counts, an empty one means nothing.
-    void see_location(std::string_view value) {
+    /// The first Location of several counts. An empty one means nothing.
+    template <class = detail::OnUse>
+    void record_location(std::string_view value) {
         if (std::exchange(has_location_, true) || value.empty()) return;
-        if (!hop_) hop_ = std::make_unique<Hop>();
-        hop_->location = value;
+        redirect().location = value;
     }
 
-    void note_header(std::string_view name, std::string_view value) {
-        if (!hop_) hop_ = std::make_unique<Hop>();
-        for (HttpHeader& header : hop_->headers) {
+    template <class = detail::OnUse>
+    void record_expected_header(std::string_view name, std::string_view value) {
+        std::vector<HttpHeader>& headers = redirect().headers;
+        for (HttpHeader& header : headers) {
             if (!detail::iequals(header.name, name)) continue;
             if (header.value.size() < ResponseParser::max_line)
                 header.value.append(", ").append(value);
             return;
         }
-        hop_->headers.push_back({std::string{name}, std::string{value}});
+        headers.push_back({std::string{name}, std::string{value}});
     }
 
-    /// The head is known. True: its body is to be read. False: there is no need to, or (is_done_)
-    /// it was not to be borne.
+    /// The head has been read. Returns whether the body is to be read. If not, the response counts as
+    /// it is, unless is_done_: then the exchange has failed.
+    template <class = detail::OnUse>
     bool begin_body() {
         result_->phase = Phase::body;
         const int status = result_->status = parser_.status();
-        if (hop_ && !hop_->location.empty()) {
-            ParsedUrl location = parse_url(hop_->location);
+        if (redirect_ && !redirect_->location.empty()) {
+            ParsedUrl location = parse_url(redirect_->location);
             if (!location) {
                 is_done_ = true;
                 (void)fail(Phase::response, Errc::bad_redirect,
-                           "failed to parse Location header " + go_quoted(hop_->location) + ": " +
-                               location.error);
+                           "failed to parse Location header " + go_quoted(redirect_->location) +
+                               ": " + location.error);
                 return false;
             }
-            hop_->next_is_absolute = !location.url.scheme.empty();
-            hop_->next = resolve(url(), std::move(location.url));
-            follows_ = hop_->next.hostname() == plan_->url().hostname();
+            redirect_->next_is_absolute = !location.url.scheme.empty();
+            redirect_->next = resolve(url(), std::move(location.url));
+            follows_ = redirect_->next.hostname() == plan_->url().hostname();
         }
         body_left_ = follows_ ? redirect_body_limit : plan_->read_limit();
         const bool length_known = parser_.length() != ResponseParser::unknown_length;
         if (follows_) return !length_known || parser_.length() <= redirect_body_limit;
         keeps_body_ =
             plan_->keeps_output() || status < 200 || status > 299 || !plan_->expectations().empty();
-        // A length is only what the peer says: what is really there may take more, step by step.
+        // The peer may announce any length, so a long body gets its memory as it comes.
         if (keeps_body_ && length_known)
             result_->output.reserve(static_cast<std::size_t>(
                 std::min<std::uint64_t>({parser_.length(), body_left_, 64 * 1024})));
         return body_left_ != 0;
     }
 
-    /// False: no more of the body is wanted.
-    bool take(std::string_view part) {
+    /// Takes the next part of the body. Returns whether more of it is wanted.
+    template <class = detail::OnUse>
+    bool consume(std::string_view part) {
         part = part.substr(
             0, static_cast<std::size_t>(std::min<std::uint64_t>(part.size(), body_left_)));
         body_left_ -= part.size();
@@ -269,109 +315,125 @@ private:
         return body_left_ != 0;
     }
 
+    template <class = detail::OnUse>
     [[nodiscard]] Step end_body() {
         if (follows_) return follow();
         result_->phase = Phase::finish;
         const int status = result_->status;
         if (!plan_->expects_status() && (status < 200 || status > 399))
-            return stop_read(Outcome::failure, Errc::http_status);
+            return stop_with_response(Outcome::failure, Errc::http_status);
         if (!plan_->expectations().empty()) {
-            const Answer answer{.status = status,
-                                .headers = hop_ ? std::span<const HttpHeader>{hop_->headers}
-                                                : std::span<const HttpHeader>{},
-                                .body = result_->output,
-                                .is_whole = result_->output_bytes <= most_body,
-                                .elapsed = result_->elapsed()};
-            if (const std::string why = unmet(plan_->expectations(), answer); !why.empty()) {
+            const Response response{.status = status,
+                                    .headers = redirect_
+                                                   ? std::span<const HttpHeader>{redirect_->headers}
+                                                   : std::span<const HttpHeader>{},
+                                    .body = result_->output,
+                                    .is_whole = result_->output_bytes <= max_body,
+                                    .elapsed = result_->elapsed()};
+            const std::string why = first_mismatch(plan_->expectations(), response);
+            if (!why.empty()) {
                 result_->detail = "HTTP probe failed: " + why;
-                return stop_read(Outcome::failure, Errc::unexpected_response);
+                return stop_with_response(Outcome::failure, Errc::unexpected_response);
             }
         }
-        return stop_read(
+        return stop_with_response(
             status < 300 || plan_->expects_status() ? Outcome::success : Outcome::warning, {});
     }
 
-    /// Expectations may have wanted more of the body than is to be kept.
-    [[nodiscard]] Step stop_read(Outcome outcome, std::error_code cause) {
+    /// Ends with a response. Expectations may have needed more of the body than is to be kept.
+    template <class = detail::OnUse>
+    [[nodiscard]] Step stop_with_response(Outcome outcome, std::error_code cause) {
         const std::size_t kept =
             outcome == Outcome::success && !plan_->keeps_output() ? 0 : plan_->body_limit();
         if (result_->output.size() > kept) result_->output = result_->output.substr(0, kept);
         return stop(outcome, cause);
     }
 
+    template <class = detail::OnUse>
     [[nodiscard]] Step reject_response() {
         if (result_->phase != Phase::body)
             return fail(Phase::response, Errc::malformed_response, broken_prefix + parser_.error());
         return follows_ ? follow() : stop_incomplete(parser_.error());
     }
 
-    /// To the next request, now that the redirect's body is over or does not matter.
+    /// Goes on to the next request: the redirect's body has been read, or does not matter.
+    template <class = detail::OnUse>
     [[nodiscard]] Step follow() {
-        Hop& hop = *hop_;
+        Redirect& redirect = *redirect_;
         if (requests_ >= plan_->max_requests()) {
             result_->phase = Phase::response;
             return stop(Outcome::failure, Errc::too_many_redirects,
-                        detail::request_message(
-                            hop.location, "stopped after " + std::to_string(plan_->max_requests()) +
-                                              " redirects"));
+                        detail::request_message(redirect.location,
+                                                "stopped after " +
+                                                    std::to_string(plan_->max_requests()) +
+                                                    " redirects"));
         }
         const std::string_view given_referer = plan_->headers().first("Referer");
         std::string referer =
             given_referer.empty() ? url().text_without_user() : std::string{given_referer};
-        if (url().scheme == "https" && hop.next.scheme == "http") referer.clear();
-        // The user's Host header goes along with relative redirects only.
-        std::string host = is_first() ? plan_->headers().host : std::move(hop.host);
-        if (hop.next_is_absolute || host == url().host) host.clear();
+        if (url().scheme == "https" && redirect.next.scheme == "http") referer.clear();
+        // The user's Host header is sent again for relative redirects only.
+        std::string host = is_first() ? plan_->headers().host : std::move(redirect.host);
+        if (redirect.next_is_absolute || host == url().host) host.clear();
 
-        hop.url = std::exchange(hop.next, {});
-        hop.host = std::move(host);
-        hop.request = make_request(hop.url, plan_->headers(), hop.host, referer);
-        hop.location.clear();
-        hop.headers.clear();
+        redirect.url = std::exchange(redirect.next, {});
+        redirect.host = std::move(host);
+        redirect.request = make_request(redirect.url, plan_->headers(), redirect.host, referer);
+        redirect.location.clear();
+        redirect.headers.clear();
         ++requests_;
         has_location_ = false;
         follows_ = false;
         parser_ = ResponseParser{};
         result_->status = -1;
-        return aim();
+        return prepare_next_request();
     }
 
-    /// Finds the port of the next request, and whether it can be made at all.
-    [[nodiscard]] Step aim() {
-        Hop& hop = *hop_;
-        const bool is_https = hop.url.scheme == "https";
-        if (hop.url.scheme != "http" && !(is_https && plan_->has_tls()))
+    /// Finds the port of the next request, or why it cannot be sent.
+    template <class = detail::OnUse>
+    [[nodiscard]] Step prepare_next_request() {
+        Redirect& redirect = *redirect_;
+        const bool is_https = redirect.url.scheme == "https";
+        if (redirect.url.scheme != "http" && !(is_https && plan_->has_tls()))
             return fail(Phase::response, Errc::bad_redirect,
-                        "unsupported protocol scheme " + go_quoted(hop.url.scheme));
-        std::uint32_t port = hop.url.port().empty() ? (is_https ? 443 : 80) : 0;
-        for (const char digit : hop.url.port())
+                        "unsupported protocol scheme " + go_quoted(redirect.url.scheme));
+        std::uint32_t port = redirect.url.port().empty() ? (is_https ? 443 : 80) : 0;
+        for (const char digit : redirect.url.port())
             port = std::min(port * 10 + static_cast<std::uint32_t>(digit - '0'), 65'536u);
         if (port > 65'535)
             return fail(Phase::response, Errc::bad_redirect,
-                        "dial tcp: address " + std::string{hop.url.port()} + ": invalid port");
-        hop.port = static_cast<std::uint16_t>(port);
+                        "dial tcp: address " + std::string{redirect.url.port()} + ": invalid port");
+        redirect.port = static_cast<std::uint16_t>(port);
         result_->phase = Phase::connect;
         return Step::connect;
     }
 
-    /// No connection, or no answer. Of the first request the result's target can tell all there is
-    /// to say.
-    [[nodiscard]] Step stop_unanswered(std::error_code cause, std::string_view address) {
+    /// Ends without a response. If the first request fails, result.target can word the message.
+    template <class = detail::OnUse>
+    [[nodiscard]] Step stop_without_response(std::error_code cause, std::string_view address) {
         std::string text;
         if (!is_first() || !address.empty())
             text = detail::unanswered_message(shown_url(), plan_->host(),
-                                              address.empty() ? plan_->dialled(port())
+                                              address.empty() ? plan_->dialled_address(port())
                                                               : std::string{address},
                                               result_->phase, cause, plan_->network());
         return stop(is_local_fault(cause) ? Outcome::unknown : Outcome::failure, cause,
                     std::move(text));
     }
 
+    template <class = detail::OnUse>
     [[nodiscard]] Step stop_incomplete(std::string text) {
         return stop(Outcome::failure, Errc::incomplete_body, std::move(text));
     }
 
-    [[nodiscard]] Step stop(Outcome outcome, std::error_code cause, std::string text) {
+    /// `what`: in Go's words, without the request that failed.
+    template <class = detail::OnUse>
+    [[nodiscard]] Step fail(Phase phase, std::error_code cause, std::string_view what) {
+        result_->phase = phase;
+        return stop(Outcome::failure, cause, detail::request_message(shown_url(), what));
+    }
+
+    [[nodiscard]] Step stop(Outcome outcome, std::error_code cause, std::string text) noexcept {
         result_->detail = std::move(text);
         return stop(outcome, cause);
     }
@@ -385,15 +447,13 @@ private:
     const ExchangePlan* plan_;
     ProbeResult* result_;
     ResponseParser parser_ = {};
-    std::unique_ptr<Hop> hop_ = {};
+    std::unique_ptr<Redirect> redirect_ = {};
     std::uint64_t body_left_ = 0;
     int requests_ = 1;
     bool has_location_ = false;
-    bool follows_ = false; ///< the answer being read is a redirect that will be followed
+    bool follows_ = false; ///< the response that is being read is a redirect to follow
     bool keeps_body_ = false;
-    bool is_done_ = false;
+    bool is_done_ = false; ///< begin_body() has ended the exchange
 };
-
-using ExchangeFsm = BasicExchangeFsm<>;
 
 } // namespace probekit::inline PROBEKIT_ABI::http

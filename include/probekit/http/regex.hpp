@@ -8,10 +8,9 @@
 #include <utility>
 
 #include <probekit/config.hpp>
-#include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/http_expectation.hpp>
 
-// Not in probekit.hpp: <regex> costs more to compile than most programs' probes.
+// Not in probekit.hpp: <regex> takes longer to compile than the probes of most programs.
 namespace probekit::inline PROBEKIT_ABI::detail {
 
 class RegexMatcher final : public http::Matcher {
@@ -24,8 +23,8 @@ public:
 
 private:
 #if defined(__GLIBCXX__)
-    // Else it recurses for each character, and a body of some kilobytes ends the program for want
-    // of stack.
+    // Without this flag libstdc++ recurses for each character, and a body of some kilobytes overflows
+    // the stack.
     static constexpr auto flags = std::regex::ECMAScript | std::regex_constants::__polynomial;
 #else
     static constexpr auto flags = std::regex::ECMAScript;
@@ -38,10 +37,15 @@ private:
 
 namespace probekit::inline PROBEKIT_ABI::http {
 
-/// For header(...).satisfies() and body(...).satisfies(): somewhere the text matches. With
-/// libstdc++ in time linear in the text, without references back to groups. A pattern that is none
-/// gives a match that is not valid.
-template <class = detail::OnUse>
+/// A part of the text matches an ECMAScript expression.
+/// \code
+/// const HttpOptions options{
+///     .expect = {http::header("Content-Type").satisfies(http::regex("^application/(.*[+])?json")),
+///                http::body(http::whole_body).satisfies(http::regex("\"status\": *\"UP\""))}};
+/// HttpGetProbe probe{io, HttpGetAction{.port = 8080, .path = "/actuator/health"}, options};
+/// \endcode
+/// With libstdc++ it takes time linear in the text, and has no back references. A malformed pattern
+/// gives a match that validate() reports as invalid.
 [[nodiscard]] inline TextMatch regex(std::string pattern) {
     TextMatch match{.kind = TextMatch::Kind::regex, .text = std::move(pattern)};
 #if defined(__cpp_exceptions)

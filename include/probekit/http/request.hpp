@@ -17,20 +17,20 @@
 #include <probekit/http/url.hpp>
 #include <probekit/version.hpp>
 
-// The bytes of a request, in the order and with the rules of Go's net/http and of the kubelet in
-// front of it.
+// The bytes of a request, in the order and by the rules of Go's net/http and of the kubelet that
+// calls it.
 namespace probekit::inline PROBEKIT_ABI::http {
 
-/// The headers that all requests of a probe have in common, put in order once.
+/// The headers that all requests of a probe share, put in order once.
 struct RequestHeaders {
-    std::string user_agent = {}; ///< empty: not sent; blanks alone are
-    std::string host = {};       ///< of a Host header; empty: the URL's host
-    std::vector<HttpHeader> fields =
-        {};                 ///< canonical names, sorted; values as given, which are sent trimmed
-    bool adds_close = true; ///< "Connection: close" comes last
-    std::string error = {}; ///< why Go would not send them
+    std::string user_agent = {}; ///< empty: not sent; blanks are sent as an empty value
+    std::string host = {};       ///< value of the Host header; empty: the URL's host
+    /// Sorted by their canonical names. Values are as given; they are sent trimmed.
+    std::vector<HttpHeader> fields = {};
+    bool adds_close = true; ///< "Connection: close" is sent last
+    std::string error = {}; ///< why Go would not send them; empty: it would
 
-    /// The first value of a header; empty if there is none.
+    /// The first value of a header; empty if there is no such header.
     template <class = detail::OnUse>
     [[nodiscard]] std::string_view first(std::string_view canonical_name) const noexcept {
         const auto found = std::find_if(fields.begin(), fields.end(), [=](const HttpHeader& field) {
@@ -56,8 +56,8 @@ template <class = detail::OnUse>
     return result;
 }
 
-/// What the kubelet and Go make of the headers a user gives. `user_agent`: the one to send if the
-/// user gives none; empty stands for "probekit/VERSION".
+/// The headers that the kubelet and Go send for those a user gives. `user_agent` is sent if the user
+/// gives none; empty means "probekit/VERSION".
 template <class = detail::OnUse>
 [[nodiscard]] inline RequestHeaders make_request_headers(const std::vector<HttpHeader>& given,
                                                          std::string_view user_agent = {}) {
@@ -70,7 +70,7 @@ template <class = detail::OnUse>
         const std::string name = detail::canonical_header_name(header.name);
         if (detail::has_control(header.value) && headers.error.empty())
             headers.error = "net/http: invalid header field value for " + go_quoted(name);
-        // Of these three the first one counts.
+        // The first of several counts, for each of these three.
         if (name == "Host") {
             if (!has_host) headers.host = header.value;
             has_host = true;
@@ -98,8 +98,8 @@ template <class = detail::OnUse>
     std::stable_sort(headers.fields.begin(), headers.fields.end(),
                      [](const HttpHeader& a, const HttpHeader& b) { return a.name < b.name; });
 
-    // Who asks for another protocol on this connection must not ask for its end as well.
-    const bool switches =
+    // A request for another protocol on this connection must not ask to close it.
+    const bool switches_protocol =
         !headers.first("Upgrade").empty() &&
         std::any_of(headers.fields.begin(), headers.fields.end(), [](const HttpHeader& field) {
             return field.name == "Connection" &&
@@ -107,13 +107,13 @@ template <class = detail::OnUse>
                        return detail::iequals(element, "upgrade");
                    });
         });
-    const bool asks_already = detail::has_word(headers.first("Connection"), "close");
-    headers.adds_close = !switches && !asks_already;
+    const bool closes_already = detail::has_word(headers.first("Connection"), "close");
+    headers.adds_close = !switches_protocol && !closes_already;
     return headers;
 }
 
-/// A whole GET request. `host`: what the Host header says; empty: the URL's host. `referer`: empty:
-/// none.
+/// A whole GET request. `host` is the value of the Host header; if empty, the URL's host is.
+/// An empty `referer` is not sent.
 template <class = detail::OnUse>
 [[nodiscard]] inline std::string make_request(const Url& url, const RequestHeaders& headers,
                                               std::string_view host,
@@ -129,7 +129,7 @@ template <class = detail::OnUse>
     if (url.user && headers.first("Authorization").empty())
         authorization =
             "Basic " + base64(url.user->name + ":" + url.user->password.value_or(std::string{}));
-    // These two replace what the user gave of that name, at its place in the order.
+    // These two replace the user's headers of that name, at their place in the order.
     std::vector<HttpHeader> own;
     if (!authorization.empty()) own.push_back({"Authorization", authorization});
     if (!referer.empty()) own.push_back({"Referer", std::string{referer}});

@@ -11,7 +11,6 @@
 #include <utility>
 
 #include <probekit/config.hpp>
-#include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/go_text.hpp>
 #include <probekit/http/detail/characters.hpp>
 #include <probekit/http/detail/chunked_body.hpp>
@@ -20,33 +19,42 @@
 
 namespace probekit::inline PROBEKIT_ABI::http {
 
-/// Reads one HTTP/1.x response as it comes in, in pieces of any size, with the rules and the words
-/// of Go's net/http. Interim responses (1xx but 101) are passed over. Nothing is kept of headers
-/// but what frames the body; a header line that lies whole in one piece is not even copied. All
-/// memory is bounded by `max_line`.
-template <class = detail::OnUse>
-class BasicResponseParser {
+/// Parses one HTTP/1.x response, with the rules and the error texts of Go's net/http.
+/// \code
+/// // given: std::string_view piece
+/// #include <cstdio>
+/// using Event = http::ResponseParser::Event;
+/// http::ResponseParser parser;
+/// Event event = parser.next(piece);
+/// for (; event == Event::head || event == Event::body; event = parser.next(piece))
+///     std::printf("%d: %zu bytes\n", parser.status(), parser.body().size());
+/// \endcode
+/// The response comes in pieces of any size. Interim responses (1xx except 101) are skipped. Of the
+/// headers only what frames the body is kept; a header line that lies in one piece is not copied.
+/// `max_line` bounds all memory.
+class ResponseParser {
 public:
     enum class Event : std::uint8_t {
         more,     ///< the piece is used up
         head,     ///< status() and length() are known now
-        body,     ///< body() is the next part of it, a part of the piece
-        complete, ///< the response is over; what is left of the piece is not part of it
+        body,     ///< body() is the next part of the body, and part of the piece
+        complete, ///< the response has ended; the rest of the piece does not belong to it
         failed,   ///< error() says why
     };
 
-    /// As much as Go reads of heads, interim ones included.
+    /// How much Go reads of heads, interim ones included.
     static constexpr std::uint64_t max_head = 10 * 1024 * 1024;
-    /// A longer line of a head is not looked at beyond this, and not shown to `on_header`.
-    static constexpr std::size_t max_line = detail::HeadLines::max_line;
-    /// length() of a body that is chunked or goes on to the end of the stream.
-    static constexpr std::uint64_t unknown_length = detail::Framing::unknown_length;
+    /// A longer line of a head is read only up to here, and is not passed to `on_header`.
+    static constexpr std::size_t max_line = detail::HeadLines<>::max_line;
+    /// length() of a body that is chunked, or that ends with the stream.
+    static constexpr std::uint64_t unknown_length = detail::Framing<>::unknown_length;
 
-    /// Goes on to the next event. What was read is taken off `input`. `on_header(name, value)` is
-    /// called for each header, of interim responses too; status() is known then. Name and value are
-    /// valid during the call only.
+    /// Reads up to the next event and removes what it has read from `input`. Calls
+    /// `on_header(name, value)` for each header, those of interim responses included; status() is
+    /// known then. Name and value are valid during the call only. Must not be called after `failed`.
     template <class OnHeader>
     Event next(std::string_view& input, OnHeader&& on_header) {
+        PROBEKIT_ASSERT(state_ != State::failed);
         started_ = started_ || !input.empty();
         switch (state_) {
         case State::status_line:
@@ -57,46 +65,48 @@ public:
         case State::complete: return Event::complete;
         case State::failed: break;
         }
-        return Event::failed;
+        detail::unreachable();
     }
 
     Event next(std::string_view& input) {
         return next(input, [](std::string_view, std::string_view) {});
     }
 
-    /// The stream has ended or broken: what the response amounts to now. `complete` or `failed`.
+    /// Tells the parser that the stream has ended or broken. Returns what the response amounts to,
+    /// `complete` or `failed`. Must not be called after one of these.
     Event finish() {
+        PROBEKIT_ASSERT(state_ != State::failed && state_ != State::complete);
         switch (state_) {
         case State::status_line:
-        case State::headers: return finish_cut_head();
+        case State::headers: return finish_truncated_head();
         case State::counted: return fail("unexpected EOF");
-        case State::chunked: return fail(std::string{chunks_.cut_off(held_)});
-        case State::until_end: state_ = State::complete; break;
+        case State::chunked: return fail(std::string{chunks_.error_at_end(texts_)});
+        case State::until_end: state_ = State::complete; return Event::complete;
         case State::complete:
         case State::failed: break;
         }
-        return state_ == State::complete ? Event::complete : Event::failed;
+        detail::unreachable();
     }
 
     /// Whether anything has come yet.
     [[nodiscard]] bool started() const noexcept { return started_; }
 
-    /// Whether the head of a response is to come, and nothing of it has come yet.
+    /// Whether the next byte begins the head of a response.
     [[nodiscard]] bool between_heads() const noexcept {
-        return state_ == State::status_line && held_.empty();
+        return state_ == State::status_line && texts_.partial_line.empty();
     }
 
     [[nodiscard]] int status() const noexcept { return status_; }
 
-    /// Of the body, as far as it is announced and still to come. Valid from Event::head on.
+    /// How many bytes of the body are announced and still to come. Valid from Event::head on.
     [[nodiscard]] std::uint64_t length() const noexcept {
         return state_ == State::counted ? left_ : state_ == State::complete ? 0 : unknown_length;
     }
 
     [[nodiscard]] std::string_view body() const noexcept { return body_; }
 
-    /// In Go's words.
-    [[nodiscard]] const std::string& error() const noexcept { return held_; }
+    /// Why the response is malformed, in Go's words.
+    [[nodiscard]] const std::string& error() const noexcept { return texts_.error; }
 
 private:
     enum class State : std::uint8_t {
@@ -108,15 +118,19 @@ private:
         complete,
         failed
     };
-    using Got = detail::HeadLines::Got;
+    using Line = detail::HeadLines<>::Status;
 
-    Event fail(std::string error) {
-        held_ = std::move(error);
+    Event fail() noexcept {
         state_ = State::failed;
         return Event::failed;
     }
 
-    Event fail_head() {
+    Event fail(std::string error) noexcept {
+        texts_.error = std::move(error);
+        return fail();
+    }
+
+    Event head_too_large() {
         return fail("net/http: server response headers exceeded 10485760 bytes; aborted");
     }
 
@@ -126,22 +140,23 @@ private:
             const std::size_t size = input.size();
             std::string_view name;
             std::string_view value;
-            if (state_ == State::headers && lines_.plain_header(input, held_, name, value)) {
+            if (state_ == State::headers && lines_.simple_header(input, texts_, name, value)) {
                 head_read_ += size - input.size();
-                if (head_read_ > max_head) return fail_head();
-                framing_.see(name, value);
+                if (head_read_ > max_head) return head_too_large();
+                framing_.on_header(name, value);
                 on_header(name, value);
                 continue;
             }
             std::string_view line;
-            const Got got = state_ == State::status_line ? lines_.status_line(input, held_, line)
-                            : lines_.plain_end(input, held_) ? Got::end
-                                                             : lines_.header(input, held_, line);
+            const Line status =
+                state_ == State::status_line       ? lines_.status_line(input, texts_, line)
+                : lines_.simple_end(input, texts_) ? Line::end
+                                                   : lines_.header(input, texts_, line);
             head_read_ += size - input.size();
-            if (head_read_ > max_head) return fail_head();
-            if (got == Got::failed) return fail(std::move(held_));
-            if (got == Got::line) read_line(line, on_header);
-            if (got == Got::end && finish_head()) return Event::head;
+            if (head_read_ > max_head) return head_too_large();
+            if (status == Line::failed) return fail();
+            if (status == Line::line) read_line(line, on_header);
+            if (status == Line::end && finish_head()) return Event::head;
             if (state_ == State::failed) return Event::failed;
         }
         return Event::more;
@@ -153,27 +168,27 @@ private:
         line = line.substr(0, max_line);
         if (state_ == State::status_line) {
             read_status(line);
-        } else if (const detail::HeaderField field = detail::split_header(line); !field.is_proper) {
-            fail(detail::improper_header(line, field));
-        } else if (field.is_plain) {
-            framing_.see(field.name, field.value);
+        } else if (const detail::HeaderField field = detail::split_header(line); !field.is_valid) {
+            fail(detail::malformed_header(line, field));
+        } else if (field.has_token_name) {
+            framing_.on_header(field.name, field.value);
             if (!is_long) on_header(field.name, field.value);
         }
-        if (state_ != State::failed) held_.clear();
+        texts_.partial_line.clear();
     }
 
     void read_status(std::string_view line) {
-        // In nearly all there is nothing to be searched for.
+        // Nearly every status line has each part at the same place, so none is searched for.
         constexpr std::string_view usual = "HTTP/1.1 ";
         constexpr std::size_t end = usual.size() + 3;
         if (line.size() > end && std::memcmp(line.data(), usual.data(), usual.size()) == 0 &&
             line[end] == ' ' &&
             begin_headers(11, detail::parse_status_code(line.substr(usual.size(), 3))))
             return;
-        read_odd_status(line);
+        read_status_slowly(line);
     }
 
-    [[gnu::noinline]] void read_odd_status(std::string_view line) {
+    [[gnu::noinline]] void read_status_slowly(std::string_view line) {
         const std::size_t blank = line.find(' ');
         if (blank == std::string_view::npos) {
             fail("malformed HTTP response " + go_quoted(line));
@@ -190,7 +205,7 @@ private:
             fail("malformed HTTP version " + go_quoted(version));
     }
 
-    /// False if one of them is none.
+    /// False if one of them is -1.
     bool begin_headers(int version, int status) noexcept {
         status_ = status;
         if (version < 0 || status < 0) return false;
@@ -199,10 +214,10 @@ private:
         return true;
     }
 
-    /// The blank line has been read. True: this was the final head.
+    /// The blank line has been read. Returns whether the head was that of the final response.
     bool finish_head() {
         if (!framing_.is_ordinary()) {
-            if (std::string error = framing_.problem(); !error.empty()) {
+            if (std::string error = framing_.resolve(); !error.empty()) {
                 fail(std::move(error));
                 return false;
             }
@@ -214,7 +229,7 @@ private:
         }
         left_ = framing_.length();
         if (status_ == 101 && framing_.switches_protocol()) {
-            state_ = State::until_end; // another protocol's bytes, as far as Go cares
+            state_ = State::until_end; // bytes of another protocol, which Go does not look into
         } else if (is_interim || status_ == 204 || status_ == 304) {
             state_ = State::complete;
         } else if (framing_.is_chunked()) {
@@ -227,31 +242,30 @@ private:
         return true;
     }
 
-    /// Go takes what there is of a line for a whole one before it complains that the stream has
-    /// ended.
-    Event finish_cut_head() {
-        // But not one that fills Go's buffer to the last byte: it looks for more of it, and forgets
-        // what it has.
+    /// Go parses what has come of a line as a whole line before it reports the end of the stream.
+    Event finish_truncated_head() {
+        // A status line that fills Go's buffer to the last byte is an exception: Go discards it.
         constexpr std::size_t buffer_size = 4096;
-        if (state_ == State::status_line && held_.size() % buffer_size == 0 &&
-            !held_.ends_with('\r'))
+        const std::string& partial = texts_.partial_line;
+        if (state_ == State::status_line && partial.size() % buffer_size == 0 &&
+            !partial.ends_with('\r'))
             return fail("unexpected EOF");
-        std::string_view line = held_;
-        const Got got = state_ == State::headers ? lines_.last_header(held_, line)
-                        : line.empty()           ? Got::more
-                                                 : Got::line;
-        if (got == Got::failed) return fail(std::move(held_));
-        auto nobody = [](std::string_view, std::string_view) {};
-        if (got == Got::line) read_line(line, nobody);
+        std::string_view line = partial;
+        const Line status = state_ == State::headers ? lines_.last_header(texts_, line)
+                            : line.empty()           ? Line::incomplete
+                                                     : Line::line;
+        if (status == Line::failed) return fail();
+        auto ignore = [](std::string_view, std::string_view) {};
+        if (status == Line::line) read_line(line, ignore);
         return state_ == State::failed ? Event::failed : fail("unexpected EOF");
     }
 
-    Event read_plain_body(std::string_view& input) {
+    Event read_plain_body(std::string_view& input) noexcept {
         if (input.empty()) return Event::more;
         const bool is_counted = state_ == State::counted;
-        body_ = input.substr(
-            0, is_counted ? static_cast<std::size_t>(std::min<std::uint64_t>(left_, input.size()))
-                          : input.size());
+        const std::uint64_t size =
+            is_counted ? std::min<std::uint64_t>(left_, input.size()) : input.size();
+        body_ = input.substr(0, static_cast<std::size_t>(size));
         input.remove_prefix(body_.size());
         if (is_counted) left_ -= body_.size();
         if (left_ == 0) state_ = State::complete;
@@ -259,27 +273,26 @@ private:
     }
 
     Event read_chunked_body(std::string_view& input) {
-        switch (chunks_.next(input, held_, body_)) {
-        case detail::ChunkedBody::Got::more: return Event::more;
-        case detail::ChunkedBody::Got::data: return Event::body;
-        case detail::ChunkedBody::Got::complete: state_ = State::complete; return Event::complete;
-        case detail::ChunkedBody::Got::failed: break;
+        using Chunks = detail::ChunkedBody<>;
+        switch (chunks_.next(input, texts_, body_)) {
+        case Chunks::Status::incomplete: return Event::more;
+        case Chunks::Status::data: return Event::body;
+        case Chunks::Status::complete: state_ = State::complete; return Event::complete;
+        case Chunks::Status::failed: return fail();
         }
-        return fail(std::move(held_));
+        detail::unreachable();
     }
 
-    std::string held_ = {}; ///< what came of a line that is not whole yet; at last the error
+    detail::ParserTexts texts_ = {};
     std::string_view body_ = {};
-    detail::Framing framing_ = {};
-    detail::ChunkedBody chunks_ = {};
-    std::uint64_t left_ = 0; ///< of a counted body
+    detail::Framing<> framing_ = {};
+    detail::ChunkedBody<> chunks_ = {};
+    std::uint64_t left_ = 0; ///< bytes of a counted body that are still to come
     std::uint64_t head_read_ = 0;
     int status_ = -1;
     State state_ = State::status_line;
-    detail::HeadLines lines_ = {};
+    detail::HeadLines<> lines_ = {};
     bool started_ = false;
 };
-
-using ResponseParser = BasicResponseParser<>;
 
 } // namespace probekit::inline PROBEKIT_ABI::http

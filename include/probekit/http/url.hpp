@@ -15,11 +15,11 @@
 #include <probekit/http/detail/ip_literal.hpp>
 #include <probekit/http/detail/url_escape.hpp>
 
-// URLs as Go's net/url understands and prints them, as far as a probe can show it: the kubelet's
-// paths, redirects and messages went through that package.
+// URLs as Go's net/url parses and prints them, as far as a probe shows it: the kubelet's paths,
+// redirects and messages go through that package.
 namespace probekit::inline PROBEKIT_ABI::http {
 
-/// What stands before the @ of a URL, decoded.
+/// The part of a URL before the @, decoded.
 struct UserInfo {
     std::string name = {};
     std::optional<std::string> password = {};
@@ -27,15 +27,23 @@ struct UserInfo {
     friend bool operator==(const UserInfo&, const UserInfo&) = default;
 };
 
-/// A URL or a relative reference, in its parts.
+/// The parts of a URL or of a relative reference.
+/// \code
+/// #include <stdexcept>
+/// const http::Url base = http::parse_url("http://127.0.0.1:8080/health/live").url;
+/// const http::ParsedUrl ready = http::parse_url("ready?verbose");
+/// if (!ready) throw std::invalid_argument{ready.error};
+/// const std::string text = http::resolve(base, ready.url).text();
+/// // text == "http://127.0.0.1:8080/health/ready?verbose"
+/// \endcode
 struct Url {
-    std::string scheme = {}; ///< small letters; empty: relative
-    std::string opaque = {}; ///< what follows the scheme if it is no path: "mailto:OPAQUE"
+    std::string scheme = {}; ///< in small letters; empty: the reference is relative
+    std::string opaque = {}; ///< what follows the scheme if that is not a path: "mailto:OPAQUE"
     std::optional<UserInfo> user = {};
-    std::string host = {};     ///< decoded, with ":port" if there is one; IPv6 in brackets
+    std::string host = {};     ///< decoded, with ":port" if it has one; IPv6 in brackets
     std::string path = {};     ///< escaped, as it is sent
-    bool has_query = false;    ///< there is a question mark, perhaps with nothing behind it
-    std::string query = {};    ///< as it was given
+    bool has_query = false;    ///< it has a question mark, perhaps with nothing after it
+    std::string query = {};    ///< as given
     std::string fragment = {}; ///< escaped
 
     /// The host without port and brackets.
@@ -46,14 +54,13 @@ struct Url {
         return name;
     }
 
-    /// The port as it was written; empty if there is none.
+    /// The port as it was written; empty if the URL has none.
     [[nodiscard]] std::string_view port() const noexcept {
         const std::string_view tail = std::string_view{host}.substr(port_at());
         return tail.substr(tail.empty() ? 0 : 1);
     }
 
-    /// What the request line says: path and query.
-    template <class = detail::OnUse>
+    /// Path and query, as in a request line.
     [[nodiscard]] std::string request_target() const {
         std::string target = opaque.empty() ? path : opaque;
         if (target.empty()) target = "/";
@@ -61,22 +68,15 @@ struct Url {
         return target;
     }
 
-    template <class = detail::OnUse>
-    [[nodiscard]] std::string text() const {
-        return text_for(user_text());
-    }
+    [[nodiscard]] std::string text() const { return text_for(user_text()); }
 
-    /// The URL with its password hidden, as Go's errors name it.
-    template <class = detail::OnUse>
+    /// The URL with its password hidden, as in Go's errors.
     [[nodiscard]] std::string text_for_messages() const {
         return text_for(user && user->password ? user->name + ":***@" : user_text());
     }
 
-    /// The URL without user and password: what a Referer may say.
-    template <class = detail::OnUse>
-    [[nodiscard]] std::string text_without_user() const {
-        return text_for({});
-    }
+    /// The URL without user and password, as in a Referer header.
+    [[nodiscard]] std::string text_without_user() const { return text_for({}); }
 
     friend bool operator==(const Url&, const Url&) = default;
 
@@ -88,7 +88,6 @@ private:
         return numeric ? colon : host.size();
     }
 
-    template <class = detail::OnUse>
     [[nodiscard]] std::string user_text() const {
         if (!user) return {};
         std::string text = detail::url_escaped(user->name, detail::UrlPart::userinfo);
@@ -97,7 +96,6 @@ private:
         return text + "@";
     }
 
-    template <class = detail::OnUse>
     [[nodiscard]] std::string text_for(std::string_view before_host) const {
         std::string text = scheme.empty() ? std::string{} : scheme + ":";
         if (!opaque.empty()) {
@@ -116,7 +114,7 @@ private:
     }
 };
 
-/// A URL, or what is wrong with the text: "parse \"http://[::1\": missing ']' in host".
+/// A URL, or what is wrong with its text: "parse \"http://[::1\": missing ']' in host".
 struct ParsedUrl {
     Url url = {};
     std::string error = {};
@@ -133,7 +131,7 @@ namespace probekit::inline PROBEKIT_ABI::detail {
                             text.find_first_not_of("0123456789", 1) == std::string_view::npos);
 }
 
-// Each of these fills its part of `url` and returns what is wrong.
+// Each of these functions fills its part of `url` and returns what is wrong; empty: nothing is.
 
 template <class = OnUse>
 [[nodiscard]] inline std::string parse_url_host(std::string_view text, http::Url& url) {
@@ -172,15 +170,15 @@ template <class = OnUse>
     return error;
 }
 
-/// Splits off "scheme:". A colon at the very beginning is wrong, a text that cannot be a scheme is
-/// a path.
+/// Takes "scheme:" off the text. A colon at its beginning is an error; a text that cannot be a scheme
+/// is a path.
 template <class = OnUse>
 [[nodiscard]] inline std::string parse_url_scheme(std::string_view& text, http::Url& url) {
     for (std::size_t i = 0; i != text.size(); ++i) {
         const char c = ascii_lower(text[i]);
         if (c == ':') {
             if (i == 0) return "missing protocol scheme";
-            for (const char one : text.substr(0, i)) url.scheme += ascii_lower(one);
+            for (const char letter : text.substr(0, i)) url.scheme += ascii_lower(letter);
             text.remove_prefix(i + 1);
             return {};
         }
@@ -257,7 +255,7 @@ template <class = OnUse>
         }
         rest.remove_prefix(slash + 1);
     }
-    // The slash written first and the one of an absolute path are one.
+    // An absolute path brings a slash of its own in addition to the first one.
     return result.starts_with("//") ? result.substr(1) : result;
 }
 
@@ -265,7 +263,7 @@ template <class = OnUse>
 
 namespace probekit::inline PROBEKIT_ABI::http {
 
-template <class = detail::OnUse>
+/// Parses a URL or a relative reference.
 [[nodiscard]] inline ParsedUrl parse_url(std::string_view text) {
     ParsedUrl result;
     const std::size_t hash = text.find('#');
@@ -284,8 +282,7 @@ template <class = detail::OnUse>
     return result;
 }
 
-/// The URL that a Location or a link means in a document at `base`.
-template <class = detail::OnUse>
+/// The URL that a Location header or a link means in a document at `base`.
 [[nodiscard]] inline Url resolve(const Url& base, Url reference) {
     if (!reference.scheme.empty() || !reference.host.empty() || reference.user) {
         if (reference.scheme.empty()) reference.scheme = base.scheme;

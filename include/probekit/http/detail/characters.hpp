@@ -23,7 +23,7 @@ namespace probekit::inline PROBEKIT_ABI::detail {
     return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
 }
 
-/// Whether two texts are equal but for the case of their ASCII letters.
+/// Whether two texts are equal except for the case of their ASCII letters.
 [[nodiscard]] constexpr bool iequals(std::string_view a, std::string_view b) noexcept {
     if (a.size() != b.size()) return false;
     for (std::size_t i = 0; i != a.size(); ++i)
@@ -47,14 +47,14 @@ namespace probekit::inline PROBEKIT_ABI::detail {
     return trim_right(trim_left(text));
 }
 
-/// A line without its end, which is LF or CR LF.
+/// A line without its LF or CR LF.
 [[nodiscard]] constexpr std::string_view without_line_end(std::string_view line) noexcept {
     if (line.ends_with('\n')) line.remove_suffix(line.ends_with("\r\n") ? 2 : 1);
     return line;
 }
 
-/// Calls `visit` with each element of a comma-separated header value until it says true; whether it
-/// did.
+/// Calls `visit` with each element of a comma-separated header value until one returns true, and
+/// returns whether one did.
 template <class Visit>
 constexpr bool any_element(std::string_view value, Visit visit) {
     for (;;) {
@@ -65,8 +65,7 @@ constexpr bool any_element(std::string_view value, Visit visit) {
     }
 }
 
-/// Whether a header value has a word, its words being separated by blanks and commas.
-template <class = OnUse>
+/// Whether a header value has this word, in any case. Blanks and commas separate words.
 [[nodiscard]] inline bool has_word(std::string_view value, std::string_view word) noexcept {
     while (!value.empty()) {
         const std::size_t end = std::min(value.find_first_of(" ,\t"), value.size());
@@ -88,7 +87,7 @@ template <class Predicate>
     return table;
 }
 
-// Every byte of every header is looked up in one of these.
+// Every byte of every header is looked up in one of these tables.
 inline constexpr auto token_bytes = table_of([](char c) { return is_token({&c, 1}); });
 inline constexpr auto bad_value_bytes = table_of([](char c) { return is_control(c) && c != '\t'; });
 
@@ -96,14 +95,17 @@ inline constexpr auto bad_value_bytes = table_of([](char c) { return is_control(
     return token_bytes[static_cast<unsigned char>(c)];
 }
 
-/// Where a token ends that begins at `from`; some byte behind it is none of its kind.
-[[nodiscard]] constexpr const char* token_end(const char* from) noexcept {
+/// The end of the token that begins at `from`. A byte before `end` must not be part of a token: the
+/// loop looks for it and not for `end`.
+[[nodiscard]] constexpr const char* token_end(const char* from,
+                                              [[maybe_unused]] const char* end) noexcept {
+    PROBEKIT_ASSERT(std::find_if_not(from, end, is_token_byte) != end);
     while (is_token_byte(from[0]) && is_token_byte(from[1]))
-        from += 2; // two at a time take fewer steps
+        from += 2; // two bytes per turn take fewer instructions
     return is_token_byte(*from) ? from + 1 : from;
 }
 
-// Heads are most of what a probe reads: they are looked at eight bytes at a time.
+// Most of what a probe reads is heads, so they are searched eight bytes at a time.
 inline constexpr std::uint64_t ones = 0x0101010101010101;
 
 [[nodiscard]] inline std::uint64_t eight_bytes(const char* from) noexcept {
@@ -112,8 +114,8 @@ inline constexpr std::uint64_t ones = 0x0101010101010101;
     return word;
 }
 
-/// Whether the name of a header, which is a token, is `lower_case`. A token's bytes that differ in
-/// bit 5 only differ in case only.
+/// Whether a header's name is `lower_case`, in any case. The name must be a token: two bytes of
+/// tokens that differ in bit 5 only are one letter in two cases.
 template <std::size_t N>
 [[nodiscard]] bool is_header(std::string_view name, const char (&lower_case)[N]) noexcept {
     constexpr std::size_t size = N - 1;
@@ -128,7 +130,6 @@ template <std::size_t N>
 }
 
 /// "x-foo-bar" becomes "X-Foo-Bar".
-template <class = OnUse>
 [[nodiscard]] inline std::string canonical_header_name(std::string_view name) {
     std::string result;
     for (const char c : name) {
@@ -138,7 +139,7 @@ template <class = OnUse>
     return result;
 }
 
-/// Whether a header's value has a byte that it must not have: a control character, but tabs.
+/// Whether a header's value contains a byte that it must not: a control character other than a tab.
 template <class = OnUse>
 [[nodiscard]] inline bool has_control(std::string_view text) noexcept {
     const auto any = [](const char* from, const char* to) {
@@ -149,7 +150,8 @@ template <class = OnUse>
     const char* from = text.data();
     const char* const to = from + text.size();
     if (text.size() < 8) return any(from, to);
-    // The last eight perhaps in part again. Tabs are suspicious until they are looked at.
+    // The last eight bytes may overlap the ones before. A tab counts as suspicious here; `any` then
+    // accepts it.
     const auto is_suspicious = [](const char* eight) {
         constexpr std::uint64_t tops = ones * 0x80;
         const std::uint64_t word = eight_bytes(eight);

@@ -21,7 +21,7 @@ struct ChunkSize {
     std::string_view error = {};
 };
 
-/// The line before a chunk, its end taken off: hexadecimal digits, perhaps an extension.
+/// Reads the line before a chunk, without its end: hexadecimal digits, perhaps an extension.
 [[nodiscard]] constexpr ChunkSize parse_chunk_size(std::string_view line) noexcept {
     line = trim_right(line);
     line = line.substr(0, line.find(';'));
@@ -36,45 +36,45 @@ struct ChunkSize {
     return {value, {}};
 }
 
-/// Takes the chunks of a body apart, as they come in, as strictly as Go does. What has to be kept
-/// between two pieces is in a string of the caller's.
+/// Decodes a chunked body as strictly as Go does. Input comes in pieces of any size.
 template <class = OnUse>
-class BasicChunkedBody {
+class ChunkedBody {
 public:
-    enum class Got : std::uint8_t {
-        more,     ///< all of the input is taken
-        data,     ///< the next part of the body, part of the input
-        complete, ///< the trailer is over, too
-        failed,   ///< `held` says why, in Go's words
+    enum class Status : std::uint8_t {
+        incomplete, ///< the input is used up
+        data,       ///< `data` is the next part of the body, and part of the input
+        complete,   ///< the trailer has ended too
+        failed,     ///< see texts.error
     };
 
-    /// As long as a line that announces a chunk, and as the trailer after the last one, may be.
+    /// How long the line that announces a chunk may be, and the trailer after the last chunk.
     static constexpr std::size_t max_line = 4096;
 
-    Got next(std::string_view& input, std::string& held, std::string_view& data) {
-        Got got = Got::more;
-        while (!input.empty() && got == Got::more) {
+    Status next(std::string_view& input, ParserTexts& texts, std::string_view& data) {
+        Status status = Status::incomplete;
+        while (!input.empty() && status == Status::incomplete) {
             switch (state_) {
-            case State::line: got = read_line(input, held); break;
+            case State::line: status = read_line(input, texts); break;
             case State::data:
                 data = input.substr(
                     0, static_cast<std::size_t>(std::min<std::uint64_t>(left_, input.size())));
                 input.remove_prefix(data.size());
                 left_ -= data.size();
                 if (left_ == 0) state_ = State::end;
-                got = Got::data;
+                status = Status::data;
                 break;
-            case State::end: got = read_end(input, held); break;
-            case State::trailer: got = read_trailer(input, held); break;
+            case State::end: status = read_end(input, texts); break;
+            case State::trailer: status = read_trailer(input, texts); break;
             }
         }
-        return got;
+        return status;
     }
 
     /// What is wrong if the stream ends here.
-    [[nodiscard]] std::string_view cut_off(const std::string& held) const noexcept {
+    [[nodiscard]] std::string_view error_at_end(const ParserTexts& texts) const noexcept {
         if (state_ != State::trailer) return "unexpected EOF";
-        return held.size() < 2 ? "http: unexpected EOF reading trailer" : trailer_too_long;
+        return texts.partial_line.size() < 2 ? "http: unexpected EOF reading trailer"
+                                             : trailer_too_long;
     }
 
 private:
@@ -83,79 +83,82 @@ private:
     static constexpr std::string_view trailer_too_long =
         "http: suspiciously long trailer after chunked body";
 
-    static Got fail(std::string_view error, std::string& held) {
-        held = error;
-        return Got::failed;
+    static Status fail(ParserTexts& texts, std::string_view error) {
+        texts.error = error;
+        return Status::failed;
     }
 
-    Got read_line(std::string_view& input, std::string& held) {
+    Status read_line(std::string_view& input, ParserTexts& texts) {
+        std::string& line = texts.partial_line;
         const std::string_view part = take_line(input);
         const bool is_whole = part.ends_with('\n');
-        const std::size_t size = held.size() + part.size();
+        const std::size_t size = line.size() + part.size();
         if (size > max_line || (size == max_line && !is_whole))
-            return fail("header line too long", held);
-        held.append(part);
-        if (!is_whole) return Got::more;
-        const std::size_t cr = held.find('\r');
-        if (cr == std::string::npos) return fail("chunked line ends with bare LF", held);
-        if (cr + 2 != held.size()) return fail("invalid CR in chunked line", held);
+            return fail(texts, "header line too long");
+        line.append(part);
+        if (!is_whole) return Status::incomplete;
+        const std::size_t cr = line.find('\r');
+        if (cr == std::string::npos) return fail(texts, "chunked line ends with bare LF");
+        if (cr + 2 != line.size()) return fail(texts, "invalid CR in chunked line");
 
-        const ChunkSize chunk = parse_chunk_size(std::string_view{held}.substr(0, cr));
-        if (!chunk.error.empty()) return fail(chunk.error, held);
-        // A sender may need more bytes to announce its chunks than it has data in them, but not
-        // without end.
+        const ChunkSize chunk = parse_chunk_size(std::string_view{line}.substr(0, cr));
+        if (!chunk.error.empty()) return fail(texts, chunk.error);
+        // A sender may need more bytes to announce its chunks than it has data in them, but only up
+        // to a limit.
         constexpr std::uint64_t enough = 1 << 20;
-        overhead_ += held.size();
-        overhead_ -= std::min(overhead_, 16 + 2 * std::min(chunk.value, enough));
-        held.clear();
+        const auto allowed = static_cast<std::uint32_t>(16 + 2 * std::min(chunk.value, enough));
+        overhead_ += static_cast<std::uint32_t>(line.size());
+        overhead_ -= std::min(overhead_, allowed);
+        line.clear();
         left_ = chunk.value;
         state_ = left_ == 0 ? State::trailer : State::data;
         if (left_ != 0 && overhead_ > 16 * 1024)
-            return fail("chunked encoding contains too much non-data", held);
-        return Got::more;
+            return fail(texts, "chunked encoding contains too much non-data");
+        return Status::incomplete;
     }
 
-    Got read_end(std::string_view& input, std::string& held) {
-        const std::string_view part = input.substr(0, 2 - held.size());
-        held.append(part);
+    Status read_end(std::string_view& input, ParserTexts& texts) {
+        std::string& end = texts.partial_line;
+        const std::string_view part = input.substr(0, 2 - end.size());
+        end.append(part);
         input.remove_prefix(part.size());
-        if (held.size() < 2) return Got::more;
-        if (held != "\r\n") return fail("malformed chunked encoding", held);
-        held.clear();
+        if (end.size() < 2) return Status::incomplete;
+        if (end != "\r\n") return fail(texts, "malformed chunked encoding");
+        end.clear();
         state_ = State::line;
-        return Got::more;
+        return Status::incomplete;
     }
 
-    Got read_trailer(std::string_view& input, std::string& held) {
-        while (!input.empty() && held.size() < max_line) {
-            held += input.front();
+    Status read_trailer(std::string_view& input, ParserTexts& texts) {
+        std::string& trailer = texts.partial_line;
+        while (!input.empty() && trailer.size() < max_line) {
+            trailer += input.front();
             input.remove_prefix(1);
-            if (held == "\r\n") return Got::complete;
-            if (held.ends_with("\r\n\r\n")) return check_trailer(held);
+            if (trailer == "\r\n") return Status::complete;
+            if (trailer.ends_with("\r\n\r\n")) return validate_trailer(trailer, texts.error);
         }
-        return held.size() < max_line ? Got::more : fail(trailer_too_long, held);
+        return trailer.size() < max_line ? Status::incomplete : fail(texts, trailer_too_long);
     }
 
-    static Got check_trailer(std::string& held) {
-        const std::string trailer = std::exchange(held, {});
-        std::string_view rest = trailer;
+    static Status validate_trailer(std::string_view trailer, std::string& error) {
+        ParserTexts texts;
         std::string_view line;
-        HeadLines lines;
-        for (;;) {
-            const HeadLines::Got got = lines.header(rest, held, line);
-            if (got == HeadLines::Got::failed) return Got::failed;
-            if (got != HeadLines::Got::line) return Got::complete;
+        HeadLines<> lines;
+        while (lines.header(trailer, texts, line) == HeadLines<>::Status::line) {
             const HeaderField field = split_header(line);
-            if (!field.is_proper) return fail(improper_header(line, field), held);
-            held.clear();
+            if (!field.is_valid) {
+                texts.error = malformed_header(line, field);
+                break;
+            }
+            texts.partial_line.clear();
         }
+        error = std::move(texts.error);
+        return error.empty() ? Status::complete : Status::failed;
     }
 
-    std::uint64_t left_ = 0;     ///< of the chunk
-    std::uint64_t overhead_ = 0; ///< of announcements over what they announced
+    std::uint64_t left_ = 0;     ///< bytes of the chunk that are still to come
+    std::uint32_t overhead_ = 0; ///< bytes of announcements beyond what their chunks allow
     State state_ = State::line;
 };
-
-using ChunkedBody = BasicChunkedBody<>;
 
 } // namespace probekit::inline PROBEKIT_ABI::detail

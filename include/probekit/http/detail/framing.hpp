@@ -14,10 +14,11 @@
 #include <probekit/core/go_text.hpp>
 #include <probekit/http/detail/characters.hpp>
 
-// The small texts of a response that say how it is framed.
+// The parts of a response's head that say how its body is framed.
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// The three characters of a status code; -1 if they are none. As Go's Atoi, a sign is let pass.
+/// The three characters of a status code; -1 if they are not a code. A sign is accepted, as by Go's
+/// Atoi.
 [[nodiscard]] constexpr int parse_status_code(std::string_view text) noexcept {
     if (text.size() != 3) return -1;
     int sign = 1;
@@ -33,7 +34,7 @@ namespace probekit::inline PROBEKIT_ABI::detail {
     return sign * code < 0 ? -1 : code;
 }
 
-/// "HTTP/1.1" is 11; -1 if it is no such thing.
+/// "HTTP/1.1" is 11; -1 if the text is not a version.
 [[nodiscard]] constexpr int parse_http_version(std::string_view text) noexcept {
     const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
     if (text.size() != 8 || !text.starts_with("HTTP/") || text[6] != '.') return -1;
@@ -41,51 +42,51 @@ namespace probekit::inline PROBEKIT_ABI::detail {
     return (text[5] - '0') * 10 + (text[7] - '0');
 }
 
-/// What the headers of one head say about its body. In ordinary heads this is numbers and flags;
-/// only what is odd is kept as text, to be complained of in the order in which Go does. What
-/// ordinary heads do not have is kept out of the way of what all have: those functions are never
-/// inlined.
+/// What the headers of one head say about its body. An ordinary head is kept as numbers and flags.
+/// Unusual values are kept as text, because Go reports errors in another order than that of the
+/// headers. The functions for unusual heads are never inlined, so that ordinary ones run past them.
 template <class = OnUse>
-class BasicFraming {
+class Framing {
 public:
     static constexpr std::uint64_t unknown_length = std::numeric_limits<std::uint64_t>::max();
 
-    BasicFraming() = default;
+    Framing() = default;
 
     /// `ignores_transfer_encoding`: HTTP/1.0 has none. `may_switch`: another protocol may follow.
-    BasicFraming(bool ignores_transfer_encoding, bool may_switch) noexcept
+    Framing(bool ignores_transfer_encoding, bool may_switch) noexcept
         : ignores_transfer_encoding_(ignores_transfer_encoding), may_switch_(may_switch) {}
 
-    void see(std::string_view name, std::string_view value) {
+    void on_header(std::string_view name, std::string_view value) {
         switch (name.size()) {
         case 7:
             if (iequals(name, "upgrade"))
                 has_upgrade_ = has_upgrade_ || !value.empty();
             else if (iequals(name, "trailer"))
-                see_trailer(value);
+                on_trailer(value);
             break;
         case 10:
-            if (may_switch_ && is_header(name, "connection")) see_connection(value);
+            if (may_switch_ && is_header(name, "connection")) on_connection(value);
             break;
         case 14:
-            if (is_header(name, "content-length")) see_length(value);
+            if (is_header(name, "content-length")) on_content_length(value);
             break;
         case 17:
             if (is_header(name, "transfer-encoding") && !ignores_transfer_encoding_)
-                see_encoding(value);
+                on_transfer_encoding(value);
             break;
         default: break;
         }
     }
 
-    /// Whether problem() need not be asked.
-    [[nodiscard]] bool is_ordinary() const noexcept { return !odd_ && !chunked_; }
+    /// False: resolve() is to be called at the end of the head.
+    [[nodiscard]] bool is_ordinary() const noexcept { return !unusual_ && !chunked_; }
 
-    /// What is wrong with them, in Go's words; nothing if all is well.
-    [[nodiscard, gnu::noinline]] std::string problem() {
-        if (odd_) {
-            std::string error = encoding_problem(odd_->encodings);
-            if (error.empty()) error = length_problem(odd_->lengths);
+    /// Evaluates the unusual values. Returns what is wrong with them, in Go's words; empty if
+    /// nothing is.
+    [[nodiscard, gnu::noinline]] std::string resolve() {
+        if (unusual_) {
+            std::string error = resolve_encodings(unusual_->encodings);
+            if (error.empty()) error = resolve_lengths(unusual_->lengths);
             if (!error.empty()) return error;
         }
         if (chunked_ && bad_trailer_ != nullptr)
@@ -100,23 +101,23 @@ public:
     }
 
 private:
-    struct Odd {
+    struct Unusual {
         std::vector<std::string> lengths = {};
         std::vector<std::string> encodings = {};
     };
 
-    Odd& odd() {
-        if (!odd_) odd_ = std::make_unique<Odd>();
-        return *odd_;
+    Unusual& unusual() {
+        if (!unusual_) unusual_ = std::make_unique<Unusual>();
+        return *unusual_;
     }
 
-    static void keep(std::vector<std::string>& values, std::string_view value) {
+    static void add(std::vector<std::string>& values, std::string_view value) {
         constexpr std::size_t most = 16; // enough to show what is wrong
         if (values.size() < most) values.emplace_back(value);
     }
 
-    /// A number as one would write it; unknown_length for all else, right or wrong.
-    [[nodiscard]] static std::uint64_t plain_number(std::string_view text) noexcept {
+    /// A number in its ordinary form; unknown_length for every other text, right or wrong.
+    [[nodiscard]] static std::uint64_t ordinary_number(std::string_view text) noexcept {
         if (text.empty() || text.size() > 18 || (text.front() == '0' && text.size() > 1))
             return unknown_length;
         std::uint64_t value = 0;
@@ -127,40 +128,40 @@ private:
         return value;
     }
 
-    void see_length(std::string_view value) {
-        const bool first = length_ == unknown_length && (!odd_ || odd_->lengths.empty());
-        const std::uint64_t number = plain_number(value);
+    void on_content_length(std::string_view value) {
+        const bool first = length_ == unknown_length && (!unusual_ || unusual_->lengths.empty());
+        const std::uint64_t number = ordinary_number(value);
         if (first && number != unknown_length)
             length_ = number;
         else
-            see_odd_length(value, first);
+            on_unusual_length(value, first);
     }
 
-    [[gnu::noinline]] void see_odd_length(std::string_view value, bool first) {
-        std::vector<std::string>& lengths = odd().lengths;
+    [[gnu::noinline]] void on_unusual_length(std::string_view value, bool first) {
+        std::vector<std::string>& lengths = unusual().lengths;
         if (!first && lengths.empty()) lengths.push_back(std::to_string(length_));
-        keep(lengths, value);
+        add(lengths, value);
     }
 
-    [[gnu::noinline]] void see_connection(std::string_view value) noexcept {
+    [[gnu::noinline]] void on_connection(std::string_view value) noexcept {
         connection_upgrade_ =
             connection_upgrade_ || any_element(value, [](std::string_view element) {
                 return iequals(element, "upgrade");
             });
     }
 
-    [[gnu::noinline]] void see_encoding(std::string_view value) {
-        const bool first = !chunked_ && (!odd_ || odd_->encodings.empty());
+    [[gnu::noinline]] void on_transfer_encoding(std::string_view value) {
+        const bool first = !chunked_ && (!unusual_ || unusual_->encodings.empty());
         if (first && value == "chunked") {
             chunked_ = true;
             return;
         }
-        std::vector<std::string>& encodings = odd().encodings;
+        std::vector<std::string>& encodings = unusual().encodings;
         if (chunked_ && encodings.empty()) encodings.emplace_back("chunked");
-        keep(encodings, value);
+        add(encodings, value);
     }
 
-    [[gnu::noinline]] void see_trailer(std::string_view value) noexcept {
+    [[gnu::noinline]] void on_trailer(std::string_view value) noexcept {
         any_element(value, [this](std::string_view element) {
             for (const char* const forbidden : {"Transfer-Encoding", "Trailer", "Content-Length"})
                 if (bad_trailer_ == nullptr && iequals(element, forbidden))
@@ -176,7 +177,7 @@ private:
         return text + "]";
     }
 
-    [[nodiscard]] std::string encoding_problem(const std::vector<std::string>& encodings) {
+    [[nodiscard]] std::string resolve_encodings(const std::vector<std::string>& encodings) {
         if (encodings.empty()) return {};
         if (encodings.size() > 1) return "too many transfer encodings: " + list(encodings);
         if (!iequals(encodings.front(), "chunked"))
@@ -185,11 +186,11 @@ private:
         return {};
     }
 
-    [[nodiscard]] std::string length_problem(const std::vector<std::string>& lengths) {
+    [[nodiscard]] std::string resolve_lengths(const std::vector<std::string>& lengths) {
         if (lengths.empty()) return {};
         const std::string_view first = trim(lengths.front());
-        for (const std::string& other : lengths)
-            if (trim(other) != first)
+        for (const std::string& length : lengths)
+            if (trim(length) != first)
                 return "http: message cannot contain multiple Content-Length headers; got " +
                        list(lengths);
         if (first.empty()) return "invalid empty Content-Length " + go_quoted(first);
@@ -205,8 +206,8 @@ private:
         return {};
     }
 
-    std::unique_ptr<Odd> odd_ = {};
-    const char* bad_trailer_ = nullptr; ///< what no trailer may be
+    std::unique_ptr<Unusual> unusual_ = {};
+    const char* bad_trailer_ = nullptr; ///< a header that must not be in a trailer
     std::uint64_t length_ = unknown_length;
     bool ignores_transfer_encoding_ = false;
     bool may_switch_ = false;
@@ -214,7 +215,5 @@ private:
     bool has_upgrade_ = false;
     bool connection_upgrade_ = false;
 };
-
-using Framing = BasicFraming<>;
 
 } // namespace probekit::inline PROBEKIT_ABI::detail

@@ -12,8 +12,8 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// A host as the Host header may say it: names in ASCII form, no IPv6 zone, and nothing at all if
-/// it has characters that no host has (an altered one could mean another host).
+/// The Host header for a host: names in ASCII form and without an IPv6 zone. Empty if the host has
+/// characters that no host may have, since an altered host could be another one.
 template <class = OnUse>
 [[nodiscard]] inline std::string host_header(std::string_view host) {
     std::string text = ascii_host(host);

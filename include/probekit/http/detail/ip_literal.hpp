@@ -10,11 +10,11 @@
 #include <probekit/core/go_text.hpp>
 #include <probekit/http/detail/url_escape.hpp>
 
-// The check of what stands in brackets in a URL, in the words of Go's netip.ParseAddr.
+// Validates the address in the brackets of a URL's host, in the words of Go's netip.ParseAddr.
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// What is wrong with an address, and the rest of the text from where it is wrong, if that says
-/// more. Empty: nothing.
+/// What is wrong with an address (empty: nothing), and where Go names the place, the text from there
+/// on.
 struct IpProblem {
     std::string_view what = {};
     std::string_view at = {};
@@ -90,16 +90,16 @@ struct IpProblem {
     return {};
 }
 
-/// What Go says against `text` as the address in the brackets of a host; nothing if it is an IPv6
-/// address.
+/// What is wrong with `text` as the address in the brackets of a host, in Go's words; empty for an
+/// IPv6 address.
 template <class = OnUse>
 [[nodiscard]] inline std::string bracketed_host_problem(std::string_view text) {
-    const std::size_t tell_tale = text.find_first_of(".:%");
+    const std::size_t mark = text.find_first_of(".:%");
     IpProblem problem{"unable to parse IP", {}};
-    if (tell_tale != std::string_view::npos) {
-        if (text[tell_tale] == '%') problem = {"missing IPv6 address", {}};
-        if (text[tell_tale] == ':') problem = ipv6_problem(text);
-        if (text[tell_tale] == '.') {
+    if (mark != std::string_view::npos) {
+        if (text[mark] == '%') problem = {"missing IPv6 address", {}};
+        if (text[mark] == ':') problem = ipv6_problem(text);
+        if (text[mark] == '.') {
             problem = ipv4_problem(text);
             if (problem.what.empty()) return "invalid IP-literal";
         }

@@ -16,7 +16,7 @@
 namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// One label of a host name in the ASCII form of RFC 3492: "b\u00fccher" becomes "xn--bcher-kva".
-/// Empty: not UTF-8, or longer than a label may be.
+/// Empty if the label is not UTF-8 or is longer than a label may be.
 template <class = OnUse>
 [[nodiscard]] inline std::string punycode_label(std::string_view label) {
     constexpr std::uint32_t base = 36, t_min = 1, t_max = 26, skew = 38, damp = 700;
@@ -67,9 +67,9 @@ template <class = OnUse>
     return result;
 }
 
-/// One code point of a host name as IDNA (UTS #46) maps it, as far as that is a rule and no table:
-/// letters of Latin-1, Greek and Cyrillic are made small, full-width ones plain, and what East Asia
-/// writes for a dot is one.
+/// Maps one code point of a host name as IDNA (UTS #46) does, as far as that follows rules and needs
+/// no table: capital letters of Latin-1, Greek and Cyrillic become small, full-width characters
+/// become ASCII, and the full stops of East Asia become dots.
 [[nodiscard]] constexpr std::uint32_t mapped_in_name(std::uint32_t c) noexcept {
     const auto within = [&c](std::uint32_t first, std::uint32_t last) {
         return c >= first && c <= last;
@@ -91,7 +91,7 @@ template <class = OnUse>
             result.append(name.substr(0, point.size));
         } else if (c < 0x80) {
             result += static_cast<char>(c);
-        } else { // none of those has more than two bytes
+        } else { // no mapped code point needs more than two bytes
             result += static_cast<char>(0xc0 | c >> 6);
             result += static_cast<char>(0x80 | (c & 0x3f));
         }
@@ -100,8 +100,8 @@ template <class = OnUse>
     return result;
 }
 
-/// A host (and port) with the labels of its name in ASCII form; unchanged if it is ASCII already or
-/// cannot be put so.
+/// A host, perhaps with a port, with the labels of its name in ASCII form. Unchanged if it is ASCII
+/// already or has no such form.
 template <class = OnUse>
 [[nodiscard]] inline std::string ascii_host(std::string_view host) {
     const auto is_ascii = [](std::string_view text) {

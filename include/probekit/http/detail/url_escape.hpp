@@ -10,25 +10,25 @@
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/go_text.hpp>
 
-// Percent-encoding as Go's net/url does it, which differs by the part of the URL.
+// Percent-encoding as in Go's net/url. It differs by the part of the URL.
 namespace probekit::inline PROBEKIT_ABI::detail {
 
 enum class UrlPart : std::uint8_t { path, host, zone, userinfo, fragment };
 
-/// Whether Go escapes this byte when it writes this part.
+/// Whether Go escapes this byte when it writes this part of a URL.
 [[nodiscard]] constexpr bool is_escaped_in(char c, UrlPart part) noexcept {
     if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return false;
-    const auto among = [c](std::string_view plain) {
-        return plain.find(c) == std::string_view::npos;
+    const auto is_none_of = [c](std::string_view unescaped) {
+        return unescaped.find(c) == std::string_view::npos;
     };
     switch (part) {
-    case UrlPart::path: return among("-_.~$&+,/:;=@");
+    case UrlPart::path: return is_none_of("-_.~$&+,/:;=@");
     case UrlPart::host:
-    case UrlPart::zone: return among("-_.~!$&'()*+,;=:[]<>\"");
-    case UrlPart::userinfo: return among("-_.~$&+,;=");
+    case UrlPart::zone: return is_none_of("-_.~!$&'()*+,;=:[]<>\"");
+    case UrlPart::userinfo: return is_none_of("-_.~$&+,;=");
     case UrlPart::fragment: break;
     }
-    return among("-_.~$&+,/:;=?@!()*");
+    return is_none_of("-_.~$&+,/:;=?@!()*");
 }
 
 template <class = OnUse>
@@ -48,7 +48,7 @@ template <class = OnUse>
     return result;
 }
 
-/// The value of a hexadecimal digit; -1 if it is none.
+/// The value of a hexadecimal digit; -1 for another character.
 [[nodiscard]] constexpr int hex_value(char c) noexcept {
     if (c >= '0' && c <= '9') return c - '0';
     if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -56,7 +56,7 @@ template <class = OnUse>
     return -1;
 }
 
-/// Appends the decoded text to `to`. Returns what is wrong in Go's words, nothing if all is well.
+/// Decodes `text` and appends it to `to`. Returns what is wrong, in Go's words; empty if nothing is.
 template <class = OnUse>
 [[nodiscard]] inline std::string url_unescape(std::string_view text, UrlPart part,
                                               std::string& to) {
@@ -74,8 +74,8 @@ template <class = OnUse>
         const int low = escape.size() == 3 ? hex_value(escape[2]) : -1;
         bool wrong = high < 0 || low < 0;
         const char value = static_cast<char>(high * 16 + low);
-        // In a host only bytes above ASCII may be escaped, and the percent sign, which begins an
-        // IPv6 zone; a zone may escape whatever it may also say plainly.
+        // A host may escape bytes above ASCII only, and the percent sign that begins an IPv6 zone.
+        // A zone may also escape what it may contain unescaped.
         if (part == UrlPart::host) wrong = wrong || (high < 8 && escape != "%25");
         if (part == UrlPart::zone)
             wrong =
@@ -87,15 +87,16 @@ template <class = OnUse>
     return {};
 }
 
-/// A path or fragment as Go prints it after parsing: as it stood where that was well encoded, else
-/// encoded anew. `text` must have been accepted by url_unescape().
+/// A path or fragment as Go prints it after parsing: unchanged if it was well encoded, else decoded
+/// and encoded again. url_unescape() must have accepted `text`.
 template <class = OnUse>
 [[nodiscard]] inline std::string url_reescaped(std::string_view text, UrlPart part) {
-    bool as_it_is = true;
+    bool is_well_encoded = true;
     for (const char c : text)
-        as_it_is = as_it_is && (!is_escaped_in(c, part) ||
+        is_well_encoded =
+            is_well_encoded && (!is_escaped_in(c, part) ||
                                 std::string_view{"%!'()*[]"}.find(c) != std::string_view::npos);
-    if (as_it_is) return std::string{text};
+    if (is_well_encoded) return std::string{text};
     std::string decoded;
     (void)url_unescape(text, part, decoded);
     return url_escaped(decoded, part);

@@ -102,38 +102,38 @@ inline void read_expectation_list(const nlohmann::json& list, const std::string&
 [[nodiscard]] inline http::Expectation read_expectation(JsonFields& reader,
                                                         const ReadContext& context, int levels) {
     http::Expectation expectation;
-    constexpr std::array<std::pair<std::string_view, ExpectedSubject>, 5> subjects = {
-        {{"status", ExpectedSubject::status},
-         {"header", ExpectedSubject::header},
-         {"body", ExpectedSubject::body},
-         {"latency", ExpectedSubject::latency},
-         {"anyOf", ExpectedSubject::any_of}}};
+    constexpr std::array<std::pair<std::string_view, ExpectationSubject>, 5> subjects = {
+        {{"status", ExpectationSubject::status},
+         {"header", ExpectationSubject::header},
+         {"body", ExpectationSubject::body},
+         {"latency", ExpectationSubject::latency},
+         {"anyOf", ExpectationSubject::any_of}}};
     int found = 0;
     for (const auto& [name, subject] : subjects) {
         if (reader.find(name) == nullptr) continue;
         expectation.subject = subject;
         ++found;
     }
-    expectation.is_negated = reader.boolean("not").value_or(false);
+    expectation.negated = reader.boolean("not").value_or(false);
     if (found != 1) {
         reader.errors().push_back(kubernetes::forbidden(
             reader.path(), "must have exactly one of status, header, body, latency, anyOf"));
         return expectation;
     }
     switch (expectation.subject) {
-    case ExpectedSubject::status: read_statuses(reader, expectation); break;
-    case ExpectedSubject::header:
+    case ExpectationSubject::status: read_statuses(reader, expectation); break;
+    case ExpectationSubject::header:
         expectation.header = reader.text("header").value_or("");
         expectation.match = read_match(reader);
         break;
-    case ExpectedSubject::body:
+    case ExpectationSubject::body:
         read_body_bytes(reader, expectation.body_bytes);
         expectation.match = read_match(reader);
         break;
-    case ExpectedSubject::latency:
+    case ExpectationSubject::latency:
         expectation.at_most = read_duration(reader, "latency").value_or(Duration{1});
         break;
-    case ExpectedSubject::any_of:
+    case ExpectationSubject::any_of:
         if (levels == 0)
             reader.errors().push_back(
                 kubernetes::forbidden(reader.path("anyOf"), "stands in too many others"));

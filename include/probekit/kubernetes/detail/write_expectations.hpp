@@ -34,9 +34,9 @@ inline void write_match(const http::TextMatch& match, nlohmann::ordered_json& ou
     nlohmann::ordered_json list = nlohmann::ordered_json::array();
     for (const http::Expectation& one : expectations) {
         nlohmann::ordered_json out = nlohmann::ordered_json::object();
-        if (one.is_negated) out["not"] = true;
+        if (one.negated) out["not"] = true;
         switch (one.subject) {
-        case ExpectedSubject::status:
+        case ExpectationSubject::status:
             for (const http::StatusRange& range : one.statuses) {
                 if (range.first == range.last)
                     out["status"].push_back(range.first);
@@ -45,19 +45,19 @@ inline void write_match(const http::TextMatch& match, nlohmann::ordered_json& ou
                                             std::to_string(range.last));
             }
             break;
-        case ExpectedSubject::header:
+        case ExpectationSubject::header:
             out["header"] = one.header;
             write_match(one.match, out);
             break;
-        case ExpectedSubject::body:
+        case ExpectationSubject::body:
             if (one.body_bytes == http::whole_body)
                 out["body"] = "whole";
             else
                 out["body"] = one.body_bytes;
             write_match(one.match, out);
             break;
-        case ExpectedSubject::latency: out["latency"] = go_duration(one.at_most); break;
-        case ExpectedSubject::any_of: out["anyOf"] = written(one.alternatives); break;
+        case ExpectationSubject::latency: out["latency"] = go_duration(one.at_most); break;
+        case ExpectationSubject::any_of: out["anyOf"] = written(one.alternatives); break;
         }
         list.push_back(std::move(out));
     }

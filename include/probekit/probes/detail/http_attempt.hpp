@@ -88,7 +88,7 @@ private:
         // Redirects and kept bodies take memory, and a user's matcher may throw anything.
         if (!succeeds(ask, [this] { record_exception(); })) {
             if (this->socket_.is_open()) this->close_socket();
-            return this->finish_error(std::move(self), this->result_.phase, this->error_);
+            return this->finish_error(std::move(self), exchange_.phase(), this->error_);
         }
         execute(std::move(self), command);
     }
@@ -136,14 +136,14 @@ private:
 
     void dial_failed(Self&& self, Phase phase, std::error_code why) {
         perform(std::move(self),
-                [&] { return exchange_.no_connection(phase, why, resolved_address(phase)); });
+                [&] { return exchange_.connect_failed(phase, why, resolved_address(phase)); });
     }
 
     void dial_aborted(Self&& self, Phase phase, std::error_code why) {
         if (this->stop_reason() != StopReason::timeout)
             return this->finish_stopped(std::move(self), phase, why);
         perform(std::move(self), [&] {
-            return exchange_.no_connection(phase, Errc::timed_out, resolved_address(phase));
+            return exchange_.connect_failed(phase, Errc::timed_out, resolved_address(phase));
         });
     }
 
@@ -190,7 +190,7 @@ private:
         const bool has_ended = io.state == IoResult::State::ended;
         if (!has_ended && io.state != IoResult::State::transferred)
             return on_incomplete<&HttpAttempt::receive>(std::move(self), io);
-        this->add_time(this->result_.phase);
+        this->add_time(exchange_.phase());
         perform(std::move(self), [&] {
             return has_ended ? exchange_.ended() : exchange_.received({buffer, io.bytes});
         });
@@ -204,11 +204,12 @@ private:
         case IoResult::State::wants_read: return wait<Next>(std::move(self), Wait::wait_read);
         case IoResult::State::wants_write: return wait<Next>(std::move(self), Wait::wait_write);
         case IoResult::State::broken:
-            return perform(std::move(self), [&] { return exchange_.broken(io.code(), ends()); });
+            return perform(std::move(self),
+                           [&] { return exchange_.socket_failed(io.code(), ends()); });
         case IoResult::State::failed:
             if constexpr (Link::has_tls)
                 return perform(std::move(self), [&] {
-                    return exchange_.lost(connection_.cause(), connection_.why());
+                    return exchange_.connection_failed(connection_.cause(), connection_.why());
                 });
             else
                 break;
@@ -231,19 +232,19 @@ private:
         if (this->stop_reason() == StopReason::timeout)
             return perform(std::move(self), [this] { return exchange_.timed_out(); });
         this->close_socket();
-        this->finish_stopped(std::move(self), this->result_.phase, error);
+        this->finish_stopped(std::move(self), exchange_.phase(), error);
     }
 
     void done(Self&& self) {
-        if (this->result_.phase != Phase::finish) {
-            this->add_time(this->result_.phase);
+        if (!exchange_.closes_gracefully()) {
+            this->add_time(exchange_.phase());
             if (this->socket_.is_open()) this->close_socket();
         } else {
             close_gracefully(); // the step that completed the response has read the clock
         }
         if (this->result_.outcome == Outcome::success) return this->finish(std::move(self));
         this->result_.cause = to_std(this->result_.cause);
-        describe(this->result_.phase);
+        describe(exchange_.phase());
         this->finish(std::move(self), exchange_.error());
     }
 
