@@ -114,10 +114,10 @@ TEST_CASE("An observer without a hook is not notified, and std::ref is unwrapped
     VerdictsOnly counter;
     NoObserver none;
     auto shared = std::ref(counter);
-    detail::tell(counter, AttemptBegun{});
-    detail::tell(none, Verdict{});
-    detail::tell(shared, Verdict{});
-    detail::tell(counter, Verdict{});
+    detail::notify(counter, AttemptBegun{});
+    detail::notify(none, Verdict{});
+    detail::notify(shared, Verdict{});
+    detail::notify(counter, Verdict{});
     CHECK(counter.count == 2);
     CHECK(&detail::unwrapped(shared) == &counter);
     CHECK(&detail::unwrapped(counter) == &counter);

@@ -4,13 +4,12 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <system_error>
 #include <tuple>
-#include <type_traits>
 #include <utility>
 
 #include <probekit/config.hpp>
+#include <probekit/core/detail/observer_hooks.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/result.hpp>
@@ -27,7 +26,7 @@ struct AttemptBegun {
     Duration late = {}; ///< how long after the check was due; zero for the second and third attempt
 };
 
-/// An attempt has ended and has cleaned up.
+/// An attempt has ended and has released everything that it held.
 struct AttemptEnded {
     ProbeKind kind = ProbeKind::readiness;
     std::uint64_t number = 0;
@@ -39,7 +38,7 @@ struct AttemptEnded {
     bool retried = false; ///< another attempt of the same check follows
 };
 
-/// The worker does something else now.
+/// The worker's state has changed.
 struct StateChanged {
     ProbeKind kind = ProbeKind::readiness;
     WorkerState from = WorkerState::stopped;
@@ -47,7 +46,7 @@ struct StateChanged {
     TimePoint at = {};
 };
 
-/// Points of the grid have passed without a look, because an earlier look was late or long.
+/// Points of the grid have passed without a check, because an earlier check was late or took long.
 struct ChecksSkipped {
     ProbeKind kind = ProbeKind::readiness;
     std::uint64_t count = 0;
@@ -56,87 +55,6 @@ struct ChecksSkipped {
 
 /// The default observer: no code, no bytes.
 struct NoObserver {};
-
-namespace detail {
-
-/// The observer itself where the user keeps it and gave std::ref.
-template <class O>
-[[nodiscard]] constexpr O& unwrapped(O& observer) noexcept {
-    return observer;
-}
-template <class O>
-[[nodiscard]] constexpr O& unwrapped(std::reference_wrapper<O>& observer) noexcept {
-    return observer.get();
-}
-template <class O>
-using Unwrapped = std::remove_reference_t<std::unwrap_reference_t<O>>;
-
-// One concept per hook: can it be called as it will be?
-template <class O>
-concept SeesAttemptBegun = requires(O& o, const AttemptBegun& event) { o.attempt_begun(event); };
-template <class O>
-concept SeesAttemptEnded = requires(O& o, const AttemptEnded& event) { o.attempt_ended(event); };
-template <class O>
-concept SeesVerdictChanged = requires(O& o, const Verdict& event) { o.verdict_changed(event); };
-template <class O>
-concept SeesStateChanged = requires(O& o, const StateChanged& event) { o.state_changed(event); };
-template <class O>
-concept SeesChecksSkipped = requires(O& o, const ChecksSkipped& event) { o.checks_skipped(event); };
-
-// A hook that exists but cannot be called so is a mistake, and would otherwise be silence. Whether
-// a class has a member of a name, whatever it is, is asked by deriving from it and from a class
-// that has one: then the name is ambiguous.
-struct AllHooks {
-    void attempt_begun();
-    void attempt_ended();
-    void verdict_changed();
-    void state_changed();
-    void checks_skipped();
-};
-template <class O>
-struct Ambiguous : O, AllHooks {};
-template <class O>
-concept Derivable = std::is_class_v<O> && !std::is_final_v<O>;
-
-/// Marks Observers: it has every name, and hooks that none of its parts has are no mistake.
-struct ObserversBase {};
-
-template <class O>
-concept MisdeclaresHook =
-    Derivable<O> && !std::is_base_of_v<ObserversBase, O> &&
-    ((!SeesAttemptBegun<O> && !requires { &Ambiguous<O>::attempt_begun; }) ||
-     (!SeesAttemptEnded<O> && !requires { &Ambiguous<O>::attempt_ended; }) ||
-     (!SeesVerdictChanged<O> && !requires { &Ambiguous<O>::verdict_changed; }) ||
-     (!SeesStateChanged<O> && !requires { &Ambiguous<O>::state_changed; }) ||
-     (!SeesChecksSkipped<O> && !requires { &Ambiguous<O>::checks_skipped; }));
-
-template <class O>
-concept SeesAnything = SeesAttemptBegun<O> || SeesAttemptEnded<O> || SeesVerdictChanged<O> ||
-                       SeesStateChanged<O> || SeesChecksSkipped<O>;
-
-// Telling an observer: nothing where it has no such hook.
-template <class O>
-constexpr void tell(O& observer, const AttemptBegun& event) {
-    if constexpr (SeesAttemptBegun<Unwrapped<O>>) unwrapped(observer).attempt_begun(event);
-}
-template <class O>
-constexpr void tell(O& observer, const AttemptEnded& event) {
-    if constexpr (SeesAttemptEnded<Unwrapped<O>>) unwrapped(observer).attempt_ended(event);
-}
-template <class O>
-constexpr void tell(O& observer, const Verdict& event) {
-    if constexpr (SeesVerdictChanged<Unwrapped<O>>) unwrapped(observer).verdict_changed(event);
-}
-template <class O>
-constexpr void tell(O& observer, const StateChanged& event) {
-    if constexpr (SeesStateChanged<Unwrapped<O>>) unwrapped(observer).state_changed(event);
-}
-template <class O>
-constexpr void tell(O& observer, const ChecksSkipped& event) {
-    if constexpr (SeesChecksSkipped<Unwrapped<O>>) unwrapped(observer).checks_skipped(event);
-}
-
-} // namespace detail
 
 /// What sees everything a worker does: movable, with at least one of these hooks, each optional,
 /// called on the probe's executor and given its event by const reference:
@@ -159,27 +77,27 @@ public:
     void attempt_begun(const AttemptBegun& event)
         requires(detail::SeesAttemptBegun<detail::Unwrapped<Os>> || ...)
     {
-        tell_each(event);
+        notify_each(event);
     }
     void attempt_ended(const AttemptEnded& event)
         requires(detail::SeesAttemptEnded<detail::Unwrapped<Os>> || ...)
     {
-        tell_each(event);
+        notify_each(event);
     }
     void verdict_changed(const Verdict& event)
         requires(detail::SeesVerdictChanged<detail::Unwrapped<Os>> || ...)
     {
-        tell_each(event);
+        notify_each(event);
     }
     void state_changed(const StateChanged& event)
         requires(detail::SeesStateChanged<detail::Unwrapped<Os>> || ...)
     {
-        tell_each(event);
+        notify_each(event);
     }
     void checks_skipped(const ChecksSkipped& event)
         requires(detail::SeesChecksSkipped<detail::Unwrapped<Os>> || ...)
     {
-        tell_each(event);
+        notify_each(event);
     }
 
     /// The observer at `Index`, std::ref unwrapped.
@@ -190,8 +108,8 @@ public:
 
 private:
     template <class Event>
-    void tell_each(const Event& event) {
-        std::apply([&](Os&... each) { (detail::tell(each, event), ...); }, observers_);
+    void notify_each(const Event& event) {
+        std::apply([&](Os&... each) { (detail::notify(each, event), ...); }, observers_);
     }
 
     std::tuple<Os...> observers_;

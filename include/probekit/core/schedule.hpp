@@ -17,6 +17,7 @@ namespace detail {
 /// periods are the grid.
 [[nodiscard]] constexpr TimePoint grid_point_from(TimePoint point, Duration period,
                                                   TimePoint bound) noexcept {
+    PROBEKIT_ASSERT(period > Duration::zero());
     if (bound <= point) return point;
     if (bound == TimePoint::max()) return bound; // never
     const Duration beyond = (bound - point) % period;
@@ -89,6 +90,7 @@ public:
     /// A look begins at `now`: the planned one, which may be late. The number of points it came too
     /// late for.
     constexpr int begin_check(const ProbeSpec& spec, TimePoint now) noexcept {
+        PROBEKIT_ASSERT(spec.period > Duration::zero());
         TimePoint point = point_;
         // Jitter is less than a period, so the point of this look is the last one not after `due_`.
         if (const Duration ahead = due_ - point_; ahead >= spec.period)

@@ -31,6 +31,7 @@ public:
     /// Whether the run is long enough to say so: success_threshold passes, or failure_threshold
     /// failures.
     [[nodiscard]] constexpr bool reached(const ProbeSpec& spec) const noexcept {
+        PROBEKIT_ASSERT(spec.success_threshold > 0 && spec.failure_threshold > 0);
         return run_ >= (last_ ? spec.success_threshold : spec.failure_threshold);
     }
 

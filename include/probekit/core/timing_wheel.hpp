@@ -37,6 +37,7 @@ public:
         Node() = default;
         Node(const Node&) = delete;
         Node& operator=(const Node&) = delete;
+        ~Node() { PROBEKIT_ASSERT(!linked()); }
 
         [[nodiscard]] bool linked() const noexcept { return next_ != nullptr; }
         [[nodiscard]] TimePoint due() const noexcept { return due_; }
@@ -54,12 +55,14 @@ public:
     explicit TimingWheel(TimePoint now) noexcept : origin_(now) {}
     TimingWheel(const TimingWheel&) = delete;
     TimingWheel& operator=(const TimingWheel&) = delete;
+    ~TimingWheel() { PROBEKIT_ASSERT(empty()); }
 
     [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
     /// Links a node that is not linked.
     void insert(Node& node, TimePoint due) noexcept {
+        PROBEKIT_ASSERT(!node.linked());
         node.due_ = due;
         ++size_;
         if (tick_of(due) <= tick_)
@@ -70,6 +73,7 @@ public:
 
     /// Unlinks a linked node.
     void erase(Node& node) noexcept {
+        PROBEKIT_ASSERT(node.linked() && size_ != 0);
         const Position position = position_of(node.due_);
         unlink(node);
         --size_;
@@ -143,6 +147,9 @@ private:
             set_mark(mark);
             clear();
         }
+        List(const List&) = delete;
+        List& operator=(const List&) = delete;
+        ~List() { head_.next_ = nullptr; } // no node any more
 
         [[nodiscard]] bool is_empty() const noexcept { return head_.next_ == &head_; }
         [[nodiscard]] Node* first() const noexcept { return head_.next_; }

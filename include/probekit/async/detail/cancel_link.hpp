@@ -22,6 +22,7 @@ public:
     /// `operation.cancel_requested()`.
     template <class Slot, class Operation>
     void connect(Slot slot, Operation& operation) {
+        PROBEKIT_ASSERT(canceller_ == nullptr);
         if (!slot.is_connected()) return;
         canceller_ = &slot.template emplace<Canceller>(
             *this, &operation,

@@ -47,6 +47,7 @@ public:
     template <class Handler>
     [[nodiscard]] std::error_code async_wait(typename Wait::wait_type what,
                                              const Executor& executor, Handler&& handler) {
+        PROBEKIT_ASSERT(is_open());
         if (!handle_)
             if (const std::error_code error = lend(executor)) return error;
         handle_->async_wait(what, std::forward<Handler>(handler));
@@ -76,9 +77,9 @@ protected:
     template <class Give>
     [[nodiscard]] std::error_code watch(const Executor& executor, Give give) {
         std::error_code error;
-        const bool had_memory = had_memory_for(
-            [&] { give(handle_.emplace(executor), error); }); // its record of a descriptor
-        if (!had_memory) error = std::make_error_code(std::errc::not_enough_memory);
+        // Asio allocates a record for each descriptor.
+        if (const auto no_memory = try_allocating([&] { give(handle_.emplace(executor), error); }))
+            error = no_memory;
         if (error) handle_.reset();
         return error;
     }

@@ -9,16 +9,16 @@
 #include <probekit/config.hpp>
 #include <probekit/core/error.hpp>
 
-// Exceptions of other people's code are caught here and nowhere else, as programs may be built
-// without any. Then nothing is thrown, and what stands in `caught` is compiled but never called.
+// Exceptions of code that is not ours are caught here and nowhere else, as programs may be built
+// without exceptions. Then nothing is thrown, and `caught` is compiled but never called.
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// Something was thrown that is no std::exception.
+/// Stands for a thrown object that is no std::exception.
 struct UnknownException {};
 
-/// Calls `work`. Of what it throws the nearest of std::system_error, std::bad_alloc, std::exception
-/// and UnknownException is given to `caught`, while it is being handled; what that returns counts
-/// instead.
+/// Calls `work` and returns its result. If `work` throws, calls `caught` in the exception handler
+/// and returns that result; the argument is the exception as the first of std::system_error,
+/// std::bad_alloc, std::exception and UnknownException that fits.
 template <class Work, class Caught>
 auto try_call(Work work, [[maybe_unused]] Caught caught) -> decltype(work()) {
 #if defined(__cpp_exceptions)
@@ -36,7 +36,7 @@ auto try_call(Work work, [[maybe_unused]] Caught caught) -> decltype(work()) {
 #endif
 }
 
-/// What it means for a look that it could not be made because of an exception.
+/// For try_call(): the error of an attempt that could not ask because of an exception.
 struct ToErrorCode {
     std::error_code operator()(const std::system_error& thrown) const noexcept {
         return thrown.code() ? to_std(thrown.code()) : make_error_code(Errc::probe_threw);
@@ -48,8 +48,8 @@ struct ToErrorCode {
     std::error_code operator()(UnknownException) const noexcept { return Errc::probe_threw; }
 };
 
-/// Calls `work`. False if it throws anything: then `caught` has been called while that was being
-/// handled.
+/// Calls `work`. If `work` throws anything, calls `caught` in the exception handler and returns
+/// false.
 template <class Work, class Caught>
 [[nodiscard]] bool succeeds(Work work, [[maybe_unused]] Caught caught) {
 #if defined(__cpp_exceptions)
@@ -65,24 +65,17 @@ template <class Work, class Caught>
     return true;
 }
 
-/// Calls `work`, which may need memory. False if it is not there; other exceptions pass.
+/// Calls `work`; std::errc::not_enough_memory if that throws std::bad_alloc. Other exceptions pass.
 template <class Work>
-[[nodiscard]] bool had_memory_for(Work work) {
+[[nodiscard]] std::error_code try_allocating(Work work) {
 #if defined(__cpp_exceptions)
     try {
         work();
-    } catch (const std::bad_alloc&) { return false; }
+    } catch (const std::bad_alloc&) { return std::make_error_code(std::errc::not_enough_memory); }
 #else
     work();
 #endif
-    return true;
-}
-
-/// The same, as std::errc::not_enough_memory.
-template <class Work>
-[[nodiscard]] std::error_code try_allocating(Work work) {
-    const bool had_memory = had_memory_for(std::move(work));
-    return had_memory ? std::error_code{} : std::make_error_code(std::errc::not_enough_memory);
+    return {};
 }
 
 } // namespace probekit::inline PROBEKIT_ABI::detail

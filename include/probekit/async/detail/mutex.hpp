@@ -22,7 +22,9 @@ public:
     }
 
     [[gnu::always_inline]] void unlock() noexcept {
-        if (state_.exchange(unlocked) == awaited) wake_one();
+        const int before = state_.exchange(unlocked);
+        PROBEKIT_ASSERT(before != unlocked);
+        if (before == awaited) wake_one();
     }
 
     /// As std::lock_guard, whose destructor g++ leaves out of line in a large program: for what

@@ -16,6 +16,7 @@ public:
     OpMemory() = default;
     OpMemory(const OpMemory&) = delete;
     OpMemory& operator=(const OpMemory&) = delete;
+    ~OpMemory() { PROBEKIT_ASSERT(!used_); }
 
     [[nodiscard]] void* allocate(std::size_t size) {
         if (used_ || size > sizeof storage_) return ::operator new(size);
@@ -23,10 +24,9 @@ public:
         return static_cast<void*>(storage_);
     }
     void deallocate(void* memory) noexcept {
-        if (memory == static_cast<void*>(storage_))
-            used_ = false;
-        else
-            ::operator delete(memory);
+        if (memory != static_cast<void*>(storage_)) return ::operator delete(memory);
+        PROBEKIT_ASSERT(used_);
+        used_ = false;
     }
 
 private:

@@ -20,8 +20,9 @@ public:
     void retain() noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
 
     void release() noexcept {
-        if (count_.fetch_sub(1, std::memory_order_acq_rel) == 1)
-            static_cast<Derived*>(this)->destroy();
+        const std::uint32_t before = count_.fetch_sub(1, std::memory_order_acq_rel);
+        PROBEKIT_ASSERT(before != 0);
+        if (before == 1) static_cast<Derived*>(this)->destroy();
     }
 
     /// Whether the caller's reference is the only one.
@@ -40,7 +41,7 @@ public:
 
 protected:
     RefCounted() = default;
-    ~RefCounted() = default;
+    ~RefCounted() { PROBEKIT_ASSERT(count_.load(std::memory_order_relaxed) == 0); }
 
 private:
     std::atomic<std::uint32_t> count_{0};
@@ -72,8 +73,14 @@ public:
     }
 
     [[nodiscard]] T* get() const noexcept { return object_; }
-    T* operator->() const noexcept { return object_; }
-    T& operator*() const noexcept { return *object_; }
+    T* operator->() const noexcept {
+        PROBEKIT_ASSERT(object_ != nullptr);
+        return object_;
+    }
+    T& operator*() const noexcept {
+        PROBEKIT_ASSERT(object_ != nullptr);
+        return *object_;
+    }
     explicit operator bool() const noexcept { return object_ != nullptr; }
 
 private:

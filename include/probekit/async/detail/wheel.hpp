@@ -165,6 +165,7 @@ public:
             std::erase(context_->wheels_, this);
             if (driver_ != nullptr) driver_->detach(*this);
         }
+        PROBEKIT_ASSERT(wheel_.empty()); // an armed node's owner has a reference
         delete this;
     }
 

@@ -32,6 +32,7 @@ public:
 
     /// Takes over a child. There must be none.
     void adopt(const Child& child) noexcept {
+        PROBEKIT_ASSERT(!has_child() && child.pid > 0);
         pid_ = child.pid;
         pidfd_.reset(child.pidfd);
     }
@@ -76,6 +77,7 @@ public:
 
     /// Reaps the child if it has ended, and is without one then.
     [[nodiscard]] Reaped reap() noexcept {
+        PROBEKIT_ASSERT(has_child());
         const Reaped result = detail::reap(child());
         if (result.state != ChildState::running) release();
         return result;

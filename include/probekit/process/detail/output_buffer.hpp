@@ -25,6 +25,7 @@ public:
     ~OutputBuffer() { clear(limit_); }
 
     void append(const char* data, std::size_t size) noexcept {
+        PROBEKIT_ASSERT(size_ <= limit_);
         seen_ += size;
         const std::size_t room = std::min(size, limit_ - size_);
         if (room == 0 || !take_memory()) return;

@@ -230,6 +230,7 @@ private:
 
     void wait_ended(bool terminating) noexcept {
         const std::lock_guard lock{mutex_};
+        PROBEKIT_ASSERT(!terminating || terminations_ > 0);
         if (terminating && --terminations_ == 0) forget_termination();
         if (is_awaited()) return watch(); // its timer may have been another's
         child_.cancel();

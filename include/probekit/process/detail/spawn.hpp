@@ -73,6 +73,7 @@ private:
 /// in a shell.
 [[nodiscard]] inline std::error_code spawn(const SpawnPlan& plan, const std::array<int, 3>& streams,
                                            Child& child) noexcept {
+    PROBEKIT_ASSERT(child.pid < 0);
     SpawnTask task;
     task.image = plan.image();
     for (std::size_t i = 0; i != 3; ++i) task.streams[i] = streams[i];

@@ -61,6 +61,7 @@ class SpawnPlan {
 public:
     template <class = OnUse>
     explicit SpawnPlan(const ProcessSpec& spec) {
+        PROBEKIT_ASSERT(validate(spec).empty());
         const std::vector<std::string_view> environment = environment_of(spec);
         const std::string_view program = spec.command.front();
         const bool searching = program.find('/') == std::string_view::npos;

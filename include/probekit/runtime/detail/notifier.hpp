@@ -129,7 +129,7 @@ public:
     /// Inside a Scope.
     template <class Observed>
     void observe(const Observed& event) {
-        if (!abandoned_) tell(observer_, event);
+        if (!abandoned_) detail::notify(observer_, event);
     }
 
     void set_callback(SmallFunction<Event> callback) noexcept {
