@@ -17,7 +17,7 @@ TEST_CASE("a block that came back is handed out again, one in use never") {
                                       std::size_t{1000}, std::size_t{10'300}, std::size_t{16'384});
     BlockPool pool;
     void* const first = pool.allocate(size);
-    std::memset(first, 0x5a, size); // all of it is ours: the address sanitizer looks
+    std::memset(first, 0x5a, size); // all of it is ours: for the address sanitizer
     pool.deallocate(first, size);
     void* const again = pool.allocate(size);
     void* const other = pool.allocate(size);
@@ -38,7 +38,7 @@ TEST_CASE("requests of one class share blocks, others do not") {
     pool.deallocate(larger, 129);
 }
 
-TEST_CASE("what is too large for a class goes to the heap and back") {
+TEST_CASE("a request too large for any class comes from the heap and returns there") {
     BlockPool pool;
     void* const large = pool.allocate(100'000);
     std::memset(large, 0, 100'000);
@@ -60,23 +60,23 @@ TEST_CASE("a standard container works on the pool") {
 TEST_CASE("threads share a pool") {
     BlockPool pool;
     const auto churn = [&] {
-        std::vector<void*> held;
+        std::vector<void*> blocks;
         for (int i = 0; i != 20'000; ++i) {
-            held.push_back(pool.allocate(200));
-            *static_cast<int*>(held.back()) = i;
+            blocks.push_back(pool.allocate(200));
+            *static_cast<int*>(blocks.back()) = i;
             if (i % 3 == 0) {
-                pool.deallocate(held.back(), 200);
-                held.pop_back();
+                pool.deallocate(blocks.back(), 200);
+                blocks.pop_back();
             }
-            if (held.size() > 50) {
-                for (void* const block : held) pool.deallocate(block, 200);
-                held.clear();
+            if (blocks.size() > 50) {
+                for (void* const block : blocks) pool.deallocate(block, 200);
+                blocks.clear();
             }
         }
-        for (void* const block : held) pool.deallocate(block, 200);
+        for (void* const block : blocks) pool.deallocate(block, 200);
     };
     std::thread other{churn};
     churn();
     other.join();
-    SUCCEED("no block was handed out twice: the thread sanitizer has looked");
+    SUCCEED("no block was handed out twice: for the thread sanitizer");
 }

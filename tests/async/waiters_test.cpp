@@ -30,8 +30,8 @@ Ref<Queue> queue_on(asio::io_context& io) {
     return Ref{new Queue{ContextState::of(io.get_executor())}};
 }
 
-// What was told, in order.
-struct Told {
+// What the handlers got, in order.
+struct Completions {
     std::vector<std::string> lines = {};
     auto as(std::string name) {
         return [this, name](std::error_code error, int value) {
@@ -44,99 +44,100 @@ const std::string aborted = std::error_code{asio::error::operation_aborted}.mess
 
 } // namespace
 
-TEST_CASE("waiters are told in the order they came, from the event loop only") {
+TEST_CASE("waits complete in the order they began, from the event loop only") {
     asio::io_context io;
     const auto queue = queue_on(io);
-    Told told;
-    queue->add(told.as("a"), io.get_executor());
-    queue->add(told.as("b"), io.get_executor());
+    Completions completions;
+    queue->add(completions.as("a"), io.get_executor());
+    queue->add(completions.as("b"), io.get_executor());
     queue->complete_all({}, 7);
-    CHECK(told.lines.empty());
+    CHECK(completions.lines.empty());
     CHECK(queue->empty());
     io.run();
-    CHECK(told.lines == std::vector<std::string>{"a=7", "b=7"});
+    CHECK(completions.lines == std::vector<std::string>{"a=7", "b=7"});
 }
 
-TEST_CASE("only those with the tag are told") {
+TEST_CASE("only waits with the tag complete") {
     asio::io_context io;
     const auto queue = queue_on(io);
-    Told told;
-    queue->add(told.as("one"), io.get_executor(), 1);
-    queue->add(told.as("two"), io.get_executor(), 2);
-    queue->add(told.as("one too"), io.get_executor(), 1);
+    Completions completions;
+    queue->add(completions.as("one"), io.get_executor(), 1);
+    queue->add(completions.as("two"), io.get_executor(), 2);
+    queue->add(completions.as("one too"), io.get_executor(), 1);
     queue->complete(1, {}, 5);
     io.poll();
-    CHECK(told.lines == std::vector<std::string>{"one=5", "one too=5"});
+    CHECK(completions.lines == std::vector<std::string>{"one=5", "one too=5"});
     CHECK_FALSE(queue->empty());
     queue->complete_all(asio::error::operation_aborted, 0);
     io.restart();
     io.run();
-    CHECK(told.lines.back() == "two:" + aborted);
+    CHECK(completions.lines.back() == "two:" + aborted);
 }
 
-TEST_CASE("a waiter keeps its context at work until it has been told") {
+TEST_CASE("a wait keeps run() from returning until it has completed") {
     asio::io_context io;
     const auto queue = queue_on(io);
-    Told told;
-    queue->add(told.as("a"), io.get_executor());
+    Completions completions;
+    queue->add(completions.as("a"), io.get_executor());
     io.poll();
     CHECK_FALSE(io.stopped());
     queue->complete_all({}, 1);
     io.run();
     CHECK(io.stopped());
-    CHECK(told.lines.size() == 1);
+    CHECK(completions.lines.size() == 1);
 }
 
 TEST_CASE("one waiter can be cancelled alone, once") {
     asio::io_context io;
     const auto queue = queue_on(io);
-    Told told;
+    Completions completions;
     asio::cancellation_signal signal;
-    queue->add(asio::bind_cancellation_slot(signal.slot(), told.as("cancelled")),
+    queue->add(asio::bind_cancellation_slot(signal.slot(), completions.as("cancelled")),
                io.get_executor());
-    queue->add(told.as("other"), io.get_executor());
+    queue->add(completions.as("other"), io.get_executor());
     signal.emit(asio::cancellation_type::partial);
     signal.emit(asio::cancellation_type::terminal);
-    CHECK(told.lines.empty());
+    CHECK(completions.lines.empty());
     queue->complete_all({}, 3);
     io.run();
-    CHECK(told.lines == std::vector<std::string>{"cancelled:" + aborted, "other=3"});
+    CHECK(completions.lines == std::vector<std::string>{"cancelled:" + aborted, "other=3"});
     CHECK_FALSE(signal.slot().has_handler());
 }
 
 TEST_CASE("a completion on its way is not cancelled any more") {
     asio::io_context io;
     const auto queue = queue_on(io);
-    Told told;
+    Completions completions;
     asio::cancellation_signal signal;
-    queue->add(asio::bind_cancellation_slot(signal.slot(), told.as("a")), io.get_executor());
+    queue->add(asio::bind_cancellation_slot(signal.slot(), completions.as("a")), io.get_executor());
     queue->complete_all({}, 3);
     signal.emit(asio::cancellation_type::terminal);
     io.run();
-    CHECK(told.lines == std::vector<std::string>{"a=3"});
+    CHECK(completions.lines == std::vector<std::string>{"a=3"});
 }
 
 TEST_CASE("the handler's own executor and allocator are used") {
     asio::io_context io, other;
     const auto queue = queue_on(io);
-    bool told = false;
+    bool completed = false;
     BlockPool pool;
     queue->add(
         asio::bind_executor(other.get_executor(),
                             asio::bind_allocator(PoolAllocator<void>{pool},
-                                                 [&](std::error_code, int) { told = true; })),
+                                                 [&](std::error_code, int) { completed = true; })),
         io.get_executor());
     queue->complete_all({}, 1);
     io.run();
-    CHECK_FALSE(told);
+    CHECK_FALSE(completed);
     other.run();
-    CHECK(told);
+    CHECK(completed);
 }
 
-TEST_CASE("the context may go before the queue, and the queue before its waiters are told") {
-    Told told;
+TEST_CASE(
+    "the context may be destroyed before the queue, and the queue before its waits complete") {
+    Completions completions;
     const auto kept = std::make_shared<int>(1);
-    const auto handler = [kept, inner = told.as("never")](
+    const auto handler = [kept, inner = completions.as("never")](
                              std::error_code error, int value) mutable { inner(error, value); };
     SECTION("context first") {
         std::optional<asio::io_context> io{std::in_place};
@@ -144,7 +145,7 @@ TEST_CASE("the context may go before the queue, and the queue before its waiters
         queue->add(handler, io->get_executor());
         CHECK(kept.use_count() == 3);
         io.reset();
-        CHECK(kept.use_count() == 2); // dropped untold
+        CHECK(kept.use_count() == 2); // destroyed without a call
         queue->complete_all({}, 1);
     }
     SECTION("context first, with a completion on its way") {
@@ -155,17 +156,17 @@ TEST_CASE("the context may go before the queue, and the queue before its waiters
         io.reset();
         CHECK(kept.use_count() == 2);
     }
-    SECTION("the last reference goes while a completion is on its way") {
+    SECTION("the last reference is released while a completion is posted") {
         asio::io_context io;
         auto queue = queue_on(io);
-        queue->add(told.as("a"), io.get_executor());
+        queue->add(completions.as("a"), io.get_executor());
         queue->complete_all({}, 1);
         queue = {};
         io.run();
-        CHECK(told.lines == std::vector<std::string>{"a=1"});
+        CHECK(completions.lines == std::vector<std::string>{"a=1"});
         return;
     }
-    CHECK(told.lines.empty());
+    CHECK(completions.lines.empty());
 }
 
 TEST_CASE("a handler may begin another wait, or throw") {
@@ -189,17 +190,17 @@ TEST_CASE("a handler may begin another wait, or throw") {
 TEST_CASE("waits from several threads") {
     asio::thread_pool pool{4};
     const Ref<Queue> queue{new Queue{ContextState::of(pool.get_executor())}};
-    std::atomic<int> told = 0;
+    std::atomic<int> completed = 0;
     for (int i = 0; i != 4; ++i)
         asio::post(pool, [&] {
             for (int j = 0; j != 500; ++j) {
-                queue->add([&](std::error_code, int) { ++told; }, pool.get_executor());
+                queue->add([&](std::error_code, int) { ++completed; }, pool.get_executor());
                 if (j % 10 == 0) queue->complete_all({}, j);
             }
             queue->complete_all({}, 0);
         });
     pool.wait();
     queue->complete_all({}, 0);
-    CHECK(told <= 2000);
-    CHECK(told >= 1);
+    CHECK(completed <= 2000);
+    CHECK(completed >= 1);
 }

@@ -32,7 +32,7 @@ struct HandClock : WheelDriver {
         wheel = &attached;
         return *this;
     }
-    void detach(Wheel&) noexcept override { wheel = nullptr; }
+    void remove_wheel(Wheel&) noexcept override { wheel = nullptr; }
 
     TimePoint time{1h};
     Wheel* wheel = nullptr;
@@ -42,7 +42,7 @@ struct HandClock : WheelDriver {
 struct Owner : RefCounted<Owner>, WheelNode {
     explicit Owner(std::vector<std::string>& happened) : WheelNode(hooks), log(happened) {}
     void destroy() noexcept {
-        log.push_back("gone");
+        log.push_back("destroyed");
         delete this;
     }
 
@@ -99,12 +99,12 @@ TEST_CASE("a node fires when its time has come, once") {
     Setting test;
     test.wheel->arm(*test.owner, test.clock.time + 5s);
     test.clock.time += 5s - 1ns;
-    test.wheel->turn();
+    test.wheel->process();
     CHECK(test.log.empty());
     CHECK(test.wheel->next_due() == test.clock.time + 1ns);
     test.clock.time += 1ns;
-    test.wheel->turn();
-    test.wheel->turn();
+    test.wheel->process();
+    test.wheel->process();
     CHECK(test.log == std::vector<std::string>{"fired"});
     CHECK_FALSE(test.wheel->armed(*test.owner));
 }
@@ -114,12 +114,12 @@ TEST_CASE("arming again moves a node, disarming takes it out") {
     test.wheel->arm(*test.owner, test.clock.time + 1s);
     test.wheel->arm(*test.owner, test.clock.time + 2s);
     test.clock.time += 1s;
-    test.wheel->turn();
+    test.wheel->process();
     CHECK(test.log.empty());
     CHECK(test.wheel->disarm(*test.owner));
     CHECK_FALSE(test.wheel->disarm(*test.owner));
     test.clock.time += 5s;
-    test.wheel->turn();
+    test.wheel->process();
     CHECK(test.log.empty());
 }
 
@@ -133,12 +133,13 @@ TEST_CASE("an owner that lets go between the firing and its callback is still th
         was_linked = node->linked();
         test.owner = {};
     };
-    test.wheel->turn();
+    test.wheel->process();
     CHECK(was_linked);
-    CHECK(test.log == std::vector<std::string>{"fired", "gone"});
+    CHECK(test.log == std::vector<std::string>{"fired", "destroyed"});
 }
 
-TEST_CASE("an exception goes to the caller of the turn, and the nodes behind it fire at the next") {
+TEST_CASE(
+    "an exception passes to the caller of process(), and the nodes behind fire the next time") {
     Setting test;
     const Ref<Owner> second{new Owner{test.log}};
     test.owner->on_fire = [] { throw std::runtime_error{"listener"}; };
@@ -149,14 +150,14 @@ TEST_CASE("an exception goes to the caller of the turn, and the nodes behind it 
     CHECK(test.log == std::vector<std::string>{"fired", "fired"});
 }
 
-TEST_CASE("one turn fires so many that others get their turn as well") {
+TEST_CASE("process() fires only so many nodes that other handlers get their turn") {
     Setting test;
     std::vector<Ref<Owner>> owners;
     for (int i = 0; i != 1000; ++i) {
         owners.push_back(Ref{new Owner{test.log}});
         test.wheel->arm(*owners.back(), test.clock.time);
     }
-    test.wheel->turn();
+    test.wheel->process();
     CHECK(test.log.size() == 256);
     asio::post(test.io, [&] { test.log.push_back("other"); });
     test.io.run();
@@ -164,7 +165,7 @@ TEST_CASE("one turn fires so many that others get their turn as well") {
     CHECK(test.log.back() == "fired");
 }
 
-TEST_CASE("a node armed by a callback for now fires in a later turn") {
+TEST_CASE("a node that a callback arms for now fires the next time") {
     Setting test;
     int times = 0;
     test.owner->on_fire = [&, node = test.owner.get()] {
@@ -201,7 +202,7 @@ TEST_CASE("on the real clock an empty wheel lets run() return, and one that wait
     wheel->disarm(*owner);
 }
 
-TEST_CASE("a clock the wheel knows nothing of is looked at often enough") {
+TEST_CASE("a clock of unknown pace is asked often enough") {
     // Ten times as fast as the real one.
     struct Fast {
         [[nodiscard]] TimePoint now() const {
@@ -237,10 +238,10 @@ TEST_CASE("the context may go first") {
     CHECK_FALSE(wheel->disarm(*owner));
     wheel = {};
     owner = {};
-    CHECK(log == std::vector<std::string>{"gone"});
+    CHECK(log == std::vector<std::string>{"destroyed"});
 }
 
-TEST_CASE("the driver goes first") {
+TEST_CASE("the driver may be destroyed first") {
     asio::io_context io;
     std::vector<std::string> log;
     const Ref<Owner> owner{new Owner{log}};
@@ -264,7 +265,7 @@ TEST_CASE("threads arm, disarm and fire at once") {
             for (int j = 0; j != 2000; ++j) {
                 const Ref<Counter> counter{new Counter{fired}};
                 wheel->arm(*counter, wheel->now() + std::chrono::microseconds{j % 7});
-                // Whoever takes it out has seen it not fire; else it has fired or is about to.
+                // If disarm() is true the node does not fire; else it has fired or is about to.
                 if (j % 2 == 0 && wheel->disarm(*counter)) continue;
                 if (j % 2 != 0) {
                     Ref<Counter> kept = counter; // a linked node must not die

@@ -110,7 +110,7 @@ TEST_CASE("a process is awaited any number of times, and again after its end") {
         order.push_back(1);
         first.handler()(error, status);
         CHECK(!process.running());
-        CHECK(has_no_children()); // told after the reaping
+        CHECK(has_no_children()); // completed after the reaping
     });
     process.async_wait([&](std::error_code error, ExitStatus status) {
         order.push_back(2);
@@ -133,7 +133,7 @@ TEST_CASE("a process is awaited any number of times, and again after its end") {
     CHECK(later.is({3, 0}));
 }
 
-TEST_CASE("a process can be started again after its end, whether somebody waited for it or not") {
+TEST_CASE("a process can be started again after its end, whether it was awaited or not") {
     asio::io_context io;
     Process process{io};
     Runner runner;
@@ -150,7 +150,7 @@ TEST_CASE("a process can be started again after its end, whether somebody waited
     ProcessSpec spec = shell("exit 5");
     spec.stdout_fd = pipe.write_end;
     REQUIRE(!process.start(spec));
-    pipe.drain(); // it has let go of everything, and is about to end
+    pipe.drain(); // it has closed everything, and is about to end
     while (process.running()) {}
     REQUIRE(!process.start(shell("exit 6")));
     End again;
@@ -248,7 +248,7 @@ TEST_CASE("terminate signals the group, and the process may end in its own way")
     run_dry(io);
     CHECK(wait.is({7, 0}));
     CHECK(terminate.is({7, 0}));
-    CHECK(runner.output.drain().empty()); // the sleeper has gone, too
+    CHECK(runner.output.drain().empty()); // the sleeper has been killed, too
 }
 
 TEST_CASE("a process that does not end within the grace period is killed") {
@@ -360,11 +360,11 @@ TEST_CASE("process and execution context may go in any order") {
     runner.wait_until_ready();
     End wait;
 
-    SECTION("context first, nobody waits") {
+    SECTION("context first, no wait") {
         io.reset();
         process.reset();
     }
-    SECTION("context first, somebody waits") {
+    SECTION("context first, a wait pending") {
         process->async_wait(wait.handler());
         io->poll();
         io.reset();
@@ -379,7 +379,7 @@ TEST_CASE("process and execution context may go in any order") {
         process.reset();
         io.reset();
     }
-    SECTION("process first, somebody waits") {
+    SECTION("process first, a wait pending") {
         process->async_wait(wait.handler());
         io->poll();
         process.reset();
@@ -427,7 +427,7 @@ TEST_CASE("a detached process is neither killed nor reaped") {
     CHECK(WEXITSTATUS(status) == 3);
 }
 
-TEST_CASE("a termination goes with the process it was for") {
+TEST_CASE("a termination ends with the process it was for") {
     asio::io_context io;
     Process process{io};
     Runner detached;
@@ -504,7 +504,7 @@ TEST_CASE("captured output is kept up to its limit, and the rest is drained") {
     CHECK(process.output().empty()); // of the new process
 }
 
-TEST_CASE("stdout and stderr are captured as they come, and are complete when the end is told") {
+TEST_CASE("stdout and stderr are captured as they arrive, and are complete when a wait completes") {
     asio::io_context io;
     Process process{io};
     ProcessSpec spec = shell("echo one; echo two >&2; echo three");
@@ -558,7 +558,7 @@ TEST_CASE("a process that closes its output runs on") {
     CHECK(process.output() == "said\n");
 }
 
-TEST_CASE("what is left of the group goes with its leader") {
+TEST_CASE("what is left of the group is killed with its leader") {
     asio::io_context io;
     Process process{io};
     Runner runner;
@@ -633,7 +633,7 @@ TEST_CASE("waits take any completion token") {
     CHECK(future.get() == ExitStatus{3, 0});
 }
 
-TEST_CASE("a wait that is begun after its process has gone is aborted") {
+TEST_CASE("a wait that begins after its Process was destroyed is aborted") {
     asio::io_context io;
     std::optional<Process> process{std::in_place, io};
     asio::awaitable<ExitStatus> lazy = process->async_wait(asio::use_awaitable);
@@ -671,7 +671,7 @@ TEST_CASE("a wait takes its memory from its handler's allocator") {
     CHECK(end.is({3, 0}));
 }
 
-TEST_CASE("an exception of a handler reaches the caller of run(), and the other waits are told") {
+TEST_CASE("an exception of a handler reaches the caller of run(), and the other waits complete") {
     asio::io_context io;
     Process process{io};
     REQUIRE(!process.start(shell("exit 3")));

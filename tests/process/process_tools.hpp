@@ -23,7 +23,7 @@ namespace probekit::tests {
 
 using tools::TemporaryFolder;
 
-/// Descriptors of a pipe, closed when it goes.
+/// The descriptors of a pipe; the destructor closes them.
 struct Pipe {
     int read_end = -1;
     int write_end = -1;
@@ -53,7 +53,7 @@ struct Pipe {
         return {buffer, static_cast<std::size_t>(bytes > 0 ? bytes : 0)};
     }
 
-    /// All there is until the last writer has gone.
+    /// Everything until the last writer has closed the pipe.
     std::string drain() {
         close_write_end();
         std::string text;

@@ -126,7 +126,7 @@ TEST_CASE("a process that cannot be executed sends the program no SIGCHLD") {
     if (has_clone()) CHECK(signals_seen == 0);
 }
 
-TEST_CASE("a program without a slash is looked for in the PATH of its own environment") {
+TEST_CASE("a program without a slash is searched for in the PATH of its own environment") {
     const Spawn spawn = GENERATE(detail::spawn, detail::spawn_portable);
     const TemporaryFolder folder;
     folder.file("denied/tool", "#!/bin/sh\necho denied\n", 0644);
@@ -159,7 +159,7 @@ TEST_CASE("a program without a slash is looked for in the PATH of its own enviro
     CHECK(run(spawn, without_path).output == "found\n");
 }
 
-TEST_CASE("a relative program is looked for from the working directory") {
+TEST_CASE("the path of a relative program starts at the working directory") {
     const Spawn spawn = GENERATE(detail::spawn, detail::spawn_portable);
     const TemporaryFolder folder;
     folder.file("bin/tool", "#!/bin/sh\npwd\n", 0755);
@@ -269,7 +269,7 @@ TEST_CASE("the program's own stdout where it has none is the null device") {
     const std::error_code error =
         spawn(SpawnPlan{shell("test /proc/$$/fd/1 -ef /dev/null && echo yes >&2")},
               {-1, 1, pipe.write_end}, child);
-    if (child.pidfd == 1) child.pidfd = ::fcntl(1, F_DUPFD_CLOEXEC, 3); // it took the free place
+    if (child.pidfd == 1) child.pidfd = ::fcntl(1, F_DUPFD_CLOEXEC, 3); // it took the free number
     ::dup2(saved, 1);
     ::close(saved);
     REQUIRE(!error);
@@ -340,7 +340,7 @@ TEST_CASE("a signal reaches the whole group") {
     char ready = 0;
     REQUIRE(::read(pipe.read_end, &ready, 1) == 1);
     CHECK(!detail::signal_group(child, SIGKILL));
-    CHECK(pipe.drain().empty()); // ends only when all three have let go of the pipe
+    CHECK(pipe.drain().empty()); // ends only when all three have closed the pipe
     CHECK(detail::reap(child, 0).status == ExitStatus{0, SIGKILL});
     close_pidfd(child);
 }
@@ -483,7 +483,8 @@ TEST_CASE("a process can be process 1 of its own PID namespace") {
         return;
     }
     const Run result =
-        run(detail::spawn, spec); // also shows that the sleeper, which holds the pipe, goes with it
+        run(detail::spawn,
+            spec); // also shows that the sleeper, which has the pipe open, is killed with it
     CHECK(result.output == "1\nstill here\n");
     CHECK(result.end.status.ok());
 }

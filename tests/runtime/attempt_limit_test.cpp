@@ -49,7 +49,7 @@ private:
 
 } // namespace
 
-TEST_CASE("a limit without places is a mistake") {
+TEST_CASE("a limit without permits is a mistake") {
     try {
         AttemptLimit limit{0};
         FAIL("no exception");
@@ -58,7 +58,7 @@ TEST_CASE("a limit without places is a mistake") {
     }
 }
 
-TEST_CASE("places are taken until none is left, and the next waits") {
+TEST_CASE("permits are acquired until none is left, and the next waiter waits") {
     AttemptLimit limit{2};
     const auto state = state_of(limit);
     Waiter a{state}, b{state}, c{state};
@@ -74,7 +74,7 @@ TEST_CASE("places are taken until none is left, and the next waits") {
     CHECK(c.granted == 1);
     CHECK(c.kept_when_granted);
     CHECK(c.references == 0);
-    CHECK(a.granted == 0); // taken at once, it is told nothing
+    CHECK(a.granted == 0); // it acquired its permit at once, so it is not notified
     CHECK(limit.in_flight() == 2);
     CHECK(limit.waiting() == 0);
 
@@ -98,10 +98,10 @@ TEST_CASE("first come, first served") {
     for (int i = 0; i != 3; ++i) state->release_permit();
     CHECK(order == std::vector{1, 2, 3});
     CHECK(limit.in_flight() == 1);
-    CHECK_FALSE(state->acquire(a)); // behind c, which holds the place
+    CHECK_FALSE(state->acquire(a)); // behind c, which holds the permit
 }
 
-TEST_CASE("who has given up waiting is passed over") {
+TEST_CASE("a waiter that has withdrawn is passed over") {
     AttemptLimit limit{1};
     const auto state = state_of(limit);
     Waiter holder{state}, a{state}, b{state}, c{state};
@@ -115,7 +115,7 @@ TEST_CASE("who has given up waiting is passed over") {
     CHECK_FALSE(state->withdraw(b));
     state->release_permit();
     CHECK(a.granted == 1);
-    CHECK_FALSE(state->withdraw(a)); // it has been granted, and has to give its place back
+    CHECK_FALSE(state->withdraw(a)); // its permit has been granted, and must be released
     state->release_permit();
     CHECK(b.granted == 0);
     CHECK(c.granted == 1);
@@ -124,7 +124,7 @@ TEST_CASE("who has given up waiting is passed over") {
     CHECK(state->acquire(b));
 }
 
-TEST_CASE("a place may be given back from inside the call that grants it") {
+TEST_CASE("a permit may be released inside the call that grants it") {
     AttemptLimit limit{1};
     const auto state = state_of(limit);
     Waiter holder{state}, a{state}, b{state};
@@ -138,7 +138,7 @@ TEST_CASE("a place may be given back from inside the call that grants it") {
     CHECK(limit.in_flight() == 1);
 }
 
-TEST_CASE("a waiter that throws has been let go") {
+TEST_CASE("the reference to a waiter that throws is released") {
     AttemptLimit limit{1};
     const auto state = state_of(limit);
     Waiter holder{state}, a{state};
@@ -147,10 +147,10 @@ TEST_CASE("a waiter that throws has been let go") {
     a.then = [] { throw 7; };
     CHECK_THROWS_AS(state->release_permit(), int);
     CHECK(a.references == 0);
-    CHECK(limit.in_flight() == 1); // the place is a's all the same
+    CHECK(limit.in_flight() == 1); // a holds the permit all the same
 }
 
-TEST_CASE("those who wait keep a limit that is destroyed") {
+TEST_CASE("waiters keep the state of a limit that is destroyed") {
     std::optional<AttemptLimit> limit{1};
     const auto state = state_of(*limit);
     Waiter holder{state}, a{state};
@@ -171,17 +171,17 @@ TEST_CASE("a limit may be moved") {
 }
 
 TEST_CASE("never more than the limit are in flight, whatever the threads do") {
-    constexpr std::size_t places = 3;
+    constexpr std::size_t permits = 3;
     constexpr int threads = 4;
     constexpr int rounds = 500;
-    AttemptLimit limit{places};
+    AttemptLimit limit{permits};
     const auto state = state_of(limit);
     std::atomic<std::size_t> inside = 0;
     std::atomic<int> done = 0;
     std::atomic<bool> too_many = false;
 
     const auto work = [&] {
-        if (++inside > places || limit.in_flight() > places) too_many = true;
+        if (++inside > permits || limit.in_flight() > permits) too_many = true;
         --inside;
         ++done;
     };
@@ -191,7 +191,7 @@ TEST_CASE("never more than the limit are in flight, whatever the threads do") {
             for (int round = 0; round != rounds; ++round) {
                 Waiter waiter{state};
                 if (!state->acquire(waiter)) {
-                    // Some give up; whoever comes too late for that has been granted the place.
+                    // Some withdraw; a waiter too late for that has been granted its permit.
                     if (round % 5 == 0 && state->withdraw(waiter)) {
                         ++done;
                         continue;

@@ -41,19 +41,19 @@ std::vector<ProbeSpec> one_per_field() {
 
 TEST_CASE("equal specs are one object, others are not") {
     const Ref cache{new SpecCache};
-    std::vector<SharedSpec> held;
-    for (const ProbeSpec& spec : one_per_field()) held.push_back(cache->share(spec));
-    CHECK(cache->size() == held.size());
+    std::vector<SharedSpec> shared;
+    for (const ProbeSpec& spec : one_per_field()) shared.push_back(cache->share(spec));
+    CHECK(cache->size() == shared.size());
     std::size_t at = 0;
     for (const ProbeSpec& spec : one_per_field()) {
-        CHECK(*held[at] == spec);
-        CHECK(&*cache->share(spec) == &*held[at]);
+        CHECK(*shared[at] == spec);
+        CHECK(&*cache->share(spec) == &*shared[at]);
         ++at;
     }
-    CHECK(cache->size() == held.size());
+    CHECK(cache->size() == shared.size());
 }
 
-TEST_CASE("a spec goes with its last holder") {
+TEST_CASE("a spec is destroyed with its last holder") {
     const Ref cache{new SpecCache};
     std::optional<SharedSpec> first = cache->share({.period = 1s});
     const SharedSpec other = cache->share({.period = 2s});
@@ -68,17 +68,17 @@ TEST_CASE("a spec goes with its last holder") {
 
 TEST_CASE("any number of different specs are found again") {
     const Ref cache{new SpecCache};
-    std::vector<SharedSpec> held;
+    std::vector<SharedSpec> shared;
     for (std::uint64_t seed = 1; seed <= 1000; ++seed)
-        held.push_back(cache->share({.pacing = {.seed = seed}}));
+        shared.push_back(cache->share({.pacing = {.seed = seed}}));
     CHECK(cache->size() == 1000);
     for (std::uint64_t seed = 1; seed <= 1000; ++seed)
         CHECK(&*cache->share({.pacing = {.seed = seed}}) ==
-              &*held[static_cast<std::size_t>(seed - 1)]);
-    for (std::size_t i = 0; i < held.size(); i += 2) held[i] = held.back();
-    held.erase(held.begin() + 10, held.end());
+              &*shared[static_cast<std::size_t>(seed - 1)]);
+    for (std::size_t i = 0; i < shared.size(); i += 2) shared[i] = shared.back();
+    shared.erase(shared.begin() + 10, shared.end());
     CHECK(cache->size() == 6); // the even seeds up to ten, and the last
-    held.clear();
+    shared.clear();
     CHECK(cache->size() == 0);
 }
 
@@ -99,17 +99,17 @@ TEST_CASE("contexts share nothing") {
     CHECK(&*first != &*second);
 }
 
-TEST_CASE("threads may take and drop the same specs at once") {
+TEST_CASE("threads may share and release the same specs at once") {
     const Ref cache{new SpecCache};
     bool right[2] = {true, true};
-    const auto take_and_drop = [&](bool& all_right) {
+    const auto share_and_release = [&](bool& all_right) {
         for (int round = 0; round != 20'000; ++round) {
             const ProbeSpec wanted{.failure_threshold = 1 + round % 3};
             all_right = all_right && *cache->share(wanted) == wanted;
         }
     };
-    std::thread other{[&] { take_and_drop(right[1]); }};
-    take_and_drop(right[0]);
+    std::thread other{[&] { share_and_release(right[1]); }};
+    share_and_release(right[0]);
     other.join();
     CHECK(right[0]);
     CHECK(right[1]);

@@ -49,19 +49,19 @@ static_assert(!std::is_default_constructible_v<StartupGate::Condition>);
 
 namespace {
 
-// What a wait gave; nothing yet while it waits.
-using Told = std::optional<std::error_code>;
+// What a wait completed with; nothing while it is pending.
+using Completion = std::optional<std::error_code>;
 
-auto into(Told& told) {
-    return [&told](std::error_code error) {
-        CHECK_FALSE(told); // once
-        told = error;
+auto into(Completion& completion) {
+    return [&completion](std::error_code error) {
+        CHECK_FALSE(completion); // once
+        completion = error;
     };
 }
 
 Ref<GateState> state_of(const StartupGate& gate) { return GateAccess::state(gate); }
 
-// Counts what it hears, and its references: it may go when it is down to none.
+// Counts its notifications and its references; without references it may be destroyed.
 class Listener final : public GateListener {
 public:
     explicit Listener(Ref<GateState> gate) : gate_(std::move(gate)) { gate_->subscribe(*this); }
@@ -70,19 +70,19 @@ public:
         while (references != 0) std::this_thread::yield();
     }
 
-    std::atomic<int> heard = 0;
+    std::atomic<int> notified = 0;
     std::atomic<int> references = 0;
-    std::atomic<bool> open_when_heard = false;
-    std::atomic<bool> always_kept = true;
+    std::atomic<bool> open_when_notified = false;
+    std::atomic<bool> always_retained = true;
     std::function<void()> then = [] {};
 
 private:
     void retain_owner() noexcept override { ++references; }
     void release_owner() noexcept override { --references; }
     void gate_changed() override {
-        if (references == 0) always_kept = false;
-        ++heard;
-        open_when_heard = gate_->is_open();
+        if (references == 0) always_retained = false;
+        ++notified;
+        open_when_notified = gate_->is_open();
         then();
     }
 
@@ -91,7 +91,7 @@ private:
 
 } // namespace
 
-TEST_CASE("a gate is shut at first, and opened and shut by hand") {
+TEST_CASE("a gate is closed at first, and opened and closed by hand") {
     asio::io_context io;
     StartupGate gate{io};
     CHECK_FALSE(gate.is_open());
@@ -121,7 +121,7 @@ TEST_CASE("with conditions a gate is open while all of them are met") {
     CHECK_FALSE(gate.is_open());
     first.set(true);
     CHECK_FALSE(gate.is_open());
-    first.set(true); // said twice, it is still one of two
+    first.set(true); // set twice, it is still one of two
     CHECK_FALSE(gate.is_open());
     second.set(true);
     CHECK(gate.is_open());
@@ -131,7 +131,7 @@ TEST_CASE("with conditions a gate is open while all of them are met") {
     CHECK(gate.is_open());
 }
 
-TEST_CASE("a new condition is unmet, so it shuts a gate that stands open") {
+TEST_CASE("a new condition is unmet, so it closes an open gate") {
     asio::io_context io;
     StartupGate gate{io};
     gate.open();
@@ -145,7 +145,7 @@ TEST_CASE("a new condition is unmet, so it shuts a gate that stands open") {
     CHECK(gate.is_open());
 }
 
-TEST_CASE("opening by hand makes all conditions met, shutting makes them unmet") {
+TEST_CASE("opening by hand makes all conditions met, closing makes them unmet") {
     asio::io_context io;
     StartupGate gate{io};
     auto first = gate.add_condition();
@@ -181,7 +181,7 @@ TEST_CASE("a condition that is destroyed stays as it was last set") {
         second.set(true);
         CHECK(gate.is_open());
     }
-    SECTION("unmet: only the gate itself can help") {
+    SECTION("unmet: only the gate itself can be opened") {
         first.reset();
         second.set(true);
         CHECK_FALSE(gate.is_open());
@@ -215,58 +215,58 @@ TEST_CASE("a gate may be moved, its conditions and waits go with it") {
     asio::io_context io;
     std::optional<StartupGate> gate{io};
     auto condition = gate->add_condition();
-    Told told;
-    gate->async_wait(into(told));
+    Completion completion;
+    gate->async_wait(into(completion));
     StartupGate moved{std::move(*gate)};
     gate.reset();
     condition.set(true);
     CHECK(moved.is_open());
     io.run();
-    CHECK(told == std::error_code{});
+    CHECK(completion == std::error_code{});
 }
 
-TEST_CASE("a gate that is assigned to has gone") {
+TEST_CASE("assigning to a gate destroys the gate that was there") {
     asio::io_context io;
     StartupGate gate{io}, next{io};
     next.open();
-    Told told;
-    gate.async_wait(into(told));
+    Completion completion;
+    gate.async_wait(into(completion));
     gate = std::move(next);
     CHECK(gate.is_open());
     io.run();
-    CHECK(told == std::error_code{asio::error::operation_aborted});
+    CHECK(completion == std::error_code{asio::error::operation_aborted});
 }
 
-TEST_CASE("a wait ends at the next opening, told from the event loop only") {
+TEST_CASE("a wait completes at the next opening, from the event loop only") {
     asio::io_context io;
     StartupGate gate{io};
-    Told told;
-    gate.async_wait(into(told));
+    Completion completion;
+    gate.async_wait(into(completion));
     io.poll();
-    CHECK_FALSE(told);
+    CHECK_FALSE(completion);
     CHECK_FALSE(io.stopped()); // it keeps run() going
 
     SECTION("opened by hand") { gate.open(); }
     SECTION("opened by its conditions") { gate.add_condition().set(true); }
-    SECTION("shut again before the loop turns") {
+    SECTION("closed again before the loop runs") {
         gate.open();
         gate.close();
     }
-    CHECK_FALSE(told);
+    CHECK_FALSE(completion);
     io.run();
-    CHECK(told == std::error_code{});
+    CHECK(completion == std::error_code{});
 }
 
-TEST_CASE("a wait at an open gate is over soon, not at once") {
+TEST_CASE("a wait at an open gate completes soon, not at once") {
     asio::io_context io;
     StartupGate gate{io};
     gate.open();
-    Told told;
-    gate.async_wait(into(told));
-    gate.close(); // too late to matter
-    CHECK_FALSE(told);
+    Completion completion;
+    gate.async_wait(into(completion));
+    gate.close(); // the wait is over
+    CHECK_FALSE(completion);
     io.run();
-    CHECK(told == std::error_code{});
+    CHECK(completion == std::error_code{});
 }
 
 TEST_CASE("a wait that begins after an opening waits for the next") {
@@ -274,13 +274,13 @@ TEST_CASE("a wait that begins after an opening waits for the next") {
     StartupGate gate{io};
     gate.open();
     gate.close();
-    Told told;
-    gate.async_wait(into(told));
+    Completion completion;
+    gate.async_wait(into(completion));
     io.poll();
-    CHECK_FALSE(told);
+    CHECK_FALSE(completion);
     gate.open();
     io.run();
-    CHECK(told == std::error_code{});
+    CHECK(completion == std::error_code{});
 }
 
 TEST_CASE("many wait at one gate, and wait again from their handlers") {
@@ -305,22 +305,22 @@ TEST_CASE("many wait at one gate, and wait again from their handlers") {
 TEST_CASE("destroying a gate ends its waits") {
     asio::io_context io;
     std::optional<StartupGate> gate{io};
-    Told told, opened;
-    SECTION("those that wait") {}
-    SECTION("not those that have been told") {
+    Completion completion, opened;
+    SECTION("pending waits") {}
+    SECTION("not those that have completed") {
         gate->async_wait(into(opened));
         gate->open();
         gate->close();
     }
-    gate->async_wait(into(told));
+    gate->async_wait(into(completion));
     gate.reset();
-    CHECK_FALSE(told);
+    CHECK_FALSE(completion);
     io.run();
-    CHECK(told == std::error_code{asio::error::operation_aborted});
+    CHECK(completion == std::error_code{asio::error::operation_aborted});
     if (opened) CHECK(opened == std::error_code{});
 }
 
-TEST_CASE("for those behind it a gate that is gone stays as it was") {
+TEST_CASE("for the workers behind it a destroyed gate stays as it was") {
     asio::io_context io;
     const bool open = GENERATE(false, true);
     std::optional<StartupGate> gate{io};
@@ -331,7 +331,7 @@ TEST_CASE("for those behind it a gate that is gone stays as it was") {
     gate.reset();
     condition.set(!open);
     CHECK(state->is_open() == open);
-    CHECK(listener.heard == 0);
+    CHECK(listener.notified == 0);
 }
 
 TEST_CASE("a wait may be cancelled alone") {
@@ -340,7 +340,7 @@ TEST_CASE("a wait may be cancelled alone") {
     asio::io_context io;
     StartupGate gate{io};
     asio::cancellation_signal signal;
-    Told cancelled, other;
+    Completion cancelled, other;
     gate.async_wait(asio::bind_cancellation_slot(signal.slot(), into(cancelled)));
     gate.async_wait(into(other));
     signal.emit(type);
@@ -358,26 +358,26 @@ TEST_CASE("an opening that came first wins over the cancellation") {
     asio::io_context io;
     StartupGate gate{io};
     asio::cancellation_signal signal;
-    Told told;
-    gate.async_wait(asio::bind_cancellation_slot(signal.slot(), into(told)));
+    Completion completion;
+    gate.async_wait(asio::bind_cancellation_slot(signal.slot(), into(completion)));
     gate.open();
     signal.emit(asio::cancellation_type::terminal);
     io.run();
-    CHECK(told == std::error_code{});
+    CHECK(completion == std::error_code{});
 }
 
-TEST_CASE("the context may go first, with waits pending and listeners behind the gate") {
+TEST_CASE("the context may be destroyed first, with waits pending and listeners behind the gate") {
     auto io = std::make_unique<asio::io_context>();
-    std::optional<StartupGate> gate{asio::make_strand(*io)}; // a strand must be let go in time
+    std::optional<StartupGate> gate{asio::make_strand(*io)}; // a strand must be released in time
     auto condition = gate->add_condition();
-    auto held = std::make_shared<int>();
-    gate->async_wait([held](std::error_code) { FAIL("told after its context had gone"); });
+    auto owned = std::make_shared<int>();
+    gate->async_wait([owned](std::error_code) { FAIL("called after its context was destroyed"); });
     Listener listener{state_of(*gate)};
-    CHECK(held.use_count() == 2);
-    SECTION("waiting") {}
-    SECTION("told, but not run") { condition.set(true); }
+    CHECK(owned.use_count() == 2);
+    SECTION("pending") {}
+    SECTION("completed, but not run") { condition.set(true); }
     io.reset();
-    CHECK(held.use_count() == 1);
+    CHECK(owned.use_count() == 1);
     gate.reset();
 }
 
@@ -385,45 +385,44 @@ TEST_CASE("the wait's own executor and allocator are used") {
     asio::io_context io, other;
     StartupGate gate{io};
     BlockPool pool;
-    bool told = false;
+    bool completed = false;
     const auto strand = asio::make_strand(other);
     gate.async_wait(asio::bind_allocator(PoolAllocator<void>{pool},
                                          asio::bind_executor(strand, [&](std::error_code) {
                                              CHECK(strand.running_in_this_thread());
-                                             told = true;
+                                             completed = true;
                                          })));
     gate.open();
     io.run();
-    CHECK_FALSE(told);
+    CHECK_FALSE(completed);
     other.run();
-    CHECK(told);
+    CHECK(completed);
 }
 
-TEST_CASE(
-    "an exception of a handler goes to the caller of run(), and the others are told after it") {
+TEST_CASE("an exception of a handler passes to the caller of run(), and the other waits complete") {
     asio::io_context io;
     StartupGate gate{io};
-    Told told;
+    Completion completion;
     gate.async_wait([](std::error_code) { throw 7; });
-    gate.async_wait(into(told));
+    gate.async_wait(into(completion));
     gate.open();
     CHECK_THROWS_AS(io.run(), int);
     io.run();
-    CHECK(told == std::error_code{});
+    CHECK(completion == std::error_code{});
 }
 
 TEST_CASE("a gate may be destroyed from inside a handler of its own") {
     asio::io_context io;
     auto gate = std::make_unique<StartupGate>(io);
-    Told told;
+    Completion completion;
     gate->async_wait([&](std::error_code) {
-        gate->async_wait(into(told));
+        gate->async_wait(into(completion));
         gate->close();
         gate.reset();
     });
     gate->open();
     io.run();
-    CHECK(told == std::error_code{}); // it was open when the second wait began
+    CHECK(completion == std::error_code{}); // it was open when the second wait began
 }
 
 TEST_CASE("a wait gives what its token says") {
@@ -448,14 +447,14 @@ TEST_CASE("a wait gives what its token says") {
         io.run();
         CHECK(opened);
     }
-    SECTION("an awaitable that is begun when the gate has gone") {
+    SECTION("an awaitable that begins after the gate was destroyed") {
         std::error_code error;
         asio::co_spawn(
             io,
             [&]() -> asio::awaitable<void> {
-                std::optional<StartupGate> gone{io};
-                auto wait = gone->async_wait(asio::use_awaitable);
-                gone.reset();
+                std::optional<StartupGate> other{io};
+                auto wait = other->async_wait(asio::use_awaitable);
+                other.reset();
                 try {
                     co_await std::move(wait);
                 } catch (const std::system_error& thrown) { error = thrown.code(); }
@@ -467,43 +466,43 @@ TEST_CASE("a wait gives what its token says") {
 #endif
 }
 
-TEST_CASE("listeners hear of each change once, after it") {
+TEST_CASE("listeners are notified of each change once, after it") {
     asio::io_context io;
     StartupGate gate{io};
     Listener listener{state_of(gate)};
-    gate.close(); // it was
-    CHECK(listener.heard == 0);
+    gate.close(); // it was closed
+    CHECK(listener.notified == 0);
     gate.open();
-    CHECK(listener.heard == 1);
-    CHECK(listener.open_when_heard);
+    CHECK(listener.notified == 1);
+    CHECK(listener.open_when_notified);
     gate.open();
-    CHECK(listener.heard == 1);
+    CHECK(listener.notified == 1);
     gate.close();
-    CHECK(listener.heard == 2);
-    CHECK_FALSE(listener.open_when_heard);
+    CHECK(listener.notified == 2);
+    CHECK_FALSE(listener.open_when_notified);
     CHECK(listener.references == 0);
-    CHECK(listener.always_kept);
+    CHECK(listener.always_retained);
 
     auto condition = gate.add_condition();
     condition.set(true);
-    CHECK(listener.heard == 3);
+    CHECK(listener.notified == 3);
     gate.open();
-    CHECK(listener.heard == 3);
+    CHECK(listener.notified == 3);
 }
 
-TEST_CASE("a listener that has left, or came after the change, does not hear of it") {
+TEST_CASE("a listener that was removed, or added after the change, is not notified") {
     asio::io_context io;
     StartupGate gate{io};
-    std::optional<Listener> gone{state_of(gate)};
-    gone.reset();
+    std::optional<Listener> removed{state_of(gate)};
+    removed.reset();
     gate.open();
     Listener late{state_of(gate)};
-    CHECK(late.heard == 0);
+    CHECK(late.notified == 0);
     gate.close();
-    CHECK(late.heard == 1);
+    CHECK(late.notified == 1);
 }
 
-TEST_CASE("listeners may come and go while others are being told") {
+TEST_CASE("listeners may be added and removed while others are notified") {
     asio::io_context io;
     StartupGate gate{io};
     Listener first{state_of(gate)};
@@ -515,31 +514,32 @@ TEST_CASE("listeners may come and go while others are being told") {
         late.emplace(state_of(gate));
     };
     gate.open();
-    CHECK(first.heard == 1);
-    CHECK(third.heard == 1);
-    CHECK(late->heard == 0);
+    CHECK(first.notified == 1);
+    CHECK(third.notified == 1);
+    CHECK(late->notified == 0);
     first.then = [] {};
     gate.close();
-    CHECK(first.heard == 2);
-    CHECK(third.heard == 2);
-    CHECK(late->heard == 1);
+    CHECK(first.notified == 2);
+    CHECK(third.notified == 2);
+    CHECK(late->notified == 1);
 }
 
 TEST_CASE(
-    "the gate may change while its listeners are being told: the last state is heard by all") {
+    "the gate may change while its listeners are notified: all are notified of the last state") {
     asio::io_context io;
     StartupGate gate{io};
     Listener first{state_of(gate)};
     Listener second{state_of(gate)};
-    first.then = [&] { gate.close(); }; // the second time it is shut already
+    first.then = [&] { gate.close(); }; // the second time it is closed already
     gate.open();
-    CHECK_FALSE(first.open_when_heard);
-    CHECK_FALSE(second.open_when_heard);
-    CHECK(first.heard == 2);
-    CHECK(second.heard >= 1);
+    CHECK_FALSE(first.open_when_notified);
+    CHECK_FALSE(second.open_when_notified);
+    CHECK(first.notified == 2);
+    CHECK(second.notified >= 1);
 }
 
-TEST_CASE("a listener that throws has been let go, and those behind it hear of the change later") {
+TEST_CASE(
+    "the reference to a listener that throws is released, and those behind it are notified later") {
     asio::io_context io;
     const auto state = Ref{new GateState{io.get_executor()}};
     Listener first{state};
@@ -550,15 +550,15 @@ TEST_CASE("a listener that throws has been let go, and those behind it hear of t
     CHECK(state->is_open());
     first.then = [] {};
     state->set_all(false);
-    CHECK(first.heard == 2);
-    CHECK(second.heard == 1);
+    CHECK(first.notified == 2);
+    CHECK(second.notified == 1);
 }
 
 TEST_CASE("gate, conditions and waits are used from many threads") {
     constexpr int threads = 4;
     constexpr int rounds = 300;
     asio::thread_pool pool{2};
-    std::atomic<int> told = 0;
+    std::atomic<int> opened = 0;
     {
         StartupGate gate{asio::make_strand(pool)};
         Listener always{state_of(gate)};
@@ -570,12 +570,12 @@ TEST_CASE("gate, conditions and waits are used from many threads") {
                 auto& own = conditions[static_cast<std::size_t>(i)];
                 for (int round = 0; round != rounds; ++round) {
                     own.set(round % 2 == 0);
-                    conditions[static_cast<std::size_t>((i + 1) % threads)].set(round % 3 ==
-                                                                                0); // another's
+                    conditions[static_cast<std::size_t>((i + 1) % threads)].set(
+                        round % 3 == 0); // the neighbour's
                     if (round % 7 == 0) gate.open();
                     if (round % 11 == 0) gate.close();
                     gate.async_wait([&](std::error_code error) {
-                        if (!error) ++told;
+                        if (!error) ++opened;
                     });
                     const Listener passing_by{state_of(gate)};
                     static_cast<void>(gate.is_open());
@@ -587,23 +587,23 @@ TEST_CASE("gate, conditions and waits are used from many threads") {
         for (auto& condition : conditions) condition.set(true);
         CHECK(gate.is_open());
         pool.join();
-        CHECK(always.open_when_heard);
+        CHECK(always.open_when_notified);
         CHECK(always.references == 0);
-        CHECK(always.always_kept);
+        CHECK(always.always_retained);
     }
-    CHECK(told == threads * rounds);
+    CHECK(opened == threads * rounds);
 }
 
 TEST_CASE("waits that begin while the gate opens are never lost") {
     for (int round = 0; round != 200; ++round) {
         asio::io_context io;
         StartupGate gate{io};
-        Told told;
+        Completion completion;
         std::thread opener{[&] { gate.open(); }};
-        gate.async_wait(into(told));
+        gate.async_wait(into(completion));
         opener.join();
         io.run();
-        CHECK(told == std::error_code{});
+        CHECK(completion == std::error_code{});
     }
 }
 
@@ -612,12 +612,12 @@ TEST_CASE("a condition outlives its gate, on another thread") {
         asio::io_context io;
         std::optional<StartupGate> gate{io};
         auto condition = gate->add_condition();
-        Told told;
-        gate->async_wait(into(told));
+        Completion completion;
+        gate->async_wait(into(completion));
         std::thread setter{[&] { condition.set(true); }};
         gate.reset();
         setter.join();
         io.run();
-        CHECK(told); // either way
+        CHECK(completion); // either way
     }
 }

@@ -32,7 +32,7 @@ struct AttemptEnded {
     std::uint64_t number = 0;
     int attempt_in_check = 1;
     TimePoint at = {};
-    std::error_code error = {}; ///< could not ask, or cancelled (operation_aborted)
+    std::error_code error = {}; ///< a prober error, or operation_aborted if cancelled
     const ProbeResult& result;
     bool counted = false; ///< whether the policy has judged it
     bool retried = false; ///< another attempt of the same check follows
@@ -56,12 +56,22 @@ struct ChecksSkipped {
 /// The default observer: no code, no bytes.
 struct NoObserver {};
 
-/// What sees everything a worker does: movable, with at least one of these hooks, each optional,
-/// called on the probe's executor and given its event by const reference:
-/// `attempt_begun(AttemptBegun)`, `attempt_ended(AttemptEnded)`, `verdict_changed(Verdict)`,
-/// `state_changed(StateChanged)`, `checks_skipped(ChecksSkipped)`.
-/// A member of such a name that cannot be called so makes the type no observer. `std::ref(o)` is
-/// one: shared between workers, and the user keeps it alive.
+/// Sees everything that a worker does.
+/// \code
+/// // at namespace scope
+/// struct Log {
+///     void attempt_ended(const AttemptEnded& event) {
+///         if (event.error) std::cerr << event.error.message() << '\n';
+///     }
+///     void verdict_changed(const Verdict& verdict) { std::cout << to_string(verdict.health) << '\n'; }
+/// };
+/// static_assert(Observer<Log>);
+/// \endcode
+/// An observer is movable and has at least one of these hooks: `attempt_begun(AttemptBegun)`,
+/// `attempt_ended(AttemptEnded)`, `verdict_changed(Verdict)`, `state_changed(StateChanged)`,
+/// `checks_skipped(ChecksSkipped)`. Each is called on the probe's executor, with its event by const
+/// reference. A type with a member of such a name that cannot be called so is no observer.
+/// `std::ref(o)` is an observer too: workers may share it, and the user keeps `o` alive.
 template <class O>
 concept Observer =
     std::move_constructible<O> && !detail::MisdeclaresHook<detail::Unwrapped<O>> &&

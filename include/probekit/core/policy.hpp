@@ -12,15 +12,15 @@
 
 namespace probekit::inline PROBEKIT_ABI {
 
-/// What judges the looks of one worker. `judge` is called once per counted result, never for errors
-/// ("could not ask"), and says what the target is now; nullopt leaves the verdict as it is.
+/// Judges the results of one worker. `judge` is called once per counted result, never for prober
+/// errors, and returns the target's health; nullopt leaves the verdict as it is.
 ///
 /// Optional members, each called only where it exists:
 /// - `void on_start() noexcept`: the worker begins, for the first time or anew;
 /// - `void on_target_replaced(const ProbeSpec&) noexcept`: the next results are another target's. A
-/// policy without
-///   `on_start` gets this call when a stopped worker begins anew, so that it can forget;
-/// - `void on_hold() noexcept`: no more looks until the target is replaced;
+///   policy without `on_start` gets this call when a stopped worker begins anew, so that it can
+///   forget;
+/// - `void on_hold() noexcept`: no more checks until the target is replaced;
 /// - `int run() const noexcept`: shown in the worker's snapshot.
 template <class P>
 concept Policy =
@@ -33,7 +33,7 @@ concept Policy =
 ///
 /// The run goes on over target_replaced(), as it does in released kubelets (two failures of the old
 /// target and one of the new make three); with Cadence::target_start it begins anew. A worker going
-/// on hold drops it.
+/// on hold ends the run.
 class KubeletPolicy {
 public:
     [[nodiscard]] std::optional<Health> judge(const ProbeResult& result,

@@ -14,26 +14,24 @@
 
 namespace probekit::inline PROBEKIT_ABI {
 
-/// When a worker's grid of looks begins.
+/// Where a worker's grid of checks begins.
 enum class Cadence : std::uint8_t {
-    /// As released kubelets: the grid begins at start() and a new target does not move it, so a new
-    /// target's first look
-    /// may come up to a period late.
+    /// As in released kubelets: the grid begins at start() and a new target does not move it, so a
+    /// new target's first check may come up to a period late.
     grid,
-    /// As Kubernetes' container-scoped probes: the first look comes exactly initial_delay after
-    /// start() or
-    /// target_replaced() (later if its gate opens later), the grid begins with that look, and
-    /// counters begin anew.
+    /// As Kubernetes' container-scoped probes: the first check comes exactly initial_delay after
+    /// start() or target_replaced() (later if the gate opens later), the grid begins with that
+    /// check, and counters begin anew.
     target_start,
 };
 
-/// How looks are spread in time. Beyond Kubernetes; the defaults change nothing.
+/// How checks are spread in time. Kubernetes has nothing like it; the defaults change nothing.
 struct Pacing {
     Cadence cadence = Cadence::grid;
     Duration spread = {}; ///< the grid begins somewhere in [0, spread) after start()
-    Duration jitter =
-        {}; ///< each look comes up to this much after its grid point; if given, less than period
-    std::uint64_t seed = 0; ///< of spread and jitter; 0: a different one per worker
+    /// Each check comes up to this much after its grid point. Must be less than the period.
+    Duration jitter = {};
+    std::uint64_t seed = 0; ///< for spread and jitter; 0: a different one per worker
 
     friend constexpr bool operator==(const Pacing&, const Pacing&) = default;
 };
@@ -50,20 +48,21 @@ struct Pacing {
 ///
 /// Durations are as fine as a nanosecond. Zero means zero; only JSON takes it for "the default".
 struct ProbeSpec {
-    /// Readiness looks for ever, both ways; liveness holds after it failed; startup holds once it
-    /// is decided.
+    /// A readiness worker checks for ever; a liveness worker is on hold after it failed, a startup
+    /// worker once it is decided.
     ProbeKind kind = ProbeKind::readiness;
-    /// From start() or target_replaced(). Looks happen on the grid only: the first is at the first
-    /// grid point not before.
+    /// From start() or target_replaced(). Checks are due on the grid only: the first one at the
+    /// first point that is not before the end of this delay.
     Duration initial_delay = {};
-    /// A fixed grid from start(): a late or long look does not shift it; missed points are skipped,
-    /// and one that fell due during a look is made up at once after it (as a Go ticker does).
+    /// The distance of the points of a grid that begins at start(). A late or long check does not
+    /// move the grid: points that passed are skipped, but one that passed during a check is made up
+    /// for at once after it, as a Go ticker does.
     Duration period = std::chrono::seconds{10};
-    Duration timeout = std::chrono::seconds{1}; ///< per attempt, from its beginning
+    Duration timeout = std::chrono::seconds{1}; ///< of each attempt, from its beginning
     int success_threshold = 1; ///< successes in a row to pass; must be 1 for startup and liveness
     int failure_threshold = 3; ///< failures in a row to fail
-    /// Grace for the process this probe has killed, instead of the pod's. Not for readiness.
-    /// Workers only carry it.
+    /// Instead of the pod's grace period, when this probe is why a process is killed. Not for
+    /// readiness. Workers do nothing with it.
     std::optional<Duration> termination_grace_period = {};
     Pacing pacing = {};
 
@@ -72,10 +71,10 @@ struct ProbeSpec {
 
 namespace detail {
 
-/// Every rule of a ProbeSpec once: `report(field, detail)` for each that is broken, in the order of
-/// the fields.
+/// Calls `report(field, detail)` for each rule of a ProbeSpec that is broken, in the order of the
+/// fields.
 template <class Report>
-constexpr void check(const ProbeSpec& spec, Report report) {
+constexpr void validate_spec(const ProbeSpec& spec, Report report) {
     constexpr Duration zero{};
     const bool readiness = spec.kind == ProbeKind::readiness;
     if (spec.initial_delay < zero) report("initial_delay", "must not be negative");
@@ -101,13 +100,12 @@ constexpr void check(const ProbeSpec& spec, Report report) {
 
 } // namespace detail
 
-/// All mistakes at once. Here 0 means 0; that it means "default" is a rule of Kubernetes' JSON
-/// only.
+/// All mistakes at once. 0 means 0 here; only in Kubernetes' JSON does it mean "default".
 template <class = detail::OnUse>
 [[nodiscard]] inline ConfigErrors validate(const ProbeSpec& spec) {
     ConfigErrors errors;
-    detail::check(spec, [&](const char* field, const char* what) {
-        errors.push_back({field, what});
+    detail::validate_spec(spec, [&](const char* field, const char* detail) {
+        errors.push_back({field, detail});
     });
     return errors;
 }
@@ -115,7 +113,7 @@ template <class = detail::OnUse>
 /// Whether validate() would find nothing; for static_assert.
 [[nodiscard]] constexpr bool is_valid(const ProbeSpec& spec) noexcept {
     bool valid = true;
-    detail::check(spec, [&](const char*, const char*) { valid = false; });
+    detail::validate_spec(spec, [&](const char*, const char*) { valid = false; });
     return valid;
 }
 
@@ -123,23 +121,25 @@ namespace detail {
 
 [[nodiscard]] constexpr Duration worst_case(const ProbeSpec& spec, int threshold) noexcept {
     const Duration each = std::max(spec.period, spec.timeout);
-    const int more = threshold - 1;
-    // Added up as moments: those stop at the largest, where "never" is written as Duration::max().
+    const int further = threshold - 1;
+    // Added up as moments, which saturate: "never" is written as Duration::max().
     TimePoint judged{spec.period};
-    judged = saturating_add(judged, more > 0 && each > Duration::max() / more ? Duration::max()
-                                                                              : more * each);
+    judged = saturating_add(
+        judged, further > 0 && each > Duration::max() / further ? Duration::max() : further * each);
     judged = saturating_add(judged, spec.timeout);
     return saturating_add(judged, spec.pacing.jitter).time_since_epoch();
 }
 
 } // namespace detail
 
-/// The longest time from the target's death, just after a good look, to the failing verdict.
+/// The longest time from the target's death, just after a check that passed, to the verdict
+/// "failing".
 [[nodiscard]] constexpr Duration worst_case_detection(const ProbeSpec& spec) noexcept {
     return detail::worst_case(spec, spec.failure_threshold);
 }
 
-/// The longest time from the target's recovery, just after a bad look, to the passing verdict.
+/// The longest time from the target's recovery, just after a check that failed, to the verdict
+/// "passing".
 [[nodiscard]] constexpr Duration worst_case_recovery(const ProbeSpec& spec) noexcept {
     return detail::worst_case(spec, spec.success_threshold);
 }

@@ -12,12 +12,12 @@ namespace probekit::inline PROBEKIT_ABI {
 /// starts as the kubelet starts: the last result is "passed", the run is 0, so the first result
 /// begins a run of 1 either way.
 ///
-/// The run is one of raw results, whatever has been concluded from earlier ones: two failures of
-/// three, then a success, and the next failure is the first again.
+/// The run counts raw results, whatever was concluded from earlier ones: after two failures of
+/// three and a success, the next failure is the first again.
 class ThresholdCounter {
 public:
-    /// Counts one result; the length of the run it belongs to, itself included. A run stays at the
-    /// largest int.
+    /// Counts one result and returns the length of the run that it ends. A run stays at the largest
+    /// int.
     constexpr int count(bool passed) noexcept {
         if (passed != last_) {
             last_ = passed;
@@ -28,7 +28,7 @@ public:
         return run_;
     }
 
-    /// Whether the run is long enough to say so: success_threshold passes, or failure_threshold
+    /// Whether the run is long enough for a verdict: success_threshold passes, or failure_threshold
     /// failures.
     [[nodiscard]] constexpr bool reached(const ProbeSpec& spec) const noexcept {
         PROBEKIT_ASSERT(spec.success_threshold > 0 && spec.failure_threshold > 0);
@@ -38,7 +38,7 @@ public:
     [[nodiscard]] constexpr int run() const noexcept { return run_; }
     [[nodiscard]] constexpr bool last() const noexcept { return last_; }
 
-    /// Begins a new run; what the last result was is kept, as it is in the kubelet.
+    /// Begins a new run, but keeps the last result, as the kubelet does.
     constexpr void restart() noexcept { run_ = 0; }
 
 private:

@@ -14,24 +14,24 @@
 
 namespace probekit::inline PROBEKIT_ABI {
 
-/// A hierarchical timing wheel: any number of future moments, each put in and taken out in constant
-/// time, the earliest known exactly. No clock, no memory of its own beyond 50 KB of slots, no
-/// locks; the nodes are the caller's.
+/// A hierarchical timing wheel: any number of future moments, each inserted and erased in constant
+/// time, the earliest known exactly. It has no clock and no locks, and no memory but 50 KB of
+/// slots: the nodes are the caller's.
 ///
 /// Four levels of 256 slots; a slot of level 0 is a millisecond wide, one of level n is as wide as
 /// all of level n-1. A node stands at the level of the highest byte in which its tick differs from
 /// the current one, so where it stands follows from its time alone and need not be stored. Nodes
 /// more than 2^32 ms away wait in a list of their own.
 ///
-/// When time enters a slot its nodes move down a level, and at level 0 into the order of their
-/// time. But nodes that came in that order, as those of one period do, are a list of their own in
-/// each slot: time uses it up from its front as it is. So such a node is touched when it is put in
-/// and when it is due, and not in between, where each time would be a wait for memory once there
-/// are more nodes than the processor's caches hold.
+/// When time enters a slot, its nodes move down a level, and at level 0 they are sorted. But nodes
+/// that were inserted in the order of their times, as those of one period are, form a list of their
+/// own in each slot, which time consumes from its front without moving it. Such a node is touched
+/// when it is inserted and when it is due, and not in between: each touch would be a wait for memory
+/// once there are more nodes than the processor's caches hold.
 class TimingWheel {
 public:
-    /// A moment, linked into at most one wheel. Must stay in place while linked, and be erased
-    /// before it dies.
+    /// A moment, linked into at most one wheel. While it is linked it must stay where it is, and it
+    /// must be unlinked before it is destroyed.
     class Node {
     public:
         Node() = default;
@@ -50,8 +50,7 @@ public:
         TimePoint due_ = {};
     };
 
-    /// `now` is the earliest moment the wheel can tell from others; what is due before counts as
-    /// due then.
+    /// `now` is the wheel's origin: nodes that are due earlier all count as due at that moment.
     explicit TimingWheel(TimePoint now) noexcept : origin_(now) {}
     TimingWheel(const TimingWheel&) = delete;
     TimingWheel& operator=(const TimingWheel&) = delete;
@@ -77,13 +76,13 @@ public:
         const Position position = position_of(node.due_);
         unlink(node);
         --size_;
-        // If it stood elsewhere, ready or in a slot entered already, what follows is idle but does
-        // no harm.
+        // If the node was ready, or in a slot that has been entered, the rest does nothing useful
+        // and no harm.
         Slot& slot = at(position);
         if (slot.is_empty())
             vacate(position);
-        else if (node.due_ == slot.others.mark())
-            slot.others.set_mark(unknown);
+        else if (node.due_ == slot.others.bound())
+            slot.others.set_bound(unknown);
     }
 
     /// The earliest moment in the wheel; TimePoint::max() if it is empty, TimePoint::min() if nodes
@@ -95,8 +94,8 @@ public:
         return next;
     }
 
-    /// Moves time on: what is due at `now` is ready for pop(). Time that goes backwards changes
-    /// nothing.
+    /// Moves time on: nodes that are due at `now` become ready for pop(). An earlier time than the
+    /// last changes nothing.
     void advance(TimePoint now) noexcept {
         const std::uint64_t target = tick_of(now);
         for (;;) {
@@ -121,8 +120,8 @@ public:
         return node;
     }
 
-    /// The node pop() would return: whoever shares nodes between threads takes a reference to its
-    /// owner before it is unlinked, else the owner may see it unlinked and go.
+    /// The node that pop() would return. A caller who shares nodes between threads takes a reference
+    /// to the node's owner before pop(): an owner that sees its node unlinked may destroy it.
     [[nodiscard]] Node* peek() const noexcept {
         return ready_.is_empty() ? nullptr : ready_.first();
     }
@@ -140,11 +139,12 @@ private:
     static constexpr std::size_t slots_per_level = std::size_t{1} << slot_bits;
     static constexpr TimePoint unknown = TimePoint::min();
 
-    // Circular. What its sentinel's due time says is the owner's affair.
+    // A circular list. The due time of its sentinel, the bound, has a meaning that the list's user
+    // gives it.
     class List {
     public:
-        explicit List(TimePoint mark = TimePoint::max()) noexcept {
-            set_mark(mark);
+        explicit List(TimePoint bound = TimePoint::max()) noexcept {
+            set_bound(bound);
             clear();
         }
         List(const List&) = delete;
@@ -154,40 +154,41 @@ private:
         [[nodiscard]] bool is_empty() const noexcept { return head_.next_ == &head_; }
         [[nodiscard]] Node* first() const noexcept { return head_.next_; }
         [[nodiscard]] const Node* end() const noexcept { return &head_; }
-        [[nodiscard]] TimePoint mark() const noexcept { return head_.due_; }
-        void set_mark(TimePoint mark) noexcept { head_.due_ = mark; }
+        [[nodiscard]] TimePoint bound() const noexcept { return head_.due_; }
+        void set_bound(TimePoint bound) noexcept { head_.due_ = bound; }
 
-        // The time of the first node, the mark if there is none.
+        // The time of the first node; the bound if the list is empty.
         [[nodiscard]] TimePoint front() const noexcept { return head_.next_->due_; }
 
         void push_back(Node& node) noexcept { insert_behind(*head_.prev_, node); }
 
-        // All of another list.
+        // Takes all nodes of another list.
         void take(List& from) noexcept {
             if (!from.is_empty()) take(*from.first(), *from.head_.prev_);
         }
 
-        // The nodes from `one` to `other` of another list.
-        void take(Node& one, Node& other) noexcept {
-            one.prev_->next_ = other.next_;
-            other.next_->prev_ = one.prev_;
-            one.prev_ = head_.prev_;
-            head_.prev_->next_ = &one;
-            other.next_ = &head_;
-            head_.prev_ = &other;
+        // Takes the nodes from `first` to `last` of another list.
+        void take(Node& first, Node& last) noexcept {
+            first.prev_->next_ = last.next_;
+            last.next_->prev_ = first.prev_;
+            first.prev_ = head_.prev_;
+            head_.prev_->next_ = &first;
+            last.next_ = &head_;
+            head_.prev_ = &last;
         }
 
-        // Into a list that is in order, behind those of the same time.
+        // Inserts into a sorted list, behind nodes of the same time.
         void insert_in_order(Node& node) noexcept {
             Node* before = is_empty() || node.due_ < first()->due_ ? &head_ : head_.prev_;
             while (before != &head_ && node.due_ < before->due_) before = before->prev_;
             insert_behind(*before, node);
         }
 
-        // Those of the same time stay in the order they came in.
+        // Merge sort; nodes of the same time keep their order.
         void sort() noexcept {
             head_.prev_->next_ = nullptr;
-            // In order each; the one at n has 2^n nodes, and all of them came before those at n-1.
+            // Sorted each. The run at n has 2^n nodes, which all stood before those of the run at
+            // n-1.
             std::array<Node*, 64> runs{};
             for (Node* rest = first(); rest != nullptr;) {
                 Node* run = std::exchange(rest, rest->next_);
@@ -212,17 +213,18 @@ private:
             before.next_ = &node;
         }
 
-        // Two lists that end with a null pointer; of the same time, `one` comes first.
-        [[nodiscard]] static Node* merge(Node* one, Node* other) noexcept {
+        // Merges two runs that end with a null pointer. At equal times the nodes of `front` come
+        // first.
+        [[nodiscard]] static Node* merge(Node* front, Node* back) noexcept {
             Node* merged = nullptr;
             Node** end = &merged;
-            while (one != nullptr && other != nullptr) {
-                Node*& earlier = other->due_ < one->due_ ? other : one;
+            while (front != nullptr && back != nullptr) {
+                Node*& earlier = back->due_ < front->due_ ? back : front;
                 *end = earlier;
                 end = &earlier->next_;
                 earlier = *end;
             }
-            *end = one != nullptr ? one : other;
+            *end = front != nullptr ? front : back;
             return merged;
         }
 
@@ -235,30 +237,31 @@ private:
         }
 
         void put(Node& node) noexcept {
-            if (node.due_ >= in_order.mark()) {
-                in_order.set_mark(node.due_);
+            if (node.due_ >= in_order.bound()) {
+                in_order.set_bound(node.due_);
                 in_order.push_back(node);
             } else {
-                others.set_mark(std::min(others.mark(), node.due_));
+                others.set_bound(std::min(others.bound(), node.due_));
                 others.push_back(node);
             }
         }
 
         [[nodiscard]] TimePoint earliest() noexcept {
-            if (others.mark() == unknown) {
+            if (others.bound() == unknown) {
                 TimePoint min = TimePoint::max();
                 for (const Node* node = others.first(); node != others.end(); node = node->next_)
                     min = std::min(min, node->due_);
-                others.set_mark(min);
+                others.set_bound(min);
             }
-            return in_order.is_empty() ? others.mark() : std::min(others.mark(), in_order.front());
+            return in_order.is_empty() ? others.bound()
+                                       : std::min(others.bound(), in_order.front());
         }
 
-        // Of the same time, those in order have come before the others: for that the mark is the
-        // latest that has ever come, be it still there or not.
+        // Nodes of the same time fire in the order of their insertion, those of `in_order` before
+        // the others. So the bound of this list is the latest time that was ever appended, and does
+        // not decrease when that node is erased.
         List in_order{TimePoint::min()};
-        // The mark is the earliest, `unknown` if only a walk can tell, which is made if somebody
-        // asks.
+        // The bound is the earliest time, or `unknown`: then earliest() walks the list.
         List others{TimePoint::max()};
     };
 
@@ -329,13 +332,13 @@ private:
     }
 
     void vacate(Position position) noexcept {
-        at(position).in_order.set_mark(TimePoint::min());
-        at(position).others.set_mark(TimePoint::max());
+        at(position).in_order.set_bound(TimePoint::min());
+        at(position).others.set_bound(TimePoint::max());
         if (position.level != levels) occupied_[position.level].clear(position.index);
     }
 
-    // A firing touches what lies around the node, in its owner. One after the other they would be
-    // waited for: so each is asked for while the last but one before it fires.
+    // Firing a node touches the memory around it, in its owner. So that the processor need not wait
+    // for each, the memory of a node is prefetched while the node two before it fires.
     static void prefetch([[maybe_unused]] const Node& node) noexcept {
 #if defined(__GNUC__)
         const auto at = reinterpret_cast<std::uintptr_t>(&node);
@@ -350,13 +353,13 @@ private:
         node.prev_ = node.next_ = nullptr;
     }
 
-    // What is due in the slots that have been entered becomes ready, in the order of its time: as
-    // many nodes at once as are due before the first of another level. Of the same time, those at a
-    // higher level have come first.
+    // Makes the nodes that are due in entered slots ready, in the order of their times. Each step
+    // takes as many nodes of one level as are due before the first node of any other level. At equal
+    // times, nodes of a higher level were inserted first.
     void take_due(TimePoint now) noexcept {
         for (;;) {
             List* from = &entered_[levels - 1];
-            TimePoint other = TimePoint::max(); // the earliest of another level
+            TimePoint other = TimePoint::max(); // the earliest time of another level
             for (std::size_t level = levels - 1; level-- != 0;) {
                 List& entered = entered_[level];
                 const bool earlier = entered.front() < from->front();
@@ -373,7 +376,7 @@ private:
         }
     }
 
-    // All occupied slots lie ahead, by the way levels are chosen; `levels` stands for the far list.
+    // The way levels are chosen, all occupied slots lie ahead. `levels` stands for the far list.
     [[nodiscard]] Position first_occupied() const noexcept {
         for (std::size_t level = 0; level != levels; ++level) {
             const int index = occupied_[level].first_from(byte_of(tick_, level));
@@ -382,7 +385,7 @@ private:
         return {levels, 0};
     }
 
-    // The tick at which it is entered.
+    // The tick at which time enters a position.
     [[nodiscard]] std::uint64_t beginning_of(Position position) const noexcept {
         const std::size_t shift = slot_bits * position.level;
         if (position.level == levels)
@@ -391,8 +394,8 @@ private:
                                                                            << shift;
     }
 
-    // Time has just entered slots, one of each level up to some. What is in order stays so, and the
-    // others move down.
+    // Time has just entered one slot of each level up to some level. Their nodes that are in order
+    // stay a list; the others move down.
     void enter_slots() noexcept {
         for (std::size_t level = levels + 1; level-- != 0;) {
             if (tick_ % (std::uint64_t{1} << (slot_bits * level)) != 0) continue;
@@ -421,10 +424,10 @@ private:
     std::size_t size_ = 0;
     std::array<std::array<Slot, slots_per_level>, levels> slots_;
     std::array<Bitmap, levels> occupied_;
-    Slot far_; // further away than the levels reach
-    std::array<List, levels>
-        entered_; // what is left in order of the slot entered last, of each level
-    List ready_;  // due, waiting for pop()
+    Slot far_; // nodes further away than the levels reach
+    // What is left of the ordered list of the slot that was entered last, for each level.
+    std::array<List, levels> entered_;
+    List ready_; // due, waiting for pop()
 };
 
 } // namespace probekit::inline PROBEKIT_ABI

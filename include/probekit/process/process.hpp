@@ -17,7 +17,8 @@
 
 namespace probekit::inline PROBEKIT_ABI {
 
-/// A child process in a process group of its own.
+/// A child process in a process group of its own: started without fork(), awaited through the event
+/// loop, ended with a grace period, and always reaped.
 /// \code
 /// Process server{io};
 /// if (std::error_code error = server.start({.command = {"/usr/bin/sleep", "60"}}))
@@ -27,14 +28,14 @@ namespace probekit::inline PROBEKIT_ABI {
 /// });
 /// \endcode
 ///
-/// It is started without fork, awaited through the event loop, ended with a grace period, and always
-/// reaped. It never touches SIGCHLD, nor any other child of the program.
+/// A Process installs no handler of SIGCHLD and reaps no other child of the program. When the
+/// process ends, what is left of its group is killed, as in a container.
 ///
-/// When the process ends, whatever is left of its group is killed, as in a container. Destroyed
-/// while the process runs, it kills the group and does not wait: the execution context does the
-/// reaping (or, if that has gone before, the destructor, which gives the killed process a tenth of
-/// a second). A moved-from object may only be assigned to or destroyed. One object from one thread
-/// or strand at a time.
+/// A Process that is destroyed while its process runs kills the group and does not wait: the
+/// execution context reaps the process. If the context was destroyed before, the destructor reaps,
+/// and waits at most a tenth of a second. A moved-from Process may only be assigned to or destroyed.
+///
+/// Threads: one object is used by one thread or strand at a time.
 template <class Executor = asio::any_io_executor>
 class BasicProcess {
 public:
@@ -63,61 +64,64 @@ public:
 
     [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
 
-    /// Starts the process. When this returns the command has been executed, or no process is left.
-    /// The error is that of the step that failed: ENOENT, EACCES, ENOEXEC ... of the execution;
-    /// EAGAIN, EMFILE, ENOMEM ... of the steps before. Also std::errc::device_or_resource_busy while
-    /// a process runs, invalid_argument if validate(spec) finds anything, function_not_supported for
-    /// what the system cannot do. A process may be started again after its end.
+    /// Starts a process; may be called again after its end. Blocks until the program has been
+    /// executed, or until that has failed and nothing is left of the process.
+    ///
+    /// The error is that of the step that failed: ENOENT, EACCES, ENOEXEC ... from the execution;
+    /// EAGAIN, EMFILE, ENOMEM ... from the steps before it. Also std::errc::device_or_resource_busy
+    /// while a process runs, invalid_argument if validate(spec) finds a mistake, and
+    /// function_not_supported for what the system cannot do. Throws std::bad_alloc.
     [[nodiscard]] std::error_code start(const ProcessSpec& spec) { return core_->start(spec); }
 
     [[nodiscard]] bool running() const noexcept { return pid() != -1; }
 
-    /// -1: none, or it has ended.
+    /// The process id; -1 if no process runs.
     [[nodiscard]] int pid() const noexcept { return core_->pid(); }
 
-    /// The id of the process that was started last, also after its end, when the system may have
-    /// given the id to another: for logs, not to signal. -1: none was ever started.
+    /// The id of the process that was started last, also after its end, when another process may
+    /// have it: for logs, not for signals. -1 if none was ever started.
     [[nodiscard]] int last_pid() const noexcept { return core_->last_pid(); }
 
-    /// Signals the process's group. std::errc::no_such_process after its end.
+    /// Sends a signal to the process group. std::errc::no_such_process after the process has ended.
     std::error_code signal(int number) noexcept { return core_->signal(number); }
 
-    /// Waits for the end of the process. Any number of waits may be pending; a process that has
-    /// ended gives the same status again.
+    /// Waits until the process has ended and has been reaped. Any number of waits may be pending;
+    /// for a process that has ended, each wait gets the same status.
     ///
-    /// Completes with: void(std::error_code, ExitStatus), once the process has been reaped. The
-    /// error is Errc::status_lost if another part of the program reaped the process and the system
-    /// does not know its status (Linux before 6.15), no_child_process if none was ever started.
-    /// Cancellation: terminal, partial and total alike end the waiting and leave the process alone.
-    /// Threads: the handler runs on its associated executor, never inside this call.
-    /// Throws: bad_alloc where the handler's memory cannot be had.
+    /// Completes with: void(std::error_code, ExitStatus), never from inside this call. The error is
+    /// Errc::status_lost if another part of the program reaped the process and the system cannot
+    /// tell the status (Linux before 6.15), std::errc::no_child_process if none was ever started,
+    /// `asio::error::operation_aborted` after cancellation, detach() or destruction.
+    /// Cancellation: terminal, partial and total alike; the process goes on.
+    /// Threads: the handler runs on its associated executor, by default get_executor().
+    /// Throws: std::bad_alloc.
     template <class Token = asio::default_completion_token_t<Executor>>
     auto async_wait(Token&& token = Token()) {
         return asio::async_initiate<Token, void(std::error_code, ExitStatus)>(Initiation{*this},
                                                                               token, nullptr);
     }
 
-    /// Sends the signal to the group, and SIGKILL if the process is still there after the grace
-    /// period. If there are several terminations, the one that allows the least time counts.
+    /// Sends the signal to the group, and SIGKILL if the process has not ended within the grace
+    /// period. With several terminations pending, the earliest SIGKILL counts.
     ///
-    /// Completes with: void(std::error_code, ExitStatus), as async_wait.
-    /// Cancellation: terminal, partial and total alike end the waiting; the process has got the
-    /// signal but is not killed because of this call.
-    /// Threads: the handler runs on its associated executor, never inside this call.
-    /// Throws: bad_alloc where the handler's memory cannot be had.
+    /// Completes with: as async_wait().
+    /// Cancellation: terminal, partial and total alike. The process has got the signal, but this
+    /// termination does not kill it any more.
+    /// Threads: as async_wait().
+    /// Throws: std::bad_alloc.
     template <class Token = asio::default_completion_token_t<Executor>>
     auto async_terminate(Termination how, Token&& token = Token()) {
         return asio::async_initiate<Token, void(std::error_code, ExitStatus)>(Initiation{*this},
                                                                               token, how);
     }
 
-    /// The beginning of the process's output, stdout and stderr as they came, if
-    /// ProcessSpec::output is `capture`. It is read while a wait is pending, and completed at the
-    /// end. Valid until the next start.
+    /// The beginning of what the process wrote to stdout and stderr, in the order it arrived, if
+    /// ProcessSpec::output is `capture`. It is read while a wait is pending, and complete when the
+    /// process has been reaped. Valid until the next start.
     [[nodiscard]] std::string_view output() const noexcept { return core_->output(); }
 
-    /// Lets go of the process: it is neither killed nor reaped from now on. Waits get
-    /// operation_aborted.
+    /// Gives the process up: it will be neither killed nor reaped. Pending waits complete with
+    /// `asio::error::operation_aborted`.
     void detach() noexcept { core_->detach(); }
 
 private:

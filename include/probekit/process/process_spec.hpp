@@ -17,42 +17,44 @@
 
 namespace probekit::inline PROBEKIT_ABI {
 
-/// What becomes of a process's stdout and stderr.
+/// Where a process's stdout and stderr go.
 enum class ProcessOutput : std::uint8_t {
-    inherit, ///< they are the program's own
-    discard, ///< /dev/null
-    capture, ///< kept up to a limit, the rest is drained: the process never blocks on a full pipe
+    inherit, ///< to the program's own
+    discard, ///< to /dev/null
+    capture, ///< kept up to a limit; the rest is read and dropped, so that no pipe is ever full
 };
 
-/// What to start, and how. The process gets descriptors 0, 1 and 2 and no other one, whatever the
-/// program has open; a process group of its own; no blocked and no ignored signals.
+/// What to start, and how. The process gets the descriptors 0, 1 and 2 and no other, whatever the
+/// program has open; a process group of its own; and no blocked or ignored signals.
 struct ProcessSpec {
-    /// Program and arguments. Executed as it is, without a shell. A program without a slash is
-    /// looked for in the PATH of the environment the process gets.
+    /// Program and arguments, executed without a shell. A program without a slash is searched for in
+    /// the PATH of the environment that the process gets.
     std::vector<std::string> command = {};
-    std::vector<std::string> environment =
-        {}; ///< "NAME=value"; these win over inherited ones, later over earlier
+    /// "NAME=value"; these win over inherited variables, and later ones over earlier ones.
+    std::vector<std::string> environment = {};
     bool inherit_environment = true;
-    std::string working_directory =
-        {}; ///< empty: the program's own. A relative program is looked for from there
+    /// Empty: the program's own. The path of a relative program starts here.
+    std::string working_directory = {};
     ProcessOutput output = ProcessOutput::inherit;
-    std::size_t output_limit = 10240; ///< bytes kept if captured
-    int stdin_fd = -1;                ///< given descriptors instead: duplicated, not closed
-    int stdout_fd = -1;               ///< -1 for stdin: /dev/null; for the others: as `output` says
+    std::size_t output_limit = 10240; ///< how many bytes `capture` keeps
+    /// Descriptors to use instead: they are duplicated, not closed. -1 means /dev/null for stdin,
+    /// and what `output` says for the others.
+    int stdin_fd = -1;
+    int stdout_fd = -1;
     int stderr_fd = -1;
-    /// Make it process 1 of a PID namespace of its own (Linux, privileged): SIGTERM then only
-    /// reaches it if it handles it, and all other processes in there end with it. As in a
-    /// container.
+    /// Make the process number 1 of a PID namespace of its own (Linux, privileged), as in a
+    /// container: SIGTERM reaches the process only if it handles SIGTERM, and all other processes of
+    /// the namespace end with it.
     bool pid_namespace = false;
-    /// User and group to become, by number. Whenever this changes anything, supplementary groups
-    /// are given up.
+    /// User and group to become, by number. If that changes anything, the process gives up its
+    /// supplementary groups.
     std::optional<unsigned> user = {};
     std::optional<unsigned> group = {};
     std::vector<ResourceLimit> limits = {};
 };
 
-/// How to end a process: a signal to its group, and SIGKILL if it has not ended within the grace
-/// period.
+/// How to end a process: by a signal to its group, and by SIGKILL if the process has not ended
+/// within the grace period.
 struct Termination {
     int signal = SIGTERM;
     Duration grace = std::chrono::seconds{30};

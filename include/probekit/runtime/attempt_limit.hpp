@@ -16,7 +16,7 @@ namespace detail {
 struct LimitAccess;
 } // namespace detail
 
-/// How many attempts may be in flight at once, over all workers that were given this limit.
+/// Bounds how many attempts are in flight at once, over all workers that share the limit.
 /// \code
 /// AttemptLimit limit{64};
 /// std::vector<ProbeWorker<TcpProbe>> workers;
@@ -27,30 +27,31 @@ struct LimitAccess;
 /// }
 /// \endcode
 ///
-/// An attempt that is due when all permits are taken waits for one: first due, first served. The
-/// wait shows as `late` in AttemptBegun, and does not count towards the timeout.
+/// An attempt holds a permit while it is in flight. A check that is due when no permit is left waits
+/// for one: first due, first served. The wait shows as `late` in AttemptBegun, and does not count
+/// towards the timeout.
 ///
-/// Every member may be called from any thread. Workers keep what they need of a limit that is
-/// destroyed.
+/// Threads: every member may be called from any thread. A limit may be destroyed while workers use
+/// it: they keep its state.
 class AttemptLimit {
 public:
-    /// Throws ConfigException if nothing could ever be in flight.
+    /// Throws ConfigException if `max_in_flight` is 0, and std::bad_alloc.
     explicit AttemptLimit(std::size_t max_in_flight)
-        : state_(new detail::LimitState{checked(max_in_flight)}) {}
+        : state_(new detail::LimitState{validated(max_in_flight)}) {}
 
     AttemptLimit(AttemptLimit&&) noexcept = default;
     AttemptLimit& operator=(AttemptLimit&&) noexcept = default;
 
-    /// Attempts that hold a place now.
+    /// The number of attempts that hold a permit now.
     [[nodiscard]] std::size_t in_flight() const noexcept { return state_->taken(); }
 
-    /// Looks that are due and wait for a place.
+    /// The number of checks that are due and wait for a permit.
     [[nodiscard]] std::size_t waiting() const noexcept { return state_->waiting(); }
 
 private:
     friend detail::LimitAccess;
 
-    static std::size_t checked(std::size_t max_in_flight) {
+    static std::size_t validated(std::size_t max_in_flight) {
         if (max_in_flight == 0)
             asio::detail::throw_exception(
                 ConfigException{ConfigErrors{{"max_in_flight", "must be greater than zero"}}});

@@ -8,10 +8,11 @@
 
 namespace probekit::inline PROBEKIT_ABI {
 
-/// What a worker reads the time from: an object, so that two may exist side by side, and never a
-/// global. std::chrono::steady_clock is one; testing::ManualClock is moved by hand. With another
-/// clock than steady_clock waits have no slack, and the worker keeps the timeouts of our own probes
-/// too, so that its clock drives everything.
+/// What a worker reads the time from: an object, so that several clocks may exist side by side.
+/// std::chrono::steady_clock is one, and needs no object; testing::ManualClock is moved by hand.
+///
+/// With any clock but steady_clock, a worker's timers have no slack, and the worker enforces the
+/// timeouts of this library's probes itself, so that its clock drives everything.
 template <class C>
 concept Clock = requires(C& clock) {
     { clock.now() } -> std::convertible_to<TimePoint>;

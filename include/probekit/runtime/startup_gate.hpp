@@ -20,7 +20,7 @@ namespace detail {
 struct GateAccess;
 } // namespace detail
 
-/// Keeps workers back until their target has started.
+/// Holds workers back until their target has started.
 /// \code
 /// // given: ProbeWorker<TcpProbe>& startup, ProbeWorker<TcpProbe>& liveness
 /// StartupGate started{io};
@@ -30,23 +30,23 @@ struct GateAccess;
 /// started.async_wait([](std::error_code) { std::cout << "the target has started\n"; });
 /// \endcode
 ///
-/// A gate is closed at first. It is opened by hand, or by conditions such as a startup worker's
-/// success (ProbeWorker::opens()), and may be closed again when the target is replaced. Any number
-/// of workers and waits may use one gate. It mirrors what the kubelet does with a container's
-/// `started` state.
+/// A gate is closed at first. It is opened by hand or by conditions, such as the success of a
+/// startup worker (ProbeWorker::opens()), and may close again when the target is replaced. Any
+/// number of workers may start behind one gate, and any number of waits may wait for it. The kubelet
+/// does the same with a container's `started` state.
 ///
-/// Every member may be called from any thread, on gates that are neither being moved nor destroyed.
-/// is_open() shows a change before the call that makes it returns; workers and waits are notified
-/// on their executors, soon.
+/// Threads: every member may be called from any thread, while the gate is neither moved nor
+/// destroyed. is_open() shows a change before the call that makes it returns; workers and waits are
+/// notified on their executors soon after.
 ///
-/// Destroying a gate ends its waits with `asio::error::operation_aborted`. For workers that were
-/// given the gate it stays as it was, whatever its conditions say afterwards.
+/// Destroying a gate ends its waits with `asio::error::operation_aborted`. For the workers behind
+/// it the gate then stays as it was, whatever its conditions say.
 class StartupGate {
 public:
     using executor_type = asio::any_io_executor;
 
-    /// `where`: an executor or an execution context, for handlers that have no executor of their
-    /// own.
+    /// `where`: an executor or an execution context, for handlers without an associated executor.
+    /// Throws std::bad_alloc.
     template <class Where>
         requires(!std::same_as<std::remove_cvref_t<Where>, StartupGate>) &&
                 detail::ExecutorSource<Where, asio::any_io_executor>
@@ -67,29 +67,29 @@ public:
 
     [[nodiscard]] executor_type get_executor() const noexcept { return state_->executor(); }
 
-    /// By hand: all conditions become met, and may become unmet again.
+    /// Opens the gate by hand: all conditions become met, and may become unmet again.
     void open() noexcept { state_->set_all(true); }
 
-    /// By hand: all conditions become unmet.
+    /// Closes the gate by hand: all conditions become unmet.
     void close() noexcept { state_->set_all(false); }
 
     [[nodiscard]] bool is_open() const noexcept { return state_->is_open(); }
 
-    /// Waits for the next opening, or for nothing if the gate is open now, even if it is closed
-    /// again before the handler runs. A pending wait keeps run() going.
+    /// Waits until the gate opens. At an open gate the wait ends soon, also if the gate closes by
+    /// then. A pending wait keeps run() from returning.
     ///
-    /// Completes with: void(std::error_code); `operation_aborted` if the gate has been destroyed.
-    /// Cancellation: terminal, partial and total alike give operation_aborted.
-    /// Threads: may be called from any; the handler runs on its associated executor, else on
-    /// get_executor(), never inside this call.
-    /// Throws: bad_alloc where the handler's memory cannot be had.
+    /// Completes with: void(std::error_code), never from inside this call;
+    /// `asio::error::operation_aborted` if the gate is destroyed or the wait cancelled.
+    /// Cancellation: terminal, partial and total alike.
+    /// Threads: any; the handler runs on its associated executor, by default the gate's.
+    /// Throws: std::bad_alloc, before the wait begins.
     template <class Token = asio::default_completion_token_t<executor_type>>
     auto async_wait(Token&& token = Token()) {
         return asio::async_initiate<Token, void(std::error_code)>(Initiation{state_}, token);
     }
 
-    /// One of the conditions that must all be met for the gate to be open. Movable. It may outlive
-    /// the gate; destroyed, it stays as it was last set.
+    /// One of the conditions that must all be met for the gate to be open. May outlive the gate. A
+    /// condition that is destroyed stays as it was last set.
     class Condition {
     public:
         Condition(Condition&&) noexcept = default; // a copy would be counted twice
@@ -108,7 +108,7 @@ public:
         detail::GateCondition condition_;
     };
 
-    /// Adds a condition, unmet: the gate is closed from now on, until all its conditions are met.
+    /// Adds a condition, which is unmet: the gate is closed until all its conditions are met.
     [[nodiscard]] Condition add_condition() { return Condition{state_}; }
 
 private:

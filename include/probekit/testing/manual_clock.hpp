@@ -71,7 +71,7 @@ public:
     }
 
 private:
-    void detach(detail::Wheel& wheel) noexcept override { std::erase(wheels_, &wheel); }
+    void remove_wheel(detail::Wheel& wheel) noexcept override { std::erase(wheels_, &wheel); }
 
     [[nodiscard]] TimePoint next_due() const noexcept {
         TimePoint next = TimePoint::max();
@@ -82,7 +82,7 @@ private:
     void run() {
         for (detail::Wheel* const wheel : wheels_)
             if (wheel->next_due() <= now_)
-                asio::post(io_, [turning = detail::Ref{wheel}] { turning->turn(); });
+                asio::post(io_, [due = detail::Ref{wheel}] { due->process(); });
         io_.restart();
         io_.poll();
     }

@@ -11,9 +11,8 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// Memory for what only an attempt needs: blocks come back and are handed out again, so that
-/// attempts allocate nothing once as many blocks exist as were ever in use at once. From any
-/// thread.
+/// Memory that only an attempt needs. Blocks that are returned are handed out again, so attempts
+/// allocate nothing once as many blocks exist as were ever in use at once. From any thread.
 class BlockPool {
 public:
     BlockPool() = default;
@@ -21,39 +20,39 @@ public:
     BlockPool& operator=(const BlockPool&) = delete;
 
     ~BlockPool() {
-        for (Class& one : classes_) {
-            while (one.free != nullptr) {
-                Block* const block = one.free;
-                one.free = block->next;
+        for (Class& size_class : classes_) {
+            while (size_class.free != nullptr) {
+                Block* const block = size_class.free;
+                size_class.free = block->next;
                 ::operator delete(static_cast<void*>(block));
             }
         }
     }
 
-    // In line: sizes are constants there, and nearly all of what is to be done depends on them
+    // Inlined by force: callers pass constant sizes, and nearly everything here depends on the size
     // only.
 
-    /// Aligned for every ordinary type. Throws std::bad_alloc.
+    /// A block aligned for every type without extended alignment. Throws std::bad_alloc.
     [[nodiscard, gnu::always_inline]] void* allocate(std::size_t size) {
         void* const block = take(size);
         return block != nullptr ? block : ::operator new(bytes_for(size));
     }
 
-    /// The same, but gives a null pointer where there is no memory.
+    /// As allocate(), but null if there is no memory.
     [[nodiscard]] void* try_allocate(std::size_t size) noexcept {
         void* const block = take(size);
         return block != nullptr ? block : ::operator new(bytes_for(size), std::nothrow);
     }
 
-    /// `size` as it was allocated with.
+    /// `size` is the one that was allocated.
     [[gnu::always_inline]] void deallocate(void* memory, std::size_t size) noexcept {
         const std::size_t index = class_of(size);
         if (index < class_count) {
             const Mutex::Lock lock{mutex_};
-            Class& one = classes_[index];
-            if (one.count < most_bytes / smallest >> index) {
-                one.free = ::new (memory) Block{one.free};
-                ++one.count;
+            Class& size_class = classes_[index];
+            if (size_class.count < most_bytes / smallest >> index) {
+                size_class.free = ::new (memory) Block{size_class.free};
+                ++size_class.count;
                 return;
             }
         }
@@ -70,9 +69,9 @@ private:
     };
 
     static constexpr std::size_t smallest = 64;
-    static constexpr std::size_t class_count =
-        9; // 64 bytes to 16 KiB; larger requests go to the heap
-    // What a burst leaves behind is bounded: per class, so much is kept for the next one.
+    // From 64 bytes to 16 KiB; larger requests go to the heap.
+    static constexpr std::size_t class_count = 9;
+    // What each class keeps at most after a burst of attempts.
     static constexpr std::size_t most_bytes = std::size_t{4} << 20;
 
     [[nodiscard]] static std::size_t class_of(std::size_t size) noexcept {
@@ -84,16 +83,16 @@ private:
         return index < class_count ? smallest << index : size;
     }
 
-    /// A block that is there already, or null.
+    /// A block that was returned before, or null.
     [[nodiscard, gnu::always_inline]] void* take(std::size_t size) noexcept {
         const std::size_t index = class_of(size);
         if (index >= class_count) return nullptr;
         const Mutex::Lock lock{mutex_};
-        Class& one = classes_[index];
-        Block* const block = one.free;
+        Class& size_class = classes_[index];
+        Block* const block = size_class.free;
         if (block == nullptr) return nullptr;
-        one.free = block->next;
-        --one.count;
+        size_class.free = block->next;
+        --size_class.count;
         return block;
     }
 
@@ -101,7 +100,7 @@ private:
     std::array<Class, class_count> classes_;
 };
 
-/// A standard allocator over a pool that outlives what it gave.
+/// A standard allocator over a pool, which must outlive the memory.
 template <class T>
 class PoolAllocator {
 public:

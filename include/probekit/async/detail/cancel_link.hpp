@@ -7,10 +7,10 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// Ties an operation to its handler's cancellation slot. Either end may go first: a signal that
-/// dies with the operation pending cuts the tie, and an operation that is destroyed without having
-/// completed (its context went) leaves nothing behind in the slot that a late emit() could touch.
-/// Both ends are used on the handler's executor only.
+/// Links an operation to its handler's cancellation slot. Either may be destroyed first: a signal
+/// that is destroyed while the operation is pending cuts the link, and an operation that is
+/// destroyed without having completed, with its context, leaves nothing in the slot that a late
+/// emit() could touch. Both ends are used on the handler's executor only.
 class CancelLink {
 public:
     CancelLink() = default;
@@ -18,7 +18,7 @@ public:
     CancelLink& operator=(const CancelLink&) = delete;
     ~CancelLink() { cut(); }
 
-    /// From now on an emission of the slot's signal, of any type, calls
+    /// From now on an emission of the slot's signal, whatever its type, calls
     /// `operation.cancel_requested()`.
     template <class Slot, class Operation>
     void connect(Slot slot, Operation& operation) {
@@ -29,7 +29,7 @@ public:
             +[](void* object) { static_cast<Operation*>(object)->cancel_requested(); });
     }
 
-    /// The operation has completed: frees the slot, unless another operation has taken it since.
+    /// The operation has completed: clears the slot, unless another operation has taken it since.
     template <class Slot>
     void disconnect(Slot slot) noexcept {
         if (canceller_ == nullptr) return;

@@ -26,8 +26,8 @@ template <class = OnUse>
 class BasicWheel;
 using Wheel = BasicWheel<>;
 
-/// Something that must let go of what it holds of an execution context (handlers, work, executors)
-/// when that goes first.
+/// Must release what it has of an execution context (handlers, work, executors) when the context is
+/// destroyed first.
 class ShutdownListener : private ListLink<ShutdownListener> {
 protected:
     ShutdownListener() = default;
@@ -61,7 +61,7 @@ class BasicContextState final : public RefCounted<BasicContextState<>> {
 public:
     explicit BasicContextState(asio::any_io_executor executor) : executor_(std::move(executor)) {}
 
-    /// The state of an executor's context, made at the first call. From any thread.
+    /// The state of an executor's context, made by the first call. From any thread.
     template <class Executor>
     [[nodiscard]] static Ref<BasicContextState> of(const Executor& executor);
 
@@ -81,34 +81,34 @@ public:
         return static_cast<T&>(*locals_.back().object);
     }
 
-    /// Runs on the context itself, under no strand.
+    /// Runs functions on the context itself, under no strand. Empty after the shutdown.
     [[nodiscard]] const asio::any_io_executor& executor() const noexcept { return executor_; }
 
-    /// Whether the context has been destroyed: its executors and what they ran must not be touched
+    /// Whether the context has been destroyed, or is being destroyed: its executors must not be used
     /// any more.
     [[nodiscard]] bool is_shut_down() noexcept {
         const std::lock_guard lock{mutex_};
-        return closed_;
+        return shut_down_;
     }
 
-    /// Calls `use`, which posts something to the context and does nothing else, unless the context
-    /// has gone or is just going. From any thread, the owners of which may know nothing of this
-    /// context.
+    /// Calls `use`, which posts to the context and does nothing else, unless the context is shut
+    /// down; the shutdown waits for `use`. From any thread, also one that does not know whether this
+    /// context lives.
     template <class Use>
     void while_alive(Use use) {
         const std::lock_guard lock{mutex_};
-        if (!closed_) use();
+        if (!shut_down_) use();
     }
 
     /// Each call of add_work() keeps the context's run() from returning until its remove_work().
     /// From any thread.
     void add_work() {
         const std::lock_guard lock{mutex_};
-        if (work_count_++ == 0 && !closed_)
+        if (work_count_++ == 0 && !shut_down_)
             work_ = asio::prefer(executor_, asio::execution::outstanding_work.tracked);
     }
     void remove_work() noexcept {
-        asio::any_io_executor last; // let go outside the lock
+        asio::any_io_executor last; // destroyed after the lock has been released
         const std::lock_guard lock{mutex_};
         PROBEKIT_ASSERT(work_count_ != 0);
         if (--work_count_ == 0) last = std::exchange(work_, {});
@@ -145,16 +145,16 @@ private:
     Mutex mutex_;
     asio::any_io_executor work_;
     std::size_t work_count_ = 0;
-    bool closed_ = false;
+    bool shut_down_ = false;
     IntrusiveList<ShutdownListener> listeners_;
-    std::vector<Wheel*> wheels_; // not kept alive from here
-    Ref<Wheel> steady_;          // but for the one on the steady clock
+    std::vector<Wheel*> wheels_; // not owned
+    Ref<Wheel> steady_;          // the one wheel that the context keeps
     std::vector<Local> locals_;
 };
 
 using ContextState = BasicContextState<>;
 
-/// Ties a ContextState to its context, and tells it when the context goes.
+/// The Asio service that owns the ContextState of its context, and passes the shutdown on.
 template <class = OnUse>
 class BasicContextService final : public asio::execution_context::service {
 public:
@@ -191,4 +191,4 @@ Ref<BasicContextState<Parameter>> BasicContextState<Parameter>::of(const Executo
 
 } // namespace probekit::inline PROBEKIT_ABI::detail
 
-#include <probekit/async/detail/wheel.hpp> // completes Wheel, which this needs to let one go
+#include <probekit/async/detail/wheel.hpp> // completes Wheel, whose release() is called here

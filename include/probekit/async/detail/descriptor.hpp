@@ -14,15 +14,15 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// A file descriptor of ours (pipe, pidfd, socket), closed with its owner. Asio learns of it only
-/// when it first has to be waited for: an attempt that needs no wait costs no registration.
-/// `Handle` is what Asio has for it. Not thread-safe.
+/// Owns a file descriptor (pipe, pidfd, socket). It is registered with Asio's event loop only when
+/// it first has to be waited for, so an attempt that need not wait costs no registration. `Handle`
+/// is Asio's class for it. Not thread-safe.
 template <class Executor, class Handle = asio::posix::basic_stream_descriptor<Executor>>
 class Descriptor {
 public:
     Descriptor() = default;
     explicit Descriptor(int fd) noexcept : fd_(fd) {}
-    /// Nothing may be pending.
+    /// No wait may be pending.
     Descriptor(Descriptor&& other) noexcept
         : fd_(std::exchange(other.fd_, -1)), handle_(std::exchange(other.handle_, std::nullopt)) {}
     Descriptor& operator=(Descriptor&&) = delete;
@@ -33,7 +33,7 @@ public:
     [[nodiscard]] int get() const noexcept { return fd_; }
     [[nodiscard]] bool is_open() const noexcept { return fd_ >= 0; }
 
-    /// Takes over `fd`; closes the one held before.
+    /// Takes over `fd`, and closes the descriptor that was owned before.
     void reset(int fd) noexcept {
         close();
         fd_ = fd;
@@ -41,20 +41,20 @@ public:
 
     using Wait = Handle; // for its wait_read and wait_write
 
-    /// Starts waiting until the descriptor is ready; one wait at a time for each direction. An
-    /// error means that the event loop could not take it (ENOMEM, ENOSPC of epoll) and the handler,
-    /// untouched, will not be called.
+    /// Starts waiting until the descriptor is ready; one wait at a time for each direction. An error
+    /// means that the event loop could not register the descriptor (ENOMEM, ENOSPC from epoll); the
+    /// handler has not been moved from then, and will not be called.
     template <class Handler>
     [[nodiscard]] std::error_code async_wait(typename Wait::wait_type what,
                                              const Executor& executor, Handler&& handler) {
         PROBEKIT_ASSERT(is_open());
         if (!handle_)
-            if (const std::error_code error = lend(executor)) return error;
+            if (const std::error_code error = register_with(executor)) return error;
         handle_->async_wait(what, std::forward<Handler>(handler));
         return {};
     }
 
-    /// Ends the pending waits; their handlers get operation_aborted.
+    /// Ends the pending waits, whose handlers get operation_aborted.
     void cancel() noexcept {
         std::error_code ignored;
         if (handle_) handle_->cancel(ignored);
@@ -73,12 +73,13 @@ public:
     }
 
 protected:
-    /// Makes the handle, and calls `give(handle, error)`, by which it gets the descriptor.
-    template <class Give>
-    [[nodiscard]] std::error_code watch(const Executor& executor, Give give) {
+    /// Makes the handle, and calls `assign(handle, error)`, which has to give it the descriptor.
+    template <class Assign>
+    [[nodiscard]] std::error_code make_handle(const Executor& executor, Assign assign) {
         std::error_code error;
         // Asio allocates a record for each descriptor.
-        if (const auto no_memory = try_allocating([&] { give(handle_.emplace(executor), error); }))
+        if (const auto no_memory =
+                try_allocating([&] { assign(handle_.emplace(executor), error); }))
             error = no_memory;
         if (error) handle_.reset();
         return error;
@@ -88,12 +89,12 @@ protected:
     std::optional<Handle> handle_;
 
 private:
-    [[nodiscard]] std::error_code lend(const Executor& executor) {
-        return watch(executor, [this](Handle& handle, std::error_code& refused) {
-            if constexpr (requires { handle.assign(fd_, refused); })
-                handle.assign(fd_, refused);
+    [[nodiscard]] std::error_code register_with(const Executor& executor) {
+        return make_handle(executor, [this](Handle& handle, std::error_code& error) {
+            if constexpr (requires { handle.assign(fd_, error); })
+                handle.assign(fd_, error);
             else
-                handle.assign(typename Handle::protocol_type{}, fd_, refused);
+                handle.assign(typename Handle::protocol_type{}, fd_, error);
         });
     }
 };

@@ -12,8 +12,9 @@
 #include <asio/query.hpp>
 #include <asio/strand.hpp>
 
-// What constructors accept as "where", and where the inner steps of an attempt run.
 #include <probekit/config.hpp>
+
+// What constructors accept as "where", and where the inner steps of an attempt run.
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
@@ -47,9 +48,9 @@ inline constexpr bool is_strand = false;
 template <class Inner>
 inline constexpr bool is_strand<asio::strand<Inner>> = true;
 
-/// The executor of this very type inside a type-erased one, or null. Asio's own target() does not
-/// look at the type (1.22). In a program without RTTI always null, which costs time and nothing
-/// else.
+/// The executor inside a type-erased one if it is of exactly this type, else null. Asio's own
+/// target() does not compare types (1.22). Always null in a program without RTTI, which costs time
+/// and nothing else.
 template <class Target>
 [[nodiscard]] const Target* target_of(
     [[maybe_unused]] const asio::any_io_executor& executor) noexcept {
@@ -60,8 +61,8 @@ template <class Target>
 #endif
 }
 
-/// Whether an executor shares something with a service of its context, as a strand does: its last
-/// copy has to go first.
+/// Whether an executor shares state with a service of its context, as a strand does: then its last
+/// copy must be destroyed before the context.
 template <class Executor>
 [[nodiscard]] bool must_not_outlive_context(const Executor& executor) noexcept {
     if constexpr (std::same_as<Executor, asio::any_io_executor>)
@@ -70,9 +71,10 @@ template <class Executor>
         return !std::same_as<Executor, IoContextExecutor>;
 }
 
-/// Calls `use` with the executor for inner steps: what lies under a strand, since an attempt's
-/// steps come one after the other and guard what they share; and io_context's own type where that
-/// is what it is, as Asio's operations on it need no type erasure and call their handlers directly.
+/// Calls `use` with the executor for the inner steps of an attempt. That is the executor below a
+/// strand, since the steps come one after the other and lock what they share. An io_context's
+/// executor is passed as its own type: Asio's operations then need no type erasure and call their
+/// handlers directly.
 template <class Executor, class Use>
 decltype(auto) with_inner_executor(const Executor& executor, Use&& use) {
     if constexpr (is_strand<Executor>) {
@@ -91,8 +93,8 @@ decltype(auto) with_inner_executor(const Executor& executor, Use&& use) {
     }
 }
 
-/// Whether a function that is to run on `executor` may be called right here. dispatch() would find
-/// that out as well, but for a type-erased executor only after it has allocated.
+/// Whether a function that has to run on `executor` may be called right here. dispatch() finds that
+/// out too, but for a type-erased executor only after it has allocated.
 template <class Executor>
 [[nodiscard]] bool runs_here(const Executor& executor) noexcept {
     if constexpr (std::same_as<Executor, asio::any_io_executor>) {

@@ -7,9 +7,9 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// For sections of a few instructions in which two threads hardly ever meet: a look passes through
-/// ten of them. Locking and unlocking are one atomic instruction each, in line, where std::mutex
-/// makes a call of some 25 instructions; who has to wait sleeps. 4 bytes.
+/// For critical sections of a few instructions in which two threads hardly ever meet; an attempt
+/// passes through ten of them. Locking and unlocking take one inlined atomic instruction each, where
+/// std::mutex makes a call of some 25 instructions. A thread that has to wait sleeps. 4 bytes.
 class Mutex {
 public:
     Mutex() = default;
@@ -27,8 +27,8 @@ public:
         if (before == awaited) wake_one();
     }
 
-    /// As std::lock_guard, whose destructor g++ leaves out of line in a large program: for what
-    /// every look passes through.
+    /// As std::lock_guard, whose destructor g++ does not inline in a large program: for the sections
+    /// that every attempt passes through.
     class Lock {
     public:
         [[gnu::always_inline]] explicit Lock(Mutex& mutex) noexcept : mutex_(mutex) {
@@ -43,7 +43,7 @@ public:
     };
 
 private:
-    // Whoever has waited leaves it `awaited`: others may wait still.
+    // A thread that has waited leaves the state `awaited`, since others may still be waiting.
     [[gnu::noinline, gnu::cold]] void wait_for_it() noexcept {
         while (state_.exchange(awaited) != unlocked) state_.wait(awaited);
     }
@@ -52,7 +52,7 @@ private:
 
     static constexpr int unlocked = 0;
     static constexpr int locked = 1;
-    static constexpr int awaited = 2; // locked, and somebody may be waiting
+    static constexpr int awaited = 2; // locked, and threads may be waiting
 
     std::atomic<int> state_{unlocked};
 };

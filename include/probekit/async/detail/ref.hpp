@@ -9,8 +9,8 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// An intrusive reference count; 4 bytes, where a shared_ptr would take 16 per holder and a block
-/// of its own. The object begins with no reference; the last to go calls `Derived::destroy()`.
+/// An intrusive reference count of 4 bytes; a shared_ptr would take 16 per holder and a control
+/// block. The count begins at 0; the release that brings it back to 0 calls `Derived::destroy()`.
 template <class Derived>
 class RefCounted {
 public:
@@ -30,7 +30,7 @@ public:
         return count_.load(std::memory_order_acquire) == 1;
     }
 
-    /// False if the last reference has gone: for registries that do not keep what they list alive.
+    /// False if the last reference has been released: for registries that do not own what they list.
     [[nodiscard]] bool try_retain() noexcept {
         std::uint32_t count = count_.load(std::memory_order_relaxed);
         while (count != 0)
@@ -47,7 +47,7 @@ private:
     std::atomic<std::uint32_t> count_{0};
 };
 
-/// A counted reference to a T that has retain() and release().
+/// A counted reference to a T that has retain() and release(): an intrusive_ptr.
 template <class T>
 class Ref {
 public:
@@ -65,7 +65,7 @@ public:
         if (object_ != nullptr) object_->release();
     }
 
-    /// Takes over a reference that has been counted already.
+    /// Takes over a reference that is counted already.
     [[nodiscard]] static Ref adopt(T* object) noexcept {
         Ref ref;
         ref.object_ = object;

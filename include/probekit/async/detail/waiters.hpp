@@ -23,10 +23,10 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// The handlers that wait for something to happen, each told once by a post to its own executor:
-/// soon, never from inside the call that made it happen. A waiting handler keeps its executor's
-/// context at work, may be cancelled alone, and is dropped untold if the context goes. From any
-/// thread.
+/// The handlers that wait for an event. Each is completed once, by a post to its own executor, so
+/// never from inside the call that caused the event. While a handler waits, it keeps the run() of
+/// its executor's context from returning, and it may be cancelled alone. If the context is destroyed
+/// the handlers are destroyed without a call. From any thread.
 template <class... Args>
 class WaiterQueue final : public RefCounted<WaiterQueue<Args...>>, private ShutdownListener {
 public:
@@ -34,8 +34,8 @@ public:
         context_->add(*this);
     }
 
-    /// Takes a handler of void(std::error_code, Args...); `fallback` is its executor if it has none
-    /// of its own. `tag` is what complete() may choose by.
+    /// Takes a handler of void(std::error_code, Args...), whose executor is `fallback` if it has no
+    /// associated one. complete() and complete_if() choose by `tag`.
     template <class Handler, class Executor>
     void add(Handler&& handler, const Executor& fallback, int tag = 0) {
         auto& waiter = Pending<std::decay_t<Handler>, Executor>::make(
@@ -75,7 +75,7 @@ public:
 private:
     struct Waiter : detail::ListLink<Waiter> {
         virtual void post(std::error_code error, const Args&... args) = 0;
-        virtual void drop() noexcept = 0;
+        virtual void discard() noexcept = 0;
 
         int tag = 0;
 
@@ -85,8 +85,8 @@ private:
 
     using Waiters = IntrusiveList<Waiter>;
 
-    // A waiter in the handler's own memory. It lives until its completion runs on the handler's
-    // executor: there, and only there, the handler's cancellation slot is let go.
+    // A waiter, in memory of the handler's allocator. It lives until its completion runs on the
+    // handler's executor: only there may the handler's cancellation slot be used.
     template <class Handler, class Executor>
     struct Pending final : Waiter {
         struct Completion;
@@ -105,8 +105,8 @@ private:
             Allocator allocator(asio::get_associated_allocator(handler));
             Pending* const pending = std::allocator_traits<Allocator>::allocate(allocator, 1);
             ::new (static_cast<void*>(pending)) Pending(owner, std::move(handler), fallback);
-            Completion owned{
-                pending, {}, {}}; // until the slot, which may have to allocate, is connected
+            // Owns the waiter while connecting the slot, which may allocate, can throw.
+            Completion owned{pending, {}, {}};
             pending->link.connect(asio::get_associated_cancellation_slot(pending->handler),
                                   *pending);
             owned.pending = nullptr;
@@ -115,7 +115,7 @@ private:
 
         void free() noexcept { free(Allocator(asio::get_associated_allocator(handler))); }
 
-        // With the handler moved out already, the allocator has to be at hand.
+        // For a handler that has been moved out: its allocator was taken before.
         void free(Allocator allocator) noexcept {
             this->~Pending();
             std::allocator_traits<Allocator>::deallocate(allocator, this, 1);
@@ -125,7 +125,7 @@ private:
             asio::post(work.get_executor(), Completion{this, error, std::tuple<Args...>(args...)});
         }
 
-        void drop() noexcept override { free(); }
+        void discard() noexcept override { free(); }
 
         void cancel_requested() {
             const Ref<WaiterQueue> keep = queue;
@@ -165,10 +165,11 @@ private:
                 waiter->link.disconnect(asio::get_associated_cancellation_slot(waiter->handler));
                 const Allocator allocator(asio::get_associated_allocator(waiter->handler));
                 const auto keep_working = std::move(waiter->work);
-                Handler told(std::move(waiter->handler));
+                Handler completed(std::move(waiter->handler));
                 waiter->free(allocator);
-                std::apply([&](auto&... values) { std::move(told)(error, std::move(values)...); },
-                           args);
+                std::apply(
+                    [&](auto&... values) { std::move(completed)(error, std::move(values)...); },
+                    args);
             }
 
             Pending* pending;
@@ -189,7 +190,7 @@ private:
 
     void on_context_shutdown() noexcept override {
         const Ref<WaiterQueue> self{this};
-        while (Waiter* const waiter = take_if([](int) { return true; })) waiter->drop();
+        while (Waiter* const waiter = take_if([](int) { return true; })) waiter->discard();
     }
 
     Ref<ContextState> context_;

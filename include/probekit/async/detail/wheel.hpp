@@ -30,14 +30,13 @@ namespace probekit::inline PROBEKIT_ABI::detail {
 
 class WheelNode;
 
-/// What a node's owner is asked to do when the node is due.
+/// What the wheel calls when a node is due.
 struct WheelHooks {
-    /// Take a reference to the owner. Called under the wheel's lock while the node is still linked:
-    /// unlinked first, the owner could see that it has no timer any more, and go, before the
-    /// reference is taken.
+    /// Takes a reference to the node's owner. Called under the wheel's lock, while the node is still
+    /// linked: see notify_listed().
     void (*retain)(WheelNode&) noexcept;
-    /// Act, and let go of that reference. Called without the lock, on a thread that runs the
-    /// context; may throw.
+    /// Handles the expiry, and releases that reference. Called without the lock, on a thread that
+    /// runs the context; may throw.
     void (*fire)(WheelNode&);
 };
 
@@ -52,35 +51,36 @@ private:
     const WheelHooks* hooks_;
 };
 
-/// A clock that is moved by hand drives its wheels itself: see testing/manual_clock.hpp.
+/// A clock that is moved by hand and drives its wheels itself: see testing/manual_clock.hpp.
 class WheelDriver {
 public:
-    virtual void detach(Wheel& wheel) noexcept = 0;
+    /// The wheel is being destroyed.
+    virtual void remove_wheel(Wheel& wheel) noexcept = 0;
 
 protected:
     ~WheelDriver() = default;
 };
 
-/// The timing wheel of one execution context and one clock, and the single timer that sleeps until
-/// its next due node. An empty wheel has no timer pending. Every member may be called from any
-/// thread.
+/// The timing wheel of one execution context and one clock, with the single timer that sleeps until
+/// the next node is due. While the wheel is empty, no timer is pending. Every member may be called
+/// from any thread.
 template <class>
 class BasicWheel final : public RefCounted<BasicWheel<>> {
 public:
-    /// The wheel for an executor's context on the steady clock.
+    /// The wheel of an executor's context on the steady clock. Null after the context's shutdown.
     template <class Executor>
     [[nodiscard]] static Ref<BasicWheel> of(const Executor& executor) {
         const Ref<ContextState> context = ContextState::of(executor);
         const std::lock_guard lock{context->mutex_};
-        if (!context->steady_ && !context->closed_)
+        if (!context->steady_ && !context->shut_down_)
             context->steady_ =
                 Ref<BasicWheel>{new BasicWheel{*context, nullptr, &steady_now, true}};
         return context->steady_;
     }
 
-    /// The wheel for a clock object, which must outlive it. A clock with attach(Wheel&) drives the
-    /// wheel by turn(); with any other the wheel cannot know how fast its time passes, so it looks
-    /// every millisecond while nodes wait.
+    /// The wheel of an executor's context on a clock object, which must outlive it. A clock that has
+    /// attach(Wheel&) drives the wheel by process(). How fast the time of any other clock passes is
+    /// unknown, so the wheel asks such a clock every millisecond while nodes wait.
     template <class Executor, class Clock>
     [[nodiscard]] static Ref<BasicWheel> of(const Executor& executor, Clock& clock) {
         const Ref<ContextState> context = ContextState::of(executor);
@@ -102,18 +102,19 @@ public:
     [[nodiscard]] ContextState& context() const noexcept { return *context_; }
     [[nodiscard]] TimePoint now() const { return now_(clock_); }
 
-    /// Makes `node` fire at `due`, or as soon as possible after; a node that is linked is moved.
+    /// Makes `node` fire at `due`, or as soon as possible afterwards; a linked node is moved. Does
+    /// nothing after the context's shutdown.
     void arm(WheelNode& node, TimePoint due) noexcept {
         const Mutex::Lock lock{mutex_};
-        if (closed_) return;
+        if (shut_down_) return;
         if (node.linked()) wheel_.erase(node);
         wheel_.insert(node, due);
-        // The thread that is in a turn sets the timer once, when it is through.
+        // The thread that is in process() sets the timer once, at its end.
         if (due < armed_at_ && processing_thread_ != std::this_thread::get_id()) set_timer(due);
     }
 
-    /// False if the node was not linked: it has never been armed, or it has fired, or is just about
-    /// to.
+    /// False if the node was not linked: it has never been armed, it has fired, or it is just about
+    /// to fire.
     bool disarm(WheelNode& node) noexcept {
         const Mutex::Lock lock{mutex_};
         if (!node.linked()) return false;
@@ -132,10 +133,10 @@ public:
         return wheel_.next_due();
     }
 
-    /// Fires what is due, at most so many that other handlers of the context get their turn. An
-    /// exception of a callback goes on to the caller of run(); the nodes behind it fire at the next
-    /// turn.
-    void turn() {
+    /// Fires the nodes that are due, but only so many that other handlers of the context get their
+    /// turn. An exception of a node's owner passes to the caller of run(); the nodes behind it fire
+    /// the next time.
+    void process() {
         constexpr int most = 256;
         std::unique_lock lock{mutex_};
         processing_thread_ = std::this_thread::get_id();
@@ -150,12 +151,12 @@ public:
         }
     }
 
-    /// For the driver that goes: time stands still from now on.
+    /// The driver is being destroyed: time stands still from now on.
     void forget_driver() noexcept {
         const std::lock_guard lock{mutex_};
         now_ = [](const void*) { return TimePoint::min(); };
-        clock_ = this; // nobody's: another clock may come to stand where that one stood
-        closed_ = true;
+        clock_ = this; // no clock has this address, but a new one may get that of the driver
+        shut_down_ = true;
         driver_ = nullptr;
     }
 
@@ -163,7 +164,7 @@ public:
         {
             const std::lock_guard lock{context_->mutex_};
             std::erase(context_->wheels_, this);
-            if (driver_ != nullptr) driver_->detach(*this);
+            if (driver_ != nullptr) driver_->remove_wheel(*this);
         }
         PROBEKIT_ASSERT(wheel_.empty()); // an armed node's owner has a reference
         delete this;
@@ -172,7 +173,7 @@ public:
 private:
     friend ContextState;
 
-    // The end of a turn, reached normally or by an exception.
+    // Ends process(), normally or by an exception.
     struct Leave {
         BasicWheel& wheel;
         std::unique_lock<Mutex>& lock;
@@ -198,8 +199,8 @@ private:
     BasicWheel(ContextState& context, const void* clock, TimePoint (*clock_now)(const void*),
                bool sleeps)
         : context_(&context), clock_(clock), now_(clock_now), wheel_(now()) {
-        // The first timer of a context opens its event loop's descriptors, which may throw: here,
-        // where that is allowed.
+        // The first timer of a context opens its event loop's descriptors. That may throw, which is
+        // allowed here, and not in arm().
         if (sleeps) timer_.emplace(context.executor());
         context.wheels_.push_back(this);
     }
@@ -211,7 +212,7 @@ private:
             const std::lock_guard lock{mutex_};
             armed_at_ = TimePoint::max();
         }
-        turn();
+        process();
     }
 
     void reset_timer() noexcept {
@@ -223,9 +224,9 @@ private:
     }
 
     void set_timer(TimePoint due) noexcept {
-        if (closed_) return;
+        if (shut_down_) return;
         if (driver_ != nullptr) {
-            // The driver comes for what lies ahead; what is due already need not wait for it.
+            // The driver processes what lies ahead; what is due already need not wait for it.
             if (due > now()) return;
             armed_at_ = TimePoint::min();
             asio::post(context_->executor(), OnTimer{Ref<BasicWheel>{this}});
@@ -241,8 +242,8 @@ private:
             timer_->async_wait(OnTimer{Ref<BasicWheel>{this}});
         });
         if (!no_memory) return;
-        // It is tried again in the loop's next turn. Where not even that is to be had nothing would
-        // ever be due again: then the program ends here.
+        // Tried again when the loop gets to it. If there is not even memory for that, the program
+        // ends here: no node would ever fire again.
         armed_at_ = TimePoint::min();
         asio::post(context_->executor(), OnTimer{Ref<BasicWheel>{this}});
     }
@@ -253,10 +254,10 @@ private:
         timer_->cancel();
     }
 
-    // The context goes: nothing fires any more, nobody's node is linked any more.
+    // The context is being destroyed: no node is linked from now on, and none fires.
     void shutdown() noexcept {
         const std::lock_guard lock{mutex_};
-        closed_ = true;
+        shut_down_ = true;
         timer_.reset();
         while (wheel_.pop_any() != nullptr) {}
     }
@@ -270,19 +271,19 @@ private:
     Mutex mutex_;
     TimingWheel wheel_;
     TimePoint armed_at_ = TimePoint::max(); // when the pending wait ends
-    std::thread::id processing_thread_;     // who is in turn(), if anybody
-    bool closed_ = false;
-    std::optional<asio::steady_timer> timer_; // gone with the context; none if there is a driver
+    std::thread::id processing_thread_;     // the thread in process(), or none
+    bool shut_down_ = false;
+    std::optional<asio::steady_timer> timer_; // none with a driver, or after the shutdown
 };
 
 template <class Parameter>
 void BasicContextState<Parameter>::shutdown() noexcept {
-    const Ref<BasicContextState> self{this}; // the last wheel may hold the last reference
+    const Ref<BasicContextState> self{this}; // the last wheel may have the last other reference
     std::vector<Wheel*> wheels;
     Ref<Wheel> steady;
     {
         const std::lock_guard lock{mutex_};
-        closed_ = true;
+        shut_down_ = true;
         work_ = {};
         steady = std::exchange(steady_, {});
         wheels = wheels_;

@@ -271,7 +271,7 @@ private:
     // Called once nothing is pending any more and the child has been reaped.
     void conclude(Self self) {
         ProbeResult& result = this->result_;
-        result.output_bytes = out_.output.seen() + err_.output.seen();
+        result.output_bytes = out_.output.total() + err_.output.total();
         if (stopping_)
             // The output is lost, as in the kubelet.
             return this->finish_stopped(std::move(self), Phase::run, {});

@@ -47,7 +47,7 @@ public:
     /// owner, and takes the socket out of the event loop by closing it, without another system
     /// call. If the loop cannot take it, the wait will fail.
     [[nodiscard]] int open(const StreamProtocol& protocol, const Executor& executor) noexcept {
-        const std::error_code refused = this->watch(
+        const std::error_code refused = this->make_handle(
             executor, [&](auto& socket, std::error_code& error) { socket.open(protocol, error); });
         if (refused) return open(protocol);
         this->fd_ = this->handle_->native_handle();

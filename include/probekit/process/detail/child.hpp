@@ -20,15 +20,15 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// A process of ours that has been started and not been reaped. Plain numbers; who holds one owns
-/// the descriptor.
+/// A child process that has been started and has not been reaped. Plain numbers: the holder has to
+/// close the descriptor.
 struct Child {
     int pid = -1;
     int pidfd = -1; ///< readable once the process has ended; -1 where the system has no such thing
 };
 
-/// Whether a child has ended. `lost`: it has, but somebody else reaped it and the system cannot
-/// tell its status.
+/// Whether a child has ended. `lost`: it has, but another part of the program reaped it and the
+/// system cannot tell its status.
 enum class ChildState : std::uint8_t { running, ended, lost };
 
 struct Reaped {
@@ -42,8 +42,8 @@ struct Reaped {
 
 #if defined(__linux__)
 
-// What the system's headers may be too old for. The numbers are the same on every architecture but
-// alpha.
+// System calls that the system's headers may be too old for. The numbers are the same on every
+// architecture but alpha.
 inline constexpr long call_pidfd_send_signal = 424;
 inline constexpr long call_pidfd_open = 434;
 inline constexpr long call_close_range = 436;
@@ -61,14 +61,14 @@ struct PidfdInfo {
 inline constexpr std::uint64_t pidfd_info_exit = 1U << 3; // Linux 6.15
 inline constexpr unsigned long pidfd_get_info = _IOWR(0xFF, 11, PidfdInfo);
 
-/// The status of a child somebody else has reaped. Since Linux 6.15 its pidfd still knows it.
+/// The status of a child that another part of the program has reaped. Since Linux 6.15 the pidfd
+/// still knows it.
 [[nodiscard]] inline Reaped status_after_foreign_reaping(const Child& child) noexcept {
     PidfdInfo info;
     info.mask = pidfd_info_exit;
     if (child.pidfd < 0 || ::ioctl(child.pidfd, pidfd_get_info, &info) != 0)
         return {ChildState::lost};
-    // The kernel still has the process: its other reaper is at work this very moment. Ask again
-    // later.
+    // The kernel still has the process: the other reaper is just at work. Ask again later.
     if ((info.mask & pidfd_info_exit) == 0) return {ChildState::running};
     const int status = info.exit_code;
     return {ChildState::ended, WIFSIGNALED(status) ? ExitStatus{0, WTERMSIG(status)}
@@ -89,9 +89,9 @@ inline constexpr unsigned long pidfd_get_info = _IOWR(0xFF, 11, PidfdInfo);
     return result;
 }
 
-/// Signals by the pidfd, which no reuse of the id can mislead. ENOSYS or EINVAL: this kernel
-/// cannot; EPERM may mean the same, as the system call filters of older containers say that of
-/// calls they do not know.
+/// Signals by the pidfd, so that a reused process id cannot be hit. ENOSYS or EINVAL: this kernel
+/// has no such call. EPERM may mean the same, since the system call filters of older containers
+/// return it for calls that they do not know.
 [[nodiscard]] inline std::error_code signal_by_pidfd(const Child& child, int signal,
                                                      unsigned flags) noexcept {
     if (child.pidfd < 0) return {ENOSYS, std::system_category()};
@@ -126,8 +126,8 @@ inline constexpr unsigned long pidfd_get_info = _IOWR(0xFF, 11, PidfdInfo);
 
 #endif
 
-/// Reaps the child if it has ended; `options` is WNOHANG, or 0 to wait for its end. Touches no
-/// other child, and is not misled by a program that ignores SIGCHLD or reaps whatever it finds.
+/// Reaps the child if it has ended; `options` is WNOHANG, or 0 to wait for its end. Reaps no other
+/// child, and copes with programs that ignore SIGCHLD or reap whatever they find.
 [[nodiscard]] inline Reaped reap(const Child& child, int options = WNOHANG) noexcept {
     siginfo_t info = {};
     if (wait_for(child, info, WEXITED | options) != 0) return status_after_foreign_reaping(child);
@@ -136,13 +136,12 @@ inline constexpr unsigned long pidfd_get_info = _IOWR(0xFF, 11, PidfdInfo);
     return {ChildState::ended, ExitStatus{0, info.si_status}};
 }
 
-/// Signals the child's process group. Before the child is reaped: afterwards, on older systems, its
-/// id may be another's.
+/// Signals the child's process group. To be called before the child is reaped: afterwards, on older
+/// systems, another process may have its id.
 [[nodiscard]] inline std::error_code signal_group(const Child& child, int signal) noexcept {
     const std::error_code error = signal_group_by_pidfd(child, signal);
     if (error.value() != ENOSYS && error.value() != EINVAL && error.value() != EPERM) return error;
-    // As long as the child can be waited for, its id, and with it the group's, cannot have been
-    // given away.
+    // While the child can be waited for, no other process or group can have its id.
     siginfo_t info = {};
     if (wait_for(child, info, WEXITED | WNOHANG | WNOWAIT) != 0)
         return {ESRCH, std::system_category()};

@@ -19,9 +19,8 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// A child and how its end is waited for: by its pidfd, or, where there is none, by looking every
-/// few milliseconds. Going while it has a child, it kills the child's group and reaps the child.
-/// Not thread-safe.
+/// Owns a child and waits for its end: by the pidfd, or, on systems without one, by asking every few
+/// milliseconds. The destructor kills the child's group and reaps the child. Not thread-safe.
 template <class Executor>
 class ChildWatch {
 public:
@@ -30,7 +29,7 @@ public:
     ChildWatch& operator=(const ChildWatch&) = delete;
     ~ChildWatch() { kill_now(); }
 
-    /// Takes over a child. There must be none.
+    /// Takes over a child; there must be none.
     void adopt(const Child& child) noexcept {
         PROBEKIT_ASSERT(!has_child() && child.pid > 0);
         pid_ = child.pid;
@@ -53,12 +52,12 @@ public:
                            : std::error_code{ESRCH, std::system_category()};
     }
 
-    /// Starts waiting for the child's end; call reap() then, which may find it still running: wait
-    /// again. An error means that there was no memory for it, and the handler will not be called.
+    /// Starts waiting for the child's end. The handler calls reap(), and waits again if that finds
+    /// the child still running. An error means that there was no memory for the wait, and that the
+    /// handler will not be called.
     template <class Handler>
     [[nodiscard]] std::error_code async_wait(const Executor& executor, Handler handler) {
-        // An event loop that cannot take the pidfd (ENOMEM, ENOSPC of epoll) must not cost us the
-        // child.
+        // If the event loop cannot register the pidfd (ENOMEM, ENOSPC from epoll), the timer serves.
         if (pidfd_.is_open() && !pidfd_.async_wait(asio::posix::descriptor_base::wait_read,
                                                    executor, std::move(handler)))
             return {};
@@ -69,13 +68,13 @@ public:
         });
     }
 
-    /// Ends the wait; its handler gets operation_aborted.
+    /// Ends the wait, whose handler gets operation_aborted.
     void cancel() noexcept {
         pidfd_.cancel();
         if (timer_) timer_->cancel();
     }
 
-    /// Reaps the child if it has ended, and is without one then.
+    /// Reaps the child if it has ended; there is none then.
     [[nodiscard]] Reaped reap() noexcept {
         PROBEKIT_ASSERT(has_child());
         const Reaped result = detail::reap(child());
@@ -83,21 +82,20 @@ public:
         return result;
     }
 
-    /// Lets go of everything that needs the execution context; the child stays.
+    /// Destroys everything that needs the execution context; the child stays.
     void leave_context() noexcept {
         pidfd_.close();
         timer_.reset();
     }
 
-    /// Forgets the child.
+    /// Gives the child up: it will be neither killed nor reaped.
     void release() noexcept {
         leave_context();
         pid_ = -1;
     }
 
-    /// Kills the child's group and reaps the child. A killed process needs a moment to go, and one
-    /// that hangs in the kernel more: this gives it a tenth of a second, and then leaves it to the
-    /// system.
+    /// Kills the child's group and reaps the child. A killed process needs a moment to end, and
+    /// longer if it hangs in the kernel: after a tenth of a second this leaves it to the system.
     void kill_now() noexcept {
         if (!has_child()) return;
         static_cast<void>(signal(SIGKILL));

@@ -12,12 +12,11 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// The beginning of what a process says, up to a limit, and how much it was in all. Takes its
-/// memory, all at once, when there is something to keep; what is kept stays where it is until
-/// clear().
+/// Keeps the beginning of a process's output, up to a limit, and counts all of it. Allocates once,
+/// when the first byte arrives; what is kept does not move until clear().
 class OutputBuffer {
 public:
-    /// `pool` must outlive what is kept.
+    /// `pool` must outlive this.
     explicit OutputBuffer(BlockPool& pool, std::size_t limit = 0) noexcept
         : pool_(&pool), limit_(limit) {}
     OutputBuffer(const OutputBuffer&) = delete;
@@ -26,28 +25,28 @@ public:
 
     void append(const char* data, std::size_t size) noexcept {
         PROBEKIT_ASSERT(size_ <= limit_);
-        seen_ += size;
+        total_ += size;
         const std::size_t room = std::min(size, limit_ - size_);
-        if (room == 0 || !take_memory()) return;
+        if (room == 0 || !allocate()) return;
         std::memcpy(memory_ + size_, data, room);
         size_ += room;
     }
 
     [[nodiscard]] std::string_view kept() const noexcept { return {memory_, size_}; }
-    [[nodiscard]] std::uint64_t seen() const noexcept { return seen_; }
+    /// How many bytes the process has written.
+    [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
 
     void clear(std::size_t next_limit) noexcept {
         if (memory_ != nullptr) pool_->deallocate(memory_, limit_);
         memory_ = nullptr;
         size_ = 0;
-        seen_ = 0;
+        total_ = 0;
         limit_ = next_limit;
     }
 
 private:
-    // Without memory for it an output is counted and lost, rather than the status of the process
-    // with it.
-    [[nodiscard]] bool take_memory() noexcept {
+    // Output that there is no memory for is counted and lost; the status of the process is not.
+    [[nodiscard]] bool allocate() noexcept {
         if (memory_ == nullptr) memory_ = static_cast<char*>(pool_->try_allocate(limit_));
         return memory_ != nullptr;
     }
@@ -56,7 +55,7 @@ private:
     char* memory_ = nullptr;
     std::size_t size_ = 0;
     std::size_t limit_;
-    std::uint64_t seen_ = 0;
+    std::uint64_t total_ = 0;
 };
 
 } // namespace probekit::inline PROBEKIT_ABI::detail

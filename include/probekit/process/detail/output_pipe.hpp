@@ -18,11 +18,11 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// A pipe whose writing end a process gets as its stdout or stderr. Not thread-safe.
+/// A pipe whose write end a process gets as its stdout or stderr. Not thread-safe.
 template <class Executor>
 class OutputPipe {
 public:
-    /// Opens the pipe. The writing end is the caller's, to be closed when the process has it.
+    /// Opens the pipe. The write end is the caller's, to be closed when the process has a copy.
     [[nodiscard]] std::error_code open(Descriptor<Executor>& write_end) noexcept {
         int ends[2];
 #if defined(__linux__)
@@ -33,28 +33,28 @@ public:
 #endif
         read_end_.reset(ends[0]);
         write_end.reset(ends[1]);
-        // Of our end only: the process shall find its own as every program expects it.
+        // Only the read end: programs expect that their output blocks.
         return ::fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0 ? std::error_code{} : last_system_error();
     }
 
     [[nodiscard]] bool is_open() const noexcept { return read_end_.is_open(); }
 
-    /// Starts waiting until there is something to read, or nothing will come any more.
+    /// Starts waiting until there is something to read, or the write end has been closed.
     template <class Handler>
     [[nodiscard]] std::error_code async_wait(const Executor& executor, Handler&& handler) {
         return read_end_.async_wait(asio::posix::descriptor_base::wait_read, executor,
                                     std::forward<Handler>(handler));
     }
 
-    /// After a wait: takes what there is, but not more than a bufferful, so that a process that
-    /// floods its output leaves the event loop to others. Closes the pipe at its end.
+    /// After a wait: reads what there is, but at most one buffer, so that a process that writes
+    /// without end does not keep the event loop from other work. Closes the pipe at its end.
     void read_some(OutputBuffer& output) noexcept {
         const ssize_t bytes = read(output);
         if (bytes == 0 || (bytes < 0 && errno != EAGAIN && errno != EINTR)) close();
     }
 
-    /// Takes what is in the pipe now (a pipe holds at most 1 MiB) and closes it. Whoever else has
-    /// its writing end is not waited for.
+    /// Reads what is in the pipe now, at most 1 MiB, and closes the pipe. Does not wait for other
+    /// processes that may have the write end.
     void finish(OutputBuffer& output) noexcept {
         constexpr int most_reads = 64;
         for (int reads = 0; is_open() && reads != most_reads && read(output) > 0;) ++reads;
