@@ -34,12 +34,12 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// What a Process is a handle on; it outlives the handle until a killed process has been reaped.
-/// Its steps run on the context's threads, under no strand: the mutex stands between them, the
-/// wheel and the user's calls.
+/// What a Process is a handle on. It outlives the handle until a killed process has been reaped. Its
+/// steps run on the context's threads, under no strand; the mutex protects them from each other,
+/// from the wheel and from the user's calls.
 ///
-/// It asks the event loop for something only while somebody waits, as a running process alone must
-/// not keep run() going.
+/// An operation of the event loop is pending only while a wait is, since a running process alone
+/// must not keep run() from returning.
 template <class = OnUse>
 class BasicProcessCore final : public RefCounted<BasicProcessCore<>>,
                                private ShutdownListener,
@@ -71,20 +71,20 @@ public:
             if (const std::error_code error = pipe_.open(write_end)) return error;
         const auto stream = [&](int given, int own) {
             if (given >= 0) return given;
-            return spec.output == ProcessOutput::inherit
-                       ? own
-                       : write_end.get(); // discarded: there is no pipe, hence -1
+            // Without capture there is no pipe, so the write end is -1, which means /dev/null.
+            return spec.output == ProcessOutput::inherit ? own : write_end.get();
         };
         Child child;
         const std::error_code error = spawn(plan,
                                             {spec.stdin_fd, stream(spec.stdout_fd, STDOUT_FILENO),
                                              stream(spec.stderr_fd, STDERR_FILENO)},
                                             child);
-        if (error)
+        if (error) {
             pipe_.close();
-        else
+        } else {
             child_.adopt(child);
-        if (!error) last_pid_ = child.pid;
+            last_pid_ = child.pid;
+        }
         return error;
     }
 
@@ -110,7 +110,7 @@ public:
         return output_.kept();
     }
 
-    /// Takes a handler that waits for the end; with a `termination`, brings the end about.
+    /// Takes a handler that waits for the end, which a `termination` brings about.
     template <class Handler, class Executor>
     void wait(Handler&& handler, const Executor& fallback, const Termination* termination) {
         waiters_->add(Waiting<std::decay_t<Handler>, Executor>{Ref{this},
@@ -126,17 +126,18 @@ public:
         watch();
     }
 
-    /// The process is not ours any more.
+    /// Gives the process up.
     void detach() noexcept {
         const std::lock_guard lock{mutex_};
         child_.release();
         pipe_.close();
-        forget_termination(); // else the next process would end by it
+        forget_termination(); // else it would end the next process
         error_ = std::make_error_code(std::errc::no_child_process);
         waiters_->complete_all(asio::error::operation_aborted, {});
     }
 
-    /// The handle has gone: kills what runs, and stays in the event loop until it has been reaped.
+    /// The handle is being destroyed: kills what runs, and stays in the event loop until the process
+    /// has been reaped.
     void abandon() noexcept {
         const std::lock_guard lock{mutex_};
         abandoned_ = true;
@@ -168,8 +169,8 @@ private:
         void operator()(std::error_code error) { ((*core).*Next)(error); }
     };
 
-    // The handler of a wait. It tells the core when it has ended, since a cancelled wait may have
-    // been the last one.
+    // The handler of a wait. It notifies the core of its end, since a cancelled wait may have been
+    // the last one.
     template <class Handler, class Executor>
     struct Waiting {
         using executor_type = asio::associated_executor_t<Handler, Executor>;
@@ -197,14 +198,15 @@ private:
         }
     };
 
-    // Everything below is called under the mutex, but for the steps.
+    // Everything below is called under the mutex, except for the steps, wait_ended(), fired() and
+    // on_context_shutdown(), which lock it.
 
     void watch() {
         if (child_.has_child() && !exit_pending_) {
             exit_pending_ = !child_.async_wait(
                 io_,
                 Step<&BasicProcessCore::exit_step, &BasicProcessCore::exit_memory_>{Ref{this}});
-            if (!exit_pending_) arm_no_later_than(saturating_add(wheel_->now(), without_memory));
+            if (!exit_pending_) arm_no_later_than(saturating_add(wheel_->now(), retry_delay));
         }
         if (pipe_.is_open() && !output_pending_)
             output_pending_ = !pipe_.async_wait(
@@ -232,15 +234,15 @@ private:
         const std::lock_guard lock{mutex_};
         PROBEKIT_ASSERT(!terminating || terminations_ > 0);
         if (terminating && --terminations_ == 0) forget_termination();
-        if (is_awaited()) return watch(); // its timer may have been another's
+        if (is_awaited()) return watch(); // what it waited for may be what others wait for
         child_.cancel();
         pipe_.cancel();
     }
 
     void reap_if_ended() {
         if (!child_.has_child() || !child_.ended()) return;
-        // What is left of the group goes with its leader, as in a container. Before the reaping,
-        // while the id is ours.
+        // What is left of the group is killed with its leader, as in a container. This comes before
+        // the reaping, while no other process can have the id.
         static_cast<void>(child_.signal(SIGKILL));
         const Reaped end = child_.reap();
         if (end.state == ChildState::running) return;
@@ -293,8 +295,8 @@ private:
         if (abandoned_) child_.kill_now();
     }
 
-    /// How soon the end is waited for again after there was no memory for it.
-    static constexpr Duration without_memory = std::chrono::milliseconds{10};
+    /// After this time the core tries to wait again, if there was no memory for it.
+    static constexpr Duration retry_delay = std::chrono::milliseconds{10};
 
     static void retain_owner(WheelNode& node) noexcept {
         static_cast<BasicProcessCore&>(node).retain();
@@ -306,18 +308,18 @@ private:
 
     Ref<ContextState> context_;
     Ref<Wheel> wheel_;
-    asio::any_io_executor io_; // empty: the context has gone
+    asio::any_io_executor io_; // empty after the context's shutdown
     Ref<WaiterQueue<ExitStatus>> waiters_;
     Mutex mutex_;
     ChildWatch<asio::any_io_executor> child_;
     OutputPipe<asio::any_io_executor> pipe_;
     OutputBuffer output_;
-    std::error_code error_ =
-        std::make_error_code(std::errc::no_child_process); // what waits are told when there is none
+    // What waits complete with when there is no child.
+    std::error_code error_ = std::make_error_code(std::errc::no_child_process);
     ExitStatus status_;
     int last_pid_ = -1;
     TimePoint kill_at_ = TimePoint::max();
-    int terminations_ = 0; // waits that have asked for the end
+    int terminations_ = 0; // pending waits of async_terminate()
     bool abandoned_ = false;
     bool exit_pending_ = false;
     bool output_pending_ = false;

@@ -22,7 +22,7 @@
 #include <probekit/process/detail/spawn_portable.hpp>
 
 #if defined(__GLIBC__)
-// The other name of glibc's clone(). clang's thread sanitizer takes every clone() for a fork, and
+// Another name of glibc's clone(). clang's thread sanitizer takes every clone() for a fork(), and
 // aborts.
 extern "C" int __clone(int (*)(void*), void*, int, void*, ...) noexcept;
 #endif
@@ -31,8 +31,8 @@ namespace probekit::inline PROBEKIT_ABI::detail {
 
 #if defined(__linux__)
 
-/// Blocks every signal of the calling thread, libc's own included, while it lives: no handler may
-/// run in a process that shares our memory.
+/// While this exists the calling thread blocks every signal, libc's own included: no handler may run
+/// in a process that shares our memory.
 class AllSignalsBlocked {
 public:
     AllSignalsBlocked() noexcept {
@@ -49,12 +49,12 @@ private:
     std::uint64_t before_[2] = {};
 };
 
-/// clone() that runs `task` in our memory until it has been executed or has given up. -1: see
-/// errno.
+/// Runs `task` by clone(), in our memory, until the program has been executed or a step has failed.
+/// Returns the process id, or -1 and errno.
 [[nodiscard]] inline int clone_child(SpawnTask& task, int& pidfd) noexcept {
     alignas(16) std::byte stack[16384];
-    // No signal for the parent in the flags: a process that cannot be executed is nobody's business
-    // but ours. execve() makes it SIGCHLD again.
+    // The flags name no signal for the parent, so a program that cannot be executed makes no
+    // SIGCHLD. execve() sets the signal back to SIGCHLD.
     const int flags =
         CLONE_VM | CLONE_VFORK | CLONE_PIDFD | (task.image.pid_namespace ? CLONE_NEWPID : 0);
 #if defined(__GLIBC__)
@@ -65,12 +65,13 @@ private:
 }
 
 /// Starts a process. `streams` become its descriptors 0, 1 and 2; -1 stands for /dev/null. On
-/// success it has been executed, and `child` is the caller's to reap. Otherwise nothing is left of
-/// it, and the code is that of the step that failed: ENOENT, EACCES, ENOEXEC ... of the execution
-/// itself, EAGAIN, EMFILE, ENOMEM ... of what leads there. Blocks the calling thread until then (as
-/// vfork does), allocates nothing and never forks. Where CLONE_VM gives no shared memory (valgrind
-/// makes a fork of it), a process that cannot be executed has been started and exits with 127, as
-/// in a shell.
+/// success the program has been executed, and the caller has to reap `child`. Otherwise nothing is
+/// left of the process, and the error is that of the step that failed: ENOENT, EACCES, ENOEXEC ...
+/// from the execution, EAGAIN, EMFILE, ENOMEM ... from the steps before it.
+///
+/// Blocks the calling thread until then, as vfork() does; allocates nothing and never forks. Where
+/// CLONE_VM does not share memory (valgrind makes a fork of it), a program that cannot be executed
+/// looks like one that was started and exited with 127, as in a shell.
 [[nodiscard]] inline std::error_code spawn(const SpawnPlan& plan, const std::array<int, 3>& streams,
                                            Child& child) noexcept {
     PROBEKIT_ASSERT(child.pid < 0);

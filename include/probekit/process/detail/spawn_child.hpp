@@ -13,21 +13,21 @@
 #include <probekit/process/detail/spawn_plan.hpp>
 
 // The new process between clone() and execve(). It runs in its parent's memory, on a small stack,
-// while the calling thread stands still. So: system calls only (through libc's syscall(), which
-// takes no lock and touches nothing but errno, which the caller knows to be lost), no allocation,
-// no container, and none of the records that the address and thread sanitizers keep in the parent's
-// memory. All helpers are inlined by force into the one function that is exempt from these, and
-// have no variable whose address is taken: g++ would mark the end of its life, and the mark would
-// outlive the process.
+// while the calling thread is suspended. So it makes system calls only (through libc's syscall(),
+// which takes no lock and touches nothing but errno, which the caller does not rely on), allocates
+// nothing, uses no container, and writes none of the records that the address and thread sanitizers
+// keep in the parent's memory. All helpers are inlined by force into the one function that the
+// sanitizers leave alone, and have no variable whose address is taken: g++ would record the end of
+// its lifetime in that memory, where the record would outlive the process.
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// What the new process reads, where it works, and the `error` it leaves.
+/// What the new process reads and writes, and the `error` that it leaves.
 struct SpawnTask {
     SpawnImage image;
-    int streams[3] = {-1, -1, -1};        ///< becoming 0, 1 and 2; -1: /dev/null
+    int streams[3] = {-1, -1, -1};        ///< what becomes 0, 1 and 2; -1: /dev/null
     std::uint64_t no_signals[2] = {};     ///< an empty signal mask
     std::uint64_t default_action[8] = {}; ///< the kernel's struct sigaction for SIG_DFL
-    int error = 0;          ///< errno of the step that failed; 0: it has been executed
+    int error = 0;          ///< errno of the step that failed; 0: the program was executed
     unsigned users[3] = {}; ///< real, effective, saved
     unsigned groups[3] = {};
     std::uint64_t entries[128]; ///< of a directory
@@ -44,12 +44,12 @@ inline constexpr long call_setresuid = SYS_setresuid, call_setresgid = SYS_setre
 inline constexpr long call_setgroups = SYS_setgroups;
 #endif
 
-/// Handlers and ignored signals alike: the program that is executed shall find all signals as a
-/// login shell leaves them.
+/// Resets handlers and ignored signals alike: the program finds all signals as a login shell leaves
+/// them.
 [[gnu::always_inline]] inline void reset_signal_actions(const SpawnTask& task) noexcept {
     constexpr int last_signal = 64;
-    for (int signal = 1; signal <= last_signal;
-         ++signal) // those of SIGKILL and SIGSTOP stay as they are
+    // The calls for SIGKILL and SIGSTOP fail and change nothing.
+    for (int signal = 1; signal <= last_signal; ++signal)
         ::syscall(SYS_rt_sigaction, signal, task.default_action, nullptr, sizeof(std::uint64_t));
 }
 
@@ -59,7 +59,7 @@ inline constexpr long call_setgroups = SYS_setgroups;
 }
 
 [[gnu::always_inline]] inline bool place_streams(int* streams) noexcept {
-    // A source that stands in another one's place is moved out of the way first.
+    // A source whose number is the place of another stream is moved out of the way first.
     for (int place = 0; place != 3; ++place) {
         if (streams[place] < 0 || streams[place] > 2 || streams[place] == place) continue;
         const long moved = ::syscall(SYS_fcntl, streams[place], F_DUPFD, 3);
@@ -71,8 +71,8 @@ inline constexpr long call_setgroups = SYS_setgroups;
         if (streams[place] > 2)
             placed = ::syscall(SYS_dup3, streams[place], place, 0) >= 0;
         else
-            // Its own place, without close-on-exec; a program that runs with this one closed hands
-            // on /dev/null.
+            // A stream that is in its place only loses close-on-exec. If it is closed in this
+            // program, the new process gets /dev/null.
             placed = (streams[place] == place && ::syscall(SYS_fcntl, place, F_SETFD, 0) == 0) ||
                      place_null_device(place);
         if (!placed) return false;
@@ -80,8 +80,8 @@ inline constexpr long call_setgroups = SYS_setgroups;
     return true;
 }
 
-/// For Linux before 5.9: closes what /proc lists. Without /proc it fails rather than let a
-/// descriptor through.
+/// For Linux before 5.9: closes what /proc lists. Without /proc it fails, so that no descriptor gets
+/// through.
 [[gnu::always_inline]] inline bool close_listed(SpawnTask& task) noexcept {
     struct Entry {
         std::uint64_t inode;
@@ -123,8 +123,8 @@ inline constexpr long call_setgroups = SYS_setgroups;
     return true;
 }
 
-/// By the bare calls, which change this process only; libc's own would ask every thread of the
-/// parent to follow.
+/// Makes the bare system calls, which change this process only; libc's functions would make every
+/// thread of the parent change too.
 [[gnu::always_inline]] inline bool change_identity(SpawnTask& task) noexcept {
     const SpawnImage& image = task.image;
     if (!image.has_user && !image.has_group) return true;
@@ -134,7 +134,7 @@ inline constexpr long call_setgroups = SYS_setgroups;
     if (::syscall(call_getresgid, groups, groups + 1, groups + 2) != 0) return false;
     const unsigned user = image.has_user ? image.user : users[1];
     const unsigned group = image.has_group ? image.group : groups[1];
-    // Naming what one is already needs no privilege and costs none.
+    // To name the identity that the process has already takes no privilege, and gives none up.
     bool same = true;
     for (int i = 0; i != 3; ++i) same = same && users[i] == user && groups[i] == group;
     if (same) return true;
@@ -143,7 +143,7 @@ inline constexpr long call_setgroups = SYS_setgroups;
            ::syscall(call_setresuid, user, user, user) == 0;
 }
 
-/// As execvp, but without its fall-back to a shell, which container runtimes do not have either.
+/// As execvp(), but without the fall-back to a shell, which container runtimes do not have either.
 /// Returns errno.
 [[gnu::always_inline]] inline int execute(const SpawnImage& image) noexcept {
     bool denied = false;
@@ -162,7 +162,7 @@ inline constexpr long call_setgroups = SYS_setgroups;
 #pragma GCC diagnostic ignored "-Wunknown-attributes"
 #endif
 
-/// The new process, from its first instruction to its last. Returns only if it could not be
+/// The new process, from its first instruction to its last. Returns only if the program could not be
 /// executed.
 [[gnu::noinline, gnu::no_sanitize_address, gnu::no_sanitize_thread, gnu::no_instrument_function,
   clang::disable_sanitizer_instrumentation]] inline int

@@ -38,11 +38,11 @@ struct SpawnImage {
     bool pid_namespace = false;
 };
 
-/// execvp's rule: whether the next directory of PATH is tried after an execve() of this one gave
-/// `error`.
+/// execvp()'s rule: whether the next directory of PATH is tried after execve() failed with `error` in
+/// this one.
 [[nodiscard, gnu::always_inline]] inline bool tries_next_directory(int error) noexcept {
     switch (error) {
-    case EACCES: // a later directory may have one that may be executed
+    case EACCES: // a later directory may have a program that may be executed
     case ENOENT:
     case ENOTDIR:
     case ENAMETOOLONG:
@@ -53,20 +53,20 @@ struct SpawnImage {
     }
 }
 
-/// Everything about a process to be started that can be prepared beforehand, so that starting it
-/// allocates nothing. Inherited variables are those of the moment this is made: a later setenv()
-/// does not change what a probe runs with, and cannot race with it. Immutable; any number of
-/// threads may spawn from it.
+/// Prepares everything about a process that can be prepared before its start, so that the start
+/// allocates nothing. Inherited variables are taken when the plan is made: a later setenv() neither
+/// changes what a probe runs with nor races with it. Immutable; any number of threads may spawn from
+/// it. The spec must name a program, and its variables must be NAME=value: see validate().
 class SpawnPlan {
 public:
     template <class = OnUse>
     explicit SpawnPlan(const ProcessSpec& spec) {
-        PROBEKIT_ASSERT(validate(spec).empty());
+        PROBEKIT_ASSERT(!spec.command.empty() && !spec.command.front().empty());
         const std::vector<std::string_view> environment = environment_of(spec);
         const std::string_view program = spec.command.front();
         const bool searching = program.find('/') == std::string_view::npos;
 
-        // Offsets first, since the text moves while it grows.
+        // Offsets first, since the text moves when it grows.
         constexpr std::size_t end = static_cast<std::size_t>(-1);
         std::vector<std::size_t> offsets;
         const auto add = [&](std::string_view prefix, std::string_view text) {
@@ -123,7 +123,9 @@ private:
             for (char** variable = environ; *variable != nullptr; ++variable)
                 variables.emplace_back(*variable);
         for (const std::string_view given : spec.environment) {
-            const std::string_view name = given.substr(0, given.find('=') + 1);
+            const std::size_t equals = given.find('=');
+            PROBEKIT_ASSERT(equals != std::string_view::npos);
+            const std::string_view name = given.substr(0, equals + 1);
             std::erase_if(variables,
                           [&](std::string_view variable) { return variable.starts_with(name); });
             variables.push_back(given);
@@ -136,9 +138,8 @@ private:
         constexpr std::string_view name = "PATH=";
         for (const std::string_view variable : environment)
             if (variable.starts_with(name)) return variable.substr(name.size());
-        return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"; // what container
-                                                                               // runtimes fall back
-                                                                               // to
+        // The default of container runtimes.
+        return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     }
 
     template <class Function>
@@ -156,9 +157,9 @@ private:
         return value == RLIM_INFINITY ? ResourceLimit::unlimited : value;
     }
 
-    std::string text_;            // every string once, each ended by NUL
-    std::vector<char*> pointers_; // arguments, variables, candidates, each list ended by a null
-                                  // pointer; the directory
+    std::string text_; // every string, each with its NUL
+    // Arguments, variables and candidates, each list with a null pointer at its end; the directory.
+    std::vector<char*> pointers_;
     std::vector<KernelLimit> limits_;
     SpawnImage image_;
 };

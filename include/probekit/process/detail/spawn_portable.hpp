@@ -19,12 +19,11 @@
 #include <probekit/process/detail/child.hpp>
 #include <probekit/process/detail/spawn_plan.hpp>
 
-// Starting a process with what POSIX offers: for systems other than Linux, and for emulators of it
-// that have no clone(CLONE_PIDFD). It allocates, and it cannot change user, group, limits or
-// namespace.
+// Starts a process by POSIX alone: for systems other than Linux, and for emulators of Linux that
+// have no clone(CLONE_PIDFD). It allocates, and cannot change user, group, limits or namespace.
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// posix_spawn's two objects, filled step by step; `error` keeps the first thing that went wrong.
+/// The two objects of posix_spawn(), filled step by step; `error` keeps the first error.
 struct PosixSpawnSettings {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -51,7 +50,7 @@ struct PosixSpawnSettings {
     void reset_signals_and_group() noexcept {
         short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP;
 #if defined(POSIX_SPAWN_CLOEXEC_DEFAULT)
-        flags |= POSIX_SPAWN_CLOEXEC_DEFAULT; // macOS: nothing but the streams gets through
+        flags |= POSIX_SPAWN_CLOEXEC_DEFAULT; // macOS: no descriptor but the streams gets through
 #endif
         sigset_t signals;
         ::sigemptyset(&signals);
@@ -69,7 +68,7 @@ struct PosixSpawnSettings {
             if (source == own && ::fcntl(own, F_GETFD) < 0)
                 source = -1; // closed in this program: /dev/null
             if (source < 0 || source > 2 || source == own) continue;
-            // A source that stands in another one's place is moved out of the way first.
+            // A source whose number is the place of another stream is moved out of the way first.
             source = moved[place] = ::fcntl(source, F_DUPFD_CLOEXEC, 3);
             if (source < 0) keep(errno);
         }
@@ -81,7 +80,7 @@ struct PosixSpawnSettings {
         }
     }
 
-    /// Templates, so that a system without these functions only lacks what they do.
+    /// These are templates so that they compile on a system without the functions they call.
     template <class Actions>
     void close_others(Actions* list) {
         if constexpr (requires { posix_spawn_file_actions_addclosefrom_np(list, 3); }) {
@@ -113,7 +112,7 @@ struct PosixSpawnSettings {
 #endif
 }
 
-/// Starts a process as spawn() does, or says ENOSYS for settings posix_spawn does not have.
+/// Starts a process as spawn() does; ENOSYS for settings that posix_spawn() does not have.
 [[nodiscard]] inline std::error_code spawn_portable(const SpawnPlan& plan,
                                                     const std::array<int, 3>& streams,
                                                     Child& child) noexcept {
