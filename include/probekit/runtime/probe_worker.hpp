@@ -44,18 +44,28 @@ using ObserverOf = std::conditional_t<HasJudge<X>, NoObserver, X>;
 
 } // namespace detail
 
-/// Watches one target with one probe: looks when ProbeSpec says so, judges the results, and tells
-/// when the verdict changes. What a kubelet's probe worker is to a container.
+/// Watches one target with one probe: checks it when its ProbeSpec says so, judges the results, and
+/// reports each change of the verdict.
+/// \code
+/// ProbeWorker worker{HttpGetProbe{io, {.port = 8080, .path = "/healthz"}},
+///                    ProbeSpec{.kind = ProbeKind::liveness, .period = 5s}};
+/// worker.on_verdict([](const Verdict& verdict) { std::cout << verdict.reason() << '\n'; });
+/// worker.start();
+/// io.run();
+/// \endcode
 ///
-/// A handle: it may be moved freely, and destroyed at any moment, also from inside its own
-/// callbacks. Destruction cancels, never blocks, and is silent. One object from one thread or
+/// It is to its target what a kubelet's probe worker is to a container. A liveness worker that has
+/// failed is on hold until target_replaced().
+///
+/// A worker is a handle: it may be moved freely, and destroyed at any moment, also from inside its
+/// own callbacks. Destruction cancels, never blocks, and is silent. One object from one thread or
 /// strand at a time; health() and passing() from any. If several threads run the context, give the
 /// probe a strand.
 ///
-/// Calls change what health() and snapshot() say before they return; callbacks about it are posted,
-/// and a look begins from the event loop, never inside the call. Callbacks run on the probe's
-/// executor, told in order: observer, on_verdict, waits; never nested. What they throw goes to the
-/// caller of run(); the worker goes on.
+/// Calls change what health() and snapshot() say before they return. Callbacks about the change are
+/// posted, and a check begins from the event loop, never inside the call. Callbacks run on the
+/// probe's executor, in this order: observer, on_verdict, waits; never nested. What they throw goes
+/// to the caller of run(), and the worker goes on.
 ///
 /// A started worker keeps the context's run() going, until stop(), the end of its target, or its
 /// destruction.
@@ -117,9 +127,9 @@ public:
     /// The probe's.
     [[nodiscard]] executor_type get_executor() const noexcept { return core_->executor(); }
 
-    /// `callback(const Verdict&)` is told each change of the verdict, and the first judgement even
-    /// if it equals the initial health. One per worker; may be replaced at any time, also from
-    /// inside itself; nullptr: none. Up to four pointers of captures are stored inside the worker.
+    /// `callback(const Verdict&)` is called for each change of the verdict, and for the first
+    /// judgement even if it equals the initial health. One per worker; may be replaced at any time,
+    /// also from inside itself; nullptr: none. Up to four pointers of captures are stored inside the worker.
     template <class F>
         requires std::invocable<std::decay_t<F>&, const Verdict&>
     void on_verdict(F&& callback) {
@@ -131,59 +141,68 @@ public:
     /// target_replaced() and target_gone() on. stop() and destruction leave it as it is.
     void opens(StartupGate& gate) { core_->opens(gate); }
 
-    /// Attempts begin only when the limit has a place for them. Before start().
+    /// Attempts begin only when the limit has a permit for them. Call it before start().
     void limit(AttemptLimit& limit) { core_->limit(detail::LimitAccess::state(limit)); }
 
     /// Begins, with the initial health (startup unknown, liveness passing, readiness failing). The
-    /// first look comes at once, or when the initial delay is over. Does nothing if started. May
+    /// first check comes at once, or when the initial delay is over. Does nothing if started. May
     /// throw std::bad_alloc.
     void start() { core_->start({}); }
-    /// The same, but there is no look while the gate is shut. When it opens a readiness worker
-    /// looks at once, as the kubelet triggers it, the others at their next grid point; the initial
-    /// delay counts from start().
+    /// The same, but no check begins while the gate is closed. When the gate opens, a readiness
+    /// worker checks at once, as the kubelet triggers it, the others at their next grid point; the
+    /// initial delay counts from start().
     void start(const StartupGate& gate) { core_->start(detail::GateAccess::state(gate)); }
 
-    /// Ends. An attempt in flight is cancelled; no on_verdict is told after this returns; health()
-    /// stays. start() begins anew.
+    /// Ends. An attempt in flight is cancelled; on_verdict is not called after this returns;
+    /// health() stays. start() begins anew.
     void stop() noexcept { core_->stop(); }
 
-    /// stop(), and completes with void(std::error_code) when the attempt in flight has cleaned up:
-    /// its child is reaped, its socket closed. Cancellation (any type) only ends the waiting.
+    /// Stops, and waits for the attempt in flight.
+    ///
+    /// Completes with: void(std::error_code) when the attempt has cleaned up: its child is reaped,
+    /// its socket closed.
+    /// Cancellation: terminal, partial and total alike end the waiting, not the stop.
+    /// Threads: the handler runs on its associated executor, never inside this call.
+    /// Throws: bad_alloc where the handler's memory cannot be had.
     template <class Token = asio::default_completion_token_t<executor_type>>
     auto async_stop(Token&& token = Token()) {
         return asio::async_initiate<Token, void(std::error_code)>(StopInitiation{core_}, token);
     }
 
-    /// Completes with void(std::error_code, Verdict) as soon as a judged verdict is `wanted`, soon
-    /// if it is already; the initial health does not count. stop() and destruction give
-    /// operation_aborted, cancellation (any type) too.
+    /// Waits until a judged health is `wanted`. The initial health does not count.
+    ///
+    /// Completes with: void(std::error_code, Verdict), soon if the health is `wanted` already;
+    /// operation_aborted after stop() and destruction.
+    /// Cancellation: terminal, partial and total alike give operation_aborted.
+    /// Threads: the handler runs on its associated executor, never inside this call.
+    /// Throws: bad_alloc where the handler's memory cannot be had.
     template <class Token = asio::default_completion_token_t<executor_type>>
     auto async_wait(Health wanted, Token&& token = Token()) {
         return asio::async_initiate<Token, void(std::error_code, Verdict)>(WaitInitiation{core_},
                                                                            token, wanted);
     }
 
-    /// Looks at once, and the grid begins anew; if an attempt is in flight, once more right after
-    /// it. False if no look follows: stopped, held, paused, without target, ended; gated or inside
-    /// the initial delay, where the grid begins anew all the same. Mirrors the kubelet's manual
-    /// trigger.
+    /// Checks at once, and the grid begins anew; if an attempt is in flight, once more right after
+    /// it. False if no check follows: stopped, on hold, paused, without target, ended; gated or
+    /// inside the initial delay, where the grid begins anew all the same. Mirrors the kubelet's
+    /// manual trigger.
     bool probe_now() noexcept { return core_->probe_now(); }
 
-    /// No looks until resume(). An attempt in flight is cancelled and not counted; verdict and
+    /// No checks until resume(). An attempt in flight is cancelled and not counted; verdict and
     /// counters stay.
     void pause() noexcept { core_->handle(event::Paused{}); }
-    /// Looks at once, as probe_now().
+    /// Checks at once, as probe_now().
     void resume() noexcept { core_->handle(event::Resumed{}); }
 
-    /// Another target: initial health (told to on_verdict if it differs), hold over, initial delay
-    /// from now. An attempt in flight is dropped. The grid goes on, as the kubelet's does over a
-    /// restart; probe_now() looks at once.
+    /// Another target: initial health (reported to on_verdict if it differs), hold over, initial
+    /// delay from now. An attempt in flight is cancelled. The grid goes on, as the kubelet's does
+    /// over a restart; probe_now() checks at once.
     void target_replaced() noexcept { core_->target_replaced(); }
     /// The same, with an initial delay that counts from `since`.
     void target_replaced(TimePoint since) noexcept { core_->handle(event::TargetStarted{since}); }
     /// The same, with another probe from now on. The worker stays on the executor that it has.
     void target_replaced(P next) { core_->target_replaced(std::move(next)); }
-    /// Failing, for every kind, unless on hold; no looks until target_replaced() or target_back().
+    /// Failing, for every kind, unless on hold; no checks until target_replaced() or target_back().
     void target_gone() noexcept { core_->handle(event::TargetGone{}); }
     /// The same target runs again: nothing is reset.
     void target_back() noexcept { core_->handle(event::TargetBack{}); }
