@@ -5,6 +5,8 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
+#include <probekit/core/container_fsm.hpp>
+
 #include "run/pod_plan.hpp"
 
 using namespace supervisor;
@@ -12,16 +14,24 @@ using probekit::RestartPolicy;
 
 namespace {
 
-constexpr ContainerFacts none{};
-constexpr ContainerFacts runs{.life = ContainerFacts::Life::running, .started = true};
-constexpr ContainerFacts starting_up{.life = ContainerFacts::Life::running};
-constexpr ContainerFacts sick{
-    .life = ContainerFacts::Life::running, .started = true, .probe_failed = true};
-constexpr ContainerFacts never_came_up{.life = ContainerFacts::Life::running, .probe_failed = true};
-constexpr ContainerFacts done{.life = ContainerFacts::Life::exited, .exited_ok = true};
-constexpr ContainerFacts failed{.life = ContainerFacts::Life::exited};
-constexpr ContainerFacts killed{
-    .life = ContainerFacts::Life::exited, .exited_ok = true, .restart_decided = true};
+/// What has happened to a container so far.
+enum class History { none, starting_up, runs, sick, never_came_up, done, failed, killed };
+using enum History;
+
+/// What its machine makes of that with such a policy.
+ContainerFacts facts_of(History history, RestartPolicy policy) {
+    using namespace probekit::event;
+    constexpr probekit::TimePoint now{};
+    probekit::ContainerFsm fsm{{.restart_policy = policy}};
+    if (history != none) fsm.step(Started{}, now);
+    if (history == killed) fsm.step(ProbeFailed{}, now);
+    if (history == done || history == killed) fsm.step(Ended{}, now);
+    if (history == failed) fsm.step(Ended{{.code = 1}}, now);
+    return {.state = fsm.state(),
+            .started = history == runs || history == sick,
+            .probe_failed = history == sick || history == never_came_up,
+            .exited_ok = history == done || history == killed};
+}
 
 /// "i" is an init container, "s" a sidecar, "c" a regular container.
 PodSpec pod_of(const std::string& kinds, RestartPolicy policy) {
@@ -43,7 +53,7 @@ PodSpec pod_of(const std::string& kinds, RestartPolicy policy) {
 struct Row {
     std::string kinds;
     RestartPolicy policy;
-    std::vector<ContainerFacts> facts;
+    std::vector<History> histories;
     PodPlan plan;
 };
 
@@ -53,7 +63,12 @@ constexpr auto never = RestartPolicy::never;
 
 void check(const Row& row) {
     CAPTURE(row.kinds, row.policy);
-    const PodPlan plan = plan_pod(pod_of(row.kinds, row.policy), row.facts);
+    const PodSpec pod = pod_of(row.kinds, row.policy);
+    std::vector<ContainerFacts> facts;
+    for (const auto& containers : {pod.init_containers, pod.containers})
+        for (const ContainerSpec& container : containers)
+            facts.push_back(facts_of(row.histories[facts.size()], container.restart_policy));
+    const PodPlan plan = plan_pod(pod, facts);
     CHECK(plan.kill == row.plan.kill);
     CHECK(plan.start == row.plan.start);
     CHECK(plan.end == row.plan.end);
@@ -90,6 +105,7 @@ TEST_CASE("a container whose probe asks for its end is killed, and started again
         {"cc", always, {never_came_up, runs}, {.kill = {0}}},
         {"c", never, {sick}, {.kill = {0}}},         // the pod ends once it has ended
         {"c", on_failure, {killed}, {.start = {0}}}, // even though it exited with 0
+        {"c", never, {killed}, {.end = true}},
         {"c", on_failure, {done}, {.end = true}},
     })));
 }

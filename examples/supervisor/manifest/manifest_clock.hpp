@@ -12,6 +12,11 @@ namespace supervisor {
 /// A moment in manifest time, on the calendar.
 using Timestamp = std::chrono::sys_time<probekit::Duration>;
 
+/// Manifest time as what the library's machines count on: it never goes back.
+[[nodiscard]] inline probekit::TimePoint monotonic(Timestamp moment) {
+    return probekit::TimePoint{moment.time_since_epoch()};
+}
+
 class ManifestClock {
 public:
     /// Both kinds of time begin together, now.

@@ -1,5 +1,5 @@
-// The probes of one container: a ProbeGroup on the manifest's clock, whose looks become Kubernetes
-// events.
+// The probes of one container: a ProbeGroup on the manifest's clock, whose attempts become
+// Kubernetes events.
 #pragma once
 
 #include <functional>
@@ -8,6 +8,7 @@
 
 #include <asio/any_io_executor.hpp>
 
+#include <probekit/core/duration.hpp>
 #include <probekit/core/observer.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/runtime/probe_group.hpp>
@@ -26,24 +27,25 @@ public:
         std::function<void()> changed = {}; ///< started(), ready() or failed() is another now
     };
 
-    /// `spec` outlives this. Throws probekit::ConfigException for a probe that cannot be made.
+    /// `spec` and `clock` outlive this. Throws probekit::ConfigException for a probe that cannot be made.
     ContainerProbes(asio::any_io_executor executor, const ContainerSpec& spec,
                     const ManifestClock& clock, const Options& options, Callbacks callbacks);
     ContainerProbes(const ContainerProbes&) = delete;
     ContainerProbes& operator=(const ContainerProbes&) = delete;
 
     void container_started();
-    void container_ended();
-    /// The pod has looked at all its containers and what becomes of them.
-    void pod_synced();
-    void pod_terminating();
-    void stop();
+    void container_ended() { group_.target_gone(); }
+    /// The pod has been synchronised: all its containers are as they should be, or will be.
+    void pod_synced() { group_.probe_unready(); }
+    void pod_terminating() { group_.target_terminating(); }
+    void stop() { group_.stop(); }
 
     /// Of the container that runs; what they say of one that has ended means nothing.
-    [[nodiscard]] bool started() const;
-    [[nodiscard]] bool ready() const;
-    /// The probe that wants the container killed.
-    [[nodiscard]] std::optional<probekit::ProbeKind> failed() const { return failed_; }
+    [[nodiscard]] bool started() const { return group_.started(); }
+    [[nodiscard]] bool ready() const { return group_.ready(); }
+    /// The probe for which the container is to be killed.
+    [[nodiscard]] std::optional<probekit::ProbeKind> failed() const { return group_.failed(); }
+    [[nodiscard]] const ContainerProbe& probe(probekit::ProbeKind kind) const;
 
 private:
     struct AttemptReporter {
@@ -52,14 +54,13 @@ private:
     };
 
     void report(const probekit::AttemptEnded& attempt);
-    [[nodiscard]] const ContainerProbe& probe(probekit::ProbeKind kind) const;
+    [[nodiscard]] probekit::TimePoint delays_since(probekit::TimePoint started) const;
 
     const ContainerSpec& spec_;
+    const ManifestClock& clock_;
+    const bool container_scoped_;
     Callbacks callbacks_;
-    const bool
-        probes_at_sync_; ///< container-scoped probes look when they are due and at no other time
-    bool begun_ = false;
-    std::optional<probekit::ProbeKind> failed_ = {};
+    std::optional<probekit::TimePoint> begin_ = {}; // of the container's first run
     probekit::ProbeGroup<AttemptReporter> group_;
 };
 

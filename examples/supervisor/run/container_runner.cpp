@@ -13,10 +13,10 @@
 namespace supervisor {
 namespace {
 
-using probekit::RestartPolicy;
+using Action = probekit::ContainerDecision::Action;
 
-constexpr int exit_code_not_started = 128;
-constexpr int exit_code_unknown = 137;
+/// What a kubelet says of a container that it has lost.
+constexpr probekit::ExitStatus unknown_exit{.code = 137};
 
 probekit::ProcessSpec process_spec(const ContainerSpec& container, const Options& options) {
     return {.command = container.command,
@@ -35,6 +35,8 @@ ContainerRunner::ContainerRunner(const PodSpec& pod, const ContainerSpec& spec,
       uid_(uid),
       supervision_(supervision),
       changed_(std::move(changed)),
+      fsm_({.restart_policy = spec.restart_policy,
+            .termination_grace_period = pod.termination_grace_period}),
       process_(supervision.executor),
       probes_(supervision.executor, spec, supervision.clock, supervision.options,
               {.event =
@@ -55,9 +57,10 @@ ContainerRunner::ContainerRunner(const PodSpec& pod, const ContainerSpec& spec,
               .over = changed_}) {}
 
 void ContainerRunner::start() {
-    if (life_ == Life::exited && !delay_.is_over()) {
+    const probekit::ContainerDecision decision = fsm_.step(probekit::event::Due{}, now());
+    if (decision.action == Action::wait) {
         if (delay_.waiting()) return;
-        delay_.wait();
+        delay_.wait_until(decision.at);
         return changed_();
     }
     delay_.cancel();
@@ -65,8 +68,7 @@ void ContainerRunner::start() {
 }
 
 void ContainerRunner::start_process() {
-    killed_for_probe_ = false;
-    restart_decided_ = false;
+    up_ = false;
     ++starts_;
     event(EventType::normal, "Created", "Container created");
 
@@ -76,7 +78,7 @@ void ContainerRunner::start_process() {
 
     started_at_ = supervision_.clock.now();
     container_id_ = container_id(process_.last_pid()); // it may have ended already
-    life_ = Life::starting;
+    fsm_.step(probekit::event::Started{}, now());
     event(EventType::normal, "Started", "Container started");
     process_.async_wait([this](std::error_code error, probekit::ExitStatus exit) {
         if (error != asio::error::operation_aborted) process_ended(error, exit);
@@ -89,12 +91,13 @@ void ContainerRunner::start_failed(const std::error_code& error) {
     const std::string text = start_error_text(spec_, error);
     event(EventType::warning, "Failed", "Error: " + text);
     container_id_.clear();
-    note_exit({.exit_code = exit_code_not_started,
-               .reason = "StartError",
-               .message = text,
-               .started_at = {},
-               .finished_at = supervision_.clock.now()},
-              false);
+    const Timestamp finished_at = supervision_.clock.now();
+    fsm_.step(probekit::event::StartFailed{}, monotonic(finished_at));
+    record_exit({.exit_code = probekit::exit_of_failed_start.as_shell(),
+                 .reason = "StartError",
+                 .message = text,
+                 .started_at = {},
+                 .finished_at = finished_at});
 }
 
 void ContainerRunner::run_post_start() {
@@ -107,7 +110,7 @@ void ContainerRunner::run_post_start() {
 }
 
 void ContainerRunner::started() {
-    life_ = Life::running;
+    up_ = true;
     probes_.container_started();
     changed_();
 }
@@ -117,44 +120,46 @@ void ContainerRunner::process_ended(const std::error_code& error, probekit::Exit
     stop_.finished();
     probes_.container_ended();
     const bool unknown = static_cast<bool>(error);
-    note_exit({.exit_code = unknown ? exit_code_unknown : exit.as_shell(),
-               .signal = exit.signal,
-               .reason = unknown     ? "ContainerStatusUnknown"
-                         : exit.ok() ? "Completed"
-                                     : "Error",
-               .message = unknown ? error.message() : "",
-               .started_at = started_at_,
-               .finished_at = supervision_.clock.now(),
-               .container_id = container_id_},
-              killed_for_probe_);
+    if (unknown) exit = unknown_exit;
+    const Timestamp finished_at = supervision_.clock.now();
+    fsm_.step(probekit::event::Ended{exit}, monotonic(finished_at));
+    record_exit({.exit_code = exit.as_shell(),
+                 .signal = exit.signal,
+                 .reason = unknown     ? "ContainerStatusUnknown"
+                           : exit.ok() ? "Completed"
+                                       : "Error",
+                 .message = unknown ? error.message() : "",
+                 .started_at = started_at_,
+                 .finished_at = finished_at,
+                 .container_id = container_id_});
 }
 
-void ContainerRunner::note_exit(Terminated exit, bool killed_for_probe) {
-    life_ = Life::exited;
-    delay_.container_ended(exit.finished_at, killed_for_probe);
+void ContainerRunner::record_exit(Terminated exit) {
     exit_before_ = std::exchange(last_exit_, std::move(exit));
     changed_();
 }
 
 void ContainerRunner::kill_for_probe() {
-    const bool startup = probes_.failed() == probekit::ProbeKind::startup;
-    const ContainerProbe& probe = startup ? *spec_.startup : *spec_.liveness;
-    killed_for_probe_ = true;
-    restart_decided_ = spec_.restart_policy != RestartPolicy::never;
+    const probekit::ProbeKind kind = *probes_.failed();
+    const probekit::ContainerDecision decision = fsm_.step(
+        probekit::event::ProbeFailed{kind, probes_.probe(kind).spec.termination_grace_period},
+        now());
+    if (decision.action != Action::signal) return;
 
+    const bool startup = kind == probekit::ProbeKind::startup;
     std::string message = (spec_.init ? "Init container " : "Container ") + spec_.name +
                           " failed " + (startup ? "startup" : "liveness") + " probe";
-    if (restart_decided_ && !spec_.init) message += ", will be restarted";
-    kill(message, probe.spec.termination_grace_period.value_or(pod_.termination_grace_period));
+    if (fsm_.restart_decided() && !spec_.init) message += ", will be restarted";
+    kill(message, decision.granted);
 }
 
 void ContainerRunner::stop(bool in_turn) {
     delay_.cancel();
-    restart_decided_ = false;
     probes_.pod_terminating();
-    if (!alive()) return;
+    const probekit::ContainerDecision decision = fsm_.step(probekit::event::StopAsked{}, now());
+    if (decision.action != Action::signal) return;
     post_start_.cancel();
-    kill("Stopping container " + spec_.name, pod_.termination_grace_period, in_turn);
+    kill("Stopping container " + spec_.name, decision.granted, in_turn);
 }
 
 void ContainerRunner::kill(const std::string& message, probekit::Duration grace, bool in_turn) {
@@ -172,14 +177,10 @@ void ContainerRunner::kill_now() {
 }
 
 ContainerFacts ContainerRunner::facts() const {
-    const bool runs = life_ == Life::running;
-    ContainerFacts facts{.started = runs && probes_.started(),
-                         .probe_failed = runs && probes_.failed().has_value(),
-                         .exited_ok = last_exit_ && last_exit_->exit_code == 0,
-                         .restart_decided = restart_decided_};
-    if (alive()) facts.life = ContainerFacts::Life::running;
-    if (life_ == Life::exited) facts.life = ContainerFacts::Life::exited;
-    return facts;
+    return {.state = fsm_.state(),
+            .started = up() && probes_.started(),
+            .probe_failed = up() && probes_.failed().has_value(),
+            .exited_ok = last_exit_ && last_exit_->exit_code == 0};
 }
 
 ContainerStatus ContainerRunner::status() const {
@@ -190,23 +191,18 @@ ContainerStatus ContainerRunner::status() const {
                            .restart_count = std::max(0, starts_ - 1),
                            .last_state = last_exit_};
     const bool plain_init = spec_.init && !spec_.sidecar;
-    switch (life_) {
-    case Life::never_started:
-    case Life::starting: status.state = not_running_yet(); break;
-    case Life::running:
+    if (up()) {
         status.state = Running{.started_at = started_at_};
         status.started = probes_.started();
         status.ready = probes_.ready() && !plain_init;
-        break;
-    case Life::exited:
-        if (delay_.waiting()) {
-            status.state = crash_loop();
-            break;
-        }
+    } else if (alive() || !last_exit_) {
+        status.state = not_running_yet();
+    } else if (delay_.waiting()) {
+        status.state = crash_loop();
+    } else {
         status.state = *last_exit_;
         status.last_state = exit_before_;
         status.ready = plain_init && last_exit_->exit_code == 0;
-        break;
     }
     return status;
 }
@@ -217,7 +213,7 @@ Waiting ContainerRunner::not_running_yet() const {
 
 Waiting ContainerRunner::crash_loop() const {
     return {.reason = "CrashLoopBackOff",
-            .message = probekit::kubelet::back_off_text(delay_.delay()) +
+            .message = probekit::kubelet::back_off_text(fsm_.back_off().current()) +
                        " restarting failed container=" + spec_.name + " pod=" + full_name()};
 }
 

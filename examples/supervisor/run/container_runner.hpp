@@ -7,6 +7,7 @@
 #include <string>
 #include <system_error>
 
+#include <probekit/core/container_fsm.hpp>
 #include <probekit/core/restart.hpp>
 #include <probekit/process/process.hpp>
 
@@ -29,12 +30,12 @@ public:
                     Supervision& supervision, std::function<void()> changed);
 
     /// Starts it, or waits for the end of its back-off and then asks to be started again. It must
-    /// not be alive.
+    /// want to be started.
     void start();
     /// A probe has failed: ends it, to be started again if its policy allows.
     void kill_for_probe();
     void pod_synced() {
-        if (life_ == Life::running) probes_.pod_synced();
+        if (up()) probes_.pod_synced();
     }
     /// Ends it for good. With `in_turn` SIGTERM waits for turn_has_come().
     void stop(bool in_turn);
@@ -45,30 +46,24 @@ public:
     void stop_probes() { probes_.stop(); }
 
     [[nodiscard]] const ContainerSpec& spec() const noexcept { return spec_; }
-    [[nodiscard]] bool alive() const noexcept {
-        return life_ == Life::starting || life_ == Life::running;
-    }
+    [[nodiscard]] bool alive() const noexcept { return fsm_.alive(); }
     /// Being started or being killed: the pod waits for the end of that before it does anything
     /// else.
-    [[nodiscard]] bool busy() const noexcept { return life_ == Life::starting || stop_.active(); }
+    [[nodiscard]] bool busy() const noexcept { return (alive() && !up_) || stop_.active(); }
     [[nodiscard]] bool waits_for_turn() const noexcept { return stop_.waits_for_turn(); }
     [[nodiscard]] ContainerFacts facts() const;
     [[nodiscard]] ContainerStatus status() const;
 
 private:
-    enum class Life {
-        never_started,
-        starting, ///< its process runs, its postStart hook as well
-        running,
-        exited,
-    };
-
+    /// Its process runs, and its postStart hook has ended.
+    [[nodiscard]] bool up() const noexcept { return alive() && up_; }
+    [[nodiscard]] probekit::TimePoint now() const { return monotonic(supervision_.clock.now()); }
     void start_process();
     void start_failed(const std::error_code& error);
     void run_post_start();
     void started();
     void process_ended(const std::error_code& error, probekit::ExitStatus exit);
-    void note_exit(Terminated exit, bool killed_for_probe);
+    void record_exit(Terminated exit);
     void kill(const std::string& message, probekit::Duration grace, bool in_turn = false);
     [[nodiscard]] Waiting not_running_yet() const;
     [[nodiscard]] Waiting crash_loop() const;
@@ -81,18 +76,17 @@ private:
     Supervision& supervision_;
     std::function<void()> changed_;
 
+    probekit::ContainerFsm fsm_; // in manifest time
     probekit::Process process_;
     ContainerProbes probes_;
     HookRunner post_start_;
     ContainerStop stop_;
     RestartDelay delay_;
 
-    Life life_ = Life::never_started;
+    bool up_ = false; // of the run that is alive
     int starts_ = 0;
     std::string container_id_ = {};
     Timestamp started_at_ = {};
-    bool killed_for_probe_ = false;
-    bool restart_decided_ = false;
     std::optional<Terminated> last_exit_ = {};
     std::optional<Terminated> exit_before_ = {};
 };

@@ -5,7 +5,7 @@
 #include <system_error>
 #include <utility>
 
-#include <probekit/core/restart.hpp>
+#include <probekit/core/container_fsm.hpp>
 
 namespace supervisor {
 
@@ -56,7 +56,7 @@ void ContainerStop::turn_has_come() {
 void ContainerStop::terminate() {
     enter(Step::terminate);
     // Whatever hooks and turns have taken.
-    const probekit::Duration grace = std::max(request_.grace, probekit::minimum_grace_period);
+    const probekit::Duration grace = probekit::effective_grace_period(request_.grace);
     probekit::Termination how{.signal = SIGTERM, .grace = clock_.real(grace)};
     if (options_.pid_namespace) {
         // A container runtime signals process 1 only. What it has started ends with it, and not

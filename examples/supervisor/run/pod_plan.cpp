@@ -2,13 +2,10 @@
 
 #include <algorithm>
 
-#include <probekit/core/restart.hpp>
-
 namespace supervisor {
 namespace {
 
-using Life = ContainerFacts::Life;
-using probekit::RestartPolicy;
+using State = probekit::ContainerState;
 
 /// Init containers are looked at from the last one back: the last that has ever been started tells
 /// how far the pod has come, whatever became of those before it. Returns whether all are done, so
@@ -19,28 +16,27 @@ bool plan_init_containers(const PodSpec& pod, const std::vector<ContainerFacts>&
     bool initialized =
         count == 0 ||
         std::any_of(containers.begin() + static_cast<std::ptrdiff_t>(count), containers.end(),
-                    [](const ContainerFacts& c) { return c.life != Life::never_started; });
+                    [](const ContainerFacts& c) { return c.state != State::idle; });
     bool a_later_one_was_started = initialized;
     for (std::size_t i = count; i-- != 0;) {
         const ContainerSpec& spec = pod.init_containers[i];
         const ContainerFacts& container = containers[i];
         if (a_later_one_was_started && !spec.sidecar) continue; // it has long been done
-        if (container.life == Life::never_started) {
+        if (container.state == State::idle) {
             if (a_later_one_was_started) plan.start.push_back(i);
             continue;
         }
 
-        const bool failed = container.life == Life::exited && !container.exited_ok && !spec.sidecar;
-        if (failed && spec.restart_policy == RestartPolicy::never) {
+        const bool over = container.state == State::over;
+        if (over && !container.exited_ok) {
             plan = PodPlan{.end = true};
             return false;
         }
-        const bool done =
-            spec.sidecar ? container.started : container.life == Life::exited && !failed;
+        const bool done = spec.sidecar ? container.started : over;
         if (done && i + 1 == count) initialized = true;
         if (done && i + 1 != count && !a_later_one_was_started) plan.start.push_back(i + 1);
         if (container.probe_failed) plan.kill.push_back(i);
-        if (failed || (spec.sidecar && container.life == Life::exited)) plan.start.push_back(i);
+        if (container.state == State::waiting) plan.start.push_back(i);
         a_later_one_was_started = true;
     }
     if (!a_later_one_was_started) plan.start.push_back(0);
@@ -58,17 +54,16 @@ PodPlan plan_pod(const PodSpec& pod, const std::vector<ContainerFacts>& containe
     for (std::size_t i = 0; i != pod.containers.size(); ++i) {
         const std::size_t index = pod.init_containers.size() + i;
         const ContainerFacts& container = containers[index];
-        const probekit::ExitStatus exit{.code = container.exited_ok ? 0 : 1};
-        if (container.life == Life::never_started || container.restart_decided) {
-            plan.start.push_back(index);
-        } else if (container.life == Life::exited) {
-            if (should_restart(pod.containers[i].restart_policy, exit)) plan.start.push_back(index);
-        } else if (container.probe_failed) {
-            plan.kill.push_back(index);
-        } else {
-            one_stays = true;
+        switch (container.state) {
+        case State::idle:
+        case State::waiting: plan.start.push_back(index); break;
+        case State::running:
+        case State::ending:
+            if (container.probe_failed) plan.kill.push_back(index);
+            break;
+        case State::over: continue;
         }
-        if (!plan.start.empty() && plan.start.back() == index) one_stays = true;
+        one_stays = one_stays || !container.probe_failed;
     }
     // Killed first: whether they are started again is decided once they have ended.
     plan.end = !one_stays && plan.kill.empty();

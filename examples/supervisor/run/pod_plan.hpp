@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <vector>
 
+#include <probekit/core/container_fsm.hpp>
+
 #include "manifest/pod_spec.hpp"
 
 namespace supervisor {
@@ -12,13 +14,10 @@ namespace supervisor {
 /// What the plan needs to know of one container. None of them is just being started or killed: a
 /// pod finishes one step before it plans the next.
 struct ContainerFacts {
-    enum class Life { never_started, running, exited };
-
-    Life life = Life::never_started;
-    bool started = false;         ///< runs, and its startup probe, if any, has passed
-    bool probe_failed = false;    ///< runs, and its liveness or startup probe asks for its end
-    bool exited_ok = false;       ///< its last run ended with exit status 0
-    bool restart_decided = false; ///< it was killed to be started again, whatever its exit status
+    probekit::ContainerState state = probekit::ContainerState::idle; ///< of its machine
+    bool started = false;      ///< runs, and its startup probe, if any, has passed
+    bool probe_failed = false; ///< runs, and is to be killed for its liveness or startup probe
+    bool exited_ok = false;    ///< its last run ended with exit status 0
 };
 
 /// Containers are numbered as they stand in the pod, init containers first.

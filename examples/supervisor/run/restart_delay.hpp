@@ -1,5 +1,4 @@
-// When a container that has ended may be started again, and what is said while it has to wait:
-// CrashLoopBackOff.
+// The wait before a container is started again, and what is said meanwhile: CrashLoopBackOff.
 #pragma once
 
 #include <functional>
@@ -8,7 +7,6 @@
 #include <asio/steady_timer.hpp>
 
 #include <probekit/core/duration.hpp>
-#include <probekit/core/restart.hpp>
 
 #include "manifest/manifest_clock.hpp"
 
@@ -25,21 +23,11 @@ public:
     /// `clock` outlives this.
     RestartDelay(asio::any_io_executor executor, const ManifestClock& clock, Callbacks callbacks);
 
-    /// It ended by itself, or was killed for a probe: whether it has to wait then depends on the
-    /// exit before this one.
-    void container_ended(Timestamp at, bool killed_for_probe);
-
-    /// Whether it may be started now.
-    [[nodiscard]] bool is_over() const { return clock_.now() >= earliest_; }
-
-    /// Waits until it may be started; does nothing if it waits already.
-    void wait();
-    /// Until cancel(), also when the wait is over: then it is about to be started.
+    /// Waits until `start_at`, in manifest time, reminding meanwhile.
+    void wait_until(probekit::TimePoint start_at);
+    /// Until cancel(), also when the wait is over: then the container is about to be started.
     [[nodiscard]] bool waiting() const noexcept { return waiting_; }
     void cancel();
-
-    /// How long the wait is in all.
-    [[nodiscard]] probekit::Duration delay() const { return back_off_.current(); }
 
 private:
     void wait_on();
@@ -47,8 +35,7 @@ private:
     const ManifestClock& clock_;
     Callbacks callbacks_;
     asio::steady_timer timer_;
-    probekit::RestartBackOff back_off_{{.wait_from_kill = true}}; // told moments of manifest time
-    Timestamp earliest_ = {};
+    probekit::TimePoint start_at_ = {};
     bool waiting_ = false;
 };
 
