@@ -79,6 +79,10 @@ TEST_CASE("What the target or the network did is not a local fault") {
 }
 
 TEST_CASE("to_std makes the codes of every Asio equal to std::errc") {
+    CHECK(detail::is_cancelled({ECANCELED, asio_system}));
+    CHECK(detail::is_cancelled(std::make_error_code(std::errc::operation_canceled)));
+    CHECK_FALSE(detail::is_cancelled({ECANCELED, asio_misc}));
+    CHECK_FALSE(detail::is_cancelled({}));
     CHECK(to_std({ECONNREFUSED, asio_system}) == std::errc::connection_refused);
     CHECK(to_std({ECONNREFUSED, asio_system}).category() == std::system_category());
     CHECK(to_std({1, asio_netdb}) == Errc::no_such_host);

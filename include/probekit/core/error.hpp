@@ -85,6 +85,17 @@ public:
     return make_error_code(code) == condition;
 }
 
+namespace detail {
+
+/// Whether an operation was cancelled: `asio::error::operation_aborted`, which equals
+/// std::errc::operation_canceled only with Asio 1.23 and later.
+[[nodiscard]] inline bool is_cancelled(const std::error_code& code) noexcept {
+    return code == std::errc::operation_canceled ||
+           (code.value() == ECANCELED && std::string_view{code.category().name()} == "asio.system");
+}
+
+} // namespace detail
+
 /// Converts codes of Asio's own categories into standard ones, so that they compare equal to
 /// std::errc with every version of Asio: "asio.system" (Asio before 1.23) becomes
 /// std::system_category, and the resolver's errors become Errc::no_such_host. Returns all others
@@ -95,7 +106,7 @@ public:
     const std::string_view name = code.category().name();
     if (name == "asio.system") {
         // Users compare this one with asio::error, so it has to stay in Asio's category.
-        if (code.value() == ECANCELED) return code;
+        if (detail::is_cancelled(code)) return code;
         return {code.value(), std::system_category()};
     }
     if (name == "asio.netdb" || name == "asio.addrinfo") return make_error_code(Errc::no_such_host);

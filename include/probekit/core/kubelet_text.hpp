@@ -66,8 +66,7 @@ struct ProbeEvent {
     const AttemptEnded& attempt, std::optional<Duration> shown_timeout = {}) {
     const Outcome outcome = attempt.result.outcome;
     if (attempt.error) {
-        if (attempt.retried || to_std(attempt.error) == std::errc::operation_canceled)
-            return std::nullopt;
+        if (attempt.retried || detail::is_cancelled(attempt.error)) return std::nullopt;
         std::string message = result_text(attempt.result, shown_timeout);
         if (message.empty()) message = go_error_text(attempt.error);
         std::string text{to_string(attempt.kind)};
