@@ -74,6 +74,22 @@ TEST_CASE("only waits with the tag complete") {
     CHECK(completions.lines.back() == "two:" + aborted);
 }
 
+TEST_CASE("waits whose tags are chosen complete, in the order they began") {
+    asio::io_context io;
+    const Ref queue{new Queue{ContextState::of(io.get_executor())}};
+    Completions completions;
+    for (const int tag : {3, 1, 2, 4})
+        queue->add(completions.as(std::to_string(tag)), io.get_executor(), tag);
+    queue->complete_if([](int tag) { return tag <= 2; }, {}, 8);
+    io.poll();
+    CHECK(completions.lines == std::vector<std::string>{"1=8", "2=8"});
+    CHECK_FALSE(queue->empty());
+    queue->complete_all({}, 9);
+    io.run();
+    CHECK(completions.lines == std::vector<std::string>{"1=8", "2=8", "3=9", "4=9"});
+    CHECK(queue->empty());
+}
+
 TEST_CASE("a wait keeps run() from returning until it has completed") {
     asio::io_context io;
     const auto queue = queue_on(io);

@@ -99,7 +99,7 @@ public:
 private:
     /// The start after the exit at `exited`, asked for at `now`.
     constexpr TimePoint next_start(TimePoint exited, TimePoint now) noexcept {
-        // Of a kill, too: the kubelet drops a back-off that has not been used for so long.
+        // For a kill, too: the kubelet forgets a back-off that has not been used for so long.
         if (upcoming_ && now - last_start_ > spec_.forget_after) upcoming_.reset();
         current_ = upcoming_.value_or(Duration::zero());
         // Doubled by comparing with the half, so that a max of Duration::max() does not overflow.

@@ -10,7 +10,7 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// The clock a worker goes by; steady_clock needs no object.
+/// The clock that a worker reads; steady_clock needs no object.
 template <class Clk>
 struct ClockRef {
     explicit ClockRef(Clk& object) noexcept : clock(&object) {}
