@@ -1,4 +1,4 @@
-// A fuzzer's bytes as numbers and choices. At their end all is 0.
+// Reads a fuzzer's bytes as numbers and choices. After their end everything reads as 0.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// ExchangeFsm over a server that answers anything: it ends within its limits, says why, and does
-// not care for pieces.
+// ExchangeFsm against a server that sends arbitrary responses: it ends within its limits, says why,
+// and its result does not depend on the pieces.
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
@@ -16,14 +16,14 @@
 #include <probekit/http/exchange_plan.hpp>
 
 #include "bytes.hpp"
-#include "check.hpp"
+#include "expect.hpp"
 
 namespace {
 
 using namespace probekit;
 using Step = http::ExchangeFsm::Step;
 
-struct Seen {
+struct Observed {
     Outcome outcome;
     int status;
     std::error_code error;
@@ -32,26 +32,26 @@ struct Seen {
     std::uint64_t output_bytes;
     int requests;
 
-    friend bool operator==(const Seen&, const Seen&) = default;
+    friend bool operator==(const Observed&, const Observed&) = default;
 };
 
-/// What becomes of a connection once the server has sent what it has to send.
+/// How a connection ends once the server has sent its response.
 enum class End : std::uint8_t { closed, reset, silence };
 
-/// Every answer is followed by a byte 0xff and one that says how its connection ends.
-Seen look(const http::ExchangePlan& plan, std::string_view script, std::size_t piece) {
+/// `script` holds the server's responses. After each comes a byte 0xff and one that selects an End.
+Observed attempt(const http::ExchangePlan& plan, std::string_view script, std::size_t piece) {
     ProbeResult result;
     http::ExchangeFsm exchange{plan, result};
-    Seen seen{};
-    std::string_view answer;
+    Observed observed{};
+    std::string_view response;
     End end = End::closed;
     Step step = exchange.start();
     while (step != Step::done) {
         switch (step) {
         case Step::connect: {
-            ++seen.requests;
-            answer = script.substr(0, script.find('\xff'));
-            script.remove_prefix(std::min(answer.size() + 1, script.size()));
+            ++observed.requests;
+            response = script.substr(0, script.find('\xff'));
+            script.remove_prefix(std::min(response.size() + 1, script.size()));
             end = script.empty() ? End::closed
                                  : static_cast<End>(static_cast<unsigned char>(script.front()) % 3);
             script.remove_prefix(std::min<std::size_t>(1, script.size()));
@@ -60,14 +60,14 @@ Seen look(const http::ExchangePlan& plan, std::string_view script, std::size_t p
         }
         case Step::handshake: step = exchange.secured(); break;
         case Step::send:
-            fuzz::check(exchange.request().starts_with("GET ") &&
-                            exchange.request().ends_with("\r\n\r\n"),
-                        "what is sent is a request");
+            fuzz::expect(exchange.request().starts_with("GET ") &&
+                             exchange.request().ends_with("\r\n\r\n"),
+                         "a request is sent");
             step = exchange.sent();
             break;
         case Step::receive: {
-            const std::string_view part = answer.substr(0, piece);
-            answer.remove_prefix(part.size());
+            const std::string_view part = response.substr(0, piece);
+            response.remove_prefix(part.size());
             if (!part.empty())
                 step = exchange.received(part);
             else if (end == End::closed)
@@ -80,23 +80,24 @@ Seen look(const http::ExchangePlan& plan, std::string_view script, std::size_t p
         }
         case Step::done: break;
         }
-        fuzz::check(seen.requests <= plan.max_requests(),
-                    "there are no more requests than allowed");
+        fuzz::expect(observed.requests <= plan.max_requests(),
+                     "there are no more requests than the limit");
     }
-    seen.outcome = result.outcome;
-    seen.status = result.status;
-    seen.error = exchange.error();
-    seen.message = plan.message(result, {});
-    seen.output = result.output;
-    seen.output_bytes = result.output_bytes;
-    fuzz::check(result.outcome != Outcome::unknown || seen.error,
-                "nothing is unknown without an error");
-    fuzz::check(!seen.error || seen.error == Errc::incomplete_body,
-                "the server's faults are no errors but one");
-    fuzz::check(result.output.size() <= plan.body_limit(),
-                "no more of a body is kept than allowed");
-    fuzz::check(result.passed() || !seen.message.empty(), "who has not passed is told why");
-    return seen;
+    observed.outcome = result.outcome;
+    observed.status = result.status;
+    observed.error = exchange.error();
+    observed.message = plan.message(result, {});
+    observed.output = result.output;
+    observed.output_bytes = result.output_bytes;
+    fuzz::expect(result.outcome != Outcome::unknown || observed.error,
+                 "an unknown outcome has an error");
+    fuzz::expect(!observed.error || observed.error == Errc::incomplete_body,
+                 "an incomplete body is the only fault of a server that is an error");
+    fuzz::expect(result.output.size() <= plan.body_limit(),
+                 "no more of a body is kept than the limit");
+    fuzz::expect(result.passed() || !observed.message.empty(),
+                 "an attempt that has not passed has a message");
+    return observed;
 }
 
 } // namespace
@@ -113,7 +114,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
          .keep_output = (options & 32) != 0},
         {},
         (options & 64) != 0};
-    const Seen whole = look(plan, input.rest(), size + 1);
-    fuzz::check(whole == look(plan, input.rest(), piece), "pieces make no difference");
+    const Observed whole = attempt(plan, input.rest(), size + 1);
+    fuzz::expect(whole == attempt(plan, input.rest(), piece),
+                 "the result does not depend on the pieces");
     return 0;
 }

@@ -1,6 +1,6 @@
-// ResponseParser: the same whatever the pieces, and where other parsers accept a response as well,
-// the same as theirs. Ours follows Go's net/http, theirs Node's: what is a response at all may
-// differ, its status and body may not.
+// ResponseParser: the result does not depend on the pieces, and where other parsers accept a response
+// too, it equals theirs. Ours follows Go's net/http, the others Node: they may differ in what they
+// accept, but not in its status and body.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -12,7 +12,7 @@
 #include <probekit/http/response_parser.hpp>
 
 #include "bytes.hpp"
-#include "check.hpp"
+#include "expect.hpp"
 #include "peer.hpp"
 
 namespace {
@@ -29,12 +29,12 @@ struct Response {
     friend bool operator==(const Response&, const Response&) = default;
 };
 
-/// Hands the bytes over in pieces of 1 to `longest`, whose sizes come from `seed`; as one piece if
-/// `longest` is 0.
+/// Passes the bytes on in pieces of 1 to `longest` bytes, whose sizes come from `seed`. If `longest`
+/// is 0, in one piece.
 Response read(std::string_view bytes, std::size_t longest, std::uint32_t seed) {
     Response response;
     ResponseParser parser;
-    const auto see = [&](std::string_view name, std::string_view value) {
+    const auto on_header = [&](std::string_view name, std::string_view value) {
         response.headers.emplace_back(name).append(": ").append(value);
     };
     auto event = ResponseParser::Event::more;
@@ -42,17 +42,17 @@ Response read(std::string_view bytes, std::size_t longest, std::uint32_t seed) {
         seed = seed * 1664525 + 1013904223;
         std::string_view piece = longest == 0 ? bytes : bytes.substr(0, 1 + (seed >> 8) % longest);
         bytes.remove_prefix(piece.size());
-        while ((event = parser.next(piece, see)) == ResponseParser::Event::body ||
+        while ((event = parser.next(piece, on_header)) == ResponseParser::Event::body ||
                event == ResponseParser::Event::head)
             if (event == ResponseParser::Event::body) response.body.append(parser.body());
-        fuzz::check(event != ResponseParser::Event::more || piece.empty(),
-                    "a piece is used up before more is wanted");
+        fuzz::expect(event != ResponseParser::Event::more || piece.empty(),
+                     "a piece is used up before the next is asked for");
     }
     if (event == ResponseParser::Event::more) event = parser.finish();
     response.complete = event == ResponseParser::Event::complete;
     response.status = parser.status();
     if (!response.complete) response.error = parser.error();
-    fuzz::check(response.complete || !response.error.empty(), "who refuses a response says why");
+    fuzz::expect(response.complete || !response.error.empty(), "a rejected response has an error");
     return response;
 }
 
@@ -68,7 +68,7 @@ bool mentions(const Response& response, std::string_view name) {
                        });
 }
 
-/// In the body as well: nobody knows where that begins.
+/// Searches the body too, since only the parsers know where it begins.
 std::size_t find_lone_cr(std::string_view bytes) {
     std::size_t cr = bytes.find('\r');
     while (cr != std::string_view::npos && bytes.substr(cr, 2) == "\r\n")
@@ -76,8 +76,8 @@ std::size_t find_lone_cr(std::string_view bytes) {
     return cr;
 }
 
-/// Whatever may be a status line is one of HTTP/1.1; also in the body, as nobody knows where that
-/// begins.
+/// Whether every possible status line is one of HTTP/1.1. Searches the body too, since only the
+/// parsers know where it begins.
 bool speaks_only_http_11(std::string_view bytes) {
     constexpr std::string_view name = "HTTP/";
     for (std::size_t at = bytes.find(name); at != std::string_view::npos;
@@ -86,14 +86,13 @@ bool speaks_only_http_11(std::string_view bytes) {
     return true;
 }
 
-/// Where the parsers are known to frame differently, each in its own right.
-bool framing_is_a_matter_of_taste(std::string_view bytes, const Response& ours) {
-    // Of 204 and 304 Node reads what is announced, though there is none; what follows 101 is
-    // another protocol's to Go.
+/// Whether the parsers are known to frame such a response differently, for reasons of their own.
+bool framing_is_ambiguous(std::string_view bytes, const Response& ours) {
+    // After 204 and 304 Node reads the body that is announced, though there is none. After 101 Go
+    // expects another protocol.
     if (ours.status == 101 || ours.status == 204 || ours.status == 304) return true;
-    // Only HTTP/1.1 has a Transfer-Encoding, as Go sees it. To Node a CR alone ends a line.
-    // And "chunked" with a tab behind it is another word, while a space before the colon does not
-    // make another name.
+    // For Go only HTTP/1.1 has a Transfer-Encoding. For Node a CR alone ends a line, "chunked" with
+    // a tab after it is another word, and a space before the colon is not part of the name.
     const bool encoding_is_clear =
         speaks_only_http_11(bytes) && bytes.find('\t') == std::string_view::npos;
     return (mentions(ours, "transfer-encoding") && !encoding_is_clear) ||
@@ -105,9 +104,9 @@ void compare(std::string_view bytes, const Response& ours, const fuzz::Reading& 
     static const bool asks_peers = std::getenv("FUZZ_ALONE") == nullptr;
     if (!asks_peers) return;
     if (!ours.complete || !theirs.accepted) return;
-    if (framing_is_a_matter_of_taste(bytes, ours)) return;
-    fuzz::check(ours.status == theirs.status, "the status is the same to all");
-    fuzz::check(ours.body == theirs.body, "the body is the same to all");
+    if (framing_is_ambiguous(bytes, ours)) return;
+    fuzz::expect(ours.status == theirs.status, "all parsers read the same status");
+    fuzz::expect(ours.body == theirs.body, "all parsers read the same body");
 }
 
 } // namespace
@@ -117,8 +116,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const unsigned seed = input.byte();
     const std::string_view bytes = input.rest();
     const Response whole = read(bytes, 0, 0);
-    fuzz::check(whole == read(bytes, 1, 0), "byte by byte it is the same response");
-    fuzz::check(whole == read(bytes, 1 + seed % 32, seed), "in any pieces it is the same response");
+    fuzz::expect(whole == read(bytes, 1, 0), "the response is the same byte by byte");
+    fuzz::expect(whole == read(bytes, 1 + seed % 32, seed),
+                 "the response is the same in any pieces");
 #if defined(PROBEKIT_HAS_HTTP_PARSER)
     compare(bytes, whole, fuzz::read_with_http_parser(bytes));
 #endif

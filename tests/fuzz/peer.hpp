@@ -1,4 +1,4 @@
-// Other people's HTTP parsers, asked about the same bytes.
+// Independent HTTP parsers, which read the same bytes.
 #pragma once
 
 #include <string>
@@ -6,14 +6,14 @@
 
 namespace fuzz {
 
-/// What a parser made of a whole response that ended with the stream.
+/// How a parser read a whole response that ended with the stream.
 struct Reading {
-    bool accepted = false; ///< a final response was there, and complete
+    bool accepted = false; ///< there was a final response, and it was complete
     int status = 0;
     std::string body = {};
 };
 
 Reading read_with_http_parser(std::string_view bytes);
-Reading read_with_llhttp(std::string_view bytes); // where it can be had
+Reading read_with_llhttp(std::string_view bytes); // where it is installed
 
 } // namespace fuzz

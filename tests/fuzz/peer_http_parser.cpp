@@ -23,7 +23,7 @@ Reading read_with_http_parser(std::string_view bytes) {
         if (from->status_code / 100 == 1 && from->status_code != 101) return 0;
         read.status = static_cast<int>(from->status_code);
         read.accepted = true;
-        http_parser_pause(from, 1); // what follows is not part of it
+        http_parser_pause(from, 1); // what follows does not belong to the response
         return 0;
     };
     http_parser_execute(&parser, &settings, bytes.data(), bytes.size());

@@ -1,4 +1,4 @@
-// Node's parser of today, libllhttp-dev from Debian 13 on.
+// Node's current parser, libllhttp-dev from Debian 13 on.
 #include <cstddef>
 
 #include <llhttp.h>
@@ -20,7 +20,7 @@ Reading read_with_llhttp(std::string_view bytes) {
         if (from->status_code / 100 == 1 && from->status_code != 101) return 0;
         read.status = from->status_code;
         read.accepted = true;
-        return HPE_PAUSED; // what follows is not part of it
+        return HPE_PAUSED; // what follows does not belong to the response
     };
     llhttp_t parser;
     llhttp_init(&parser, HTTP_RESPONSE, &settings);

@@ -1,5 +1,5 @@
-// parse_probe() on any text: it never throws, says what is wrong, and what it has read is written
-// and read again the same.
+// parse_probe() on any text: it never throws and says what is wrong. A probe that it has read can be
+// written, and read again as the same probe.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -14,34 +14,34 @@
 #include <probekit/kubernetes/probe_json.hpp>
 
 #include "bytes.hpp"
-#include "check.hpp"
+#include "expect.hpp"
 
 namespace {
 
 using namespace probekit;
 
 void check_round_trip(const kubernetes::ReadResult& read, kubernetes::ReadOptions options) {
-    fuzz::check(is_valid(read.spec) && validate(read.spec).empty(),
-                "a spec without errors is valid");
-    const auto mistakes = [&](const auto& action) {
+    fuzz::expect(is_valid(read.spec) && validate(read.spec).empty(),
+                 "a spec without errors is valid");
+    const auto errors_of = [&](const auto& action) {
         if constexpr (std::is_same_v<decltype(action), const ExecAction&>)
             return validate(action);
         else
             return detail::validate_at(action, read.unix_socket);
     };
-    fuzz::check(std::visit(mistakes, read.action).empty(), "so is an action");
-    options.strict = false; // what is written may need our own fields
+    fuzz::expect(std::visit(errors_of, read.action).empty(), "an action without errors is valid");
+    options.strict = false; // the written probe may need the library's own fields
     const std::string written =
         kubernetes::write_probe(read.action, read.spec, read.expect, read.unix_socket).dump();
     const kubernetes::ReadResult again = kubernetes::parse_probe(written, options);
-    fuzz::check(static_cast<bool>(again), "what is written can be read");
-    fuzz::check(again.spec == read.spec && again.action == read.action &&
-                    again.unix_socket == read.unix_socket,
-                "it is the same");
-    fuzz::check(
+    fuzz::expect(static_cast<bool>(again), "a written probe can be read");
+    fuzz::expect(again.spec == read.spec && again.action == read.action &&
+                     again.unix_socket == read.unix_socket,
+                 "the probe that is read again is the same");
+    fuzz::expect(
         kubernetes::write_probe(again.action, again.spec, again.expect, again.unix_socket).dump() ==
             written,
-        "and written the same");
+        "it is written the same again");
 }
 
 } // namespace
@@ -56,8 +56,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     options.strict = (choice & 64) != 0;
     const kubernetes::ReadResult read = kubernetes::parse_probe(input.rest(), options);
     for (const ConfigError& error : read.errors)
-        fuzz::check(error.field.starts_with(options.field) && !error.detail.empty(),
-                    "errors say where and what");
+        fuzz::expect(error.field.starts_with(options.field) && !error.detail.empty(),
+                     "errors have a field and a text");
     if (read) check_round_trip(read, options);
     return 0;
 }

@@ -4,9 +4,9 @@
 #   tests/fuzz/run.sh 3600          an hour each
 #   tests/fuzz/run.sh 600 url       one of them: http_exchange, http_response, probe_json, url, worker
 # With FUZZ_SEED=N in the environment each run tries the same inputs; without, others every time.
-# With FUZZ_ALONE=1 parsers of others are not asked: they may differ from ours in taste, which is for people to judge.
-# Fails if a target finds something: the input is then in build/fuzz/findings, and the target run with that file as its
-# argument shows it again. What is learned stays in build/fuzz/corpus and is gone on with the next time.
+# With FUZZ_ALONE=1 our parser is not compared with others: they may differ for reasons of their own, which is for people to judge.
+# Fails if a target finds something: the input is then in build/fuzz/findings. To see it again, run the target with that
+# file as its argument. Inputs that reach new code stay in build/fuzz/corpus for the next run.
 set -eu
 root=$(dirname "$(dirname "$(dirname "$(realpath "$0")")")")
 cd "$root"

@@ -1,5 +1,5 @@
-// URLs: what has been taken apart and put together again means the same, as does what a reference
-// leads to.
+// URLs: a URL that was parsed and printed means the same when it is parsed again. Resolving any
+// reference ends.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -7,21 +7,21 @@
 
 #include <probekit/http/url.hpp>
 
-#include "check.hpp"
+#include "expect.hpp"
 
 namespace {
 
 using namespace probekit;
 
-/// Of URLs with a host: no other is ever asked for. Go itself cannot read every zone of an address
-/// that it writes.
+/// Probes ask for URLs with a host only. Go itself cannot parse every zone of an address that it
+/// prints.
 void check_round_trip(const http::Url& url) {
     if (url.host.empty() || url.host.find('%') != std::string::npos) return;
     const std::string text = url.text();
     const http::ParsedUrl again = http::parse_url(text);
-    fuzz::check(static_cast<bool>(again), "a URL's text is a URL");
-    fuzz::check(again.url.text() == text, "it is the same URL");
-    fuzz::check(again.url.hostname() == url.hostname(), "its host is the same");
+    fuzz::expect(static_cast<bool>(again), "a URL's text can be parsed");
+    fuzz::expect(again.url.text() == text, "the URL is the same");
+    fuzz::expect(again.url.hostname() == url.hostname(), "the host is the same");
 }
 
 } // namespace
@@ -30,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view text{reinterpret_cast<const char*>(data), size};
     http::ParsedUrl parsed = http::parse_url(text);
     if (!parsed) {
-        fuzz::check(!parsed.error.empty(), "who refuses a URL says why");
+        fuzz::expect(!parsed.error.empty(), "a rejected URL has an error");
         return 0;
     }
     static_cast<void>(parsed.url.text_for_messages());

@@ -18,12 +18,12 @@
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/result.hpp>
 
-// What a recording of the kubelet's HTTP prober asks, and what it expects.
+// Reads a recording of the kubelet's HTTP prober: the request, and the expected result.
 namespace http_case {
 
 using nlohmann::json;
 
-/// What stands for {PORT}, {PORT2} and {LPORT}.
+/// The values of {PORT}, {PORT2} and {LPORT}.
 struct Ports {
     std::string server;
     std::string second;
@@ -42,7 +42,7 @@ inline std::string with_ports(std::string text, const Ports& ports) {
     return replaced(std::move(text), "{LPORT}", ports.local);
 }
 
-/// The recordings write a byte as the code point of its number. A larger one stands for itself.
+/// Recordings write a byte as the code point of its number. Larger code points are themselves.
 inline std::string bytes_of(const json& text, const Ports& ports) {
     const std::string& utf8 = text.get_ref<const std::string&>();
     std::string bytes;
@@ -54,7 +54,7 @@ inline std::string bytes_of(const json& text, const Ports& ports) {
     return with_ports(std::move(bytes), ports);
 }
 
-/// A text of a recording; what was not recorded, or is null, is empty.
+/// A text of a recording; empty if it was not recorded or is null.
 inline std::string text_at(const json& object, const char* name) {
     const auto found = object.find(name);
     return found == object.end() || found->is_null() ? std::string{} : found->get<std::string>();
@@ -67,8 +67,8 @@ inline const json& list_at(const json& object, const char* name) {
     return found == object.end() || found->is_null() ? nothing : *found;
 }
 
-/// The port asked for: the server's, a number, perhaps as text, or the name of the container's one
-/// port. 0 where there can be none such.
+/// The port to probe: the server's, a number, a number as text, or the name of the container's only
+/// port. 0 for a port that cannot exist.
 inline std::uint16_t port_of(const json& request, const Ports& ports) {
     const auto given = request.find("port");
     std::string text = ports.server;
@@ -94,8 +94,7 @@ inline probekit::HttpGetAction action_of(const json& request, const Ports& ports
     return action;
 }
 
-/// Whether a case can only come out as recorded where TLS is spoken: it asks by https, or is sent
-/// there.
+/// Whether a case needs TLS to end as recorded: its probe uses https or is redirected to it.
 inline bool needs_tls(const json& recorded) {
     const std::string scheme = text_at(recorded.at("request"), "scheme");
     if (scheme == "HTTPS" || scheme == "https") return true;
@@ -105,71 +104,72 @@ inline bool needs_tls(const json& recorded) {
     return false;
 }
 
-/// All that a recording says of a look. One that was an error has no message.
-struct Seen {
+/// What a recording says about an attempt. An attempt that ended with an error has no message.
+struct Observed {
     std::string result;
     std::string message;
     std::string error;
     std::vector<std::string> requests;
 };
 
-/// Over real sockets, where no recording can know the port at our end of a connection: it is left
-/// out.
-inline Seen seen_of(const std::error_code& error, const probekit::ProbeResult& result) {
+/// The result of an attempt over real sockets, without the local port, which a recording cannot know.
+inline Observed observed_of(const std::error_code& error, const probekit::ProbeResult& result) {
     std::string text = probekit::kubelet::result_text(result);
     if (const std::size_t arrow = text.find("->127."); arrow != std::string::npos) {
         const std::size_t colon = text.rfind(':', arrow);
         text.erase(colon + 1, arrow - colon - 1);
     }
-    Seen seen{.result = std::string{to_string(result.outcome)},
-              .message = {},
-              .error = {},
-              .requests = {}};
-    (error ? seen.error : seen.message) = std::move(text);
-    return seen;
+    Observed observed{.result = std::string{to_string(result.outcome)},
+                      .message = {},
+                      .error = {},
+                      .requests = {}};
+    (error ? observed.error : observed.message) = std::move(text);
+    return observed;
 }
 
-/// Whether a text is the recorded one but for the name server's address, which Go tells and the
-/// system's resolver does not.
+/// Whether a text is the recorded one, except for the name server's address: Go's resolver reports it
+/// and the system's does not.
 inline bool same_text(const std::string& text, const std::string& recorded) {
     return text == replaced(recorded, " on {RESOLVER}", "");
 }
 
-inline bool agrees(const Seen& seen, const json& expected, const Ports& ports) {
+inline bool agrees(const Observed& observed, const json& expected, const Ports& ports) {
     const std::string message = bytes_of(expected.at("message"), ports);
     const bool same_message =
         expected.value("message_is_prefix", false)
-            ? seen.message.starts_with(message) &&
-                  seen.message.size() == expected.at("message_len").get<std::size_t>()
-            : same_text(seen.message, message);
-    return seen.result == expected.at("result").get_ref<const std::string&>() && same_message &&
-           same_text(seen.error, bytes_of(expected.at("error"), ports));
+            ? observed.message.starts_with(message) &&
+                  observed.message.size() == expected.at("message_len").get<std::size_t>()
+            : same_text(observed.message, message);
+    return observed.result == expected.at("result").get_ref<const std::string&>() && same_message &&
+           same_text(observed.error, bytes_of(expected.at("error"), ports));
 }
 
-inline bool agrees_with_case(const Seen& seen, const json& expected, const Ports& ports) {
+inline bool agrees_with_case(const Observed& observed, const json& expected, const Ports& ports) {
     std::vector<std::string> requests;
     for (const json& request : list_at(expected, "requests"))
         requests.push_back(bytes_of(request, ports));
-    if (seen.requests != requests) return false;
-    if (agrees(seen, expected, ports)) return true;
-    const json& others = list_at(expected, "alternatives");
-    return std::any_of(others.begin(), others.end(),
-                       [&](const json& other) { return agrees(seen, other, ports); });
+    if (observed.requests != requests) return false;
+    if (agrees(observed, expected, ports)) return true;
+    const json& alternatives = list_at(expected, "alternatives");
+    return std::any_of(alternatives.begin(), alternatives.end(), [&](const json& alternative) {
+        return agrees(observed, alternative, ports);
+    });
 }
 
-/// Settings that the recorded prober failed on are refused by ours before anything is asked: ports
-/// that do not exist, header names and values that would break the request.
-inline bool is_refused_as_meant(const std::string& name, const json& expected) {
-    const bool meant = name.starts_with("port-") || name.starts_with("hdr-");
-    return meant && list_at(expected, "requests").empty();
+/// Whether the library is right to reject the settings. The recorded prober failed on them only once
+/// it sent a request: ports that do not exist, header names and values that would break the request.
+inline bool is_rejected_as_intended(const std::string& name, const json& expected) {
+    const bool is_intended = name.starts_with("port-") || name.starts_with("hdr-");
+    return is_intended && list_at(expected, "requests").empty();
 }
 
-inline std::string shown(const Seen& seen, const json& expected) {
+inline std::string shown(const Observed& observed, const json& expected) {
     const auto dump = [](const json& value) {
         return value.dump(-1, ' ', true, json::error_handler_t::replace);
     };
-    return seen.result + ", message " + dump(seen.message.substr(0, 300)) + ", error " +
-           dump(seen.error) + ", requests " + dump(seen.requests) + "; expected " + dump(expected);
+    return observed.result + ", message " + dump(observed.message.substr(0, 300)) + ", error " +
+           dump(observed.error) + ", requests " + dump(observed.requests) + "; expected " +
+           dump(expected);
 }
 
 } // namespace http_case

@@ -16,9 +16,8 @@
 #include "http_case.hpp"
 #include "replay.hpp"
 
-// Recordings of the kubelet's HTTP prober against a scripted server. Here ExchangeFsm meets the
-// scripts: the server's steps and the timeout are told to it as events, on a clock that stands
-// still between them.
+// Replays recordings of the kubelet's HTTP prober against a scripted server. ExchangeFsm gets the
+// server's steps and the timeout as events; time passes only where the script has a delay.
 namespace {
 
 using namespace probekit;
@@ -27,7 +26,7 @@ using http::ExchangeFsm;
 using Step = ExchangeFsm::Step;
 
 const Ports ports{"40001", "40002", "50001"};
-std::size_t looks = 0;
+std::size_t attempts = 0;
 
 /// The server's side of one case.
 class Script {
@@ -35,14 +34,14 @@ public:
     Script(const json& server, int timeout_ms, std::size_t piece)
         : server_(server), left_ms_(timeout_ms), piece_(piece) {}
 
-    Seen run(ExchangeFsm& fsm, const std::string& host, const ProbeResult& result) {
+    Observed run(ExchangeFsm& fsm, const std::string& host, const ProbeResult& result) {
         Step step = fsm.start();
         while (step == Step::connect) step = connect(fsm, host);
-        Seen seen;
-        seen.result = std::string{to_string(result.outcome)};
-        (fsm.error() ? seen.error : seen.message) = result.message();
-        seen.requests = std::move(requests_);
-        return seen;
+        Observed observed;
+        observed.result = std::string{to_string(result.outcome)};
+        (fsm.error() ? observed.error : observed.message) = result.message();
+        observed.requests = std::move(requests_);
+        return observed;
     }
 
 private:
@@ -61,7 +60,7 @@ private:
                              (server_.value("second_listener", false) && port == ports.second);
         if (kind == "none" || !listens)
             return fsm.connect_failed(Phase::connect,
-                                     std::make_error_code(std::errc::connection_refused), address);
+                                      std::make_error_code(std::errc::connection_refused), address);
         const json& scripts = list_at(server_, "conns");
         const json& script = scripts.empty()
                                  ? not_https
@@ -71,7 +70,7 @@ private:
         const bool reads = std::any_of(script.begin(), script.end(),
                                        [](const json& one) { return one.contains("recv"); });
         if (reads && kind == "script")
-            requests_.back() = fsm.request(); // one that speaks TLS understands nothing
+            requests_.back() = fsm.request(); // a TLS server does not understand it
         step = fsm.sent();
         for (const json& one : script) {
             left_ms_ -= one.value("delay_ms", 0);
@@ -94,7 +93,7 @@ private:
     }
 
     Step close(ExchangeFsm& fsm, const std::string& how) const {
-        constexpr int patience_ms = 5'000; // with which a server waits for its client
+        constexpr int patience_ms = 5'000; // how long a server waits for its client
         if (how == "wait" && left_ms_ <= patience_ms) return fsm.timed_out();
         if (how == "wait") return fsm.ended();
         if (how == "fin") return fsm.ended();
@@ -102,7 +101,7 @@ private:
         return fsm.socket_failed(std::make_error_code(std::errc::connection_reset), ends);
     }
 
-    /// What Go's HTTPS servers answer whoever does not speak TLS.
+    /// The response of Go's HTTPS servers to a client that does not speak TLS.
     static inline const json not_https = {
         {{"recv", "headers"}},
         {{"send",
@@ -115,13 +114,13 @@ private:
     std::vector<std::string> requests_ = {};
 };
 
-Seen look(const json& recorded, const HttpGetAction& action, const HttpOptions& options,
-          std::size_t piece) {
+Observed attempt(const json& recorded, const HttpGetAction& action, const HttpOptions& options,
+                 std::size_t piece) {
     const auto plan = std::make_shared<const http::ExchangePlan>(action, options);
     ProbeResult result;
     result.target = plan;
     ExchangeFsm fsm{*plan, result};
-    ++looks;
+    ++attempts;
     return Script{recorded.at("server"), recorded.at("request").at("timeout_ms"), piece}.run(
         fsm, plan->host(), result);
 }
@@ -129,9 +128,9 @@ Seen look(const json& recorded, const HttpGetAction& action, const HttpOptions& 
 bool replay_case(const json& recorded, const HttpOptions& options) {
     const json& expected = recorded.at("expect");
     const HttpGetAction action = action_of(recorded.at("request"), ports);
-    if (const ConfigErrors refused = validate(action); !refused.empty()) {
-        if (is_refused_as_meant(recorded.at("name"), expected)) return true;
-        std::cout << "http " << recorded.at("name") << ": refused: " << refused.front().message()
+    if (const ConfigErrors errors = validate(action); !errors.empty()) {
+        if (is_rejected_as_intended(recorded.at("name"), expected)) return true;
+        std::cout << "http " << recorded.at("name") << ": rejected: " << errors.front().message()
                   << '\n';
         return false;
     }
@@ -141,10 +140,10 @@ bool replay_case(const json& recorded, const HttpOptions& options) {
             sent += step.value("send", std::string{}).size() * step.value("repeat", std::size_t{1});
     for (const std::size_t piece : {std::size_t{16'384}, std::size_t{1}}) {
         if (piece == 1 && sent > 1'000'000) continue;
-        const Seen seen = look(recorded, action, options, piece);
-        if (agrees_with_case(seen, expected, ports)) continue;
+        const Observed observed = attempt(recorded, action, options, piece);
+        if (agrees_with_case(observed, expected, ports)) continue;
         std::cout << "http " << recorded.at("name") << ", in pieces of " << piece << ": "
-                  << shown(seen, expected) << '\n';
+                  << shown(observed, expected) << '\n';
         return false;
     }
     return true;
@@ -162,6 +161,7 @@ Tally replay_http_cases(const json& document) {
             return std::optional{replay_case(recorded, options)};
         });
     }
-    std::cout << "http: " << document.at("cases").size() << " cases, " << looks << " exchanges\n";
+    std::cout << "http: " << document.at("cases").size() << " cases, " << attempts
+              << " exchanges\n";
     return tally;
 }

@@ -29,8 +29,8 @@
 #include "replay.hpp"
 #include "script_server.hpp"
 
-// The recordings that need TLS, over real sockets: a server follows the script, tls::HttpsGetProbe
-// asks it.
+// Replays the recordings that need TLS, over real sockets: tls::HttpsGetProbe probes a server that
+// follows the script.
 namespace {
 
 using namespace probekit;
@@ -45,7 +45,7 @@ std::string header_of(const std::string& request, const std::string& name) {
     return request.substr(begin, request.find("\r\n", begin) - begin);
 }
 
-/// The server of one case, and what it has read.
+/// The server of one case, and the requests that it has read.
 class Server {
 public:
     Server(asio::io_context& io, const json& server) : io_(io), kind_(server.at("kind")) {
@@ -80,7 +80,7 @@ public:
         for (const std::string& read : requests_) {
             if (read.starts_with('\x16')) {
                 requests.emplace_back("{TLS-CLIENT-HELLO}");
-            } else if (kind_ == "tls-h2") { // over HTTP/1.1 it says the same
+            } else if (kind_ == "tls-h2") { // the same request over HTTP/1.1
                 const std::size_t line = read.find(" HTTP/1.1\r\n");
                 requests.push_back("HTTP/2.0 " + read.substr(0, line) +
                                    " Host=" + header_of(read, "Host") +
@@ -141,7 +141,7 @@ private:
     std::vector<tcp::acceptor> acceptors_;
     std::optional<FullBacklog> full_;
     Ports ports_;
-    std::vector<std::string> requests_; // one for each connection
+    std::vector<std::string> requests_; // one per connection
 };
 
 } // namespace
@@ -154,23 +154,23 @@ std::optional<bool> replay_https_case(const json& recorded, const HttpOptions& o
     HttpGetAction action = action_of(request, server.ports());
     const std::string scheme = text_at(request, "scheme");
     if (scheme == "HTTPS" || scheme == "https") action.scheme = HttpScheme::https;
-    if (!validate(action).empty()) return is_refused_as_meant(recorded.at("name"), expected);
+    if (!validate(action).empty()) return is_rejected_as_intended(recorded.at("name"), expected);
 
-    // What does not end by its timeout must not, however slow the machine.
+    // Only a case that is to time out may do so, however slow the machine is.
     const std::string outcomes = expected.dump();
     const bool times_out = outcomes.find("deadline exceeded") != std::string::npos ||
                            outcomes.find("Client.Timeout") != std::string::npos;
     const std::chrono::milliseconds timeout{times_out ? request.at("timeout_ms").get<int>()
                                                       : 60'000};
-    Seen seen;
+    Observed observed;
     tls::HttpsGetProbe probe{io, action, {}, options};
     probe.async_probe(timeout, [&](std::error_code error, const ProbeResult& result) {
-        seen = seen_of(error, result);
+        observed = observed_of(error, result);
         server.stop();
     });
     io.run();
-    seen.requests = server.requests();
-    if (agrees_with_case(seen, expected, server.ports())) return true;
-    std::cout << "https " << recorded.at("name") << ": " << shown(seen, expected) << '\n';
+    observed.requests = server.requests();
+    if (agrees_with_case(observed, expected, server.ports())) return true;
+    std::cout << "https " << recorded.at("name") << ": " << shown(observed, expected) << '\n';
     return false;
 }

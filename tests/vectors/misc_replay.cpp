@@ -39,32 +39,33 @@ public:
     Case(asio::io_context& io, const json& recorded) : recorded_(recorded) {
         const json& setup = recorded.at("setup");
         if (recorded.at("kind") == "tcp")
-            ask_server(io, setup);
+            probe_server(io, setup);
         else
             run_command(io, setup);
     }
 
-    /// Once nothing is left to run: whether it came out as recorded.
-    [[nodiscard]] bool good() const {
+    /// Whether the case ended as recorded. To be called once all cases have run.
+    [[nodiscard]] bool passed() const {
         const std::string name = recorded_.at("name");
-        if (!seen_)
-            return !text_at(recorded_, "error").empty(); // ours refuses what theirs could not use
+        if (!observed_)
+            return !text_at(recorded_, "error")
+                        .empty(); // the library rejects settings that the kubelet could not use
         if (matches()) return true;
-        std::cout << recorded_.at("kind") << ' ' << name << ": " << shown(*seen_, recorded_)
+        std::cout << recorded_.at("kind") << ' ' << name << ": " << shown(*observed_, recorded_)
                   << '\n';
         return false;
     }
 
 private:
-    void ask_server(asio::io_context& io, const json& setup) {
+    void probe_server(asio::io_context& io, const json& setup) {
         const std::string host = text_at(setup, "host");
         std::error_code no_literal;
         const auto literal = asio::ip::make_address(host, no_literal);
         server_ = std::make_unique<ScriptServer>(
             io, setup.at("server"), no_literal ? asio::ip::make_address("127.0.0.1") : literal);
         const TcpSocketAction action{.host = host, .port = port_of(setup, server_->ports())};
-        if (!validate(action).empty()) return server_->stop(); // refused
-        begin(TcpProbe{io, action});
+        if (!validate(action).empty()) return server_->stop(); // rejected
+        start(TcpProbe{io, action});
     }
 
     void run_command(asio::io_context& io, const json& setup) {
@@ -81,19 +82,19 @@ private:
             }
         }
         ExecAction action;
-        // Commands were recorded as they stand where the container had no variables.
+        // The recorder expanded no variables in the commands of containers that had none.
         for (const json& word : list_at(setup, "command"))
             action.command.push_back(variables.empty() ? word.get<std::string>()
                                                        : kubernetes::expand_variables(
                                                              word.get<std::string>(), variables));
         for (const auto& [name, value] : variables)
             action.environment.push_back(name + "=" + value);
-        if (validate(action).empty()) begin(ExecProbe{io, action, {.keep_output = true}});
+        if (validate(action).empty()) start(ExecProbe{io, action, {.keep_output = true}});
     }
 
     template <class P>
-    void begin(P probe) {
-        // What does not end by its timeout must not, however slow the machine.
+    void start(P probe) {
+        // Only a case that is to time out may do so, however slow the machine is.
         const bool times_out =
             recorded_.at("message").get<std::string>().find("time") != std::string::npos;
         const auto timeout = times_out
@@ -101,39 +102,40 @@ private:
                                  : std::chrono::minutes{1};
         probe.async_probe(timeout, [this](std::error_code error, const ProbeResult& result) {
             if (server_) server_->stop();
-            Seen& seen = seen_.emplace();
-            seen.result = std::string{to_string(result.outcome)};
-            (error ? seen.error : seen.message) = kubelet::result_text(result);
+            Observed& observed = observed_.emplace();
+            observed.result = std::string{to_string(result.outcome)};
+            (error ? observed.error : observed.message) = kubelet::result_text(result);
         });
     }
 
     [[nodiscard]] bool matches() const {
         const Ports ports = server_ ? server_->ports() : Ports{};
         const std::string message = bytes_of(recorded_.at("message"), ports);
-        // A second connect at once sees the open connection, before the reset.
-        if (message.ends_with(": connect: connection reset by peer") && seen_->result == "success")
+        // A second connect() sees the open connection, before the reset.
+        if (message.ends_with(": connect: connection reset by peer") &&
+            observed_->result == "success")
             return true;
-        if (agrees(*seen_, recorded_, ports)) return true;
-        // Which address localhost has first is this machine's affair, as it was that of the one
-        // recorded.
+        if (agrees(*observed_, recorded_, ports)) return true;
+        // Each machine decides which address localhost has first.
         if (text_at(recorded_.at("setup"), "host") == "localhost") {
             json with_ipv6 = recorded_;
             with_ipv6["message"] = replaced(text_at(recorded_, "message"), "127.0.0.1:", "[::1]:");
-            if (agrees(*seen_, with_ipv6, ports)) return true;
+            if (agrees(*observed_, with_ipv6, ports)) return true;
         }
-        // Of a long message the recording has the beginning only.
-        constexpr std::string_view cut = "...";
+        // A recording has only the beginning of a long message.
+        constexpr std::string_view ellipsis = "...";
         const auto length = recorded_.at("message_len").get<std::size_t>();
-        return message.ends_with(cut) && length > message.size() &&
-               seen_->message.size() == length &&
-               seen_->message.starts_with(message.substr(0, message.size() - cut.size())) &&
-               seen_->result == text_at(recorded_, "result") &&
-               seen_->error == text_at(recorded_, "error");
+        return message.ends_with(ellipsis) && length > message.size() &&
+               observed_->message.size() == length &&
+               observed_->message.starts_with(
+                   message.substr(0, message.size() - ellipsis.size())) &&
+               observed_->result == text_at(recorded_, "result") &&
+               observed_->error == text_at(recorded_, "error");
     }
 
     const json& recorded_;
     std::unique_ptr<ScriptServer> server_;
-    std::optional<Seen> seen_; // nothing: the settings were refused
+    std::optional<Observed> observed_; // nothing: the settings were rejected
 };
 
 } // namespace

@@ -29,9 +29,9 @@
 // The servers of the recordings, on loopback.
 
 /// Follows the script of one connection over `stream` (a TCP socket or a stream above one): the
-/// parts of each step in the order recv, delay, send, close. `request`: what came up to the blank
-/// line, or all if there was none. TLS is ended with a good-bye, unless it ends with a reset or an
-/// error.
+/// parts of each step in the order recv, delay, send, close. `request` gets the bytes up to the blank
+/// line, or all of them if there was none. TLS ends with a close_notify unless the connection ends
+/// with a reset or an error.
 template <class Stream>
 asio::awaitable<void> follow_script(Stream& stream, const nlohmann::json& script,
                                     const http_case::Ports& ports, std::string& request) {
@@ -56,30 +56,29 @@ asio::awaitable<void> follow_script(Stream& stream, const nlohmann::json& script
             std::string bytes;
             for (int i = 0, times = step.value("repeat", 1); i != times; ++i) bytes += once;
             co_await asio::async_write(stream, asio::buffer(bytes), token);
-            if (error) break; // the client has gone; nothing would wake a second write
+            if (error) break; // the client has closed; nothing would wake a second write
         }
         const std::string close = step.value("close", "");
         resets = close == "rst";
         if (resets) socket.set_option(asio::socket_base::linger(true, 0), error);
         if (close == "wait") {
-            char dropped[1024];
-            while (!error) co_await stream.async_read_some(asio::buffer(dropped), token);
+            char ignored[1024];
+            while (!error) co_await stream.async_read_some(asio::buffer(ignored), token);
         }
         if (!close.empty()) break;
     }
     if constexpr (requires { stream.async_shutdown(token); })
         if (!error && !resets) co_await stream.async_shutdown(token);
-    socket.close(error); // a destructor would not linger
+    socket.close(error); // the destructor would not linger
 }
 
-/// One recorded server over plain TCP: "script", "none" (a port that refuses) or "full-backlog"
-/// (one on which connecting hangs). What speaks TLS is left to who knows TLS; to a TCP client it is
-/// a "script".
+/// A recorded server over plain TCP: "script", "none" (its port refuses connections) or
+/// "full-backlog" (connecting hangs). To a TCP client a TLS server is a "script" too.
 class ScriptServer {
 public:
     using tcp = asio::ip::tcp;
 
-    /// `server` must outlive it.
+    /// `server` must outlive this object.
     ScriptServer(asio::io_context& io, const nlohmann::json& server,
                  const asio::ip::address& address)
         : io_(io), server_(server), acceptor_(io) {

@@ -1,4 +1,4 @@
-// What a fuzz target says when two sides differ: libFuzzer keeps the input then.
+// Reports what does not hold and aborts, so that libFuzzer keeps the input.
 #pragma once
 
 #include <cstdio>
@@ -7,7 +7,7 @@
 
 namespace fuzz {
 
-inline void check(bool holds, std::string_view what) {
+inline void expect(bool holds, std::string_view what) {
     if (holds) return;
     std::fprintf(stderr, "does not hold: %.*s\n", static_cast<int>(what.size()), what.data());
     std::abort();
