@@ -197,7 +197,7 @@ private:
         };
         for (const Event& event : scene_.timeline.events) {
             switch (event.what) {
-            case What::runs: change(event.at, "running", "runs"); break;
+            case What::running: change(event.at, "running", "runs"); break;
             case What::kill:
             case What::stop: change(event.at, "ending", "SIGTERM sent"); break;
             case What::ended: change(event.at, "", ""); break;
@@ -259,7 +259,7 @@ private:
                 svg_.line(x, *lane(event.kind), x, process_ + lane_height, "kill");
             if (event.what == What::started)
                 svg_.line(x, *lane(ProbeKind::startup), x, bottom_, "opens");
-            const bool restart = event.what == What::runs && event.life > 1;
+            const bool restart = event.what == What::running && event.run > 1;
             if (!restart && event.what != What::back_off) continue;
             svg_.line(x, top_ - 4, x, process_ + lane_height, "restart");
             if (x - last_mark < 44) continue;

@@ -19,8 +19,8 @@ namespace {
 using namespace std::chrono_literals;
 using probekit::Duration;
 using probekit::ProbeKind;
-using probekit::simulation::Answer;
 using probekit::simulation::Check;
+using probekit::simulation::Response;
 
 constexpr std::size_t max_recording_size = 256 * 1024 * 1024;
 constexpr ProbeKind kinds[] = {ProbeKind::startup, ProbeKind::liveness, ProbeKind::readiness};
@@ -166,18 +166,18 @@ private:
             const std::string about = std::string{to_string(kind)} + " probe ";
             const std::size_t begin = message.find(about);
             if (begin == std::string::npos) continue;
-            Answer answer = probekit::simulation::fail();
+            Response response = probekit::simulation::fail();
             const auto says = [&](std::string_view words) {
                 return message.find(words, begin) != std::string::npos;
             };
             if (says("probe errored")) {
-                answer =
-                    probekit::simulation::cannot_ask(std::make_error_code(std::errc::io_error));
+                response =
+                    probekit::simulation::prober_error(std::make_error_code(std::errc::io_error));
             } else if (says("timed out") || says("deadline exceeded") || says("i/o timeout")) {
-                answer = probekit::simulation::hang();
+                response = probekit::simulation::hang();
                 if (const auto& spec = recording.subject.settings.probe(kind)) age -= spec->timeout;
             }
-            run.failures[index(kind)].push_back({std::max(age, Duration::zero()), answer});
+            run.failures[index(kind)].push_back({std::max(age, Duration::zero()), response});
             return;
         }
     }
@@ -214,7 +214,8 @@ bool unready(const RecordedRun& run, Duration age, Duration half) {
 }
 
 /// How it would have answered at that age.
-Answer answer_of(const RecordedRun& run, const Recording& recording, ProbeKind kind, Duration age) {
+Response answer_of(const RecordedRun& run, const Recording& recording, ProbeKind kind,
+                   Duration age) {
     const probekit::ProbeSpec& spec = *recording.subject.settings.probe(kind);
     const auto& failures = run.failures[index(kind)];
     const auto found = std::ranges::upper_bound(failures, age, {}, &RecordedFailure::age);
@@ -226,21 +227,21 @@ Answer answer_of(const RecordedRun& run, const Recording& recording, ProbeKind k
     const Duration until = after == nullptr ? Duration::max() : after->age - age;
     // Two checks that failed one after the other: the container was ill in between, too.
     if (before != nullptr && after != nullptr && since + until < spec.period + half)
-        return since < until ? before->answer : after->answer;
-    if (since < half) return before->answer;
-    if (until <= half) return after->answer;
+        return since < until ? before->response : after->response;
+    if (since < half) return before->response;
+    if (until <= half) return after->response;
     // Who records drops further events when there are too many; a container that is not ready yet
     // is as ill as it was.
     const bool still = before != nullptr && kind == ProbeKind::readiness && unready(run, age, half);
-    if (still) return before->answer;
+    if (still) return before->response;
     // Ill from the beginning, if the first check found it so; and for ever, if there was no check any
     // more.
     if (before == nullptr && after != nullptr && after->age < spec.initial_delay + spec.period)
-        return after->answer;
+        return after->response;
     const Duration known_until =
         run.killed.value_or(run.ended.value_or(recording.last)) - run.began;
     if (before != nullptr && after == nullptr && known_until < before->age + spec.period)
-        return before->answer;
+        return before->response;
     return probekit::simulation::pass();
 }
 
@@ -250,23 +251,23 @@ probekit::simulation::Script Recording::script() const {
     probekit::simulation::Script script{.length = std::max<Duration>(last - created, 0s)};
     if (runs.empty()) return script;
     for (const RecordedRun& run : runs) {
-        probekit::simulation::Life lived{.starts_in =
-                                             std::max<Duration>(runs.front().began - created, 0s)};
+        probekit::simulation::ProcessBehaviour lived{
+            .starts_in = std::max<Duration>(runs.front().began - created, 0s)};
         if (run.ended && !run.killed) {
             lived.exits_after = *run.ended - run.began;
             lived.exit = run.exit;
         } else if (run.ended) {
             const bool killed = run.exit.as_shell() == 128 + SIGKILL;
             lived.ends_in = killed ? Duration::max() : *run.ended - *run.killed;
-            lived.told_exit = run.exit;
+            lived.sigterm_exit = run.exit;
         }
-        script.lives.push_back(lived);
+        script.runs.push_back(lived);
     }
-    script.answers = [recording = *this](const Check& check) {
+    script.responses = [recording = *this](const Check& check) {
         const auto kind = kind_recorded(recording, check.kind);
         if (!kind) return probekit::simulation::pass();
         const std::size_t run =
-            std::min(static_cast<std::size_t>(check.life), recording.runs.size()) - 1;
+            std::min(static_cast<std::size_t>(check.run), recording.runs.size()) - 1;
         return answer_of(recording.runs[run], recording, *kind, check.age);
     };
     return script;

@@ -26,7 +26,7 @@ namespace timeline {
 /// A check that did not pass.
 struct RecordedFailure {
     probekit::Duration age = {}; ///< of the container
-    probekit::simulation::Answer answer = {};
+    probekit::simulation::Response response = {};
 };
 
 /// From a start of the container to its end.

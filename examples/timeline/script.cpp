@@ -8,38 +8,39 @@
 namespace timeline {
 
 using probekit::Duration;
-using probekit::simulation::Answer;
 using probekit::simulation::Check;
+using probekit::simulation::Response;
 
 probekit::simulation::Script script_of(const TargetOptions& target) {
-    const Answer bad = target.hangs ? probekit::simulation::hang() : probekit::simulation::fail();
+    const Response bad = target.hangs ? probekit::simulation::hang() : probekit::simulation::fail();
     const Duration well_from = target.starts_after.value_or(Duration::min());
     const Duration well_until = target.fails_after.value_or(Duration::max());
-    probekit::simulation::Answers answers = [=](const Check& check) {
+    probekit::simulation::Responses responses = [=](const Check& check) {
         return check.age < well_from || check.age >= well_until ? bad
                                                                 : probekit::simulation::pass();
     };
-    // One that does not answer takes its own time.
+    // A response that never comes takes no other time.
     if (target.attempt_takes)
-        answers = [takes = *target.attempt_takes, given = std::move(answers)](const Check& check) {
-            Answer answer = given(check);
-            if (answer.takes != Duration::max()) answer.takes = takes;
-            return answer;
+        responses = [takes = *target.attempt_takes,
+                     given = std::move(responses)](const Check& check) {
+            Response response = given(check);
+            if (response.takes != Duration::max()) response.takes = takes;
+            return response;
         };
-    return {.answers = std::move(answers),
-            .lives = {{.starts_in = target.creation_takes,
-                       .exits_after = target.exits_after,
-                       .exit = {.code = target.exit_code},
-                       .ends_in = target.ends_in}},
+    return {.responses = std::move(responses),
+            .runs = {{.starts_in = target.creation_takes,
+                      .exits_after = target.exits_after,
+                      .exit = {.code = target.exit_code},
+                      .ends_in = target.ends_in}},
             .length = std::chrono::minutes{5}};
 }
 
 void heed_impossible(probekit::simulation::Script& script, const Subject& subject) {
-    script.answers = [given = std::move(script.answers),
-                      texts = subject.cannot_ask](const Check& check) {
+    script.responses = [given = std::move(script.responses),
+                        texts = subject.cannot_ask](const Check& check) {
         const bool impossible = !texts[static_cast<std::size_t>(check.kind)].empty();
         if (impossible)
-            return probekit::simulation::cannot_ask(
+            return probekit::simulation::prober_error(
                 std::make_error_code(std::errc::invalid_argument));
         return given ? given(check) : probekit::simulation::pass();
     };

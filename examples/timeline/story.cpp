@@ -56,10 +56,9 @@ private:
 
     std::string text_of(const Event& event) {
         switch (event.what) {
-        case What::runs:
+        case What::running:
             for (Checks& checks : checks_) checks.verdict = Health::unknown;
-            return event.life == 1 ? "runs"
-                                   : "runs again: restart " + std::to_string(event.life - 1);
+            return event.run == 1 ? "runs" : "runs again: restart " + std::to_string(event.run - 1);
         case What::check: return probe_text(event);
         case What::verdict: checks_of(event.kind).verdict = event.health; return {};
         case What::started: return "started: readiness and liveness begin";

@@ -264,11 +264,11 @@ TEST_CASE("timeline: mistakes in manifests") {
 }
 
 TEST_CASE("timeline: a target as the options describe it") {
-    const auto answers = script_of({.starts_after = 10s, .fails_after = 20s}).answers;
-    CHECK_FALSE(answers(Check{.age = 9s}).outcome == Outcome::success);
-    CHECK(answers(Check{.age = 10s}).outcome == Outcome::success);
-    CHECK(answers(Check{.age = 20s}).outcome == Outcome::failure);
-    const auto slow = script_of({.fails_after = 20s, .hangs = true, .attempt_takes = 3s}).answers;
+    const auto responses = script_of({.starts_after = 10s, .fails_after = 20s}).responses;
+    CHECK_FALSE(responses(Check{.age = 9s}).outcome == Outcome::success);
+    CHECK(responses(Check{.age = 10s}).outcome == Outcome::success);
+    CHECK(responses(Check{.age = 20s}).outcome == Outcome::failure);
+    const auto slow = script_of({.fails_after = 20s, .hangs = true, .attempt_takes = 3s}).responses;
     CHECK(slow(Check{.age = 19s}).takes == 3s);
     CHECK(slow(Check{.age = 20s}).takes == Duration::max());
     CHECK(described(TargetOptions{}) == "answers");
@@ -398,14 +398,14 @@ private:
     std::string text_;
 };
 
-Outcome answer(const Recording& recording, ProbeKind kind, int life, Duration age) {
-    return recording.script().answers(Check{.kind = kind, .life = life, .age = age}).outcome;
+Outcome answer(const Recording& recording, ProbeKind kind, int run, Duration age) {
+    return recording.script().responses(Check{.kind = kind, .run = run, .age = age}).outcome;
 }
 
 } // namespace
 
 TEST_CASE("timeline: a recording is replayed as it was") {
-    // Found ill at 20 s, killed at 40 s, ended after its grace period; a second life that ends by
+    // Found ill at 20 s, killed at 40 s, ended after its grace period; a second run that ends by
     // itself.
     const Recording recording =
         Log{}
@@ -421,12 +421,12 @@ TEST_CASE("timeline: a recording is replayed as it was") {
             .recording();
     const auto script = recording.script();
     CHECK(script.length == 91s);
-    REQUIRE(script.lives.size() == 2);
-    CHECK(script.lives[0].starts_in == 1s);
-    CHECK(script.lives[0].ends_in == Duration::max());
-    CHECK_FALSE(script.lives[0].exits_after);
-    CHECK(script.lives[1].exits_after == 20s);
-    CHECK(script.lives[1].exit == probekit::ExitStatus{.code = 3});
+    REQUIRE(script.runs.size() == 2);
+    CHECK(script.runs[0].starts_in == 1s);
+    CHECK(script.runs[0].ends_in == Duration::max());
+    CHECK_FALSE(script.runs[0].exits_after);
+    CHECK(script.runs[1].exits_after == 20s);
+    CHECK(script.runs[1].exit == probekit::ExitStatus{.code = 3});
 
     const auto timeline = simulate(recording.subject.settings, script);
     CHECK(timeline.times(What::kill) == std::vector<Duration>{40s + 1ms});
@@ -456,18 +456,18 @@ TEST_CASE("timeline: what a recording says of times between checks") {
     CHECK(seen(18s) == Outcome::failure); // half a period before the check that found it
     CHECK(seen(22550ms) == Outcome::failure);
     CHECK(seen(61s) == Outcome::unknown);
-    const auto answers = recording.script().answers;
-    CHECK(answers(Check{.life = 1, .age = 58s}).takes ==
+    const auto responses = recording.script().responses;
+    CHECK(responses(Check{.run = 1, .age = 58s}).takes ==
           Duration::max()); // began a timeout earlier
-    CHECK(answers(Check{.life = 1, .age = 120s}).error);
+    CHECK(responses(Check{.run = 1, .age = 120s}).error);
     // Never ready until 5 min: it was as ill as it had been seen, though nobody said so any more.
-    CHECK(answers(Check{.life = 1, .age = 250s}).error);
+    CHECK(responses(Check{.run = 1, .age = 250s}).error);
     CHECK(seen(299s) == Outcome::success);
     // Liveness has no trace at all: it passed. Startup, which was not looked at, answers as
     // liveness.
     CHECK(answer(recording, ProbeKind::liveness, 1, 20s) == Outcome::success);
     CHECK(answer(recording, ProbeKind::startup, 1, 20s) == Outcome::success);
-    // Another life than those recorded is like the last.
+    // A run after those recorded is like the last one.
     CHECK(answer(recording, ProbeKind::readiness, 7, 20s) == Outcome::failure);
 }
 
@@ -487,8 +487,8 @@ TEST_CASE("timeline: a recording ends with the deletion of its pod") {
             .ended("12:00:01", "12:01:30", R"("exitCode":137)")
             .recording();
     CHECK(recording.script().length == 60s);
-    REQUIRE(recording.script().lives.size() == 1);
-    CHECK_FALSE(recording.script().lives[0].exits_after);
+    REQUIRE(recording.script().runs.size() == 1);
+    CHECK_FALSE(recording.script().runs[0].exits_after);
 }
 
 TEST_CASE("timeline: recordings are found by name, and what is none is an error") {

@@ -8,7 +8,7 @@ using namespace probekit;
 using namespace std::chrono_literals;
 using simulation::Container;
 
-TEST_CASE("a container's mistakes are those of its probes, each kind by the rules of its place") {
+TEST_CASE("a container is validated by its probes, each by the rules of its kind") {
     const Container container{
         .startup = ProbeSpec{.kind = ProbeKind::readiness, .success_threshold = 2},
         .liveness = ProbeSpec{.period = 0s, .timeout = -1s},
@@ -24,12 +24,12 @@ TEST_CASE("a container's mistakes are those of its probes, each kind by the rule
     CHECK(validate(Container{}).empty());
 }
 
-TEST_CASE("starts are kept exactly, or in whole seconds") {
+TEST_CASE("starts are exact, or truncated to whole seconds") {
     CHECK(Container{}.start_precision() == 0s);
     CHECK(Container{.starts_in_whole_seconds = true}.start_precision() == 1s);
 }
 
-TEST_CASE("what decides about restarts is handed to the container's machine") {
+TEST_CASE("the settings for restarts are passed to the container's machine") {
     const Container container{.restart_policy = RestartPolicy::never,
                               .back_off = {.base = 3s},
                               .termination_grace_period = 7s};

@@ -1,6 +1,6 @@
 #include <probekit/simulation/simulate.hpp>
 
-// The room needs core alone; whoever wants timelines only needs no Asio.
+// The simulation room needs core alone, so a program that only simulates needs no Asio.
 #ifdef ASIO_VERSION
 #error "simulate.hpp includes Asio"
 #endif
@@ -22,16 +22,16 @@ using Times = std::vector<Duration>;
 
 namespace {
 
-const Answer passes_at_once{.takes = 0s};
-const Answer fails_at_once{.outcome = Outcome::failure, .takes = 0s};
+const Response passes_at_once{.takes = 0s};
+const Response fails_at_once{.outcome = Outcome::failure, .takes = 0s};
 
-Times looks_at(const Timeline& timeline, ProbeKind kind) {
+Times checks_at(const Timeline& timeline, ProbeKind kind) {
     Times times;
-    for (const Event& look : timeline.checks(kind)) times.push_back(look.began());
+    for (const Event& check : timeline.checks(kind)) times.push_back(check.began());
     return times;
 }
 
-/// "runs ready kill:Liveness ended runs ...": everything but looks and verdicts.
+/// "running ready kill:Liveness ended running ...": every event except attempts and verdicts.
 std::string story(const Timeline& timeline) {
     std::string text;
     for (const Event& event : timeline.events) {
@@ -43,27 +43,26 @@ std::string story(const Timeline& timeline) {
     return text;
 }
 
-bool within_a_second(const Times& seen, const Times& expected) {
-    if (seen.size() != expected.size()) return false;
-    for (std::size_t i = 0; i < seen.size(); ++i)
-        if (std::chrono::abs(seen[i] - expected[i]) > 1s) return false;
+bool within_a_second(const Times& actual, const Times& expected) {
+    if (actual.size() != expected.size()) return false;
+    for (std::size_t i = 0; i < actual.size(); ++i)
+        if (std::chrono::abs(actual[i] - expected[i]) > 1s) return false;
     return true;
 }
 
 } // namespace
 
-// Seen on a real node, to the second that kubectl shows; between them lie what a container's start
-// takes there.
-TEST_CASE("the manifests of a node: restarts and back-off come when they were seen") {
-    const Life as_in_a_container{.starts_in = GENERATE(0ms, 500ms, 900ms),
-                                 .ends_in = Duration::max()};
+// Observed on a real node, to the second, as kubectl shows it. The differences are the time that the
+// node takes to start a container.
+TEST_CASE("manifests that ran on a node: restarts and back-off come at the observed times") {
+    const ProcessBehaviour as_in_a_container{.starts_in = GENERATE(0ms, 500ms, 900ms),
+                                             .ends_in = Duration::max()};
     CAPTURE(as_in_a_container.starts_in);
-    SECTION("healthy for three seconds: the removal of its file comes after the look at three "
-            "seconds") {
+    SECTION("healthy for three seconds: its file is removed after the check at three seconds") {
         const Container container{.liveness = ProbeSpec{.initial_delay = 1s, .period = 3s},
                                   .starts_in_whole_seconds = true};
         const Script script{
-            .answers = fails_after(3010ms), .lives = {as_in_a_container}, .length = 260s};
+            .responses = fails_after(3010ms), .runs = {as_in_a_container}, .length = 260s};
         const Timeline timeline = simulate(container, script);
         CHECK(within_a_second(timeline.restarts(), {43s, 85s, 127s, 169s, 211s}));
         CHECK(within_a_second(timeline.times(What::back_off), {253s}));
@@ -72,129 +71,133 @@ TEST_CASE("the manifests of a node: restarts and back-off come when they were se
         CHECK(back_off.delay == 80s);
         CHECK(back_off.span == 80s); // from the kill
     }
-    SECTION("never healthy, looked at every five seconds") {
+    SECTION("never healthy, checked every five seconds") {
         const Container container{.liveness = ProbeSpec{.initial_delay = 5s, .period = 5s},
                                   .restart_policy = RestartPolicy::on_failure,
                                   .starts_in_whole_seconds = true};
         const Script script{
-            .answers = always(fail()), .lives = {as_in_a_container}, .length = 230s};
+            .responses = always(fail()), .runs = {as_in_a_container}, .length = 230s};
         CHECK(
             within_a_second(simulate(container, script).restarts(), {46s, 91s, 136s, 181s, 225s}));
     }
 }
 
-TEST_CASE("nginx, whose probes ask the wrong port: it heeds SIGTERM") {
+TEST_CASE("nginx with probes of a wrong port ends on SIGTERM") {
     const Container container{.liveness = ProbeSpec{.initial_delay = 15s, .period = 20s},
                               .readiness = ProbeSpec{.initial_delay = 5s, .period = 10s}};
-    const Timeline timeline = simulate(container, {.answers = always(fail()), .length = 65s});
-    CHECK(looks_at(timeline, ProbeKind::readiness) == Times{10s, 20s, 30s, 40s, 50s, 60s});
-    CHECK(looks_at(timeline, ProbeKind::liveness) == Times{20s, 40s, 60s});
+    const Timeline timeline = simulate(container, {.responses = always(fail()), .length = 65s});
+    CHECK(checks_at(timeline, ProbeKind::readiness) == Times{10s, 20s, 30s, 40s, 50s, 60s});
+    CHECK(checks_at(timeline, ProbeKind::liveness) == Times{20s, 40s, 60s});
     CHECK(within_a_second(timeline.restarts(), {61s}));
     CHECK_FALSE(timeline.first(What::ready));
 }
 
-TEST_CASE("a service whose first answer takes 15 seconds") {
+TEST_CASE("a service whose first response takes 15 seconds") {
     const ProbeSpec spec{.initial_delay = 15s, .period = 5s, .timeout = 2s};
-    const Answers answers = [](const Check& look) { return look.age < 30s ? hang() : pass(); };
-    const Timeline timeline = simulate(spec, {.answers = answers, .length = 40s});
-    CHECK(looks_at(timeline, ProbeKind::readiness) == Times{15s, 20s, 25s, 30s, 35s});
+    const Responses responses = [](const Check& check) {
+        return check.age < 30s ? hang() : pass();
+    };
+    const Timeline timeline = simulate(spec, {.responses = responses, .length = 40s});
+    CHECK(checks_at(timeline, ProbeKind::readiness) == Times{15s, 20s, 25s, 30s, 35s});
     CHECK(timeline.times(What::ready) == Times{30s + 1ms});
 }
 
-TEST_CASE("a process that ends at once meets the back-off") {
+TEST_CASE("a process that ends at once is started again with back-off") {
     const Timeline timeline =
-        simulate(Container{}, {.lives = {{.exits_after = 0s}}, .length = 10min});
+        simulate(Container{}, {.runs = {{.exits_after = 0s}}, .length = 10min});
     CHECK(timeline.restarts() == Times{0s, 10s, 30s, 70s, 150s, 310s});
     CHECK(timeline.times(What::back_off) == Times{0s, 10s, 30s, 70s, 150s, 310s});
     CHECK(story(simulate(Container{.restart_policy = RestartPolicy::on_failure},
-                         {.lives = {{.exits_after = 5s}}})) == "runs ready ended unready over");
+                         {.runs = {{.exits_after = 5s}}})) == "running ready ended unready over");
     CHECK(story(simulate(Container{.restart_policy = RestartPolicy::never},
-                         {.lives = {{.exits_after = 5s, .exit = {.code = 1}}}})) ==
-          "runs ready ended unready over");
+                         {.runs = {{.exits_after = 5s, .exit = {.code = 1}}}})) ==
+          "running ready ended unready over");
 }
 
 TEST_CASE("the three probes of a container work together") {
     const Container container{.startup = ProbeSpec{.period = 2s, .failure_threshold = 10},
                               .liveness = ProbeSpec{.period = 10s, .failure_threshold = 2},
                               .readiness = ProbeSpec{.period = 5s, .failure_threshold = 1}};
-    const Answers answers = [](const Check& look) {
-        if (look.kind == ProbeKind::startup) return look.age < 7s ? fail() : pass();
-        return look.kind == ProbeKind::liveness && look.age > 15s ? fail() : pass();
+    const Responses responses = [](const Check& check) {
+        if (check.kind == ProbeKind::startup) return check.age < 7s ? fail() : pass();
+        return check.kind == ProbeKind::liveness && check.age > 15s ? fail() : pass();
     };
-    const Timeline timeline = simulate(container, {.answers = answers, .length = 40s});
-    CHECK(looks_at(timeline, ProbeKind::startup) ==
+    const Timeline timeline = simulate(container, {.responses = responses, .length = 40s});
+    CHECK(checks_at(timeline, ProbeKind::startup) ==
           Times{0s, 2s, 4s, 6s, 8s, /* restarted */ 32s, 34s, 36s, 38s});
-    // Readiness looks as soon as startup has passed, liveness at its next point of the grid.
-    CHECK(looks_at(timeline, ProbeKind::readiness) ==
+    // Readiness is checked as soon as startup has passed, liveness at its next point of the grid.
+    CHECK(checks_at(timeline, ProbeKind::readiness) ==
           Times{8001ms, 13001ms, 18001ms, 23001ms, 28001ms, /* restarted */ 38001ms});
-    CHECK(looks_at(timeline, ProbeKind::liveness) == Times{10s, 20s, 30s});
-    CHECK(story(timeline) == "runs started ready kill:Liveness ended unready runs started ready");
+    CHECK(checks_at(timeline, ProbeKind::liveness) == Times{10s, 20s, 30s});
+    CHECK(story(timeline) ==
+          "running started ready kill:Liveness ended unready running started ready");
     CHECK(timeline.times(What::started) == Times{8001ms, 38001ms});
     CHECK(timeline.times(What::kill) == Times{30001ms});
 }
 
-TEST_CASE("a startup probe that never passes kills, and its own grace period counts") {
+TEST_CASE("a startup probe that never passes kills, with its own grace period") {
     const Container container{
         .startup = ProbeSpec{.period = 1s, .failure_threshold = 3, .termination_grace_period = 5s}};
     const Script script{
-        .answers = always(fails_at_once), .lives = {ignores_sigterm()}, .length = 12s};
+        .responses = always(fails_at_once), .runs = {ignores_sigterm()}, .length = 12s};
     const Timeline timeline = simulate(container, script);
     CHECK(timeline.times(What::kill) == Times{2s, 9s});
     CHECK(timeline.times(What::ended) == Times{7s});
-    CHECK(story(timeline) == "runs kill:Startup ended runs kill:Startup");
+    CHECK(story(timeline) == "running kill:Startup ended running kill:Startup");
     CHECK(timeline.restarts() == Times{7s});
 }
 
-TEST_CASE("how it ends, and whether it is started again") {
-    const Answers answers = fails_after(5s);
+TEST_CASE("how the target ends, and whether it is started again") {
+    const Responses responses = fails_after(5s);
     ProbeSpec spec{.kind = ProbeKind::liveness, .period = 10s, .failure_threshold = 1};
     Container container{.liveness = spec};
-    const auto ended = [&](const Life& life) {
+    const auto ended = [&](const ProcessBehaviour& behaviour) {
         for (const Event& event :
-             simulate(container, {.answers = answers, .lives = {life}, .length = 60s}).events)
+             simulate(container, {.responses = responses, .runs = {behaviour}, .length = 60s})
+                 .events)
             if (event.what == What::ended) return event;
         FAIL("it did not end");
         std::abort();
     };
-    SECTION("when told") {
+    SECTION("on SIGTERM") {
         CHECK(ended({}).exit == ExitStatus{.signal = SIGTERM});
-        CHECK(ended({.told_exit = {.code = 0}}).exit == ExitStatus{});
+        CHECK(ended({.sigterm_exit = {.code = 0}}).exit == ExitStatus{});
         CHECK(ended({.ends_in = 7s}).at == 17001ms);
     }
-    SECTION("when killed") {
+    SECTION("on SIGKILL") {
         CHECK(ended(ignores_sigterm()).exit == ExitStatus{.signal = SIGKILL});
         CHECK(ended(ignores_sigterm()).at == 40001ms);
     }
-    SECTION("by itself while it was told to end") {
+    SECTION("by itself, after SIGTERM") {
         const Event event = ended({.exits_after = 15s, .exit = {.code = 3}, .ends_in = 20s});
         CHECK(event.at == 15s);
         CHECK(event.exit == ExitStatus{.code = 3});
     }
-    SECTION("OnFailure restarts what was killed, whatever its exit status") {
+    SECTION("after a kill OnFailure restarts, whatever the exit status") {
         container.restart_policy = RestartPolicy::on_failure;
         const Script script{
-            .answers = answers, .lives = {{.told_exit = {.code = 0}}}, .length = 15s};
+            .responses = responses, .runs = {{.sigterm_exit = {.code = 0}}}, .length = 15s};
         CHECK(story(simulate(container, script)) ==
-              "runs ready kill:Liveness ended unready runs ready");
+              "running ready kill:Liveness ended unready running ready");
     }
-    SECTION("Never does not") {
+    SECTION("after a kill Never does not restart") {
         container.restart_policy = RestartPolicy::never;
-        CHECK(story(simulate(container, {.answers = answers})) ==
-              "runs ready kill:Liveness ended unready over");
+        CHECK(story(simulate(container, {.responses = responses})) ==
+              "running ready kill:Liveness ended unready over");
     }
 }
 
-TEST_CASE("a pod that is deleted: liveness looks no more, readiness goes on") {
+TEST_CASE("when a pod is deleted, liveness checks end and readiness checks go on") {
     const Container container{.liveness = ProbeSpec{.period = 10s},
                               .readiness = ProbeSpec{.period = 5s}};
-    const Answers answers = [](const Check& look) { return look.ending ? fail() : pass(); };
+    const Responses responses = [](const Check& check) { return check.ending ? fail() : pass(); };
     SECTION("while it runs") {
         const Script script{
-            .answers = answers, .lives = {{.ends_in = 18s}}, .stop_after = 12s, .length = 60s};
+            .responses = responses, .runs = {{.ends_in = 18s}}, .stop_after = 12s, .length = 60s};
         const Timeline timeline = simulate(container, script);
-        CHECK(looks_at(timeline, ProbeKind::liveness) == Times{0s, 10s});
-        CHECK(looks_at(timeline, ProbeKind::readiness) == Times{0s, 5s, 10s, 15s, 20s, 25s});
-        CHECK(story(timeline) == "runs ready stop unready ended over");
+        CHECK(checks_at(timeline, ProbeKind::liveness) == Times{0s, 10s});
+        CHECK(checks_at(timeline, ProbeKind::readiness) == Times{0s, 5s, 10s, 15s, 20s, 25s});
+        CHECK(story(timeline) == "running ready stop unready ended over");
         CHECK(timeline.times(What::unready) == Times{25001ms});
         CHECK(timeline.times(What::ended) == Times{30s});
     }
@@ -204,61 +207,63 @@ TEST_CASE("a pod that is deleted: liveness looks no more, readiness goes on") {
                 ProbeSpec{.period = 10s, .failure_threshold = 1, .termination_grace_period = 60s},
             .termination_grace_period = 5s};
         const Script script{
-            .answers = always(fails_at_once), .lives = {ignores_sigterm()}, .stop_after = 20s};
+            .responses = always(fails_at_once), .runs = {ignores_sigterm()}, .stop_after = 20s};
         CHECK(simulate(doomed, script).times(What::ended) == Times{25s});
         doomed.termination_grace_period = 300s;
         CHECK(simulate(doomed, script).times(What::ended) == Times{60s});
         CHECK(story(simulate(doomed, script)) ==
-              "runs ready kill:Liveness stop ended unready over");
+              "running ready kill:Liveness stop ended unready over");
     }
     SECTION("while it waits for its back-off, and before it has started") {
-        const Script crashing{.lives = {{.exits_after = 1s}}, .stop_after = 5s};
+        const Script crashing{.runs = {{.exits_after = 1s}}, .stop_after = 5s};
         CHECK(story(simulate(Container{}, crashing)) ==
-              "runs ready ended unready runs ready ended unready back_off over");
-        CHECK(story(simulate(container, {.lives = {{.starts_in = 10s}}, .stop_after = 5s})) ==
+              "running ready ended unready running ready ended unready back_off over");
+        CHECK(story(simulate(container, {.runs = {{.starts_in = 10s}}, .stop_after = 5s})) ==
               "over");
     }
 }
 
-TEST_CASE("a look in flight when its target goes counts for nothing") {
+TEST_CASE("an attempt in flight when its target ends does not count") {
     const ProbeSpec spec{.period = 10s, .timeout = 5s};
-    const Script script{
-        .answers = always(Answer{.takes = 3s}), .lives = {{.exits_after = 1s}, {}}, .length = 15s};
+    const Script script{.responses = always(Response{.takes = 3s}),
+                        .runs = {{.exits_after = 1s}, {}},
+                        .length = 15s};
     const Timeline timeline = simulate(spec, script);
-    const std::vector<Event> looks = timeline.checks(ProbeKind::readiness);
-    REQUIRE(looks.size() == 3);
-    CHECK(looks[0].error == std::errc::operation_canceled);
-    CHECK(looks[0].span == 1s);
-    CHECK(looks[0].life == 1);
-    // The kubelet looks at what is not ready when a container has been restarted.
-    CHECK(looks[1].began() == 1s);
-    CHECK(looks[1].life == 2);
+    const std::vector<Event> checks = timeline.checks(ProbeKind::readiness);
+    REQUIRE(checks.size() == 3);
+    CHECK(checks[0].error == std::errc::operation_canceled);
+    CHECK(checks[0].span == 1s);
+    CHECK(checks[0].run == 1);
+    // The kubelet checks readiness at once when a container has been restarted.
+    CHECK(checks[1].began() == 1s);
+    CHECK(checks[1].run == 2);
     CHECK(timeline.times(What::ready) == Times{4s});
 }
 
-TEST_CASE("timeouts: an answer in time counts, one that comes later does not") {
+TEST_CASE("a response within the timeout counts, a later one does not") {
     const ProbeSpec spec{.kind = ProbeKind::liveness, .period = 10s, .timeout = 2s};
-    const Event in_time = simulate(spec, {.answers = always(Answer{.takes = 2s}), .length = 5s})
+    const Event in_time = simulate(spec, {.responses = always(Response{.takes = 2s}), .length = 5s})
                               .checks(ProbeKind::liveness)
                               .front();
     CHECK(in_time.passed());
     CHECK_FALSE(in_time.timed_out);
-    const Event late = simulate(spec, {.answers = always(Answer{.takes = 2s + 1ns}), .length = 5s})
-                           .checks(ProbeKind::liveness)
-                           .front();
+    const Event late =
+        simulate(spec, {.responses = always(Response{.takes = 2s + 1ns}), .length = 5s})
+            .checks(ProbeKind::liveness)
+            .front();
     CHECK(late.outcome == Outcome::failure);
     CHECK(late.timed_out);
     CHECK(late.span == 2s);
 }
 
-TEST_CASE("a prober that cannot ask tries three times and changes nothing") {
+TEST_CASE("after prober errors a check has three attempts and changes nothing") {
     const ProbeSpec spec{.kind = ProbeKind::liveness, .period = 10s, .failure_threshold = 2};
     const std::error_code error = make_error_code(std::errc::too_many_files_open);
     const Timeline timeline =
-        simulate(spec, {.answers = in_turn({fail(), cannot_ask(error), cannot_ask(error),
-                                            cannot_ask(error), fail()}),
+        simulate(spec, {.responses = in_turn({fail(), prober_error(error), prober_error(error),
+                                              prober_error(error), fail()}),
                         .length = 25s});
-    CHECK(looks_at(timeline, ProbeKind::liveness) == Times{0s, 10s, 10001ms, 10002ms, 20s});
+    CHECK(checks_at(timeline, ProbeKind::liveness) == Times{0s, 10s, 10001ms, 10002ms, 20s});
     CHECK(timeline.checks(ProbeKind::liveness)[1].error == error);
     CHECK(timeline.times(What::kill) == Times{20001ms});
 }
@@ -266,59 +271,59 @@ TEST_CASE("a prober that cannot ask tries three times and changes nothing") {
 TEST_CASE("one spec under both cadences") {
     ProbeSpec spec{
         .kind = ProbeKind::liveness, .initial_delay = 2s, .period = 10s, .failure_threshold = 1};
-    const Script script{.answers = fails_after(15s), .lives = {{.starts_in = 1s}}, .length = 60s};
-    CHECK(looks_at(simulate(spec, script), ProbeKind::liveness) == Times{10s, 20s, 30s, 40s, 50s});
+    const Script script{.responses = fails_after(15s), .runs = {{.starts_in = 1s}}, .length = 60s};
+    CHECK(checks_at(simulate(spec, script), ProbeKind::liveness) == Times{10s, 20s, 30s, 40s, 50s});
     spec.pacing.cadence = Cadence::target_start;
     // Two seconds after each start, then every ten.
-    CHECK(looks_at(simulate(spec, script), ProbeKind::liveness) ==
+    CHECK(checks_at(simulate(spec, script), ProbeKind::liveness) ==
           Times{3s, 13s, 23s, /* ended at 23.001 s */ 26001ms, 36001ms, 46001ms, 49002ms, 59002ms});
 }
 
-TEST_CASE("whole seconds: a start counts from the second it fell into") {
+TEST_CASE("with whole seconds the initial delay counts from the second of the start") {
     Container container{.liveness = ProbeSpec{.initial_delay = 5s, .period = 5s}};
-    const Script script{.lives = {{.starts_in = 900ms}}, .length = 12s};
-    CHECK(looks_at(simulate(container, script), ProbeKind::liveness) == Times{10s});
+    const Script script{.runs = {{.starts_in = 900ms}}, .length = 12s};
+    CHECK(checks_at(simulate(container, script), ProbeKind::liveness) == Times{10s});
     container.starts_in_whole_seconds = true;
-    CHECK(looks_at(simulate(container, script), ProbeKind::liveness) == Times{5s, 10s});
+    CHECK(checks_at(simulate(container, script), ProbeKind::liveness) == Times{5s, 10s});
 }
 
-TEST_CASE("a simulation is the same each time, random times included") {
+TEST_CASE("a simulation can be repeated, random times included") {
     const ProbeSpec spec{.period = 10s, .pacing = {.spread = 10s, .jitter = 5s}};
     const Script script{.length = 100s};
-    const Times once = looks_at(simulate(spec, script), ProbeKind::readiness);
+    const Times once = checks_at(simulate(spec, script), ProbeKind::readiness);
     CHECK(once.size() > 8);
-    CHECK(once == looks_at(simulate(spec, script), ProbeKind::readiness));
-    CHECK(once != looks_at(simulate(ProbeSpec{.period = 10s}, script), ProbeKind::readiness));
+    CHECK(once == checks_at(simulate(spec, script), ProbeKind::readiness));
+    CHECK(once != checks_at(simulate(ProbeSpec{.period = 10s}, script), ProbeKind::readiness));
 }
 
-TEST_CASE("its length is included, and what would not end is cut off") {
+TEST_CASE("a simulation includes its last moment, and ends early after too many events") {
     const ProbeSpec spec{.period = 5s};
-    CHECK(looks_at(simulate(spec, {.answers = always(passes_at_once), .length = 10s}),
-                   ProbeKind::readiness) == Times{0s, 5s, 10s});
+    CHECK(checks_at(simulate(spec, {.responses = always(passes_at_once), .length = 10s}),
+                    ProbeKind::readiness) == Times{0s, 5s, 10s});
     CHECK(simulate(spec, {.length = 10s}).length == 10s);
 
     const Timeline fast =
-        simulate(ProbeSpec{.period = 1us}, {.answers = always(passes_at_once), .length = 24h});
+        simulate(ProbeSpec{.period = 1us}, {.responses = always(passes_at_once), .length = 24h});
     CHECK(fast.events.size() <= Timeline::max_events + 5);
     CHECK(fast.length < 1s);
     // It ends as soon as it runs, and no back-off holds it up: time stands still.
     const Timeline still = simulate(Container{.back_off = {.base = 0s}},
-                                    {.lives = {{.exits_after = 0s}}, .length = Duration::max()});
+                                    {.runs = {{.exits_after = 0s}}, .length = Duration::max()});
     CHECK(still.length == 0s);
     CHECK(still.events.size() <= Timeline::max_events + 5);
 }
 
-TEST_CASE("time does not go back, whatever a script says") {
-    const Life life{.starts_in = -1s, .exits_after = -1s, .ends_in = -1s};
-    CHECK(story(simulate(Container{.restart_policy = RestartPolicy::never}, {.lives = {life}})) ==
-          "runs ready ended unready over");
-    CHECK(simulate(ProbeSpec{}, {.answers = always(Answer{.takes = -1s}), .length = 10s})
+TEST_CASE("time never goes back, whatever a script says") {
+    const ProcessBehaviour behaviour{.starts_in = -1s, .exits_after = -1s, .ends_in = -1s};
+    CHECK(story(simulate(Container{.restart_policy = RestartPolicy::never},
+                         {.runs = {behaviour}})) == "running ready ended unready over");
+    CHECK(simulate(ProbeSpec{}, {.responses = always(Response{.takes = -1s}), .length = 10s})
               .times(What::ready) == Times{0s});
     CHECK(simulate(ProbeSpec{}, {.stop_after = -1s}).times(What::stop) == Times{0s});
     CHECK(simulate(ProbeSpec{}, {.length = -1s}).events.empty());
 }
 
-TEST_CASE("wrong settings are told, all at once") {
+TEST_CASE("invalid settings are reported all at once") {
     const ProbeSpec wrong{.kind = ProbeKind::startup, .period = 0s, .success_threshold = 2};
     try {
         static_cast<void>(simulate(wrong, {}));

@@ -13,18 +13,18 @@ using namespace probekit::simulation;
 using namespace std::chrono_literals;
 using What = Event::What;
 
-TEST_CASE("a timeline is asked for moments") {
+TEST_CASE("a timeline gives the times of its events") {
     const Timeline timeline{
         .events = {
-            {.what = What::runs, .at = 1s},
+            {.what = What::running, .at = 1s},
             {.what = What::check, .at = 3s, .kind = ProbeKind::liveness, .span = 500ms},
             {.what = What::check, .at = 4s, .kind = ProbeKind::readiness},
-            {.what = What::runs, .at = 43s, .life = 2},
-            {.what = What::runs, .at = 85s, .life = 3},
+            {.what = What::running, .at = 43s, .run = 2},
+            {.what = What::running, .at = 85s, .run = 3},
         }};
-    CHECK(timeline.times(What::runs) == std::vector<Duration>{1s, 43s, 85s});
+    CHECK(timeline.times(What::running) == std::vector<Duration>{1s, 43s, 85s});
     CHECK(timeline.restarts() == std::vector<Duration>{43s, 85s});
-    CHECK(timeline.first(What::runs) == 1s);
+    CHECK(timeline.first(What::running) == 1s);
     CHECK_FALSE(timeline.first(What::kill));
     REQUIRE(timeline.checks(ProbeKind::liveness).size() == 1);
     CHECK(timeline.checks(ProbeKind::liveness)[0].began() == 2500ms);
@@ -32,7 +32,7 @@ TEST_CASE("a timeline is asked for moments") {
     CHECK(Timeline{}.restarts().empty());
 }
 
-TEST_CASE("a look has passed if it was made and found nothing wrong") {
+TEST_CASE("an attempt has passed with a success or a warning, and no error") {
     CHECK(Event{.outcome = Outcome::success}.passed());
     CHECK(Event{.outcome = Outcome::warning}.passed());
     CHECK_FALSE(Event{.outcome = Outcome::failure}.passed());
@@ -42,7 +42,7 @@ TEST_CASE("a look has passed if it was made and found nothing wrong") {
                     .passed());
 }
 
-TEST_CASE("everything that may happen has its name") {
+TEST_CASE("every event has its name") {
     std::set<std::string_view> names;
     for (int what = 0; what <= static_cast<int>(What::over); ++what)
         names.insert(to_string(static_cast<What>(what)));

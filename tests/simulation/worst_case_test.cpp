@@ -39,8 +39,8 @@ std::vector<ProbeSpec> specs(ProbeKind kind) {
     return all;
 }
 
-/// An answer that is there at once, so that no look is a hair late.
-Answer at_once(Outcome outcome) { return {.outcome = outcome, .takes = 0s}; }
+/// An immediate response, so that attempts end in the moment in which they begin.
+Response at_once(Outcome outcome) { return {.outcome = outcome, .takes = 0s}; }
 
 } // namespace
 
@@ -64,7 +64,7 @@ TEST_CASE("worst cases are constants") {
     STATIC_CHECK(worst_case_restart(other) == 16s);
 }
 
-TEST_CASE("what never comes stays never") {
+TEST_CASE("durations without end give limits without end") {
     constexpr ProbeSpec never{
         .initial_delay = Duration::max(), .period = Duration::max(), .timeout = Duration::max()};
     STATIC_CHECK(worst_case_first_check(never) == Duration::max());
@@ -73,19 +73,19 @@ TEST_CASE("what never comes stays never") {
     STATIC_CHECK(worst_case_restart({}, Duration::max()) == Duration::max());
 }
 
-TEST_CASE("a death is found out within the worst case, and at its end if it came just after a good "
-          "look") {
+TEST_CASE("a failure is detected within the worst case, which is reached just after a successful "
+          "check") {
     for (const ProbeSpec& spec : specs(ProbeKind::liveness)) {
         CAPTURE(spec.pacing.cadence, spec.initial_delay, spec.period, spec.timeout,
                 spec.failure_threshold);
         Duration longest{};
-        // The death sweeps over more than a period, past looks that are on whole and half seconds.
+        // The death moves over more than a period, past checks at whole and half seconds.
         for (Duration death = 10s; death <= 13s; death += 250ms) {
             for (const Duration after : {0ns, 1ns}) {
-                const Answers answers = [&](const Check& look) {
-                    return look.at < death + after ? at_once(Outcome::success) : hang();
+                const Responses responses = [&](const Check& check) {
+                    return check.at < death + after ? at_once(Outcome::success) : hang();
                 };
-                const Timeline timeline = simulate(spec, {.answers = answers, .length = 1min});
+                const Timeline timeline = simulate(spec, {.responses = responses, .length = 1min});
                 REQUIRE(timeline.first(What::kill));
                 longest = std::max(longest, *timeline.first(What::kill) - death);
             }
@@ -94,38 +94,37 @@ TEST_CASE("a death is found out within the worst case, and at its end if it came
     }
 }
 
-TEST_CASE(
-    "and the target is gone within the worst case, if it ignores SIGTERM exactly at its end") {
+TEST_CASE("a target has ended within the worst case, which is reached if it ignores SIGTERM") {
     const auto grace = GENERATE(std::optional<Duration>{}, std::optional<Duration>{1s},
                                 std::optional<Duration>{7s});
     ProbeSpec spec{.kind = ProbeKind::liveness,
                    .period = 3s,
                    .timeout = 4s,
                    .termination_grace_period = grace};
-    const Answers answers = [](const Check& look) {
-        return look.at <= 9s ? at_once(Outcome::success) : hang();
+    const Responses responses = [](const Check& check) {
+        return check.at <= 9s ? at_once(Outcome::success) : hang();
     };
     const Timeline timeline =
-        simulate(spec, {.answers = answers, .lives = {ignores_sigterm()}, .length = 2min});
+        simulate(spec, {.responses = responses, .runs = {ignores_sigterm()}, .length = 2min});
     CHECK(timeline.first(What::ended) == 9s + worst_case_restart(spec));
     CHECK(timeline.restarts().front() ==
-          9s + worst_case_restart(spec)); // the first time nothing else is waited for
+          9s + worst_case_restart(spec)); // the first restart has no back-off
 }
 
-TEST_CASE("a recovery is found out within the worst case, and at its end if it came just after a "
-          "bad look") {
+TEST_CASE("a recovery is detected within the worst case, which is reached just after a failed "
+          "check") {
     for (const ProbeSpec& spec : specs(ProbeKind::readiness)) {
         CAPTURE(spec.pacing.cadence, spec.initial_delay, spec.period, spec.timeout,
                 spec.success_threshold);
         Duration longest{};
         for (Duration recovery = 10s; recovery <= 13s; recovery += 250ms) {
             for (const Duration after : {0ns, 1ns}) {
-                // Each good look takes all of the time it has.
-                const Answers answers = [&](const Check& look) {
-                    return look.at < recovery + after ? at_once(Outcome::failure)
-                                                      : Answer{.takes = spec.timeout};
+                // Each successful attempt takes as long as its timeout allows.
+                const Responses responses = [&](const Check& check) {
+                    return check.at < recovery + after ? at_once(Outcome::failure)
+                                                       : Response{.takes = spec.timeout};
                 };
-                const Timeline timeline = simulate(spec, {.answers = answers, .length = 1min});
+                const Timeline timeline = simulate(spec, {.responses = responses, .length = 1min});
                 REQUIRE(timeline.first(What::ready));
                 longest = std::max(longest, *timeline.first(What::ready) - recovery);
             }
@@ -134,26 +133,25 @@ TEST_CASE("a recovery is found out within the worst case, and at its end if it c
     }
 }
 
-TEST_CASE("jitter makes no detection longer than the worst case says") {
+TEST_CASE("with jitter no detection takes longer than the worst case") {
     ProbeSpec spec{.kind = ProbeKind::liveness, .period = 3s, .pacing = {.jitter = 2s}};
     Duration longest{};
     for (spec.pacing.seed = 1; spec.pacing.seed <= 500; ++spec.pacing.seed) {
         Duration last_good{};
-        const Answers answers = [&](const Check& look) {
-            if (look.at > 30s) return hang();
-            last_good = look.at;
+        const Responses responses = [&](const Check& check) {
+            if (check.at > 30s) return hang();
+            last_good = check.at;
             return at_once(Outcome::success);
         };
-        const Timeline timeline = simulate(spec, {.answers = answers, .length = 1min});
+        const Timeline timeline = simulate(spec, {.responses = responses, .length = 1min});
         REQUIRE(timeline.first(What::kill));
         longest = std::max(longest, *timeline.first(What::kill) - last_good);
     }
     CHECK(longest <= worst_case_detection(spec));
-    CHECK(longest > worst_case_detection(spec) - 200ms); // it is not far from it either
+    CHECK(longest > worst_case_detection(spec) - 200ms); // but it comes close
 }
 
-TEST_CASE(
-    "the first look comes, and patience ends, within the worst case wherever the grid stands") {
+TEST_CASE("the first check and giving up come within the worst case, wherever the grid lies") {
     for (const ProbeKind kind : {ProbeKind::startup, ProbeKind::liveness}) {
         for (const ProbeSpec& spec : specs(kind)) {
             CAPTURE(kind, spec.pacing.cadence, spec.initial_delay, spec.period, spec.timeout,
@@ -164,8 +162,8 @@ TEST_CASE(
             for (Duration starts_in = 0s; starts_in <= 3s; starts_in += 250ms) {
                 for (const Duration after : {0ns, 1ns}) {
                     const Duration begins = starts_in + after;
-                    const Timeline timeline = simulate(spec, {.answers = always(hang()),
-                                                              .lives = {{.starts_in = begins}},
+                    const Timeline timeline = simulate(spec, {.responses = always(hang()),
+                                                              .runs = {{.starts_in = begins}},
                                                               .length = 1min});
                     REQUIRE(timeline.first(What::kill));
                     first_check =
@@ -180,7 +178,7 @@ TEST_CASE(
     }
 }
 
-TEST_CASE("a spread grid begins its first look within the worst case") {
+TEST_CASE("with a spread grid the first check comes within the worst case") {
     for (const Cadence cadence : cadences) {
         for (const Duration spread : {2s, 9s}) {
             ProbeSpec spec{.kind = ProbeKind::liveness,
@@ -205,9 +203,9 @@ TEST_CASE("a start as slow as allowed is never killed, and one just slower may b
         for (const ProbeSpec& spec : specs(kind)) {
             CAPTURE(kind, spec.pacing.cadence, spec.initial_delay, spec.period, spec.timeout,
                     spec.failure_threshold);
-            const auto killed = [&](Duration starts_in, Duration answers_at, Answer before) {
-                const Script script{.answers = answers_after(answers_at, before),
-                                    .lives = {{.starts_in = starts_in}},
+            const auto killed = [&](Duration starts_in, Duration answers_at, Response before) {
+                const Script script{.responses = responds_after(answers_at, before),
+                                    .runs = {{.starts_in = starts_in}},
                                     .length = 1min};
                 return simulate(spec, script).first(What::kill).has_value();
             };
@@ -224,14 +222,14 @@ TEST_CASE("a start as slow as allowed is never killed, and one just slower may b
 }
 
 TEST_CASE(
-    "a start has less time on the grid if the last life ended by itself while it was failing") {
+    "on the grid a start has less time if the last run ended by itself while it was failing") {
     ProbeSpec spec{.kind = ProbeKind::startup, .period = 10s, .failure_threshold = 3};
-    // It crashes after its second failed look, and would answer after 15 s the second time.
-    const Answers answers = [](const Check& look) {
-        return look.life == 2 && look.age >= 15s ? pass() : fail();
+    // It crashes after its second failed check, and would respond after 15 s the second time.
+    const Responses responses = [](const Check& check) {
+        return check.run == 2 && check.age >= 15s ? pass() : fail();
     };
-    const Script script{.answers = answers,
-                        .lives = {{.exits_after = 12s, .exit = {.code = 1}}, {}},
+    const Script script{.responses = responses,
+                        .runs = {{.exits_after = 12s, .exit = {.code = 1}}, {}},
                         .length = 1min};
     CHECK(allowed_start(spec) >= 15s);
     CHECK(simulate(spec, script).first(What::kill));

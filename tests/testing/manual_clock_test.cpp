@@ -17,7 +17,7 @@ using namespace probekit;
 using namespace std::chrono_literals;
 using testing::ManualClock;
 
-TEST_CASE("the clock stands still, and shows what it was moved by") {
+TEST_CASE("a clock stands still until it is moved") {
     asio::io_context io;
     ManualClock clock{io};
     const TimePoint begin = clock.now();
@@ -30,46 +30,46 @@ TEST_CASE("the clock stands still, and shows what it was moved by") {
     CHECK(other.now() == TimePoint{5s});
 }
 
-TEST_CASE("it goes from due point to due point, the last one included") {
+TEST_CASE("advance() goes from one due timer to the next, the last moment included") {
     asio::io_context io;
     ManualClock clock{io};
     const TimePoint begin = clock.now();
     std::vector<Duration> at;
-    struct Note {
-        std::vector<Duration>* seen;
+    struct Recorder {
+        std::vector<Duration>* times;
         TimePoint from;
-        void attempt_begun(const AttemptBegun& begun) { seen->push_back(begun.at - from); }
+        void attempt_begun(const AttemptBegun& begun) { times->push_back(begun.at - from); }
     };
     ProbeWorker a{clock, testing::ScriptedProbe{clock, {Outcome::success}}, ProbeSpec{.period = 2s},
-                  Note{&at, begin}};
+                  Recorder{&at, begin}};
     ProbeWorker b{clock, testing::ScriptedProbe{clock, {Outcome::success}}, ProbeSpec{.period = 3s},
-                  Note{&at, begin}};
+                  Recorder{&at, begin}};
     a.start();
     b.start();
     clock.advance(6s);
     CHECK(at == std::vector<Duration>{0s, 0s, 2s, 3s, 4s, 6s, 6s});
 }
 
-TEST_CASE("a stall goes past due points, and what was due happens late") {
+TEST_CASE("after a stall, what was due happens late") {
     asio::io_context io;
     ManualClock clock{io};
-    struct Note {
+    struct Recorder {
         std::vector<Duration>* late;
         void attempt_begun(const AttemptBegun& begun) { late->push_back(begun.late); }
     };
     std::vector<Duration> late;
     ProbeWorker worker{clock, testing::ScriptedProbe{clock, {Outcome::success}},
-                       ProbeSpec{.period = 2s}, Note{&late}};
+                       ProbeSpec{.period = 2s}, Recorder{&late}};
     worker.start();
     clock.run_ready();
-    clock.stall(5s); // one of the two looks that were due is made up, the other is skipped
+    clock.stall(5s); // one of the two checks that were due is made late, the other is skipped
     CHECK(late == std::vector<Duration>{0s, 3s});
     CHECK(worker.snapshot().skipped == 1);
     clock.advance(1s); // back on the grid
     CHECK(late == std::vector<Duration>{0s, 3s, 0s});
 }
 
-TEST_CASE("what is posted runs, and two clocks on one context do not disturb each other") {
+TEST_CASE("posted functions run, and two clocks on one context are independent") {
     asio::io_context io;
     ManualClock fast{io}, slow{io};
     int posted = 0;
@@ -80,23 +80,23 @@ TEST_CASE("what is posted runs, and two clocks on one context do not disturb eac
     ProbeWorker worker{slow, probe, ProbeSpec{.period = 1s}};
     worker.start();
     fast.advance(1h);
-    CHECK(probe.attempts() == 1); // what is due need not wait for its clock to be moved
+    CHECK(probe.attempts() == 1); // a check that is due does not wait for its clock to move
     slow.advance(1s);
     CHECK(probe.attempts() == 2);
 }
 
-TEST_CASE("the last moment there is can be reached") {
+TEST_CASE("a clock can reach the last moment of time") {
     asio::io_context io;
     ManualClock clock{io};
     ProbeWorker worker{clock, testing::ScriptedProbe{clock, {Outcome::failure}},
                        ProbeSpec{.kind = ProbeKind::liveness, .failure_threshold = 1}};
     worker.start();
-    clock.advance(Duration::max()); // it holds after the first look
+    clock.advance(Duration::max()); // it is on hold after the first check
     CHECK(clock.now() == TimePoint::max());
     CHECK(worker.health() == Health::failing);
 }
 
-TEST_CASE("an exception of a callback goes through advance(), and time can be moved on after it") {
+TEST_CASE("a callback's exception leaves advance(), after which the clock can be moved again") {
     asio::io_context io;
     ManualClock clock{io};
     const TimePoint begin = clock.now();
@@ -110,7 +110,7 @@ TEST_CASE("an exception of a callback goes through advance(), and time can be mo
     CHECK(probe.attempts() == 3);
 }
 
-TEST_CASE("a clock that stands where another stood has nothing of it") {
+TEST_CASE("a clock at the address of an earlier one shares nothing with it") {
     asio::io_context io;
     std::optional<ManualClock> clock{std::in_place, io};
     const testing::ScriptedProbe kept{*clock, {Outcome::success}}; // keeps the old clock's wheel
@@ -122,7 +122,7 @@ TEST_CASE("a clock that stands where another stood has nothing of it") {
     CHECK(probe.attempts() == 3);
 }
 
-TEST_CASE("more than one turn's worth may be due at once") {
+TEST_CASE("thousands of timers may be due at once") {
     asio::io_context io;
     ManualClock clock{io};
     testing::ScriptedProbe probe{clock, {Outcome::success}};

@@ -28,17 +28,17 @@ using testing::Step;
 
 static_assert(Probe<ScriptedProbe>);
 
-TEST_CASE("steps come in order, the last one repeats, copies share them") {
+TEST_CASE("steps come in order, the last one repeats, and copies share them") {
     asio::io_context io;
     ManualClock clock{io};
     const std::error_code none = std::make_error_code(std::errc::too_many_files_open);
     ScriptedProbe probe{
         clock, {Outcome::success, ProbeResult::failure("text"), none, {Outcome::warning, 2s}}};
     ScriptedProbe copy = probe;
-    std::vector<std::string> told;
-    const auto look = [&](ScriptedProbe& one) {
+    std::vector<std::string> reported;
+    const auto attempt = [&](ScriptedProbe& one) {
         one.async_probe(1s, [&](std::error_code error, const ProbeResult& result) {
-            told.push_back(
+            reported.push_back(
                 (error ? "error " : "") + std::string{to_string(result.outcome)} + result.output +
                 " " +
                 std::to_string(
@@ -46,85 +46,85 @@ TEST_CASE("steps come in order, the last one repeats, copies share them") {
         });
         clock.run_ready();
     };
-    look(probe);
-    look(copy);
-    look(probe);
-    look(copy);
-    CHECK(told == std::vector<std::string>{"success 0", "failuretext 0", "error unknown 0"});
+    attempt(probe);
+    attempt(copy);
+    attempt(probe);
+    attempt(copy);
+    CHECK(reported == std::vector<std::string>{"success 0", "failuretext 0", "error unknown 0"});
     CHECK(probe.in_flight() == 1);
     clock.advance(2s);
-    CHECK(told.back() == "warning 2");
-    look(probe);
+    CHECK(reported.back() == "warning 2");
+    attempt(probe);
     clock.advance(2s);
-    CHECK(told.size() == 5);
-    CHECK(told.back() == "warning 2");
+    CHECK(reported.size() == 5);
+    CHECK(reported.back() == "warning 2");
     CHECK(copy.attempts() == 5);
     probe.push(Outcome::failure); // the one before no longer repeats
-    look(probe);
-    CHECK(told.back() == "failure 0");
-    look(probe);
-    CHECK(told.size() == 7);
-    CHECK(told.back() == "failure 0");
+    attempt(probe);
+    CHECK(reported.back() == "failure 0");
+    attempt(probe);
+    CHECK(reported.size() == 7);
+    CHECK(reported.back() == "failure 0");
 }
 
-TEST_CASE("a step that hangs ends when it is cancelled, or with its context") {
+TEST_CASE("a step that hangs ends when it is cancelled, or when its context is shut down") {
     std::optional<asio::io_context> io{std::in_place};
     std::optional<ManualClock> clock{std::in_place, *io};
     std::optional<ScriptedProbe> probe{std::in_place, *clock,
                                        std::initializer_list<Step>{Step::hang()}};
     asio::cancellation_signal signal;
-    std::error_code told;
-    probe->async_probe(
-        1s, asio::bind_cancellation_slot(
-                signal.slot(), [&](std::error_code error, const ProbeResult&) { told = error; }));
+    std::error_code reported;
+    probe->async_probe(1s, asio::bind_cancellation_slot(
+                               signal.slot(), [&](std::error_code error, const ProbeResult&) {
+                                   reported = error;
+                               }));
     clock->advance(1h);
-    CHECK_FALSE(told);
+    CHECK_FALSE(reported);
     CHECK(probe->in_flight() == 1);
     SECTION("cancelled") {
         signal.emit(asio::cancellation_type::terminal);
-        CHECK_FALSE(told); // from the loop
+        CHECK_FALSE(reported); // the handler runs in the event loop
         clock->run_ready();
-        CHECK(told == asio::error::operation_aborted);
+        CHECK(reported == asio::error::operation_aborted);
         CHECK(probe->in_flight() == 0);
     }
-    SECTION("the context goes") {
+    SECTION("its context is shut down") {
         clock.reset();
         io.reset();
-        CHECK_FALSE(told);
+        CHECK_FALSE(reported);
         CHECK(probe->in_flight() == 0);
     }
 }
 
-TEST_CASE("an answer on its way, or due at this very moment, is not cancelled any more") {
+TEST_CASE("a result that is posted, or due at this very moment, is not cancelled any more") {
     asio::io_context io;
     ManualClock clock{io};
     ScriptedProbe probe{clock, {{Outcome::success, 1s}, Outcome::success}};
     asio::cancellation_signal signal;
-    std::optional<std::error_code> told;
+    std::optional<std::error_code> reported;
     const auto handler = [&] {
         return asio::bind_cancellation_slot(
-            signal.slot(), [&](std::error_code error, const ProbeResult&) { told = error; });
+            signal.slot(), [&](std::error_code error, const ProbeResult&) { reported = error; });
     };
-    SECTION("over before it is told") {
+    SECTION("posted, or due now") {
         static_cast<void>(probe.async_probe(1s, [](std::error_code, const ProbeResult&) {}));
         probe.async_probe(1s, handler());
         signal.emit(asio::cancellation_type::terminal);
         clock.run_ready();
-        CHECK(told == std::error_code{});
+        CHECK(reported == std::error_code{});
     }
-    SECTION("in time") {
+    SECTION("still running") {
         probe.async_probe(1s, handler());
         clock.advance(1s - 1ns);
         signal.emit(asio::cancellation_type::terminal);
         clock.run_ready();
-        CHECK(told == asio::error::operation_aborted);
+        CHECK(reported == asio::error::operation_aborted);
         CHECK(probe.in_flight() == 0);
         clock.advance(1h);
     }
 }
 
-TEST_CASE(
-    "a success at the very moment of the timeout is a success, a nanosecond later it is none") {
+TEST_CASE("a success at the very moment of the timeout counts, one a nanosecond later does not") {
     asio::io_context io;
     ManualClock clock{io};
     ScriptedProbe probe{clock, {{Outcome::success, 1s}, {Outcome::success, 1s + 1ns}}};
@@ -138,16 +138,16 @@ TEST_CASE(
     CHECK(probe.in_flight() == 0);
 }
 
-TEST_CASE("a script without steps succeeds, one with a code could not ask") {
+TEST_CASE("without steps a probe succeeds, with an error code it ends with a prober error") {
     asio::io_context io;
     ManualClock clock{io};
-    std::optional<std::error_code> told;
-    const auto look = [&](ScriptedProbe probe) {
-        probe.async_probe(1s, [&](std::error_code error, const ProbeResult&) { told = error; });
+    std::optional<std::error_code> reported;
+    const auto attempt = [&](ScriptedProbe probe) {
+        probe.async_probe(1s, [&](std::error_code error, const ProbeResult&) { reported = error; });
         clock.run_ready();
     };
-    look(ScriptedProbe{clock, {}});
-    CHECK(told == std::error_code{});
-    look(ScriptedProbe{clock, {Errc::status_lost}});
-    CHECK(told == Errc::status_lost);
+    attempt(ScriptedProbe{clock, {}});
+    CHECK(reported == std::error_code{});
+    attempt(ScriptedProbe{clock, {Errc::status_lost}});
+    CHECK(reported == Errc::status_lost);
 }

@@ -14,13 +14,12 @@
 
 namespace probekit::inline PROBEKIT_ABI::simulation {
 
-/// The settings that decide when a target is looked at, killed and restarted: those of a Kubernetes
-/// container.
+/// The settings of a Kubernetes container that decide when it is checked, killed and restarted.
 struct Container {
-    std::optional<ProbeSpec> startup = {}, liveness = {},
-                             readiness = {}; ///< in their place, whatever kind they name
+    /// The member decides the kind of a probe; ProbeSpec::kind does not count.
+    std::optional<ProbeSpec> startup = {}, liveness = {}, readiness = {};
     RestartPolicy restart_policy = RestartPolicy::always;
-    RestartBackOffSpec back_off = {.wait_from_kill = true}; ///< by default as a kubelet
+    RestartBackOffSpec back_off = {.wait_from_kill = true}; ///< by default as the kubelet's
     Duration termination_grace_period = std::chrono::seconds{30};
     /// Initial delays count from a start truncated to the second, as the kubelet's do with
     /// Cadence::grid.
@@ -37,25 +36,25 @@ struct Container {
                 .termination_grace_period = termination_grace_period};
     }
 
-    /// What starts are truncated to, for initial delays.
+    /// What starts are truncated to before initial delays are added.
     [[nodiscard]] Duration start_precision() const noexcept {
         return starts_in_whole_seconds ? kubelet_start_precision : Duration::zero();
     }
 };
 
-/// All mistakes of its probes at once: "liveness.period: must be greater than zero".
+/// What is wrong with the probes, all at once: "liveness.period: must be greater than zero".
 [[nodiscard]] inline ConfigErrors validate(const Container& container) {
     ConfigErrors errors;
-    const auto check = [&](const char* name, ProbeKind kind) {
+    const auto validate_probe = [&](const char* name, ProbeKind kind) {
         if (!container.probe(kind)) return;
         ProbeSpec spec = *container.probe(kind);
         spec.kind = kind;
         for (ConfigError& error : validate(spec))
             errors.push_back({name + error.field, error.detail});
     };
-    check("startup.", ProbeKind::startup);
-    check("liveness.", ProbeKind::liveness);
-    check("readiness.", ProbeKind::readiness);
+    validate_probe("startup.", ProbeKind::startup);
+    validate_probe("liveness.", ProbeKind::liveness);
+    validate_probe("readiness.", ProbeKind::readiness);
     return errors;
 }
 

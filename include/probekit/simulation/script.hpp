@@ -17,108 +17,113 @@
 
 namespace probekit::inline PROBEKIT_ABI::simulation {
 
-/// A look that is about to be made. Times count from the beginning of the simulation.
+/// An attempt that is about to begin. Times count from the beginning of the simulation.
 struct Check {
     ProbeKind kind = ProbeKind::readiness;
-    int number = 1;      ///< of this kind, further tries after an error included
-    int life = 1;        ///< of the target: 1 until its first restart
+    int number = 1;      ///< counts the attempts of this kind, repeated ones included
+    int run = 1;         ///< counts the runs of the target: 1 until its first restart
     Duration at = {};    ///< now
-    Duration age = {};   ///< since the target has been running
-    bool ending = false; ///< the target was told to end and has not ended yet
+    Duration age = {};   ///< since the target started to run
+    bool ending = false; ///< the target has got SIGTERM and has not ended yet
 };
 
-/// What a look meets.
-struct Answer {
+/// How the target responds to an attempt.
+struct Response {
     Outcome outcome = Outcome::success;
-    /// Longer than the timeout: the look fails when that is over. Not nothing by default, since no
-    /// look takes no time: one that is due at the very moment in which another has passed comes
-    /// before what that one brings about.
+    /// If longer than the timeout, the attempt fails at the end of the timeout. Not zero by default,
+    /// since every attempt takes time: one that is due at the moment in which another passes begins
+    /// before the effects of that one.
     Duration takes = std::chrono::milliseconds{1};
-    std::error_code error =
-        {}; ///< set: could not ask. It is tried again, up to three times, and moves no counter
+    /// A prober error: the attempt is repeated, up to three times in all, and moves no counter.
+    std::error_code error = {};
 
-    friend bool operator==(const Answer&, const Answer&) = default;
+    friend bool operator==(const Response&, const Response&) = default;
 };
 
-[[nodiscard]] inline Answer pass() { return {}; }
-[[nodiscard]] inline Answer fail() { return {.outcome = Outcome::failure}; }
-/// No answer within any timeout.
-[[nodiscard]] inline Answer hang() {
+[[nodiscard]] inline Response pass() { return {}; }
+[[nodiscard]] inline Response fail() { return {.outcome = Outcome::failure}; }
+/// No response within any timeout.
+[[nodiscard]] inline Response hang() {
     return {.outcome = Outcome::unknown, .takes = Duration::max()};
 }
-[[nodiscard]] inline Answer cannot_ask(std::error_code error) {
+[[nodiscard]] inline Response prober_error(std::error_code error) {
     return {.outcome = Outcome::unknown, .error = error};
 }
 
-/// What looks meet, decided when each begins. An empty function passes always.
-using Answers = std::function<Answer(const Check&)>;
+/// Decides how the target responds to an attempt, when the attempt begins. With an empty function
+/// every attempt passes.
+using Responses = std::function<Response(const Check&)>;
 
-[[nodiscard]] inline Answers always(Answer answer) {
-    return [answer](const Check&) { return answer; };
+[[nodiscard]] inline Responses always(Response response) {
+    return [response](const Check&) { return response; };
 }
 
-/// Each answer once, over all lives of the target; the last repeats. For each kind of probe from
-/// the first on.
-[[nodiscard]] inline Answers in_turn(std::vector<Answer> answers) {
-    if (answers.empty()) return {};
-    return [answers = std::move(answers)](const Check& look) {
-        return answers[std::min(static_cast<std::size_t>(look.number), answers.size()) - 1];
+/// Each response once, over all runs of the target; the last one repeats. Each kind of probe begins
+/// with the first.
+[[nodiscard]] inline Responses in_turn(std::vector<Response> responses) {
+    if (responses.empty()) return {};
+    return [responses = std::move(responses)](const Check& check) {
+        return responses[std::min(static_cast<std::size_t>(check.number), responses.size()) - 1];
     };
 }
 
-/// From that age of the target on, in each of its lives.
+/// A response from one age of the target on, in each of its runs.
 struct AgePhase {
     Duration from = {};
-    Answer answer = {};
+    Response response = {};
 };
 
-/// The answer of the last phase that has begun; passes before the first. The phases are in order.
-[[nodiscard]] inline Answers by_age(std::vector<AgePhase> phases) {
-    return [phases = std::move(phases)](const Check& look) {
-        Answer answer = pass();
+/// The response of the last phase that has begun; passes before the first. The phases must be in
+/// order.
+[[nodiscard]] inline Responses by_age(std::vector<AgePhase> phases) {
+    return [phases = std::move(phases)](const Check& check) {
+        Response response = pass();
         for (const AgePhase& phase : phases)
-            if (phase.from <= look.age) answer = phase.answer;
-        return answer;
+            if (phase.from <= check.age) response = phase.response;
+        return response;
     };
 }
 
-/// A slow starter: `before` until it is so old.
-[[nodiscard]] inline Answers answers_after(Duration age, Answer before = fail()) {
+/// A target that starts slowly: `before` until it has this age.
+[[nodiscard]] inline Responses responds_after(Duration age, Response before = fail()) {
     return by_age({{Duration::min(), before}, {age, pass()}});
 }
 
-/// Fine until it is so old, then `after`.
-[[nodiscard]] inline Answers fails_after(Duration age, Answer after = fail()) {
+/// A target that becomes faulty: passes until it has this age, then `after`.
+[[nodiscard]] inline Responses fails_after(Duration age, Response after = fail()) {
     return by_age({{age, after}});
 }
 
-/// The same answers, each of them `takes` long.
-[[nodiscard]] inline Answers slowly(Duration takes, Answers answers) {
-    return [takes, answers = std::move(answers)](const Check& look) {
-        Answer answer = answers ? answers(look) : pass();
-        answer.takes = takes;
-        return answer;
+/// The same responses, each after `takes`.
+[[nodiscard]] inline Responses slowly(Duration takes, Responses responses) {
+    return [takes, responses = std::move(responses)](const Check& check) {
+        Response response = responses ? responses(check) : pass();
+        response.takes = takes;
+        return response;
     };
 }
 
-/// What the target does as a process, in one of its lives.
-struct Life {
-    Duration starts_in = {}; ///< from being asked to start to running
-    std::optional<Duration> exits_after =
-        {};                ///< at that age it ends by itself, unless it has ended before ...
-    ExitStatus exit = {};  ///< ... with this
-    Duration ends_in = {}; ///< when told to end; longer than its grace period: it is killed then
-    ExitStatus told_exit = {.signal = SIGTERM}; ///< how it ends if it ends when told
+/// What the target does as a process, in one of its runs.
+struct ProcessBehaviour {
+    Duration starts_in = {}; ///< from the request to start until it runs
+    /// The age at which it ends by itself, with the status `exit`, unless it has ended before.
+    std::optional<Duration> exits_after = {};
+    ExitStatus exit = {};
+    /// From SIGTERM until it ends, with the status `sigterm_exit`. If longer than its grace period, it
+    /// gets SIGKILL then.
+    Duration ends_in = {};
+    ExitStatus sigterm_exit = {.signal = SIGTERM};
 };
 
-/// A process that does not heed SIGTERM, as the first process of a container unless it handles it.
-[[nodiscard]] inline Life ignores_sigterm() { return {.ends_in = Duration::max()}; }
+/// A process that ignores SIGTERM, as the first process of a container does unless it handles it.
+[[nodiscard]] inline ProcessBehaviour ignores_sigterm() { return {.ends_in = Duration::max()}; }
 
-/// Everything that happens to the probes of a target and that they do not decide.
+/// What happens to a target, apart from what its probes decide.
 struct Script {
-    Answers answers = {};         ///< of all its probes
-    std::vector<Life> lives = {}; ///< the last repeats; none: runs for ever, and ends when told
-    std::optional<Duration> stop_after = {}; ///< then it is meant to end: its pod is deleted
+    Responses responses = {}; ///< to the attempts of all its probes
+    /// One for each run; the last one repeats. If empty, the target runs until it gets SIGTERM.
+    std::vector<ProcessBehaviour> runs = {};
+    std::optional<Duration> stop_after = {}; ///< when it is stopped for good: its pod is deleted
     Duration length = std::chrono::minutes{10};
 };
 

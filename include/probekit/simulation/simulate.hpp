@@ -18,8 +18,8 @@ namespace probekit::inline PROBEKIT_ABI::simulation {
 /// Runs the probes of a container against a script, on a clock of its own, as fast as it can.
 /// \code
 /// constexpr ProbeSpec spec{.kind = ProbeKind::liveness, .period = 5s};
-/// const auto slow_start = simulation::answers_after(40s);
-/// const simulation::Timeline timeline = simulation::simulate(spec, {.answers = slow_start});
+/// const auto slow_start = simulation::responds_after(40s);
+/// const simulation::Timeline timeline = simulation::simulate(spec, {.responses = slow_start});
 /// if (const auto kill = timeline.first(simulation::Event::What::kill))
 ///     std::cout << "killed after " << *kill / 1s << " s\n";
 /// \endcode
@@ -42,8 +42,8 @@ namespace probekit::inline PROBEKIT_ABI::simulation {
     return probekit::detail::Simulator{container, script}.run();
 }
 
-/// One probe alone, of the kind it names, with everything else as Kubernetes has it if nothing is
-/// said.
+/// Simulates a container with one probe, of the kind in its spec, and Kubernetes' defaults for the
+/// rest.
 [[nodiscard]] inline Timeline simulate(const ProbeSpec& spec, const Script& script) {
     Container container;
     switch (spec.kind) {

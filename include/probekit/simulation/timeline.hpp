@@ -14,37 +14,36 @@
 
 namespace probekit::inline PROBEKIT_ABI::simulation {
 
-/// One thing that happened. Fields that mean nothing for it are left as they are.
+/// Something that happened in a simulation. Fields that have no meaning for it keep their defaults.
 struct Event {
     enum class What : std::uint8_t {
-        runs,     ///< the target runs: a life begins
-        check,    ///< a check has ended: `kind`, `outcome`, `error`, `span`
-        verdict,  ///< looks have led to another verdict: `kind`, `health`
-        started,  ///< the startup probe has passed
-        ready,    ///< may get traffic
-        unready,  ///< after ready only
-        kill,     ///< SIGTERM because `kind` has failed; `span` is the grace period
-        stop,     ///< SIGTERM because it is meant to end; `span` likewise
-        ended,    ///< the process is gone: `exit`
-        back_off, ///< CrashLoopBackOff: to be started again after `span`; `delay` is the back-off
-                  ///< it comes from
-        over,     ///< will not be started again
+        running, ///< the target runs: a run begins
+        check,   ///< an attempt has ended: `kind`, `outcome`, `error`, `span`
+        verdict, ///< the health that a probe reports has changed: `kind`, `health`
+        started, ///< the startup probe has passed
+        ready,   ///< the target may get traffic
+        unready, ///< the target may not get traffic any more
+        kill,    ///< SIGTERM because probe `kind` has failed; `span` is the grace period
+        stop,    ///< SIGTERM because the target is stopped for good; `span` is the grace period
+        ended,   ///< the process has ended, with status `exit`
+        back_off, ///< CrashLoopBackOff: starts again after `span`, what is left of the back-off `delay`
+        over,     ///< the target is not started again
     };
 
-    What what = What::runs;
+    What what = What::running;
     Duration at = {}; ///< since the beginning of the simulation
-    int life = 1;     ///< of the target; grows with each start
+    int run = 1;      ///< counts the runs of the target
     ProbeKind kind = ProbeKind::readiness;
     Outcome outcome = Outcome::unknown;
     Health health = Health::unknown;
-    std::error_code error =
-        {}; ///< of a look: could not ask; operation_canceled: the target has gone meanwhile
-    bool timed_out = false; ///< a look that had no answer when its timeout was over
-    Duration span = {};     ///< of a look: how long it took
+    /// Of an attempt: a prober error; operation_canceled if the target ended first.
+    std::error_code error = {};
+    bool timed_out = false; ///< of an attempt: no response came within its timeout
+    Duration span = {};     ///< of an attempt: how long it took
     Duration delay = {};
     ExitStatus exit = {};
 
-    /// Of a look.
+    /// When an attempt began, and whether it passed.
     [[nodiscard]] Duration began() const noexcept { return at - span; }
     [[nodiscard]] bool passed() const noexcept {
         return !error && (outcome == Outcome::success || outcome == Outcome::warning);
@@ -53,7 +52,7 @@ struct Event {
 
 [[nodiscard]] constexpr std::string_view to_string(Event::What what) noexcept {
     switch (what) {
-    case Event::What::runs: return "runs";
+    case Event::What::running: return "running";
     case Event::What::check: return "check";
     case Event::What::verdict: return "verdict";
     case Event::What::started: return "started";
@@ -68,35 +67,35 @@ struct Event {
     return "over";
 }
 
-/// What a simulation found, in the order of time.
+/// What happened in a simulation, in order of time.
 struct Timeline {
-    /// A simulation ends early rather than hold more.
+    /// A simulation that would have more ends early.
     static constexpr std::size_t max_events = 100'000;
 
     std::vector<Event> events = {};
-    Duration length =
-        {}; ///< how far it reaches: the script's length, unless there were too many events
+    /// How far it reaches: the script's length, unless there were too many events.
+    Duration length = {};
 
-    /// When that happened, each time.
+    /// When this happened, each time.
     [[nodiscard]] std::vector<Duration> times(Event::What what) const {
         std::vector<Duration> result;
         for (const Event& event : events)
             if (event.what == what) result.push_back(event.at);
         return result;
     }
-    /// When it happened first, if it did.
+    /// When this happened first, if it did.
     [[nodiscard]] std::optional<Duration> first(Event::What what) const {
         for (const Event& event : events)
             if (event.what == what) return event.at;
         return std::nullopt;
     }
-    /// When the target ran again.
+    /// When the target started to run again.
     [[nodiscard]] std::vector<Duration> restarts() const {
-        std::vector<Duration> result = times(Event::What::runs);
+        std::vector<Duration> result = times(Event::What::running);
         if (!result.empty()) result.erase(result.begin());
         return result;
     }
-    /// The looks of one kind.
+    /// The attempts of one kind.
     [[nodiscard]] std::vector<Event> checks(ProbeKind kind) const {
         std::vector<Event> result;
         for (const Event& event : events)

@@ -9,13 +9,14 @@
 #include <probekit/core/duration.hpp>
 #include <probekit/core/probe_spec.hpp>
 
-// What a ProbeSpec promises, beside worst_case_detection() and worst_case_recovery(). All of it for
-// a prober that can ask: a look that ends with an error counts for nothing and puts everything off.
-// Duration::max() means never.
+/// \file
+/// Limits that follow from a ProbeSpec, beside worst_case_detection() and worst_case_recovery(). They
+/// hold while no attempt ends with a prober error, which delays everything. Duration::max() means
+/// never.
 namespace probekit::inline PROBEKIT_ABI::simulation {
 
-/// The latest first look at a target, from its start. A grid that was there before the target has
-/// any of its points just missed, so this is a limit that is not quite reached with Cadence::grid.
+/// How long after its start a target is first checked at the latest. With Cadence::grid the target may
+/// just miss a point of a grid that is older than itself, so it does not quite reach this limit.
 [[nodiscard]] constexpr Duration worst_case_first_check(const ProbeSpec& spec) noexcept {
     TimePoint first{spec.initial_delay};
     if (spec.pacing.cadence == Cadence::grid)
@@ -26,33 +27,34 @@ namespace probekit::inline PROBEKIT_ABI::simulation {
     return probekit::detail::saturating_add(first, spec.pacing.jitter).time_since_epoch();
 }
 
-/// The latest moment, from its start, at which a target that never answers is found failing.
+/// How long after its start a target that never responds is found failing at the latest.
 [[nodiscard]] constexpr Duration worst_case_give_up(const ProbeSpec& spec) noexcept {
-    // Detection begins with a period without a look, and this with what stands before the first
-    // look.
+    // worst_case_detection() begins with a period without a check. Here the time before the first
+    // check takes its place.
     const Duration first = worst_case_first_check(spec) - spec.pacing.jitter;
     const TimePoint without_period = TimePoint{worst_case_detection(spec)} - spec.period;
     return probekit::detail::saturating_add(without_period, first).time_since_epoch();
 }
 
-/// How slow a start is always allowed: a target that answers at this age, and from then on, is
-/// never killed by this startup or liveness probe, however fast its looks fail before. With
-/// Cadence::grid this holds for a target that was started for the first time or after a kill; one
-/// that ended by itself hands its failures on to the next. `start_precision` is what the target's
-/// start is truncated to (Container::start_precision()): up to so much of the initial delay is over
-/// when the target starts.
+/// How slow a start is always allowed: a target that responds from this age on is never killed by this
+/// startup or liveness probe, however fast its attempts fail before. With Cadence::grid this holds for
+/// a target that starts for the first time or after a kill; failures of one that ended by itself count
+/// for the next run too. `start_precision` is what the start is truncated to
+/// (Container::start_precision()): up to this much of the initial delay has passed when the target
+/// starts.
 [[nodiscard]] constexpr Duration allowed_start(const ProbeSpec& spec,
                                                Duration start_precision = {}) noexcept {
     const Duration delay = std::max(spec.initial_delay - start_precision, Duration::zero());
-    const int looks = spec.failure_threshold - 1;
-    const Duration span =
-        looks > 0 && spec.period > Duration::max() / looks ? Duration::max() : looks * spec.period;
+    const int periods = spec.failure_threshold - 1;
+    const Duration span = periods > 0 && spec.period > Duration::max() / periods
+                              ? Duration::max()
+                              : periods * spec.period;
     return probekit::detail::saturating_add(TimePoint{delay}, span).time_since_epoch();
 }
 
-/// The longest time from the target's death, just after a good look, until it has ended, its grace
-/// period over, and may be started anew; back-off, and what a start takes, come on top. `grace` is
-/// used if the spec has none of its own.
+/// The longest time from the failure of a target, just after a successful check, until its grace period
+/// has passed and it may be started again. Back-off and the start itself come on top. `grace` is used
+/// if the spec has no grace period of its own.
 [[nodiscard]] constexpr Duration worst_case_restart(const ProbeSpec& spec,
                                                     Duration grace = std::chrono::seconds{
                                                         30}) noexcept {

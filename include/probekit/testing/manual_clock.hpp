@@ -15,7 +15,7 @@
 
 namespace probekit::inline PROBEKIT_ABI::testing {
 
-/// A clock for tests that stands still until it is moved.
+/// A clock for tests that stands still until a test moves it.
 /// \code
 /// testing::ManualClock clock{io};
 /// FunctionProbe probe{io, [] { return true; }};
@@ -25,12 +25,12 @@ namespace probekit::inline PROBEKIT_ABI::testing {
 /// if (!worker.passing()) std::abort();
 /// \endcode
 ///
-/// It drives the workers and groups of one io_context that were given it, so no test needs to sleep.
-/// It runs the io_context itself, and so belongs to the one thread that does. It must outlive those
-/// workers.
+/// It drives the workers and groups that were constructed with it, all on one io_context, so no test
+/// needs to sleep. It runs the io_context itself, so only one thread may use both. It must outlive
+/// those workers and groups.
 class ManualClock final : private detail::WheelDriver {
 public:
-    /// It shows `start` at first.
+    /// The time is `start` at first.
     explicit ManualClock(asio::io_context& io, TimePoint start = TimePoint{std::chrono::hours{1}})
         : io_(io), now_(start) {}
     ManualClock(const ManualClock&) = delete;
@@ -41,9 +41,9 @@ public:
 
     [[nodiscard]] TimePoint now() const noexcept { return now_; }
 
-    /// Moves time on by `span`, from one due point to the next, up to and including now() + span.
-    /// At each the io_context is restarted and polled dry, so that what follows from a look has
-    /// happened before time goes on.
+    /// Moves time forward by `span`, from one due timer to the next, up to and including now() + span.
+    /// At each it restarts the io_context and polls it until nothing is ready, so that everything that
+    /// follows from a check has happened before time goes on.
     void advance(Duration span) {
         const TimePoint end = detail::saturating_add(now_, span);
         for (run(); next_due() <= end && next_due() != TimePoint::max(); run())
@@ -52,19 +52,19 @@ public:
         run();
     }
 
-    /// Moves time on by `span` at once, as if the event loop had been busy so long: what became due
-    /// meanwhile happens late.
+    /// Moves time forward by `span` in one step, as if the event loop had been blocked for so long:
+    /// timers that became due meanwhile fire late.
     void stall(Duration span) {
         now_ = detail::saturating_add(now_, span);
         run();
     }
 
-    /// Lets happen what is due now.
+    /// Runs what is ready now, timers that are due included.
     void run_ready() { advance(Duration{}); }
 
     [[nodiscard]] asio::io_context& context() const noexcept { return io_; }
 
-    // For the wheel that goes by this clock.
+    // Called by the wheel that uses this clock.
     detail::WheelDriver& attach(detail::Wheel& wheel) {
         wheels_.push_back(&wheel);
         return *this;

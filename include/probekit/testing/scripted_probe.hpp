@@ -32,28 +32,28 @@
 
 namespace probekit::inline PROBEKIT_ABI::testing {
 
-/// What a ScriptedProbe does at one look: its answer, and how long that takes on the clock.
+/// One attempt of a ScriptedProbe: its result, and how long it takes on the clock.
 class Step {
 public:
     Step(Outcome outcome, Duration takes = {}) : takes_(takes) {
         result_.outcome = outcome;
         result_.phase = Phase::finish;
-        spend();
+        add_time();
     }
     Step(ProbeResult result, Duration takes = {}) : result_(std::move(result)), takes_(takes) {
-        spend();
+        add_time();
     }
-    /// It could not ask.
+    /// A prober error.
     Step(std::error_code error, Duration takes = {}) : error_(error), takes_(takes) {
         result_.cause = to_std(error);
-        spend();
+        add_time();
     }
 
     template <class E>
         requires std::is_error_code_enum_v<E>
     Step(E error, Duration takes = {}) : Step(std::error_code{error}, takes) {}
 
-    /// No answer until it is cancelled.
+    /// An attempt that ends only when it is cancelled.
     [[nodiscard]] static Step hang() {
         Step step{Outcome::unknown};
         step.hangs_ = true;
@@ -63,7 +63,7 @@ public:
 private:
     friend class ScriptedProbe;
 
-    void spend() noexcept {
+    void add_time() noexcept {
         if (takes_ != Duration{}) result_.times = {};
         result_.times[static_cast<std::size_t>(Phase::run) - 1] += takes_;
     }
@@ -74,7 +74,7 @@ private:
     bool hangs_ = false;
 };
 
-/// A probe for tests: it answers from a script, on a clock moved by hand.
+/// A probe for tests, which takes its results from a script and its time from a ManualClock.
 /// \code
 /// testing::ManualClock clock{io};
 /// testing::ScriptedProbe probe{clock, {Outcome::success, {Outcome::failure, 300ms}}};
@@ -84,8 +84,8 @@ private:
 /// if (probe.attempts() != 3 || probe.in_flight() != 1) std::abort();
 /// \endcode
 ///
-/// Copies share the script; its last step repeats. The probe enforces no timeout, so that a worker's
-/// own can be tested.
+/// Copies share the script, whose last step repeats. The probe does not enforce its timeout, so that
+/// a worker's own can be tested.
 class ScriptedProbe {
 public:
     using executor_type = asio::any_io_executor;
@@ -95,11 +95,11 @@ public:
 
     [[nodiscard]] executor_type get_executor() const noexcept { return script_->executor; }
 
-    /// How many looks have begun.
+    /// How many attempts have started.
     [[nodiscard]] std::size_t attempts() const noexcept { return script_->attempts; }
-    /// How many of them have not ended.
+    /// How many attempts have not ended.
     [[nodiscard]] std::size_t in_flight() const noexcept { return script_->in_flight; }
-    /// One more step behind the last, which no longer repeats.
+    /// Appends a step. The one before no longer repeats.
     void push(Step step) { script_->steps.push_back(std::move(step)); }
 
     template <class Token = asio::default_completion_token_t<executor_type>>
@@ -128,7 +128,7 @@ private:
         std::size_t in_flight = 0;
     };
 
-    // One look. It keeps itself until its completion is posted, or until its context goes.
+    // One attempt. It owns itself until its completion is posted, or until its context is shut down.
     template <class Handler>
     class ScriptedAttempt final : public detail::RefCounted<ScriptedAttempt<Handler>>,
                                   public detail::WheelNode,
@@ -138,7 +138,7 @@ private:
             asio::associated_allocator_t<Handler>>::template rebind_alloc<ScriptedAttempt>;
 
     public:
-        static void begin(Handler handler, std::shared_ptr<Script> script) {
+        static void start(Handler handler, std::shared_ptr<Script> script) {
             Allocator allocator(asio::get_associated_allocator(handler));
             ScriptedAttempt* const memory =
                 std::allocator_traits<Allocator>::allocate(allocator, 1);
@@ -146,17 +146,18 @@ private:
                 std::move(handler), std::move(script))};
             attempt->link_.connect(asio::get_associated_cancellation_slot(attempt->handler_),
                                    *attempt);
-            ScriptedAttempt& begun = *attempt;
-            begun.self_ = std::move(attempt);
-            if (begun.step_.hangs_) return;
-            if (begun.step_.takes_ == Duration{}) return begun.complete();
-            begun.script_->wheel->arm(
-                begun, detail::saturating_add(begun.script_->wheel->now(), begun.step_.takes_));
+            ScriptedAttempt& started = *attempt;
+            started.self_ = std::move(attempt);
+            if (started.step_.hangs_) return;
+            if (started.step_.takes_ == Duration{}) return started.complete();
+            started.script_->wheel->arm(
+                started,
+                detail::saturating_add(started.script_->wheel->now(), started.step_.takes_));
         }
 
         void cancel_requested() {
-            if (!self_) return; // on its way already
-            // A step that is over at this very moment has made it.
+            if (!self_) return; // its completion is posted already
+            // A step that ends in this very moment counts.
             if (script_->wheel->disarm(*this) && this->due() <= script_->wheel->now())
                 return complete();
             step_.error_ = asio::error::operation_aborted;
@@ -231,7 +232,7 @@ private:
         [[nodiscard]] executor_type get_executor() const noexcept { return script->executor; }
         template <class Handler>
         void operator()(Handler&& handler) const {
-            ScriptedAttempt<std::decay_t<Handler>>::begin(std::forward<Handler>(handler), script);
+            ScriptedAttempt<std::decay_t<Handler>>::start(std::forward<Handler>(handler), script);
         }
     };
 

@@ -20,7 +20,7 @@
 namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// A worker of a simulation: applies what its WorkerFsm decides, on a clock that its owner moves.
-/// `Owner` has `now()`, `answer(SimulatedWorker&)`, `record(Event)` and `judged(SimulatedWorker&,
+/// `Owner` has `now()`, `response_to(SimulatedWorker&)`, `record(Event)` and `judged(SimulatedWorker&,
 /// const Decision&)`.
 template <class Owner>
 class SimulatedWorker {
@@ -65,11 +65,11 @@ public:
 
     void attempt_ends() {
         const Flight ended = *std::exchange(flight_, std::nullopt);
-        simulation::Event seen = attempt_event(ended);
-        seen.outcome = ended.result.outcome;
-        seen.error = ended.error;
-        seen.timed_out = ended.result.cause == Errc::timed_out;
-        owner_.record(seen);
+        simulation::Event event = attempt_event(ended);
+        event.outcome = ended.result.outcome;
+        event.error = ended.error;
+        event.timed_out = ended.result.cause == Errc::timed_out;
+        owner_.record(event);
         if (ended.error)
             step(event::Error{ended.error});
         else
@@ -84,7 +84,7 @@ private:
         ProbeResult result = {};
     };
 
-    /// With a fixed seed, else no two simulations would be alike.
+    /// With a fixed seed, so that simulations can be repeated.
     static ProbeSpec seeded(ProbeSpec spec, ProbeKind kind) {
         spec.kind = kind;
         if (spec.pacing.seed == 0) spec.pacing.seed = 1 + static_cast<std::uint64_t>(kind);
@@ -106,24 +106,24 @@ private:
     void begin_attempt() {
         due_ = TimePoint::max();
         ++attempts_;
-        const simulation::Answer answer = owner_.answer(*this);
-        const bool timed_out = answer.takes > spec().timeout;
+        const simulation::Response response = owner_.response_to(*this);
+        const bool timed_out = response.takes > spec().timeout;
         const Duration takes =
-            std::max(Duration::zero(), timed_out ? spec().timeout : answer.takes);
+            std::max(Duration::zero(), timed_out ? spec().timeout : response.takes);
         flight_ = Flight{.began = owner_.now(), .ends = saturating_add(owner_.now(), takes)};
         if (timed_out) {
             flight_->result = ProbeResult::failure(Errc::timed_out);
         } else {
-            flight_->error = answer.error;
-            flight_->result.outcome = answer.outcome;
+            flight_->error = response.error;
+            flight_->result.outcome = response.outcome;
         }
     }
 
-    /// Here no attempt takes time to clean up.
+    /// A simulated attempt needs no time to end.
     void cancel_attempt() {
-        simulation::Event seen = attempt_event(*std::exchange(flight_, std::nullopt));
-        seen.error = make_error_code(std::errc::operation_canceled);
-        owner_.record(seen);
+        simulation::Event event = attempt_event(*std::exchange(flight_, std::nullopt));
+        event.error = make_error_code(std::errc::operation_canceled);
+        owner_.record(event);
         step(event::AttemptCancelled{});
     }
 

@@ -67,19 +67,19 @@ public:
 
     [[nodiscard]] TimePoint now() const noexcept { return now_; }
 
-    [[nodiscard]] simulation::Answer answer(const Worker& worker) const {
-        if (!script_.answers) return {};
-        return script_.answers({.kind = worker.kind(),
-                                .number = worker.attempts(),
-                                .life = life_number_,
-                                .at = now_.time_since_epoch(),
-                                .age = now_ - began_,
-                                .ending = fsm_.state() == ContainerState::ending});
+    [[nodiscard]] simulation::Response response_to(const Worker& worker) const {
+        if (!script_.responses) return {};
+        return script_.responses({.kind = worker.kind(),
+                                  .number = worker.attempts(),
+                                  .run = run_number_,
+                                  .at = now_.time_since_epoch(),
+                                  .age = now_ - began_,
+                                  .ending = fsm_.state() == ContainerState::ending});
     }
 
     void record(Event event) {
         event.at = now_.time_since_epoch();
-        event.life = life_number_;
+        event.run = run_number_;
         timeline_.events.push_back(event);
     }
 
@@ -93,7 +93,7 @@ public:
 private:
     // ---- time ----
 
-    /// A script may say less than nothing, and time does not go back.
+    /// A script may have negative durations, but time never goes back.
     [[nodiscard]] TimePoint after(Duration span) const noexcept {
         return saturating_add(now_, std::max(Duration::zero(), span));
     }
@@ -108,8 +108,8 @@ private:
     void handle_next() {
         for (Worker& worker : workers_)
             if (worker.ends() <= now_) return worker.attempt_ends();
-        if (exits_at_ <= now_) return target_ended(life_.exit);
-        if (killed_at_ <= now_) return target_ended(told_exit_);
+        if (exits_at_ <= now_) return target_ended(behaviour_.exit);
+        if (killed_at_ <= now_) return target_ended(sigterm_exit_);
         if (runs_at_ <= now_) return target_runs();
         if (stop_at_ <= now_) return stop();
         for (Worker& worker : workers_)
@@ -119,11 +119,11 @@ private:
     // ---- the target ----
 
     void ask_to_start_at(TimePoint at) {
-        const auto lives = script_.lives.size();
-        life_ = lives == 0
-                    ? simulation::Life{}
-                    : script_.lives[std::min(static_cast<std::size_t>(life_number_), lives - 1)];
-        runs_at_ = saturating_add(at, std::max(Duration::zero(), life_.starts_in));
+        const auto runs = script_.runs.size();
+        behaviour_ = runs == 0
+                         ? simulation::ProcessBehaviour{}
+                         : script_.runs[std::min(static_cast<std::size_t>(run_number_), runs - 1)];
+        runs_at_ = saturating_add(at, std::max(Duration::zero(), behaviour_.starts_in));
     }
 
     /// What its initial delays count from.
@@ -132,12 +132,12 @@ private:
     }
 
     void target_runs() {
-        const bool first = ++life_number_ == 1;
+        const bool first = ++run_number_ == 1;
         fsm_.step(event::Started{}, now_);
         began_ = now_;
         runs_at_ = never;
-        if (life_.exits_after) exits_at_ = after(*life_.exits_after);
-        record({.what = Event::What::runs});
+        if (behaviour_.exits_after) exits_at_ = after(*behaviour_.exits_after);
+        record({.what = Event::What::running});
         const GroupDecision changes =
             first ? group_.step(event::Started{}) : group_.step(event::TargetStarted{});
         if (!first) set_gates(); // closed, for all that startup holds back
@@ -172,11 +172,11 @@ private:
     }
 
     void signal(Duration grace) {
-        const bool heeds = life_.ends_in <= grace;
-        const TimePoint ends = after(heeds ? life_.ends_in : grace);
+        const bool heeds = behaviour_.ends_in <= grace;
+        const TimePoint ends = after(heeds ? behaviour_.ends_in : grace);
         if (ends >= killed_at_) return; // it was signalled before
         killed_at_ = ends;
-        told_exit_ = heeds ? life_.told_exit : ExitStatus{.signal = SIGKILL};
+        sigterm_exit_ = heeds ? behaviour_.sigterm_exit : ExitStatus{.signal = SIGKILL};
     }
 
     // ---- what the machines decide ----
@@ -235,10 +235,10 @@ private:
     simulation::Timeline timeline_;
     TimePoint now_ = {};
 
-    simulation::Life life_ = {};
-    int life_number_ = 0; // of the last start
+    simulation::ProcessBehaviour behaviour_ = {};
+    int run_number_ = 0; // of the last start
     TimePoint began_ = {};
-    ExitStatus told_exit_ = {};
+    ExitStatus sigterm_exit_ = {};
     TimePoint runs_at_ = never;
     TimePoint exits_at_ = never;
     TimePoint killed_at_ = never;
