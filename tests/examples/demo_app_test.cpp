@@ -156,7 +156,7 @@ std::string post(std::string_view path, std::string_view body) {
            "\r\n\r\n" + std::string{body};
 }
 
-Answer ask(const tcp::endpoint& server, std::string_view request) {
+Answer request(const tcp::endpoint& server, std::string_view request) {
     Client client{server};
     client.send(request);
     return client.answer();
@@ -164,7 +164,7 @@ Answer ask(const tcp::endpoint& server, std::string_view request) {
 
 std::string repeated(char c, std::size_t count) { return std::string(count, c); }
 
-TEST_CASE("the pages answer with what they are asked for") {
+TEST_CASE("the pages answer with what is requested") {
     const DemoApp app{{"-h", "127.0.0.1", "-p", "0"}, {"DEPLOYENV=test", "RELEASE=1.2.3"}};
     const tcp::endpoint server = app.endpoint();
 
@@ -177,32 +177,32 @@ TEST_CASE("the pages answer with what they are asked for") {
 
     std::array<char, 256> hostname{};
     REQUIRE(::gethostname(hostname.data(), hostname.size() - 1) == 0);
-    CHECK(ask(server, get("/hostname")).body == std::string{hostname.data()} + "\n");
-    CHECK(ask(server, get("/user-agent")).body == "kube-probe/1.35\n");
-    CHECK(ask(server, get("/configs?all=1")).body == "DEPLOYENV=test\nRELEASE=1.2.3\n");
-    CHECK(ask(server, get("/index.html")).status == 404);
-    CHECK(ask(server, post("/hostname", "")).status == 405);
-    CHECK(ask(server, "DELETE /livez HTTP/1.1\r\n\r\n").status == 405);
+    CHECK(request(server, get("/hostname")).body == std::string{hostname.data()} + "\n");
+    CHECK(request(server, get("/user-agent")).body == "kube-probe/1.35\n");
+    CHECK(request(server, get("/configs?all=1")).body == "DEPLOYENV=test\nRELEASE=1.2.3\n");
+    CHECK(request(server, get("/index.html")).status == 404);
+    CHECK(request(server, post("/hostname", "")).status == 405);
+    CHECK(request(server, "DELETE /livez HTTP/1.1\r\n\r\n").status == 405);
 }
 
-TEST_CASE("health endpoints are told to fail and to recover") {
+TEST_CASE("health endpoints can be made to fail and to recover") {
     const auto [path, field, status_when_failing] = GENERATE(table<std::string, std::string, int>(
         {{"/livez", "livez", 506}, {"/readyz", "readyz", 507}}));
     const DemoApp app{{"-p", "0"}, {"HOST=127.0.0.1", "PROBEKIT_TIME_SCALE=1000"}};
     const tcp::endpoint server = app.endpoint();
 
-    CHECK(ask(server, get(path)).status == 200);
-    CHECK(ask(server, post(path, "other=1&" + field + "=FAIL")).status == 200);
-    CHECK(ask(server, get(path)).status == status_when_failing);
-    CHECK(ask(server, get(path == "/livez" ? "/readyz" : "/livez")).status == 200);
-    CHECK(ask(server, post(path, field + "=maybe")).status == 400);
-    CHECK(ask(server, post(path, "FAIL")).status == 400);
-    CHECK(ask(server, get(path)).status == status_when_failing);
-    CHECK(ask(server, post(path, field + "=OK")).status == 200);
-    CHECK(ask(server, get(path)).status == 200);
+    CHECK(request(server, get(path)).status == 200);
+    CHECK(request(server, post(path, "other=1&" + field + "=FAIL")).status == 200);
+    CHECK(request(server, get(path)).status == status_when_failing);
+    CHECK(request(server, get(path == "/livez" ? "/readyz" : "/livez")).status == 200);
+    CHECK(request(server, post(path, field + "=maybe")).status == 400);
+    CHECK(request(server, post(path, "FAIL")).status == 400);
+    CHECK(request(server, get(path)).status == status_when_failing);
+    CHECK(request(server, post(path, field + "=OK")).status == 200);
+    CHECK(request(server, get(path)).status == 200);
 }
 
-TEST_CASE("every look at a health endpoint that comes before the first answer waits") {
+TEST_CASE("every request to a health endpoint that comes before the first response waits") {
     const auto [path, wait] = GENERATE(
         table<std::string, std::chrono::milliseconds>({{"/livez", 50ms}, {"/readyz", 150ms}}));
     const DemoApp app{{}, {"HOST=127.0.0.1", "PORT=0", "PROBEKIT_TIME_SCALE=100"}};
@@ -229,12 +229,12 @@ TEST_CASE("an access-log line a request, none for a connection without one") {
     const std::string line = app.log_line();
     INFO(line);
     CHECK(line.ends_with(" 127.0.0.1:" + std::to_string(client.port()) + " \"GET /hostname\" 200"));
-    ask(server, "nonsense\r\n\r\n");
+    request(server, "nonsense\r\n\r\n");
     CHECK(app.log_line().ends_with(" \"-\" 400"));
 }
 
 TEST_CASE("what is too much, or no request, is refused, and the next request is served") {
-    const auto [request, status] = GENERATE(table<std::string, int>({
+    const auto [sent, status] = GENERATE(table<std::string, int>({
         {"GET / HTTP/1.1\r\nX: " + repeated('x', 20000) + "\r\n\r\n", 431},
         {repeated('x', 20000), 431},
         {post("/livez", repeated('x', 5000)), 413},
@@ -247,12 +247,12 @@ TEST_CASE("what is too much, or no request, is refused, and the next request is 
         {"GET / SPDY/9\r\n\r\n", 400},
         {"\r\n\r\n", 400},
     }));
-    INFO(request.substr(0, 60));
+    INFO(sent.substr(0, 60));
     const DemoApp app{{"-h", "127.0.0.1", "-p", "0"}, {}};
     const tcp::endpoint server = app.endpoint();
 
-    CHECK(ask(server, request).status == status);
-    CHECK(ask(server, get("/hostname")).status == 200);
+    CHECK(request(server, sent).status == status);
+    CHECK(request(server, get("/hostname")).status == 200);
 }
 
 TEST_CASE("a body that comes in pieces is read whole") {
@@ -261,10 +261,10 @@ TEST_CASE("a body that comes in pieces is read whole") {
 
     Client client{server};
     client.send("POST /livez HTTP/1.1\r\nContent-Length: 10\r\n\r\nlivez");
-    CHECK(ask(server, get("/hostname")).status == 200); // others are served meanwhile
+    CHECK(request(server, get("/hostname")).status == 200); // others are served meanwhile
     client.send("=FAIL");
     CHECK(client.answer().status == 200);
-    CHECK(ask(server, get("/livez")).status == 506);
+    CHECK(request(server, get("/livez")).status == 506);
 }
 
 TEST_CASE("wrong usage is said, and nothing is served") {

@@ -100,15 +100,16 @@ TEST_CASE("after 25 events of a kind a pod may say one thing every five minutes"
     CHECK(recording.events.size() == 25);
     recording.warn("down", at(300s));
     REQUIRE(recording.events.size() == 26);
-    CHECK(recording.events.back().told_before);
+    CHECK(recording.events.back().reported_before);
     CHECK(recording.events.back().count == 32); // what was cut off is counted
     recording.warn("down", at(301s));
     recording.warn("else", at(301s));
     CHECK(recording.events.size() == 26);
     recording.warn("else", at(600s));
     REQUIRE(recording.events.size() == 27);
-    CHECK(recording.events.back().count == 2); // one that was cut off when it was new is told late
-    CHECK_FALSE(recording.events.back().told_before);
+    CHECK(recording.events.back().count ==
+          2); // one that was cut off when it was new is reported late
+    CHECK_FALSE(recording.events.back().reported_before);
 
     // other pods, and events of the other type, have an allowance of their own
     recording.recorder.record(recording.web, EventType::normal, "Started", "Container started",
@@ -126,7 +127,7 @@ TEST_CASE("a long silence refills no more than the burst") {
     CHECK(recording.events.size() == 1 + 25);
 }
 
-TEST_CASE("a map of least recently used keeps what is asked for") {
+TEST_CASE("a map of least recently used keeps what is used") {
     LeastRecentlyUsed<int> map{2};
     map["a"] = 1;
     map["b"] = 2;

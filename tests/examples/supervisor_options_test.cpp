@@ -18,7 +18,7 @@ namespace {
 
 Options parse(std::vector<const char*> arguments) { return parse_options(arguments); }
 
-/// What the user is told.
+/// What the user reads.
 std::string mistake(const std::vector<const char*>& arguments) {
     try {
         [[maybe_unused]] const Options options = parse_options(arguments);

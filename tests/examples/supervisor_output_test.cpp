@@ -89,7 +89,7 @@ Event unhealthy(int count) {
             .reason = "Unhealthy",
             .message = "Liveness probe failed: down",
             .count = count,
-            .told_before = count > 1,
+            .reported_before = count > 1,
             .first_seen = at(0s),
             .last_seen = at(40s)};
 }
@@ -137,7 +137,7 @@ TEST_CASE("only what can be seen to change is a line") {
     pod.deletion = Deletion{.timestamp = at(40s), .grace = 30s};
     output.pod(Change::modified, pod.view(), at(10s));
     output.pod(Change::deleted, pod.view(), at(10s));
-    CHECK(pipe.lines().size() == 2); // the end is always told
+    CHECK(pipe.lines().size() == 2); // the end is always reported
 }
 
 TEST_CASE("wide output has the IP column") {

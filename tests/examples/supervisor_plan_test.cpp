@@ -14,7 +14,7 @@ using probekit::RestartPolicy;
 
 namespace {
 
-/// What has happened to a container so far.
+/// What a container has been through so far.
 enum class History { none, starting_up, runs, sick, never_came_up, done, failed, killed };
 using enum History;
 
@@ -98,7 +98,7 @@ TEST_CASE("a pod ends when nothing is to be started any more") {
     })));
 }
 
-TEST_CASE("a container whose probe asks for its end is killed, and started again unless the policy "
+TEST_CASE("a container whose probe has failed is killed, and started again unless the policy "
           "is Never") {
     check(GENERATE(values<Row>({
         {"cc", always, {sick, runs}, {.kill = {0}}},

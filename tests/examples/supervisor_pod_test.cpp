@@ -202,7 +202,7 @@ TEST_CASE("every restart policy is understood, a container's own before the pod'
     CHECK_FALSE(reading.pod.containers[0].sidecar);
 }
 
-TEST_CASE("a port that is not declared is no error, but cannot be asked") {
+TEST_CASE("a port that is not declared is no error of the manifest, but of each attempt") {
     const PodReading reading = read(one_container(R"(
     ports: [{name: http, containerPort: 80}]
     livenessProbe: {httpGet: {port: htpt}}

@@ -33,7 +33,7 @@ TEST_CASE("commands are split as a POSIX shell splits them") {
     CHECK(shell_words(text) == words);
 }
 
-TEST_CASE("what a shell would ask to be completed is no command") {
+TEST_CASE("what a shell would want completed is no command") {
     const std::string_view text = GENERATE("'", "\"", "a 'b", "a \"b", "a\\", "\"a\\\"", "'a\\'b'");
     CAPTURE(text);
     CHECK_FALSE(shell_words(text));

@@ -460,10 +460,10 @@ TEST_CASE("timeline: what a recording says of times between checks") {
     CHECK(responses(Check{.run = 1, .age = 58s}).takes ==
           Duration::max()); // began a timeout earlier
     CHECK(responses(Check{.run = 1, .age = 120s}).error);
-    // Never ready until 5 min: it was as ill as it had been seen, though nobody said so any more.
+    // Never ready until 5 min: it was as ill as it had been seen, though no event said so any more.
     CHECK(responses(Check{.run = 1, .age = 250s}).error);
     CHECK(seen(299s) == Outcome::success);
-    // Liveness has no trace at all: it passed. Startup, which was not looked at, answers as
+    // Liveness has no trace at all: it passed. Startup, which has no probe, answers as
     // liveness.
     CHECK(answer(recording, ProbeKind::liveness, 1, 20s) == Outcome::success);
     CHECK(answer(recording, ProbeKind::startup, 1, 20s) == Outcome::success);

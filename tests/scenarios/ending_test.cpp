@@ -20,17 +20,17 @@ auto deleting(const json& line) {
 
 } // namespace
 
-TEST_CASE("asked to end, a pod is deleted in order") {
+TEST_CASE("a pod that is to end is deleted in order") {
     const int signal = GENERATE(SIGTERM, SIGINT);
     Supervised supervised{pod("p", {obedient("c")}).dump()};
     supervised.until(ready(true));
     supervised.program().signal(signal);
 
-    const json asked = supervised.until(deleting);
-    CHECK(asked["type"] == "MODIFIED");
-    CHECK(asked["object"]["metadata"]["deletionGracePeriodSeconds"] == 30);
+    const json deleted = supervised.until(deleting);
+    CHECK(deleted["type"] == "MODIFIED");
+    CHECK(deleted["object"]["metadata"]["deletionGracePeriodSeconds"] == 30);
     const json kill = supervised.until(event("Killing", "Stopping container c"));
-    CHECK(moment(asked["object"]["metadata"]["deletionTimestamp"]) >=
+    CHECK(moment(deleted["object"]["metadata"]["deletionTimestamp"]) >=
           moment(kill["object"]["lastTimestamp"]) + 29s);
     const json ended = supervised.until(terminated);
     CHECK(ended["object"]["status"]["phase"] == "Running");
@@ -42,7 +42,7 @@ TEST_CASE("asked to end, a pod is deleted in order") {
     CHECK(supervised.lines().back() == deleted);
 }
 
-TEST_CASE("a container that ends badly when it is stopped makes its pod Failed, which is nobody's "
+TEST_CASE("a container that ends badly when it is stopped makes its pod Failed, which is no one's "
           "fault") {
     Supervised supervised{pod("p", {obedient("c", 3)}).dump()};
     supervised.until(ready(true));
@@ -56,8 +56,8 @@ TEST_CASE(
     const json running = supervised.until(ready(true));
     const int pid = pid_of(container(running));
     supervised.program().signal(SIGTERM);
-    const json asked = supervised.until(deleting);
-    CHECK(asked["object"]["metadata"]["deletionGracePeriodSeconds"] == 3);
+    const json deleted = supervised.until(deleting);
+    CHECK(deleted["object"]["metadata"]["deletionGracePeriodSeconds"] == 3);
     const json kill = supervised.until(event("Killing"));
     const json ended = supervised.until(terminated);
     CHECK(container(ended)["state"]["terminated"]["exitCode"] == 137);
@@ -139,8 +139,8 @@ TEST_CASE("stopped in the middle of anything a pod ends at once") {
 TEST_CASE("--duration is a signal that is sent in time") {
     Supervised supervised{pod("p", {obedient("c")}).dump(), {.arguments = {"--duration", "5"}}};
     const json running = supervised.until(running_after(0));
-    const json asked = supervised.until(deleting);
-    CHECK(moment(asked["object"]["metadata"]["deletionTimestamp"]) -
+    const json deleted = supervised.until(deleting);
+    CHECK(moment(deleted["object"]["metadata"]["deletionTimestamp"]) -
               started_at(container(running)) >=
           30s + 2s);
     CHECK(supervised.finish() == 0);
@@ -212,7 +212,7 @@ TEST_CASE("the grace period of a probe wins over its pod's") {
     CHECK(supervised.stop() == 0);
 }
 
-TEST_CASE("when nobody reads what it says the supervisor ends its pods and says so by its status") {
+TEST_CASE("when its output has no reader the supervisor ends its pods and says so by its status") {
     Supervised supervised{pod("p", {shell("c", "while :; do echo x; exit 1; done")}).dump(),
                           {.scale = "100"}};
     const json running = supervised.until(running_after(0));

@@ -1,4 +1,4 @@
-// Lifecycle hooks: postStart before a container counts as running, preStop before it is told to
+// Lifecycle hooks: postStart before a container counts as running, preStop before it gets the signal to
 // end.
 #include <filesystem>
 #include <string>
@@ -85,7 +85,7 @@ TEST_CASE("who has ended has no preStop hook") {
     CHECK(supervised.all(event("Killing")).size() == 1);
 }
 
-TEST_CASE("a preStop hook that fails is told, and changes nothing else") {
+TEST_CASE("a preStop hook that fails is reported, and changes nothing else") {
     json c = obedient("c");
     c["lifecycle"]["preStop"] = exec_hook("exit 1");
     Supervised supervised{pod("p", {c}).dump()};
@@ -106,7 +106,7 @@ TEST_CASE("a preStop hook that hangs takes the whole grace period, and two secon
     const json kill = supervised.until(event("Killing"));
     const json ended = supervised.until(terminated);
     CHECK(container(ended)["state"]["terminated"]["exitCode"] ==
-          4); // it was told, and had time to obey
+          4); // it got SIGTERM, and had time to obey
     CHECK(moment(container(ended)["state"]["terminated"]["finishedAt"]) -
               moment(kill["object"]["lastTimestamp"]) >=
           3s);

@@ -133,13 +133,14 @@ TEST_CASE("the grace period is one for all: who had to wait for its turn has two
     });
     CHECK(supervised.stop() == 0);
     const json& end = supervised.lines().back();
-    const Micros told = moment(supervised.all(event("Killing")).front()["object"]["lastTimestamp"]);
+    const Micros killing =
+        moment(supervised.all(event("Killing")).front()["object"]["lastTimestamp"]);
     const auto end_of = [&](const char* name) {
         return moment(container(end, name)["state"]["terminated"]["finishedAt"]);
     };
-    CHECK(end_of("c") - told >= 300s);
-    CHECK(end_of("side") - told >= 302s);
-    CHECK(end_of("side") - told < 600s); // and not another three hundred
+    CHECK(end_of("c") - killing >= 300s);
+    CHECK(end_of("side") - killing >= 302s);
+    CHECK(end_of("side") - killing < 600s); // and not another three hundred
 }
 
 TEST_CASE("when the regular containers are done the sidecars are stopped, and the pod has ended") {

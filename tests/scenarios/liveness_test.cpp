@@ -81,7 +81,7 @@ TEST_CASE("liveness-exec-demo") {
     const json first = supervised.until(running_after(0));
     const json second = supervised.until(running_after(1));
     CHECK(started_at(container(second)) - started_at(container(first)) >=
-          15s); // looks at 5, 10 and 15 s
+          15s); // attempts at 5, 10 and 15 s
     CHECK(supervised.all(event("Unhealthy", "Liveness probe ")).size() == 3);
     CHECK(supervised.stop() == 0);
 }
@@ -98,7 +98,7 @@ TEST_CASE("liveness-httpget-ok") {
                           {.scale = "2", .arguments = {"--duration", "30s"}, .logs = "prefix"}};
     const json last = expect_peace(supervised);
     const std::string log = supervised.program().errors().rest();
-    // looks at 6, 9, ... 27 s
+    // attempts at 6, 9, ... 27 s
     std::size_t gets = 0;
     for (std::size_t at = 0;
          (at = log.find("[pod/liveness-httpget-ok/demo] ", at)) != std::string::npos; ++at)

@@ -25,7 +25,7 @@ inline nlohmann::json service(const std::string& name, const std::string& prepar
     return container;
 }
 
-/// One that ends with this status when it is told to.
+/// One that ends with this status on SIGTERM.
 inline nlohmann::json obedient(const std::string& name, int status = 0,
                                const std::string& at_the_end = ":") {
     return service(name, "trap '" + at_the_end + "; exit " + std::to_string(status) + "' TERM");

@@ -65,7 +65,7 @@ TEST_CASE("probes that pass, that fail, and that cannot be carried out") {
     json prompt =
         with(shell("c", forever), "readinessProbe", exec_probe("true", {{"periodSeconds", 10000}}));
     prompt["startupProbe"] =
-        exec_probe("test -e prompt.looked && exit 0; touch prompt.looked; exit 1");
+        exec_probe("test -e prompt.probed && exit 0; touch prompt.probed; exit 1");
     json undeclared =
         with(shell("c", forever), "livenessProbe",
              {{"tcpSocket", {{"port", "nah"}}}, {"periodSeconds", 2}, {"failureThreshold", 1}});
@@ -95,7 +95,7 @@ TEST_CASE("probes that pass, that fail, and that cannot be carried out") {
         });
     CHECK(supervised.stop() == 0);
 
-    // Its readiness is asked for with the success of startup, long before its period is over.
+    // Its readiness is probed with the success of startup, long before its period is over.
     CHECK(moment(condition(ready_at, "Ready")["lastTransitionTime"]) -
               started_at(container(ready_at)) <
           1000s);
@@ -125,11 +125,11 @@ TEST_CASE("probes that pass, that fail, and that cannot be carried out") {
 }
 
 TEST_CASE(
-    "what is not ready is looked at when its pod is synchronised, as when another container ends") {
+    "what is not ready is probed when its pod is synchronised, as when another container ends") {
     const json patient = with(shell("patient", forever), "readinessProbe",
-                              exec_probe("test -e done; result=$?; touch looked; exit $result",
+                              exec_probe("test -e done; result=$?; touch probed; exit $result",
                                          {{"periodSeconds", 10000}}));
-    const json other = shell("other", "until test -e looked; do /bin/sleep 0.02; done; touch done");
+    const json other = shell("other", "until test -e probed; do /bin/sleep 0.02; done; touch done");
     Supervised supervised{pod("p", {patient, other}, {{"restartPolicy", "OnFailure"}}).dump()};
     // By its period alone that would be in three hours.
     supervised.until([](const json& line) {

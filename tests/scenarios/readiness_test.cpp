@@ -55,7 +55,7 @@ TEST_CASE("readiness-httpget-fail") {
     CHECK(back_offs.size() >= 3);
     CHECK(back_offs.back()["object"]["count"] == back_offs.size());
     CHECK(supervised.all(ready(true)).empty());
-    CHECK(supervised.stop() == 0); // it was between two runs, and not asked for before
+    CHECK(supervised.stop() == 0); // it was between two runs, and not by request
 }
 
 TEST_CASE("readiness-httpget-ok") {
@@ -94,10 +94,10 @@ TEST_CASE("readiness-tcp-fail") {
     const json second = supervised.until(running_after(1));
 
     CHECK(started_at(container(second)) - started_at(container(first)) >= 60s);
-    const std::size_t looks =
+    const std::size_t attempts =
         supervised.all(event("Unhealthy", "Readiness probe failed: dial tcp")).size();
-    CHECK(looks >= 5); // at 10, 20 ... 60 s; the last races the kill
-    CHECK(looks <= 7);
+    CHECK(attempts >= 5); // at 10, 20 ... 60 s; the last races the kill
+    CHECK(attempts <= 7);
     CHECK(supervised.all(event("Unhealthy", "Liveness probe failed: dial tcp")).size() == 3);
     CHECK(supervised.all(event("Killing")).size() == 1);
     CHECK(supervised.all(ready(true)).empty());
@@ -130,7 +130,7 @@ TEST_CASE("startup-ok") {
     CHECK(moment(started["object"]["status"]["conditions"][0]["lastTransitionTime"]) <=
           started_at(container(started)));
     CHECK(supervised.all(event("Unhealthy", "Startup probe failed")).size() >= 3);
-    CHECK(supervised.all(event("Unhealthy", "Liveness")).empty()); // nobody else has looked
+    CHECK(supervised.all(event("Unhealthy", "Liveness")).empty()); // no other probe has run
     CHECK(supervised.all(event("Unhealthy", "Readiness")).empty());
     CHECK(supervised.stop() == 0);
     CHECK(supervised.all(event("Killing", "failed")).empty());

@@ -35,7 +35,7 @@ TEST_CASE("policy OnFailure restarts until it succeeds, and then the pod has suc
     CHECK(container(succeeded)["ready"] == false);
     CHECK(condition(succeeded, "Ready")["reason"] == "PodCompleted");
     CHECK(supervised.finish() == 0);                        // by itself
-    CHECK(supervised.lines().back()["type"] == "MODIFIED"); // nobody has deleted it
+    CHECK(supervised.lines().back()["type"] == "MODIFIED"); // it has not been deleted
 }
 
 TEST_CASE("policy Never leaves it, and a failure is the pod's and the supervisor's") {
@@ -107,7 +107,7 @@ TEST_CASE("a command that is not there: StartError, and back-off as ever") {
     CHECK(phase_is("Failed")(supervised.lines().back()));
 }
 
-TEST_CASE("delays double, and are told in the words of Go") {
+TEST_CASE("delays double, and are printed as Go prints them") {
     Supervised supervised{pod("p", {shell("c", "exit 1")}).dump(), {.scale = "100"}};
     for (const std::string delay : {"10s", "20s", "40s", "1m20s", "2m40s"}) {
         const json waits = supervised.until(waiting("CrashLoopBackOff"));
@@ -136,7 +136,7 @@ TEST_CASE("killed by a probe again and again it is left waiting for what is left
     CHECK(supervised.stop() == 0);
 }
 
-TEST_CASE("a signal is told as a shell tells it") {
+TEST_CASE("a signal is shown as a shell shows it") {
     Supervised supervised{
         pod("p", {shell("c", "kill -KILL $$$$")}, {{"restartPolicy", "Never"}}).dump()};
     const json failed = supervised.until(phase_is("Failed"));

@@ -92,7 +92,7 @@ private:
 struct Setting {
     std::string scale = "10";
     std::vector<std::string> arguments = {}; ///< further options
-    std::string logs = "none"; ///< with "prefix" somebody has to read program().errors()
+    std::string logs = "none"; ///< with "prefix" the test has to read program().errors()
     bool json = true;
 };
 
@@ -124,7 +124,7 @@ public:
                                  " lines, and: " + program_.errors().rest()};
     }
 
-    /// Asks it to end, reads all it still says, and gives its exit status.
+    /// Ends it, reads all it still says, and gives its exit status.
     int stop() {
         program_.signal(SIGTERM);
         return finish();

@@ -18,7 +18,7 @@ const json one_shot = pod("p", {shell("c", "echo out; echo err >&2; printf unfin
 
 } // namespace
 
-TEST_CASE("everything that is wrong with a manifest is told, and nothing is started") {
+TEST_CASE("everything that is wrong with a manifest is reported, and nothing is started") {
     json bad = pod("p", {shell("c", "touch started"), shell("c", "touch started")},
                    {{"restartPolicy", "Sometimes"}});
     bad["spec"]["containers"][0]["livenessProbe"] = {{"periodSeconds", -1},
@@ -54,7 +54,7 @@ TEST_CASE("--image says what an image runs, and args are appended") {
     CHECK(supervised.program().errors().rest() == "[pod/p/c] hello,  you there\n");
 }
 
-TEST_CASE("wrong usage is told, with status 2") {
+TEST_CASE("wrong usage is reported, with status 2") {
     const std::string option = GENERATE("--no-such-option", "--time-scale=0", "--output=yaml");
     Supervised supervised{one_shot.dump(), {.arguments = {option}}};
     CHECK(supervised.finish() == 2);
@@ -84,7 +84,7 @@ TEST_CASE("what containers print goes to standard error, each line with its orig
           "[pod/p/c] out\n[pod/p/c] err\n[pod/p/c] unfinished\n");
 }
 
-TEST_CASE("what containers print is told to its last line") {
+TEST_CASE("what containers print is passed on to its last line") {
     Supervised supervised{pod("p", {shell("c", "seq 20000")}, {{"restartPolicy", "Never"}}).dump(),
                           {.logs = "prefix"}};
     std::string expected;
@@ -154,8 +154,8 @@ TEST_CASE("timestamps are in manifest time") {
     CHECK(supervised.finish() == 0);
 }
 
-TEST_CASE(
-    "probes that are bound to their container look after exactly the delay, also after a restart") {
+TEST_CASE("probes that are bound to their container probe after exactly the delay, also after a "
+          "restart") {
     json c = obedient("c");
     c["livenessProbe"] = fails_when_up("c");
     c["livenessProbe"]["initialDelaySeconds"] = 7;
@@ -164,20 +164,21 @@ TEST_CASE(
                           {.arguments = {"--feature-gates", "ContainerScopedProbes=true"}}};
     for (int restart = 0; restart != 2; ++restart) {
         const json runs = supervised.until(running_after(restart));
-        const json look = supervised.until(event("Unhealthy", "Liveness"));
-        const Micros after = moment(look["object"]["lastTimestamp"]) - started_at(container(runs));
+        const json failure = supervised.until(event("Unhealthy", "Liveness"));
+        const Micros after =
+            moment(failure["object"]["lastTimestamp"]) - started_at(container(runs));
         CHECK(after >= 7s);
         CHECK(after < 100s); // on the grid it would have been at 100 s
     }
     CHECK(supervised.stop() == 0);
 }
 
-TEST_CASE("probes that are bound to their container look once when it starts, and not again "
+TEST_CASE("probes that are bound to their container probe once when it starts, and not again "
           "because of a restart") {
-    // ends some time after the look, so that there would be time for another
+    // ends some time after the attempt, so that there would be time for another
     json c = shell(
-        "c", "while [ ! -e looked ]; do /bin/sleep 0.02; done; rm looked; /bin/sleep 0.3; exit 1");
-    c["readinessProbe"] = {{"exec", {{"command", {"/bin/sh", "-c", "touch looked; exit 1"}}}},
+        "c", "while [ ! -e probed ]; do /bin/sleep 0.02; done; rm probed; /bin/sleep 0.3; exit 1");
+    c["readinessProbe"] = {{"exec", {{"command", {"/bin/sh", "-c", "touch probed; exit 1"}}}},
                            {"periodSeconds", 10000},
                            {"timeoutSeconds", 1000}};
     Supervised supervised{pod("p", {c}).dump(),

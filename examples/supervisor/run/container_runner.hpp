@@ -29,7 +29,7 @@ public:
     ContainerRunner(const PodSpec& pod, const ContainerSpec& spec, const std::string& uid,
                     Supervision& supervision, std::function<void()> changed);
 
-    /// Starts it, or waits for the end of its back-off and then asks to be started again. It must
+    /// Starts it, or waits for the end of its back-off and then reports that it may be started again. It must
     /// want to be started.
     void start();
     /// A probe has failed: ends it, to be started again if its policy allows.
@@ -42,7 +42,7 @@ public:
     void turn_has_come() { stop_.turn_has_come(); }
     /// Ends it at once.
     void kill_now();
-    /// The pod is over: no more looks.
+    /// The pod is over: its probes end.
     void stop_probes() { probes_.stop(); }
 
     [[nodiscard]] const ContainerSpec& spec() const noexcept { return spec_; }

@@ -26,7 +26,7 @@ void ContainerStop::begin(Request request) {
     if (request_.pre_stop == nullptr || request_.grace <= 0s) return wait_for_turn();
     enter(Step::pre_stop);
     hooks_.run(*request_.pre_stop, [this, number = step_number_](bool succeeded) {
-        if (number != step_number_) return; // it was too slow, nobody waits for it any more
+        if (number != step_number_) return; // it was too slow, and is no longer waited for
         if (!succeeded) request_.hook_failed();
         wait_for_turn();
     });

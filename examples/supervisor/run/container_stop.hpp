@@ -60,7 +60,7 @@ private:
     asio::steady_timer timer_;
     HookRunner hooks_;
     Step step_ = Step::none;
-    std::uint64_t step_number_ = 0; // tells a callback of an earlier step that it comes too late
+    std::uint64_t step_number_ = 0; // a callback of an earlier step comes too late
     Timestamp counted_until_ = {};  // request_.grace is what was left at that moment
     Request request_ = {};
 };

@@ -32,7 +32,7 @@ probekit::AnyProbe make_probe_of(const asio::any_io_executor& executor, const Ho
 
 } // namespace
 
-/// One hook, from start to end. Its handlers keep it: it may have to clean up when nobody waits for
+/// One hook, from start to end. Its handlers keep it: it may have to clean up when its owner no longer waits for
 /// it any more.
 class HookRunner::Run : public std::enable_shared_from_this<Run> {
 public:
@@ -46,7 +46,7 @@ public:
             [self = shared_from_this()](std::error_code error) { self->end(!error); }));
     }
 
-    void ask(probekit::AnyProbe probe) {
+    void start(probekit::AnyProbe probe) {
         probe.async_probe(
             probekit::Duration::max(), // a hook has no time limit of its own
             asio::bind_cancellation_slot(
@@ -83,7 +83,7 @@ void HookRunner::run(const Hook& hook, std::function<void(bool)> done) {
         sleep && hook.cannot_ask.empty())
         run_->sleep(clock_.real(sleep->length));
     else
-        run_->ask(make_probe_of(executor_, hook));
+        run_->start(make_probe_of(executor_, hook));
 }
 
 void HookRunner::cancel() {

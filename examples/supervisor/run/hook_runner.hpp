@@ -1,4 +1,4 @@
-// Runs a container's lifecycle hooks: postStart and preStop. A hook is a look at something, so a
+// Runs a container's lifecycle hooks: postStart and preStop. A hook is an attempt at something, so a
 // probe does it.
 #pragma once
 
@@ -19,7 +19,7 @@ public:
     HookRunner& operator=(const HookRunner&) = delete;
     ~HookRunner();
 
-    /// Ends a hook that still runs, then runs this one, without a time limit. `done` is told later
+    /// Ends a hook that still runs, then runs this one, without a time limit. `done` is called later
     /// whether it succeeded.
     void run(const Hook& hook, std::function<void(bool succeeded)> done);
 

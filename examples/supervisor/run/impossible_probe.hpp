@@ -1,5 +1,5 @@
-// A probe of our own making: one that a manifest asks for and nobody can carry out, as on a port
-// name that the container does not declare. Each look is an error, which changes nothing; a kubelet
+// A probe that a manifest demands and no kubelet can carry out, as on a port
+// name that the container does not declare. Each attempt is a prober error, which changes nothing; a kubelet
 // does the same.
 #pragma once
 

@@ -46,7 +46,7 @@ public:
     }
 
 private:
-    /// At most as much as a pipe can hold: somebody may have got away and still write.
+    /// At most as much as a pipe can hold: a process may have left the group and still write.
     void drain() {
         std::error_code error;
         for (std::size_t left = largest_pipe; !error && left > 0;) {

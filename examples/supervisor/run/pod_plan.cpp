@@ -7,7 +7,7 @@ namespace {
 
 using State = probekit::ContainerState;
 
-/// Init containers are looked at from the last one back: the last that has ever been started tells
+/// Init containers are gone through from the last one back: the last that has ever been started shows
 /// how far the pod has come, whatever became of those before it. Returns whether all are done, so
 /// that regular containers may start.
 bool plan_init_containers(const PodSpec& pod, const std::vector<ContainerFacts>& containers,

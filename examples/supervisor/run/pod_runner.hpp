@@ -24,13 +24,13 @@ public:
 
     void start();
 
-    /// Somebody deletes the pod. Does nothing if it has ended or is being deleted.
+    /// The user deletes the pod. Does nothing if it has ended or is being deleted.
     void remove();
     /// Kills what is left of it.
     void kill_now();
 
     [[nodiscard]] bool ended() const noexcept { return ended_; }
-    /// Ended without having been asked to, and badly.
+    /// Ended by itself, and badly.
     [[nodiscard]] bool failed_by_itself() const noexcept {
         return ended_ && !deletion_ && status_.phase == PodPhase::failed;
     }

@@ -44,7 +44,7 @@ Supervisor::Supervisor(const Options& options, const std::vector<PodSpec>& pods)
                    .output = *output_},
       signals_(io_, SIGINT, SIGTERM),
       duration_(io_) {
-    // Nobody reads what we say any more: end everything in order, but not from inside the write.
+    // The output has no reader any more: end everything in order, but not from inside the write.
     standard_output_.on_error([this] { asio::post(io_, [this] { remove_pods(); }); });
     for (const PodSpec& pod : pods) {
         logs_.prepare(pod.name);
@@ -56,7 +56,7 @@ ExitCode Supervisor::run() {
     await_signal();
     await_end_of_duration();
     for (PodRunner& pod : pods_) pod.start();
-    io_.run(); // until nothing is left to wait for: processes reaped, looks in flight cleaned up
+    io_.run(); // until nothing is left to wait for: processes reaped, attempts in flight cleaned up
     block_signals();
 
     if (standard_output_.error()) return ExitCode::broken;

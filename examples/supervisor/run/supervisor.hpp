@@ -24,7 +24,7 @@ namespace supervisor {
 
 enum class ExitCode : int {
     success = 0,
-    pod_failed = 1,  ///< one had failed before the end was asked for
+    pod_failed = 1,  ///< one had failed before the supervisor was told to end
     wrong_input = 2, ///< usage or manifest; nothing was started
     broken = 3,      ///< the supervisor itself could not go on
 };
@@ -36,7 +36,7 @@ public:
     /// started then.
     Supervisor(const Options& options, const std::vector<PodSpec>& pods);
 
-    /// Runs all pods until they have ended by themselves or are asked to: by SIGINT, SIGTERM or the
+    /// Runs all pods until they have ended by themselves or are ended: by SIGINT, SIGTERM or the
     /// end of --duration.
     [[nodiscard]] ExitCode run();
 

@@ -50,7 +50,7 @@ void EventRecorder::record(const EventTarget& target, EventType type, std::strin
            .reason = std::move(reason),
            .message = std::move(message),
            .count = seen.count,
-           .told_before = std::exchange(seen.told, true),
+           .reported_before = std::exchange(seen.reported, true),
            .first_seen = seen.first_seen,
            .last_seen = now});
 }

@@ -36,7 +36,7 @@ struct Event {
     std::string reason = {};
     std::string message = {};
     int count = 1;
-    bool told_before = false;
+    bool reported_before = false;
     Timestamp first_seen = {};
     Timestamp last_seen = {};
 };
@@ -45,7 +45,7 @@ class EventRecorder {
 public:
     using Sink = std::function<void(const Event&)>;
 
-    /// `sink` gets every event that is let through; one that was told before replaces the event of
+    /// `sink` gets every event that is let through; one that was reported before replaces the event of
     /// the same name.
     explicit EventRecorder(Sink sink);
 
@@ -66,7 +66,7 @@ private:
     struct Seen {
         std::string name = {};
         int count = 0;
-        bool told = false;
+        bool reported = false;
         Timestamp first_seen = {};
     };
 

@@ -18,7 +18,7 @@ void JsonOutput::pod(Change change, const PodView& pod, Timestamp) {
 }
 
 void JsonOutput::event(const Event& event, Timestamp) {
-    writer_.write(line(event.told_before ? Change::modified : Change::added, to_json(event)));
+    writer_.write(line(event.reported_before ? Change::modified : Change::added, to_json(event)));
 }
 
 } // namespace supervisor

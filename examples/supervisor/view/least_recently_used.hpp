@@ -1,4 +1,4 @@
-// A map of bounded size that forgets what was not asked for longest.
+// A map of bounded size that forgets what was not used for longest.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +25,7 @@ public:
                 order_.pop_back();
             }
             order_.emplace_front(key, Value{});
-            // The index looks into the list's own copy of the key, which never moves.
+            // The index refers to the list's own copy of the key, which never moves.
             index_.emplace(order_.front().first, order_.begin());
         }
         return order_.front().second;

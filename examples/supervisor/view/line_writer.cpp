@@ -17,7 +17,7 @@ void LineWriter::write(std::string_view text) {
         const ssize_t written = ::write(descriptor_, rest.data(), rest.size());
         if (written >= 0) {
             rest.remove_prefix(static_cast<std::size_t>(written));
-        } else if (errno == EAGAIN) { // somebody made it non-blocking
+        } else if (errno == EAGAIN) { // another program made it non-blocking
             pollfd writable{.fd = descriptor_, .events = POLLOUT, .revents = 0};
             ::poll(&writable, 1, -1);
         } else if (errno != EINTR) {

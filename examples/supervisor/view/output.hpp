@@ -1,4 +1,4 @@
-// What the supervisor tells its user on standard output: pods as they change and events as they
+// What the supervisor shows its user on standard output: pods as they change and events as they
 // happen.
 #pragma once
 
@@ -13,7 +13,7 @@
 
 namespace supervisor {
 
-/// What has happened to a pod.
+/// How a pod has changed.
 enum class Change { added, modified, deleted };
 
 [[nodiscard]] constexpr std::string_view to_string(Change change) noexcept {

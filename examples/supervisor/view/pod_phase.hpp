@@ -12,7 +12,7 @@ namespace supervisor {
 enum class PodEnd {
     no,
     by_itself, ///< nothing runs and nothing will be started any more
-    removed,   ///< the same, because somebody deleted it: it then is for its regular containers to
+    removed,   ///< the same, because it was deleted: it then is for its regular containers to
                ///< have failed
 };
 

@@ -24,7 +24,7 @@ void count_restarts(PodRow& row, const ContainerStatus& container) {
 }
 
 /// The first init container that is not done, or their number. It speaks for all: those behind it
-/// are not looked at.
+/// do not count.
 std::size_t first_at_work(const std::vector<ContainerStatus>& init_containers) {
     const auto is_done = [](const ContainerStatus& init) {
         const auto* terminated = std::get_if<Terminated>(&init.state);
