@@ -2,7 +2,6 @@
 #include <probekit/core/container_fsm.hpp>
 
 #include <algorithm>
-#include <array>
 #include <csignal>
 #include <optional>
 #include <sstream>

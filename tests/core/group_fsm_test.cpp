@@ -1,10 +1,11 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #include <probekit/core/group_fsm.hpp>
 
-#include <array>
+#include <initializer_list>
 #include <optional>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <catch2/catch_test_macros.hpp>
@@ -19,15 +20,15 @@ namespace {
 ///   =s =l =r  a probe of that kind is set
 ///   +s +l +r  a check of that kind passes       -s -l -r  it fails
 ///   gl gr     failing because the target is gone    ts tl  passing because it is terminating
-const std::vector<std::string> alphabet{"B",  "N",  "G",  "T",  "X",  "=s", "=l", "=r",
-                                        "+s", "-s", "+l", "-l", "+r", "-r", "gr", "ts"};
+const std::vector<std::string_view> alphabet{"B",  "N",  "G",  "T",  "X",  "=s", "=l", "=r",
+                                             "+s", "-s", "+l", "-l", "+r", "-r", "gr", "ts"};
 
 ProbeKind kind_of(char letter) {
     if (letter == 's') return ProbeKind::startup;
     return letter == 'l' ? ProbeKind::liveness : ProbeKind::readiness;
 }
 
-GroupDecision step(GroupFsm& fsm, const std::string& word) {
+GroupDecision step(GroupFsm& fsm, std::string_view word) {
     switch (word[0]) {
     case 'B': return fsm.step(event::Started{});
     case 'N': return fsm.step(event::TargetStarted{});
@@ -165,7 +166,9 @@ namespace {
 
 /// The same said of the history as a whole, without a state: each fact is looked up from the back.
 struct Oracle {
-    std::vector<std::string> history; // what counts: nothing of a stopped group but its probes
+    using Words = std::initializer_list<std::string_view>;
+
+    std::vector<std::string_view> history; // what counts: nothing of a stopped group but its probes
 
     struct Facts {
         bool started = false, ready = false, killed = false;
@@ -176,20 +179,17 @@ struct Oracle {
             if (history[i] == "B" || history[i] == "X") return history[i] == "B";
         return false;
     }
-    [[nodiscard]] bool has(const std::string& set) const {
-        for (const std::string& word : history)
+    [[nodiscard]] bool has(std::string_view set) const {
+        for (const std::string_view word : history)
             if (word == set) return true;
         return false;
     }
     /// Whether one of `words` has come since the last of `since`.
-    [[nodiscard]] bool came(const std::vector<std::string>& words,
-                            const std::vector<std::string>& since) const {
-        return last(words) > last(since);
-    }
+    [[nodiscard]] bool came(Words words, Words since) const { return last(words) > last(since); }
     /// The place of the last of `words`, counted from 1; 0: there is none.
-    [[nodiscard]] std::size_t last(const std::vector<std::string>& words) const {
+    [[nodiscard]] std::size_t last(Words words) const {
         for (std::size_t i = history.size(); i-- != 0;)
-            for (const std::string& word : words)
+            for (const std::string_view word : words)
                 if (history[i] == word) return i + 1;
         return 0;
     }
@@ -207,7 +207,7 @@ struct Oracle {
     }
 
     /// Adds `word`; the changes as text.
-    std::string add(const std::string& word) {
+    std::string add(std::string_view word) {
         const bool runs = running();
         const bool counts = word[0] == '=' || (word == "B") != runs;
         if (!counts) return {};
@@ -238,7 +238,7 @@ struct Oracle {
 /// All histories of `left` more words; the first that the two judge differently, else nothing.
 std::optional<std::string> disagreement(const GroupFsm& fsm, const Oracle& oracle, int left) {
     if (left == 0) return {};
-    for (const std::string& word : alphabet) {
+    for (const std::string_view word : alphabet) {
         GroupFsm next = fsm;
         Oracle told = oracle;
         const std::string ours = text(step(next, word));
@@ -250,8 +250,8 @@ std::optional<std::string> disagreement(const GroupFsm& fsm, const Oracle& oracl
              next.failed().has_value() == (facts.killed && !told.came({"T"}, {"B", "N"})));
         if (ours != theirs || !same_facts) {
             std::string all;
-            for (const std::string& each : oracle.history) all += each + " ";
-            return all + word + ": '" + ours + "', not '" + theirs + "'";
+            for (const std::string_view each : oracle.history) all.append(each) += ' ';
+            return all.append(word) + ": '" + ours + "', not '" + theirs + "'";
         }
         if (const auto found = disagreement(next, told, left - 1)) return found;
     }
@@ -262,10 +262,10 @@ std::optional<std::string> disagreement(const GroupFsm& fsm, const Oracle& oracl
 
 TEST_CASE("the group's machine agrees with its history read as a whole, whatever comes") {
     const auto probes =
-        GENERATE(values<std::vector<std::string>>({{}, {"=s"}, {"=r"}, {"=s", "=r"}}));
+        GENERATE(values<std::vector<std::string_view>>({{}, {"=s"}, {"=r"}, {"=s", "=r"}}));
     GroupFsm fsm;
     Oracle oracle;
-    for (const std::string& word : probes) {
+    for (const std::string_view word : probes) {
         step(fsm, word);
         oracle.add(word);
     }
