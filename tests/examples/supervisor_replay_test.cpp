@@ -37,7 +37,7 @@ struct Case {
     std::string name;
     simulation::Container container = {};
     Outcomes outcomes = {};
-    std::vector<simulation::Life> lives = {};
+    std::vector<simulation::ProcessBehaviour> runs = {};
     std::optional<Duration> stop_after = {};
     Duration length = 300s;
 };
@@ -56,13 +56,13 @@ std::string text(const Event& event) {
 }
 
 Lines simulated(const Case& given) {
-    const simulation::Answers answers = [&](const simulation::Check& check) {
+    const simulation::Responses responses = [&](const simulation::Check& check) {
         const std::vector<Outcome>& all = given.outcomes.at(check.kind);
         const auto number = std::min(static_cast<std::size_t>(check.number), all.size());
-        return simulation::Answer{.outcome = all[number - 1]};
+        return simulation::Response{.outcome = all[number - 1]};
     };
-    const simulation::Timeline timeline = simulate(given.container, {.answers = answers,
-                                                                     .lives = given.lives,
+    const simulation::Timeline timeline = simulate(given.container, {.responses = responses,
+                                                                     .runs = given.runs,
                                                                      .stop_after = given.stop_after,
                                                                      .length = given.length});
     Lines lines;
@@ -88,7 +88,7 @@ public:
             // In small steps, since a step may bring about something sooner than was known.
             const TimePoint next = std::min({exits_at_, killed_at_, starts_at_, stops_at_});
             clock_.advance(std::min<Duration>(next - clock_.now(), 50ms));
-            if (exits_at_ <= clock_.now()) process_ended(life().exit);
+            if (exits_at_ <= clock_.now()) process_ended(behaviour().exit);
             if (killed_at_ <= clock_.now()) process_ended(signalled_exit_);
             if (starts_at_ <= clock_.now()) sync();
             if (stops_at_ <= clock_.now()) stop();
@@ -132,8 +132,8 @@ private:
         starts_at_ = never;
         fsm_.step(event::Started{}, clock_.now());
         ++starts_;
-        if (life().exits_after) exits_at_ = clock_.now() + *life().exits_after;
-        record({.what = What::runs});
+        if (behaviour().exits_after) exits_at_ = clock_.now() + *behaviour().exits_after;
+        record({.what = What::running});
         if (starts_ == 1)
             group_.start();
         else
@@ -172,11 +172,11 @@ private:
         if (decision.action != ContainerDecision::Action::signal) return;
         event.span = decision.grace;
         record(event);
-        const bool heeds = life().ends_in <= decision.grace;
-        const TimePoint ends = clock_.now() + (heeds ? life().ends_in : decision.grace);
+        const bool heeds = behaviour().ends_in <= decision.grace;
+        const TimePoint ends = clock_.now() + (heeds ? behaviour().ends_in : decision.grace);
         if (ends >= killed_at_) return;
         killed_at_ = ends;
-        signalled_exit_ = heeds ? life().told_exit : ExitStatus{.signal = SIGKILL};
+        signalled_exit_ = heeds ? behaviour().sigterm_exit : ExitStatus{.signal = SIGKILL};
     }
 
     void process_ended(ExitStatus exit) {
@@ -192,9 +192,9 @@ private:
         sync();
     }
 
-    [[nodiscard]] simulation::Life life() const {
-        if (case_.lives.empty()) return {};
-        return case_.lives[std::min(starts_, case_.lives.size()) - 1];
+    [[nodiscard]] simulation::ProcessBehaviour behaviour() const {
+        if (case_.runs.empty()) return {};
+        return case_.runs[std::min(starts_, case_.runs.size()) - 1];
     }
 
     void record(Event event) {
@@ -225,10 +225,12 @@ constexpr auto bad = Outcome::failure;
 /// A probe that fails from its third check on.
 const std::vector<Outcome> soon_bad{ok, ok, bad};
 
-simulation::Life exits(Duration after, int code) {
+simulation::ProcessBehaviour exits(Duration after, int code) {
     return {.exits_after = after, .exit = {.code = code}};
 }
-simulation::Life heeds_sigterm(ExitStatus exit) { return {.ends_in = 1300ms, .told_exit = exit}; }
+simulation::ProcessBehaviour heeds_sigterm(ExitStatus exit) {
+    return {.ends_in = 1300ms, .sigterm_exit = exit};
+}
 
 std::vector<Case> cases() {
     constexpr auto on_failure = RestartPolicy::on_failure;
@@ -237,42 +239,40 @@ std::vector<Case> cases() {
     const ProbeSpec every_5s{.period = 5s};
     using Kind = ProbeKind;
     return {
-        {.name = "exits, always restarted", .lives = {exits(3700ms, 1)}},
-        {.name = "exits with 0, always restarted", .lives = {exits(3700ms, 0)}},
+        {.name = "exits, always restarted", .runs = {exits(3700ms, 1)}},
+        {.name = "exits with 0, always restarted", .runs = {exits(3700ms, 0)}},
         {.name = "restarted until it exits with 0",
          .container = {.restart_policy = on_failure},
-         .lives = {exits(3700ms, 1), exits(200ms, 7), exits(700ms, 0)}},
-        {.name = "never restarted",
-         .container = {.restart_policy = never},
-         .lives = {exits(2s, 1)}},
+         .runs = {exits(3700ms, 1), exits(200ms, 7), exits(700ms, 0)}},
+        {.name = "never restarted", .container = {.restart_policy = never}, .runs = {exits(2s, 1)}},
         {.name = "good running makes the back-off forget",
-         .lives = {exits(200ms, 1), exits(200ms, 1), exits(611s, 1), exits(200ms, 1)},
+         .runs = {exits(200ms, 1), exits(200ms, 1), exits(611s, 1), exits(200ms, 1)},
          .length = 700s},
         {.name = "killed again and again",
          .container = {.liveness = every_10s},
          .outcomes = {{Kind::liveness, soon_bad}},
-         .lives = {heeds_sigterm({.signal = SIGTERM})},
+         .runs = {heeds_sigterm({.signal = SIGTERM})},
          .length = 900s},
         {.name = "killed, exits with 0, restarted on failure",
          .container = {.liveness = every_10s, .restart_policy = on_failure},
          .outcomes = {{Kind::liveness, soon_bad}},
-         .lives = {heeds_sigterm({})}},
+         .runs = {heeds_sigterm({})}},
         {.name = "killed and never restarted",
          .container = {.liveness = every_10s, .restart_policy = never},
          .outcomes = {{Kind::liveness, soon_bad}},
-         .lives = {heeds_sigterm({.code = 1})}},
+         .runs = {heeds_sigterm({.code = 1})}},
         {.name = "kills and exits share the back-off",
          .container = {.liveness = ProbeSpec{.period = 2s, .failure_threshold = 1}},
          .outcomes = {{Kind::liveness, soon_bad}},
-         .lives = {exits(700ms, 1), heeds_sigterm({}), exits(300ms, 0), heeds_sigterm({})}},
+         .runs = {exits(700ms, 1), heeds_sigterm({}), exits(300ms, 0), heeds_sigterm({})}},
         {.name = "its own grace period, which is too short, and deaf to SIGTERM",
          .container = {.liveness = ProbeSpec{.termination_grace_period = 1s}},
          .outcomes = {{Kind::liveness, soon_bad}},
-         .lives = {simulation::ignores_sigterm()}},
+         .runs = {simulation::ignores_sigterm()}},
         {.name = "the container's grace period, and deaf to SIGTERM",
          .container = {.liveness = every_10s, .termination_grace_period = 7s},
          .outcomes = {{Kind::liveness, soon_bad}},
-         .lives = {simulation::ignores_sigterm()}},
+         .runs = {simulation::ignores_sigterm()}},
         {.name = "comes up only the second time",
          .container = {.startup = ProbeSpec{.period = 3s},
                        .liveness = every_10s,
@@ -281,22 +281,22 @@ std::vector<Case> cases() {
          .outcomes = {{Kind::startup, {bad, bad, bad, bad, ok}},
                       {Kind::liveness, {ok, ok, ok, bad}},
                       {Kind::readiness, {bad, bad, ok, bad, ok}}},
-         .lives = {heeds_sigterm({.code = 3})}},
+         .runs = {heeds_sigterm({.code = 3})}},
         {.name = "ready and unready, a restart between",
          .container = {.readiness = ProbeSpec{.period = 5s, .failure_threshold = 2}},
          .outcomes = {{Kind::readiness, {bad, ok, ok, bad, bad, ok, bad, ok}}},
-         .lives = {exits(17300ms, 1), exits(12700ms, 1)}},
+         .runs = {exits(17300ms, 1), exits(12700ms, 1)}},
         {.name = "initial delays from truncated starts",
          .container = {.liveness = ProbeSpec{.initial_delay = 5s, .period = 5s},
                        .readiness = ProbeSpec{.initial_delay = 10s, .period = 5s},
                        .starts_in_whole_seconds = true},
          .outcomes = {{Kind::liveness, {ok, bad}}, {Kind::readiness, {ok, ok, ok, bad, ok}}},
-         .lives = {heeds_sigterm({.code = 3}), exits(33300ms, 0)}},
+         .runs = {heeds_sigterm({.code = 3}), exits(33300ms, 0)}},
         {.name = "initial delays from exact starts",
          .container = {.liveness = ProbeSpec{.initial_delay = 5s, .period = 5s},
                        .readiness = ProbeSpec{.initial_delay = 10s, .period = 5s}},
          .outcomes = {{Kind::liveness, {ok, bad}}, {Kind::readiness, {ok, ok, ok, bad, ok}}},
-         .lives = {heeds_sigterm({.code = 3}), exits(33300ms, 0)}},
+         .runs = {heeds_sigterm({.code = 3}), exits(33300ms, 0)}},
         {.name = "container-scoped probes",
          .container = {.liveness = ProbeSpec{.initial_delay = 3s,
                                              .period = 4s,
@@ -305,23 +305,23 @@ std::vector<Case> cases() {
                                               .period = 7s,
                                               .pacing = {.cadence = Cadence::target_start}}},
          .outcomes = {{Kind::liveness, {ok, ok, bad}}, {Kind::readiness, {bad, ok, bad, ok}}},
-         .lives = {heeds_sigterm({})}},
+         .runs = {heeds_sigterm({})}},
         {.name = "stopped while it runs",
          .container = {.liveness = every_10s, .readiness = every_5s},
          .outcomes = {{Kind::liveness, {ok, ok, bad}}, {Kind::readiness, {ok}}},
-         .lives = {simulation::ignores_sigterm()},
+         .runs = {simulation::ignores_sigterm()},
          .stop_after = 14700ms},
         {.name = "stopped while it waits for its back-off",
-         .lives = {exits(700ms, 1)},
+         .runs = {exits(700ms, 1)},
          .stop_after = 20s},
         {.name = "stopped while it is being killed",
          .container = {.liveness = every_10s, .termination_grace_period = 20s},
          .outcomes = {{Kind::liveness, {bad}}},
-         .lives = {simulation::ignores_sigterm()},
+         .runs = {simulation::ignores_sigterm()},
          .stop_after = 25300ms},
         {.name = "stopped when it is over",
          .container = {.restart_policy = never},
-         .lives = {exits(700ms, 0)},
+         .runs = {exits(700ms, 0)},
          .stop_after = 20s},
     };
 }
