@@ -1,5 +1,5 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
-// A wall clock that is set, under libfaketime, while a worker looks: no look comes earlier, later
+// A wall clock that is set, under libfaketime, while a worker runs: no check comes earlier, later
 // or twice.
 #include <chrono>
 #include <cstdlib>
@@ -36,8 +36,8 @@ std::string faketime_library() {
 
 } // namespace
 
-// What the case below runs as a program of its own: the jump is given in the environment.
-TEST_CASE("looks go on while the wall clock is set", "[.]") {
+// The case below runs this one as a program of its own, with the jump in the environment.
+TEST_CASE("attempts go on while the wall clock is set", "[.]") {
     const char* const file = std::getenv("FAKETIME_TIMESTAMP_FILE");
     if (file == nullptr)
         SKIP("the case below runs it"); // a file's name as a tag finds hidden cases, too
@@ -46,23 +46,24 @@ TEST_CASE("looks go on while the wall clock is set", "[.]") {
     const auto wall_before = std::chrono::system_clock::now();
     const auto steady_before = std::chrono::steady_clock::now();
     constexpr Duration period = 10ms;
-    std::vector<std::chrono::steady_clock::time_point> looks;
+    std::vector<std::chrono::steady_clock::time_point> attempts;
     ProbeWorker worker{FunctionProbe{io,
                                      [&] {
-                                         looks.push_back(std::chrono::steady_clock::now());
-                                         if (looks.size() == 5) std::ofstream{file} << jump;
-                                         if (looks.size() == 20) io.stop();
+                                         attempts.push_back(std::chrono::steady_clock::now());
+                                         if (attempts.size() == 5) std::ofstream{file} << jump;
+                                         if (attempts.size() == 20) io.stop();
                                          return true;
                                      }},
                        ProbeSpec{.period = period}};
     worker.start();
     io.run_for(60s);
-    CHECK(looks.size() == 20);
+    CHECK(attempts.size() == 20);
     const auto wall = std::chrono::system_clock::now() - wall_before;
     CHECK((wall > 1800s || wall < -1800s)); // it did jump
     CHECK(std::chrono::steady_clock::now() - steady_before < 60s);
-    // A look may be late, but never early: the jump brought none forward.
-    for (std::size_t n = 0; n != looks.size(); ++n) CHECK(looks[n] - steady_before >= n * period);
+    // An attempt may be late, but never early: the jump brought none forward.
+    for (std::size_t n = 0; n != attempts.size(); ++n)
+        CHECK(attempts[n] - steady_before >= n * period);
     CHECK(worker.snapshot().run == 20);
 }
 
@@ -81,7 +82,7 @@ TEST_CASE("a wall clock that is set forwards or backwards changes nothing") {
     const std::string file = folder.file("faketime", "+0");
     tools::Program again{
         {.command = {std::filesystem::read_symlink("/proc/self/exe").string(),
-                     "looks go on while the wall clock is set"},
+                     "attempts go on while the wall clock is set"},
          .environment = {"LD_PRELOAD=" + library, "FAKETIME_TIMESTAMP_FILE=" + file,
                          "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1",
                          "PROBEKIT_TEST_JUMP=" + jump}}};

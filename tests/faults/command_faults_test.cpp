@@ -1,5 +1,5 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
-// Commands that cannot be executed, do not end, end badly, or leave something behind. Each with
+// Commands that cannot be executed, do not end, end badly, or leave processes behind. Each with
 // what a worker makes of it.
 #include <cerrno>
 #include <chrono>
@@ -62,9 +62,9 @@ void check_failure(const Watched& seen, std::error_code cause, int status) {
 
 } // namespace
 
-TEST_CASE("a command that cannot be executed is an error and blames nobody") {
+TEST_CASE("a command that cannot be executed is a prober error") {
     const tools::TemporaryFolder folder;
-    SECTION("a program that is not there") {
+    SECTION("a program that does not exist") {
         check_error(run({"/no/such/program"}), std::errc::no_such_file_or_directory);
     }
     SECTION("a folder") {
@@ -81,7 +81,7 @@ TEST_CASE("a command that cannot be executed is an error and blames nobody") {
     SECTION("an empty file") {
         check_error(run({folder.file("empty", "", 0755)}), std::errc::executable_format_error);
     }
-    SECTION("a script whose interpreter is not there") {
+    SECTION("a script whose interpreter does not exist") {
         check_error(run({folder.file("script", "#!/no/such/interpreter\n", 0755)}),
                     std::errc::no_such_file_or_directory);
     }
@@ -93,7 +93,7 @@ TEST_CASE("a command that cannot be executed is an error and blames nobody") {
         ::close(writer);
         CHECK(run({program}).result.passed());
     }
-    SECTION("a chain of links without an end") {
+    SECTION("an endless chain of links") {
         const std::string link = folder.path().string() + "/loop";
         REQUIRE(::symlink("loop", link.c_str()) == 0);
         check_error(run({link}), std::errc::too_many_symbolic_link_levels);
@@ -111,7 +111,7 @@ TEST_CASE("a command that cannot be executed is an error and blames nobody") {
     }
 }
 
-TEST_CASE("a command that ends badly has failed") {
+TEST_CASE("a command that ends badly fails") {
     SECTION("another exit status than 0") {
         check_failure(run_shell("exit 7"), Errc::exit_status, 7);
     }
@@ -124,18 +124,18 @@ TEST_CASE("a command that ends badly has failed") {
     SECTION("a shell that does not find its program") {
         check_failure(run_shell("no-such-program 2>&-"), Errc::exit_status, 127);
     }
-    SECTION("what it wrote is told") {
+    SECTION("its output is reported") {
         const Watched seen = run_shell("echo why; echo and why >&2; exit 1");
         check_failure(seen, Errc::exit_status, 1);
         CHECK(seen.result.message() == "why\nand why\n");
     }
-    SECTION("bytes that are no text are told as they are") {
+    SECTION("bytes that are not text are reported unchanged") {
         const Watched seen = run_shell("printf 'a\\0b\\377'; exit 1");
         CHECK(seen.result.output == std::string("a\0b\377", 4));
     }
 }
 
-TEST_CASE("a command that runs into a limit of its own has failed") {
+TEST_CASE("a command that exceeds a limit of its own fails") {
     SECTION("of its memory") {
         const Watched seen = run_shell("ulimit -v 100; exec true");
         CHECK(seen.counted);
@@ -177,7 +177,7 @@ TEST_CASE("a command that does not end is ended at the timeout") {
     SECTION("it reads its input, which has ended") { CHECK(run_shell("cat").result.passed()); }
 }
 
-TEST_CASE("what a command leaves behind delays nothing") {
+TEST_CASE("processes that a command leaves behind delay nothing") {
     SECTION("a child in the background that holds its output") {
         const Watched seen = run_shell("sleep 2 & exit 3");
         check_failure(seen, Errc::exit_status, 3);

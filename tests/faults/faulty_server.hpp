@@ -17,11 +17,11 @@
 #include <asio/steady_timer.hpp>
 #include <asio/write.hpp>
 
-/// What is wrong with a server.
+/// The fault of a server.
 struct Fault {
-    /// How the connection goes on once `says` has been said.
+    /// How the connection goes on once `says` has been sent.
     enum class Then : std::uint8_t {
-        waits,  ///< says no more, and keeps the connection
+        waits,  ///< sends no more, and keeps the connection
         closes, ///< its side, and waits for the client's
         resets,
         repeats, ///< `again`, as fast as it can
@@ -31,7 +31,7 @@ struct Fault {
     Then then = Then::waits;
     std::string again = {};
     bool before_request =
-        false; ///< says it when the client has connected; else when it has sent something
+        false; ///< sends it when the client has connected; else when the client has sent something
 };
 
 /// A server on 127.0.0.1, on the test's own loop, that has one fault.
@@ -99,7 +99,7 @@ private:
         }
         session->socket.async_read_some(
             asio::buffer(session->request),
-            [session](std::error_code, std::size_t) {}); // until the client goes
+            [session](std::error_code, std::size_t) {}); // until the client closes
     }
 
     void drip(const Kept& session) {

@@ -35,14 +35,14 @@ struct Case {
     std::string_view message; ///< what it ends with
 };
 
-/// As much of a message's end as is expected, and a little more if there is anything before it.
+/// As much of the message's end as is expected, and a little more if there is anything before it.
 std::string end_of(std::string message, std::string_view expected) {
     if (!message.ends_with(expected))
         return message.substr(message.size() - std::min<std::size_t>(message.size(), 200));
     return message.substr(message.size() - expected.size());
 }
 
-/// Of a fault that fails the target: the look counts, and nothing is an error.
+/// Checks a fault that fails the target: the attempt counts, and is no prober error.
 void check_failure(const Case& one, Duration timeout) {
     CAPTURE(one.name);
     asio::io_context io;
@@ -57,7 +57,7 @@ void check_failure(const Case& one, Duration timeout) {
     CHECK(end_of(seen.result.message(), one.message) == one.message);
 }
 
-/// Of a fault in the body: it could not ask, and no counter moves.
+/// Checks a fault in the body: a prober error, and no counter moves.
 void check_incomplete(const Case& one, Duration timeout) {
     CAPTURE(one.name);
     asio::io_context io;
@@ -82,7 +82,7 @@ constexpr std::string_view no_body =
 
 } // namespace
 
-TEST_CASE("a head that is none fails the target") {
+TEST_CASE("a malformed head fails the target") {
     const Case one = GENERATE(values<Case>({
         {"garbage",
          {"SSH-2.0-OpenSSH_9.2\r\n", closes},
@@ -133,7 +133,7 @@ TEST_CASE("a head that is none fails the target") {
     check_failure(one, 20s);
 }
 
-TEST_CASE("a connection that ends before the head is whole fails the target") {
+TEST_CASE("a connection that ends before the head is complete fails the target") {
     const Case one = GENERATE(values<Case>({
         {"closed at once", {"", closes, "", true}, Phase::response, malformed, "EOF"},
         {"closed without an answer", {"", closes}, Phase::response, malformed, "EOF"},
@@ -166,7 +166,7 @@ TEST_CASE("a connection that ends before the head is whole fails the target") {
     check_failure(one, 20s);
 }
 
-TEST_CASE("a body that is cut off, or wrong, is no answer") {
+TEST_CASE("a body that is cut off, or malformed, is a prober error") {
     const Case one = GENERATE(values<Case>({
         {"shorter than announced",
          {ok + "Content-Length: 10\r\n\r\nshort", closes},
@@ -202,7 +202,7 @@ TEST_CASE("a body that is cut off, or wrong, is no answer") {
     check_incomplete(one, 20s);
 }
 
-TEST_CASE("a server that never comes to an end is left at the timeout") {
+TEST_CASE("a server that never finishes its head is abandoned at the timeout") {
     const Case one = GENERATE(values<Case>({
         {"accepts and says nothing", {"", waits}, Phase::response, timed_out, no_answer},
         {"half a status line", {"HTTP/1.1 2", waits}, Phase::response, timed_out, no_answer},
@@ -220,7 +220,7 @@ TEST_CASE("a server that never comes to an end is left at the timeout") {
     check_failure(one, 250ms);
 }
 
-TEST_CASE("a body that never comes to an end is no answer") {
+TEST_CASE("a body that never ends is a prober error") {
     const Case one = GENERATE(values<Case>({
         {"a body that does not come",
          {ok + "Content-Length: 10\r\n\r\n", waits},
@@ -241,9 +241,9 @@ TEST_CASE("a body that never comes to an end is no answer") {
     check_incomplete(one, 250ms);
 }
 
-TEST_CASE("a flood is taken up to its bound") {
+TEST_CASE("a flood of data is read up to its limit") {
     asio::io_context io;
-    SECTION("headers without end are a failure at 10 MiB") {
+    SECTION("endless headers are a failure at 10 MiB") {
         check_failure({"headers",
                        {ok, repeats, "X-A: " + std::string(60'000, 'b') + "\r\n"},
                        Phase::response,
@@ -251,7 +251,7 @@ TEST_CASE("a flood is taken up to its bound") {
                        "net/http: server response headers exceeded 10485760 bytes; aborted"},
                       60s);
     }
-    SECTION("one header line without end as well") {
+    SECTION("an endless header line is a failure at 10 MiB") {
         check_failure({"a line",
                        {ok + "X-A: ", repeats, std::string(60'000, 'a')},
                        Phase::response,
@@ -259,7 +259,7 @@ TEST_CASE("a flood is taken up to its bound") {
                        "net/http: server response headers exceeded 10485760 bytes; aborted"},
                       60s);
     }
-    SECTION("a body without end is read to its limit, and the status counts") {
+    SECTION("an endless body is read up to its limit, and the status counts") {
         const FaultyServer server{io, {ok + "\r\n", repeats, std::string(60'000, 'b')}};
         const Watched seen = watch(
             io,
@@ -269,7 +269,7 @@ TEST_CASE("a flood is taken up to its bound") {
         CHECK(seen.result.passed());
         CHECK(seen.result.output == std::string(100, 'b'));
     }
-    SECTION("more than was announced is not read") {
+    SECTION("bytes beyond the announced length are not read") {
         const FaultyServer server{
             io, {ok + "Content-Length: 2\r\n\r\nokHTTP/1.1 500 No\r\n\r\n", waits}};
         const Watched seen =
@@ -280,7 +280,7 @@ TEST_CASE("a flood is taken up to its bound") {
 }
 
 TEST_CASE(
-    "a connection that is reset as soon as it is there fails the target, but not a TCP look") {
+    "a connection that is reset as soon as it is open fails an HTTP probe, but not a TCP probe") {
     asio::io_context io;
     const FaultyServer server{io, {"", resets, "", true}};
     SECTION("http") {

@@ -1,6 +1,6 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
-// An event loop that is late, or a program that was stopped as a whole: the target has been given
-// no time, and is not blamed.
+// An event loop that is late, or a program that was stopped as a whole: the target had no
+// time, and is not blamed.
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -31,17 +31,17 @@ namespace {
 
 constexpr Duration timeout = 150ms;
 
-/// Keeps the loop from everything else until the deadline of a look that has just begun is long
+/// Blocks the loop until the deadline of an attempt that has just started is long
 /// past.
 void block() {
     const auto until = std::chrono::steady_clock::now() + 3 * timeout;
     while (std::chrono::steady_clock::now() < until) {}
 }
 
-/// Stops this whole program, and has somebody else let it go on once the deadline is long past.
+/// Stops this whole program, and has another process continue it once the deadline is long past.
 void suspend() {
     const std::string pid = std::to_string(::getpid());
-    // Waits until we have been stopped; the sleep is what makes the stop long.
+    // Waits until the program has been stopped; the sleep makes the stop long.
     const std::string resume = "(until grep -q '^State:.T' /proc/" + pid +
                                "/status; do sleep 0.01; done; sleep 0.5; kill -CONT " + pid + ") &";
     REQUIRE(std::system(resume.c_str()) == 0);
@@ -50,7 +50,7 @@ void suspend() {
 
 } // namespace
 
-TEST_CASE("an answer that lay there while the loop was busy counts") {
+TEST_CASE("a response that arrived while the loop was busy counts") {
     asio::io_context io;
     const FaultyServer server{io, {"HTTP/1.1 200 OK\r\n\r\n", Fault::Then::closes}};
     const Watched seen = watch(io, HttpGetProbe{io, {.port = server.port()}}, timeout, &block);
@@ -59,7 +59,7 @@ TEST_CASE("an answer that lay there while the loop was busy counts") {
     CHECK(seen.result.passed());
 }
 
-TEST_CASE("a command that ended in time while the loop was busy has passed") {
+TEST_CASE("a command that ended in time while the loop was busy passes") {
     asio::io_context io;
     const Watched seen =
         watch(io, ExecProbe{io, {.command = {"/bin/sh", "-c", "exit 0"}}}, timeout, &block);
@@ -68,7 +68,7 @@ TEST_CASE("a command that ended in time while the loop was busy has passed") {
     CHECK(seen.result.passed());
 }
 
-TEST_CASE("a coroutine that a busy loop kept from going on gets its time") {
+TEST_CASE("a coroutine that a busy loop kept from running gets its time") {
     asio::io_context io;
     const FunctionProbe probe{io, []() -> asio::awaitable<bool> {
                                   asio::steady_timer timer{co_await asio::this_coro::executor};
@@ -83,7 +83,7 @@ TEST_CASE("a coroutine that a busy loop kept from going on gets its time") {
     CHECK(seen.result.passed());
 }
 
-TEST_CASE("a target that does not answer is found out after a busy loop all the same") {
+TEST_CASE("a target that does not answer still fails after a busy loop") {
     asio::io_context io;
     const FaultyServer server{io, {}};
     const Watched seen = watch(io, HttpGetProbe{io, {.port = server.port()}}, timeout, &block);
@@ -92,7 +92,7 @@ TEST_CASE("a target that does not answer is found out after a busy loop all the 
     CHECK(seen.result.cause == Errc::timed_out);
 }
 
-TEST_CASE("a command that hangs is found out after a busy loop all the same") {
+TEST_CASE("a command that hangs still fails after a busy loop") {
     asio::io_context io;
     const Watched seen =
         watch(io, ExecProbe{io, {.command = {"/bin/sleep", "100"}}}, timeout, &block);

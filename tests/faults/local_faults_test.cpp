@@ -1,5 +1,5 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
-// What this machine, or our program, lacks for a look: system calls that fail, one kind at a time.
+// What the machine, or the program, lacks for an attempt: system calls fail, one kind at a time.
 // The definitions here are taken before those of libc, and do what libc's do until a test says
 // otherwise.
 #include <array>
@@ -60,7 +60,7 @@ enum Call : std::size_t {
 /// The error that a call gives instead of doing anything; 0: none. getaddrinfo: EMFILE and ENOMEM
 /// mean what it makes of them.
 std::array<std::atomic<int>, call_count> errors{};
-/// Those of a socket do not fail for the server of this port: it is on the same thread.
+/// Calls on a socket do not fail for the server on this port, which runs on the same thread.
 std::atomic<int> server_port = 0;
 
 bool fails(Call call) {
@@ -149,16 +149,16 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// A worker that a single failure is enough for looks while a call fails, and goes on until the
+/// A worker with a failure threshold of one runs while a call fails, and goes on until the
 /// call works again.
 struct Seen {
     int errors = 0;
-    bool all_right = true; ///< none of them moved a counter
+    bool all_right = true; ///< no attempt moved a counter
     std::error_code error = {};
     std::string message = {};
     bool has_failed = false;
     bool has_passed = false;
-    bool was_told = false; ///< of a verdict before it passed
+    bool was_notified = false; ///< of a verdict before an attempt passed
     Health health = Health::unknown;
 };
 
@@ -176,20 +176,20 @@ struct Watcher {
         seen->message = ended.result.message();
         seen->all_right =
             seen->all_right && !ended.counted && ended.result.outcome == Outcome::unknown;
-        // An attempt is tried three times in a row: by now there has been another one.
+        // A check makes three attempts in a row: by now there has been another check.
         if (seen->errors == 4) *fault = 0;
     }
 };
 
 template <class P>
-Seen look_without(asio::io_context& io, P probe, Call call, int error) {
+Seen attempt_without(asio::io_context& io, P probe, Call call, int error) {
     Seen seen;
     ProbeWorker worker{
         std::move(probe),
         ProbeSpec{
             .kind = ProbeKind::liveness, .period = 1ms, .timeout = 20s, .failure_threshold = 1},
         Watcher{&seen, &errors[call]}};
-    worker.on_verdict([&](const Verdict&) { seen.was_told = !seen.has_passed; });
+    worker.on_verdict([&](const Verdict&) { seen.was_notified = !seen.has_passed; });
     worker.start();
     io.restart();
     errors[call] = error;
@@ -205,7 +205,7 @@ void check(const Seen& seen, int error, const std::string& message = {}) {
     CHECK(seen.error == std::error_code{error, std::system_category()});
     CHECK(is_local_fault(seen.error));
     CHECK_FALSE(seen.has_failed);
-    CHECK_FALSE(seen.was_told);
+    CHECK_FALSE(seen.was_notified);
     CHECK(seen.has_passed);
     CHECK(seen.health == Health::passing);
     CHECK(seen.message.ends_with(message));
@@ -233,23 +233,25 @@ TEST_CASE(
     INFO(what);
     asio::io_context io;
     const FaultyServer server{io, good};
-    check(look_without(io, TcpProbe{io, {.port = server.port()}}, call, error), error, message);
-    check(look_without(io, HttpGetProbe{io, {.port = server.port()}}, call, error), error, message);
+    check(attempt_without(io, TcpProbe{io, {.port = server.port()}}, call, error), error, message);
+    check(attempt_without(io, HttpGetProbe{io, {.port = server.port()}}, call, error), error,
+          message);
 }
 
-TEST_CASE("without a port at the source address that is asked for nobody is blamed") {
+TEST_CASE("without a free port at the source address it is a prober error") {
     const int error = GENERATE(EADDRNOTAVAIL, EADDRINUSE, ENOBUFS);
-    // Of an address with no port left bind() says that it is in use.
-    const int told = error == EADDRINUSE ? EADDRNOTAVAIL : error;
+    // bind() reports an address without a free port as one in use.
+    const int reported = error == EADDRINUSE ? EADDRNOTAVAIL : error;
     asio::io_context io;
     const FaultyServer server{io, good};
-    check(look_without(io, TcpProbe{io, {.port = server.port()}, {.source_address = "127.0.0.1"}},
-                       call_bind, error),
-          told);
-    check(look_without(io,
-                       HttpGetProbe{io, {.port = server.port()}, {.source_address = "127.0.0.1"}},
-                       call_bind, error),
-          told);
+    check(attempt_without(io,
+                          TcpProbe{io, {.port = server.port()}, {.source_address = "127.0.0.1"}},
+                          call_bind, error),
+          reported);
+    check(attempt_without(
+              io, HttpGetProbe{io, {.port = server.port()}, {.source_address = "127.0.0.1"}},
+              call_bind, error),
+          reported);
 }
 
 TEST_CASE("what is lacking on a connection that is there is an error that moves no counter, and "
@@ -265,10 +267,11 @@ TEST_CASE("what is lacking on a connection that is there is an error that moves 
     asio::io_context io;
     const FaultyServer server{io, good};
     server_port = server.port();
-    check(look_without(io, HttpGetProbe{io, {.port = server.port()}}, call, error), error, message);
+    check(attempt_without(io, HttpGetProbe{io, {.port = server.port()}}, call, error), error,
+          message);
 }
 
-TEST_CASE("an event loop that cannot begin is an exception of the constructor that needs it") {
+TEST_CASE("the constructor throws if the event loop cannot be opened") {
     asio::io_context io;
     errors[call_epoll_create] = EMFILE;
     CHECK_THROWS_AS((TcpProbe{io, {.port = 1}}), std::system_error);
@@ -288,15 +291,16 @@ TEST_CASE("an event loop that takes no more descriptors is an error that moves n
     const FaultyServer server{io, good};
     server_port = server.port();
     const Seen seen =
-        look_without(io, HttpGetProbe{io, {.port = server.port()}}, call_epoll_ctl, ENOSPC);
+        attempt_without(io, HttpGetProbe{io, {.port = server.port()}}, call_epoll_ctl, ENOSPC);
     CHECK(seen.errors == 4);
     CHECK(seen.all_right);
     CHECK(seen.error == std::errc::no_space_on_device);
-    CHECK_FALSE(seen.was_told);
+    CHECK_FALSE(seen.was_notified);
     CHECK(seen.has_passed);
 }
 
-TEST_CASE("what is lacking for a command is an error that moves no counter, and passes by itself") {
+TEST_CASE(
+    "a lack of resources for a command is an error that moves no counter, and ends by itself") {
     const auto [what, call, error] = GENERATE(table<std::string, Call, int>({
         {"no descriptor for its output", call_pipe2, EMFILE},
         {"no file in the system for its output", call_pipe2, ENFILE},
@@ -306,7 +310,7 @@ TEST_CASE("what is lacking for a command is an error that moves no counter, and 
     }));
     INFO(what);
     asio::io_context io;
-    check(look_without(io, ExecProbe{io, {.command = {"/bin/true"}}}, call, error), error);
+    check(attempt_without(io, ExecProbe{io, {.command = {"/bin/true"}}}, call, error), error);
 }
 
 TEST_CASE(
@@ -321,12 +325,12 @@ TEST_CASE(
     asio::io_context io;
     const FaultyServer server{io, good};
     TcpProbe probe{io, {.host = "localhost", .port = server.port()}};
-    check(look_without(io, std::move(probe), call_getaddrinfo, error), error, message);
+    check(attempt_without(io, std::move(probe), call_getaddrinfo, error), error, message);
 }
 
-TEST_CASE("without a thread to resolve a name on nobody is blamed, and it passes by itself") {
+TEST_CASE("without a thread to resolve a name it is a prober error, which ends by itself") {
     if (::geteuid() != 0) SKIP("needs root to become a user without other processes");
-    // RLIMIT_NPROC does not bind root: as another user, in a process of its own.
+    // RLIMIT_NPROC does not bind root: run as another user, in a process of its own.
     const pid_t tester = ::fork();
     if (tester == 0) {
         rlimit threads = {};
@@ -338,21 +342,21 @@ TEST_CASE("without a thread to resolve a name on nobody is blamed, and it passes
         const FaultyServer server{io, good};
         TcpProbe probe{io, {.host = "localhost", .port = server.port()}};
         int times_told = 0;
-        std::optional<std::error_code> told;
-        const auto error_of_look = [&] {
-            told.reset();
+        std::optional<std::error_code> reported;
+        const auto error_of_attempt = [&] {
+            reported.reset();
             probe.async_probe(20s, [&](std::error_code error, const ProbeResult& result) {
                 ++times_told;
-                told = error || result.passed() ? error : result.cause;
+                reported = error || result.passed() ? error : result.cause;
             });
-            while (!told) io.run_one_for(60s);
-            return *told;
+            while (!reported) io.run_one_for(60s);
+            return *reported;
         };
         ::setrlimit(RLIMIT_NPROC, &threads);
-        const bool was_seen = error_of_look() == std::error_code{EAGAIN, std::system_category()};
+        const bool was_seen = error_of_attempt() == std::error_code{EAGAIN, std::system_category()};
         threads.rlim_cur = before;
         ::setrlimit(RLIMIT_NPROC, &threads);
-        const bool has_passed = !error_of_look();
+        const bool has_passed = !error_of_attempt();
         ::_exit(was_seen && has_passed && times_told == 2 ? 0 : 1);
     }
     int status = 0;

@@ -14,13 +14,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/// Runs `test` in a network of its own, with nothing but a loopback: what is dropped there is
-/// dropped for nobody else. False: this system does not let us. What `test` throws goes on. No
-/// assertion may be made in there: it is another thread.
+/// Runs `test` in a network namespace of its own, with nothing but a loopback: packets dropped
+/// there are dropped for no other process. False if the system does not allow it. Exceptions of
+/// `test` pass. No assertion may be made inside: it runs on another thread.
 inline bool in_own_network(const std::function<void()>& test, int more_namespaces = 0) {
     bool could = false;
     std::exception_ptr thrown;
-    std::thread{[&] { // of its own thread only: its namespaces end with it
+    std::thread{[&] { // on a thread of its own: its namespaces end with it
         if (::unshare(CLONE_NEWNET | more_namespaces) != 0) return;
         const int any = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         ifreq loopback{.ifr_ifrn = {"lo"}, .ifr_ifru = {}};
@@ -37,7 +37,7 @@ inline bool in_own_network(const std::function<void()>& test, int more_namespace
     return could;
 }
 
-/// What happens to packets that come in: a rule of nftables. False: there are none here.
+/// Sets what happens to incoming packets, by a rule of nftables. False if there is no nftables.
 inline bool filter(const std::string& rule) {
     const std::string command =
         "nft 'add table inet f; add chain inet f i { type filter hook input priority 0; }; "

@@ -1,5 +1,5 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
-// Networks that lose, refuse or cut connections, and names that nobody resolves: in namespaces of
+// Networks that lose, refuse or cut connections, and names that are not resolved: in namespaces of
 // their own.
 #include <chrono>
 #include <cstdint>
@@ -43,8 +43,8 @@ struct Seen {
     std::string address;
 };
 
-/// Looks by TCP and HTTP at a server that would answer well, over a network that does this.
-Seen look_through(const std::string& rule, Duration timeout) {
+/// Probes by TCP and HTTP a server that would answer well, over a network with this rule.
+Seen probe_through(const std::string& rule, Duration timeout) {
     std::optional<Seen> seen;
     const bool could = in_own_network([&] {
         asio::io_context io;
@@ -71,42 +71,42 @@ void check_failure(const Watched& seen, Phase phase, std::error_condition cause)
 
 } // namespace
 
-TEST_CASE("a black hole is left at the timeout") {
-    const Seen seen = look_through("drop", 60ms);
+TEST_CASE("a black hole is abandoned at the timeout") {
+    const Seen seen = probe_through("drop", 60ms);
     check_failure(seen.tcp, Phase::connect, std::errc::timed_out);
     CHECK(seen.tcp.result.message() == "dial tcp " + seen.address + ": i/o timeout");
     check_failure(seen.http, Phase::connect, std::errc::timed_out);
     CHECK(seen.http.result.message() == "Get \"http://" + seen.address + "/\": " + no_answer);
 }
 
-TEST_CASE("a half-open connection passes a TCP look and is left by an HTTP look at the timeout") {
-    const Seen seen = look_through("tcp flags & psh == psh drop", 250ms);
+TEST_CASE("a half-open connection passes a TCP probe and fails an HTTP probe at the timeout") {
+    const Seen seen = probe_through("tcp flags & psh == psh drop", 250ms);
     CHECK(seen.tcp.result.passed());
     check_failure(seen.http, Phase::response, std::errc::timed_out);
     CHECK(seen.http.result.message() == "Get \"http://" + seen.address + "/\": " + no_answer);
 }
 
-TEST_CASE("a firewall that resets connections once there is data fails an HTTP look") {
-    const Seen seen = look_through("tcp flags & psh == psh reject with tcp reset", 20s);
+TEST_CASE("a firewall that resets connections once data flows fails an HTTP probe") {
+    const Seen seen = probe_through("tcp flags & psh == psh reject with tcp reset", 20s);
     CHECK(seen.tcp.result.passed());
     check_failure(seen.http, Phase::response, std::errc::connection_reset);
     CHECK(seen.http.result.message().ends_with("read: connection reset by peer"));
 }
 
 TEST_CASE("a host that cannot be reached fails the target") {
-    const Seen seen = look_through("reject with icmpx type host-unreachable", 20s);
+    const Seen seen = probe_through("reject with icmpx type host-unreachable", 20s);
     check_failure(seen.tcp, Phase::connect, std::errc::host_unreachable);
     CHECK(seen.tcp.result.message() == "dial tcp " + seen.address + ": connect: no route to host");
     check_failure(seen.http, Phase::connect, std::errc::host_unreachable);
 }
 
-TEST_CASE("a firewall that refuses fails the target as a closed port does") {
-    const Seen seen = look_through("reject with tcp reset", 20s);
+TEST_CASE("a firewall that refuses fails the target like a closed port") {
+    const Seen seen = probe_through("reject with tcp reset", 20s);
     check_failure(seen.tcp, Phase::connect, std::errc::connection_refused);
     check_failure(seen.http, Phase::connect, std::errc::connection_refused);
 }
 
-TEST_CASE("a network that is not there fails the target at once") {
+TEST_CASE("a missing network fails the target at once") {
     std::optional<Watched> seen;
     const bool could = in_own_network([&] {
         asio::io_context io;
@@ -117,7 +117,7 @@ TEST_CASE("a network that is not there fails the target at once") {
     CHECK(seen->result.message() == "dial tcp 192.0.2.1:80: connect: network is unreachable");
 }
 
-TEST_CASE("without a port of our own to connect from nobody is blamed, and it passes by itself") {
+TEST_CASE("without a free local port it is a prober error, which ends by itself") {
     std::optional<Watched> without;
     std::optional<Watched> without_at_source;
     std::optional<Watched> with;
@@ -125,7 +125,7 @@ TEST_CASE("without a port of our own to connect from nobody is blamed, and it pa
         asio::io_context io;
         asio::ip::tcp::acceptor acceptor{io, {asio::ip::make_address("127.0.0.1"), 0}};
         const asio::ip::tcp::endpoint server = acceptor.local_endpoint();
-        // Two ports in all, both taken by connections to this server.
+        // There are two ports, both taken by connections to this server.
         std::ofstream{"/proc/sys/net/ipv4/ip_local_port_range"} << "60000 60001";
         {
             asio::ip::tcp::socket first{io};
@@ -160,7 +160,7 @@ TEST_CASE("a name server that does not answer costs no more than the timeout, an
     std::string text;
     const bool could = in_own_network(
         [&] {
-            // Of this thread, and of the resolver's, which it starts.
+            // For this thread, and for the resolver's, which it starts.
             char file[] = "/tmp/probekit-resolv-XXXXXX";
             const int fd = ::mkstemp(file);
             const std::string contents = "nameserver 127.0.0.53\noptions timeout:1 attempts:1\n";
@@ -175,20 +175,20 @@ TEST_CASE("a name server that does not answer costs no more than the timeout, an
             asio::io_context io;
             asio::ip::udp::socket deaf{io, {asio::ip::make_address("127.0.0.53"), 53}};
             const FaultyServer server{io, {"", Fault::Then::waits}};
-            const auto look_at_literal = [&] {
+            const auto probe_literal = [&] {
                 TcpProbe{io, {.port = server.port()}}.async_probe(
                     20s, [&](std::error_code error, ProbeResult result) {
                         literal = Watched{error, std::move(result)};
                     });
             };
             name = watch(io, TcpProbe{io, {.host = "name.example.org", .port = 80}}, 100ms,
-                         look_at_literal);
+                         probe_literal);
             text = name->result.message();
         },
         CLONE_NEWNS);
     if (!could || !name) SKIP("needs root");
     check_failure(*name, Phase::resolve, std::errc::timed_out);
     CHECK(text == "dial tcp: lookup name.example.org: i/o timeout");
-    REQUIRE(literal); // told before the other was over
+    REQUIRE(literal); // completed before the other
     CHECK(literal->result.passed());
 }

@@ -25,8 +25,8 @@ struct Watched {
     probekit::Health health = probekit::Health::unknown;
 };
 
-/// Lets a worker look once, whose verdict a single failure is enough to change. `meanwhile` is
-/// called in the event loop once the probe has been asked, before anything else happens.
+/// Runs one check of a worker with a failure threshold of one. `meanwhile` is
+/// called in the event loop once the attempt has started, before anything else happens.
 template <class P>
 Watched watch(asio::io_context& io, P probe, probekit::Duration timeout = std::chrono::seconds{20},
               const std::function<void()>& meanwhile = {}) {

@@ -33,7 +33,7 @@
 #include <probekit/testing/manual_clock.hpp>
 #include <probekit/testing/scripted_probe.hpp>
 
-#include "loopback.hpp"
+#include "../tools/loopback.hpp"
 #include "probe_once.hpp"
 
 using namespace probekit;
@@ -46,7 +46,7 @@ static_assert(std::is_convertible_v<TcpProbe, AnyProbe>);
 
 namespace {
 
-// Larger than what fits inside, and it says when it goes.
+// Larger than what fits inside AnyProbe; records its destruction.
 struct Large {
     using executor_type = asio::any_io_executor;
     Large(executor_type where, int& count) : executor(std::move(where)), alive(&count) { ++*alive; }
@@ -68,7 +68,7 @@ struct Large {
     std::array<char, 200> room{};
 };
 
-// A user's probe with an impatient way to be cancelled.
+// A user's probe that completes inside the cancelling call.
 struct EndsWhenCancelled {
     using executor_type = asio::any_io_executor;
     [[nodiscard]] executor_type get_executor() const { return where; }
@@ -83,7 +83,7 @@ struct EndsWhenCancelled {
     executor_type where;
 };
 
-// As large as what fits inside, and it says where it stands.
+// As large as what fits inside AnyProbe; reports its address.
 struct Small {
     using executor_type = asio::io_context::executor_type;
     [[nodiscard]] executor_type get_executor() const { return where; }
@@ -101,9 +101,9 @@ static_assert(sizeof(Small) == 64);
 
 } // namespace
 
-TEST_CASE("probes of every kind in one list") {
+TEST_CASE("a list of AnyProbe holds probes of every kind") {
     asio::io_context io;
-    LoopbackServer server{io, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
+    tools::LoopbackServer server{io, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
     std::vector<AnyProbe> probes;
     probes.push_back(TcpProbe{io, {.port = server.port()}});
     probes.push_back(HttpGetProbe{io, {.port = server.port()}});
@@ -111,13 +111,13 @@ TEST_CASE("probes of every kind in one list") {
     probes.push_back(FunctionProbe{io, [] { return true; }});
     probes.push_back(BasicTcpProbe<asio::io_context::executor_type>{io, {.port = server.port()}});
     for (AnyProbe& probe : probes) {
-        CHECK(look(io, probe).result.passed());
+        CHECK(probe_once(io, probe).result.passed());
         CHECK(probe.get_executor() == io.get_executor());
     }
     CHECK(probes.front().enforces_timeout());
 }
 
-TEST_CASE("large probes are moved by their address and destroyed once") {
+TEST_CASE("AnyProbe moves large probes by their address and destroys them once") {
     asio::io_context io;
     int alive = 0;
     {
@@ -126,7 +126,7 @@ TEST_CASE("large probes are moved by their address and destroyed once") {
         CHECK_FALSE(probe.enforces_timeout());
         AnyProbe moved = std::move(probe);
         CHECK(alive == 1);
-        CHECK(look(io, moved).result.message() == "large");
+        CHECK(probe_once(io, moved).result.message() == "large");
         moved = TcpProbe{io, {.port = 1}};
         CHECK(alive == 0);
         moved = Large{io.get_executor(), alive};
@@ -134,25 +134,25 @@ TEST_CASE("large probes are moved by their address and destroyed once") {
     CHECK(alive == 0);
 }
 
-TEST_CASE("a look through AnyProbe is cancelled as any other") {
+TEST_CASE("an attempt through AnyProbe can be cancelled like any other") {
     asio::io_context io;
-    const FullBacklog full{io};
+    const tools::FullBacklog full{io};
     asio::cancellation_signal signal;
-    std::optional<Answer> answer;
+    std::optional<Completion> answer;
     const auto handler = [&] {
         return asio::bind_cancellation_slot(signal.slot(),
                                             [&](std::error_code error, ProbeResult result) {
                                                 answer.emplace(error, std::move(result));
                                             });
     };
-    SECTION("one of ours") {
+    SECTION("a built-in probe") {
         AnyProbe probe = TcpProbe{io, {.port = full.port()}};
         probe.async_probe(1h, handler());
         io.poll();
         signal.emit(asio::cancellation_type::total);
         while (!answer) io.run_one_for(20s);
     }
-    SECTION("a user's, through its slot") {
+    SECTION("a user's probe, through its slot") {
         testing::ManualClock clock{io};
         AnyProbe probe = testing::ScriptedProbe{clock, {testing::Step::hang()}};
         probe.async_probe(1h, handler());
@@ -165,40 +165,40 @@ TEST_CASE("a look through AnyProbe is cancelled as any other") {
     CHECK_FALSE(signal.slot().has_handler());
 }
 
-TEST_CASE("the handler's executor is used, and threads are no trouble") {
+TEST_CASE("AnyProbe completes on the handler's executor, also on a pool of threads") {
     asio::io_context io, other;
     AnyProbe probe = FunctionProbe{io, [] { return true; }};
-    bool told = false;
+    bool completed = false;
     probe.async_probe(
         5s, asio::bind_executor(other.get_executor(),
-                                [&](std::error_code, const ProbeResult&) { told = true; }));
+                                [&](std::error_code, const ProbeResult&) { completed = true; }));
     io.run();
-    CHECK_FALSE(told);
+    CHECK_FALSE(completed);
     other.run();
-    CHECK(told);
+    CHECK(completed);
     asio::thread_pool pool{2};
     AnyProbe on_strand = TcpProbe{asio::make_strand(pool), {.port = 1}};
     CHECK(on_strand.async_probe(5s, asio::use_future).get().outcome == Outcome::failure);
 }
 
-TEST_CASE("the context may go with a look through AnyProbe pending") {
+TEST_CASE("the context may be destroyed while an attempt through AnyProbe is pending") {
     std::optional<asio::io_context> io{std::in_place};
-    const FullBacklog full{*io};
+    const tools::FullBacklog full{*io};
     AnyProbe probe = TcpProbe{*io, {.port = full.port()}};
-    probe.async_probe(1h, [](std::error_code, const ProbeResult&) { FAIL("told"); });
+    probe.async_probe(1h, [](std::error_code, const ProbeResult&) { FAIL("completed"); });
     io->poll();
 }
 
 TEST_CASE("make_probe makes the probe of the settings") {
     asio::io_context io;
-    LoopbackServer server{io, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"};
+    tools::LoopbackServer server{io, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"};
     AnyProbe http = make_probe(io.get_executor(), HttpGetAction{.port = server.port()},
                                {.http = {.keep_output = true}});
-    CHECK(look(io, http).result.output == "ok");
+    CHECK(probe_once(io, http).result.output == "ok");
     AnyProbe tcp = make_probe(io.get_executor(), TcpSocketAction{.port = server.port()});
-    CHECK(look(io, tcp).result.passed());
+    CHECK(probe_once(io, tcp).result.passed());
     AnyProbe exec = make_probe(io.get_executor(), ExecAction{.command = {"sh", "-c", "exit 4"}});
-    CHECK(look(io, exec).result.status == 4);
+    CHECK(probe_once(io, exec).result.status == 4);
     CHECK_THROWS_AS(make_probe(io.get_executor(), ExecAction{}), ConfigException);
 }
 
@@ -211,23 +211,23 @@ TEST_CASE("a user's function is called from the event loop, on its executor, beh
                                        on_executor = io.get_executor().running_in_this_thread();
                                        return ++calls == 1;
                                    }};
-    std::optional<Answer> answer;
+    std::optional<Completion> answer;
     const auto handler = [&] {
         return asio::bind_executor(other.get_executor(),
                                    [&](std::error_code error, ProbeResult result) {
                                        answer.emplace(error, std::move(result));
                                    });
     };
-    SECTION("asked from outside") { probe.async_probe(5s, handler()); }
-    SECTION("asked from the loop") {
+    SECTION("started from outside the loop") { probe.async_probe(5s, handler()); }
+    SECTION("started from the loop") {
         asio::post(io, [&] {
             probe.async_probe(5s, handler());
             CHECK(calls == 0);
         });
     }
-    SECTION("the probe has gone meanwhile") {
-        AnyProbe gone = std::move(probe);
-        gone.async_probe(5s, handler());
+    SECTION("the probe is destroyed meanwhile") {
+        AnyProbe moved = std::move(probe);
+        moved.async_probe(5s, handler());
     }
     CHECK(calls == 0);
     io.run();
@@ -239,7 +239,7 @@ TEST_CASE("a user's function is called from the event loop, on its executor, beh
     CHECK(answer->result.passed());
 }
 
-TEST_CASE("the handler's memory has been given back before it is called") {
+TEST_CASE("the handler's memory is freed before the handler is called") {
     asio::io_context io;
     testing::ManualClock clock{io};
     int blocks = 0, when_told = -1;
@@ -248,13 +248,13 @@ TEST_CASE("the handler's memory has been given back before it is called") {
             CountingAllocator<void>{blocks},
             [&](std::error_code, const ProbeResult&) { when_told = blocks; });
     };
-    SECTION("asked from outside") {
+    SECTION("started from outside the loop") {
         AnyProbe probe = TcpProbe{io, {.port = 1}};
         probe.async_probe(5s, handler());
         CHECK(blocks > 0);
         io.run();
     }
-    SECTION("over inside the call") {
+    SECTION("completed inside the call") {
         AnyProbe probe = TcpProbe{io, {.port = 1}};
         asio::post(io, [&] { probe.async_probe(5s, handler()); });
         io.run();
@@ -277,24 +277,24 @@ TEST_CASE("the handler's memory has been given back before it is called") {
     CHECK(blocks == 0);
 }
 
-TEST_CASE("looks through AnyProbe overlap") {
+TEST_CASE("attempts through AnyProbe may overlap") {
     asio::io_context io;
     testing::ManualClock clock{io};
     AnyProbe probe =
         testing::ScriptedProbe{clock, {{Outcome::success, 2s}, {Outcome::failure, 1s}}};
-    std::vector<Outcome> told;
+    std::vector<Outcome> completed;
     for (int i = 0; i != 2; ++i)
         probe.async_probe(5s, [&](std::error_code, const ProbeResult& result) {
-            told.push_back(result.outcome);
+            completed.push_back(result.outcome);
         });
     clock.advance(2s);
-    CHECK(told == std::vector{Outcome::failure, Outcome::success});
+    CHECK(completed == std::vector{Outcome::failure, Outcome::success});
 }
 
-TEST_CASE("small probes stand inside, others take the heap once") {
+TEST_CASE("small probes lie inside AnyProbe, others take one allocation") {
     asio::io_context io;
     AnyProbe probe = Small{io.get_executor()};
-    const auto at = std::stoull(look(io, probe).result.output);
+    const auto at = std::stoull(probe_once(io, probe).result.output);
     const auto begin = reinterpret_cast<std::uintptr_t>(&probe);
     CHECK(at >= begin);
     CHECK(at < begin + sizeof probe);

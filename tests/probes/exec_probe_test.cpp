@@ -44,7 +44,7 @@ using namespace probekit;
 using namespace probekit::tests;
 using namespace std::chrono_literals;
 
-struct Look {
+struct Attempt {
     int calls = 0;
     std::error_code error;
     ProbeResult result;
@@ -61,22 +61,23 @@ struct Look {
 
 ExecAction command(std::string script) { return {.command = {"/bin/sh", "-c", std::move(script)}}; }
 
-/// Runs until nothing is left to do. The time is only there to end a test that hangs.
+/// Runs until nothing is left to do. The limit only ends a test that hangs.
 void run_dry(asio::io_context& io) {
     io.restart();
     io.run_for(30s);
     REQUIRE(io.stopped());
 }
 
-Look probe_once(const ExecAction& action, const ExecOptions& options = {}, Duration timeout = 20s) {
+Attempt probe_once(const ExecAction& action, const ExecOptions& options = {},
+                   Duration timeout = 20s) {
     asio::io_context io;
-    Look look;
-    ExecProbe{io, action, options}.async_probe(timeout, look.handler());
-    CHECK(look.calls == 0); // never from inside the call
+    Attempt attempt;
+    ExecProbe{io, action, options}.async_probe(timeout, attempt.handler());
+    CHECK(attempt.calls == 0); // never from inside the call
     run_dry(io);
-    CHECK(look.calls == 1);
+    CHECK(attempt.calls == 1);
     CHECK(has_no_children());
-    return look;
+    return attempt;
 }
 
 std::size_t open_descriptors() {
@@ -86,8 +87,8 @@ std::size_t open_descriptors() {
     return count;
 }
 
-/// The path of a FIFO. A command that opens it for writing, and leaves it to its children, shows
-/// with its end of file that they have all gone.
+/// The path of a FIFO. A command opens it for writing and leaves it to its children; the end of
+/// file shows that all of them have ended.
 struct Fifo {
     TemporaryFolder folder;
     std::string path = (folder.path() / "fifo").string();
@@ -103,7 +104,7 @@ struct Fifo {
     Fifo& operator=(const Fifo&) = delete;
     ~Fifo() { ::close(read_end); }
 
-    /// Blocks until somebody has written something, or has had it open and nobody has any more.
+    /// Blocks until something has been written, or the last process that had it open has closed it.
     std::string next() const {
         pollfd entry = {.fd = read_end, .events = POLLIN, .revents = 0};
         ::poll(&entry, 1, -1);
@@ -111,15 +112,15 @@ struct Fifo {
         const ssize_t bytes = ::read(read_end, buffer, sizeof buffer);
         return {buffer, static_cast<std::size_t>(bytes > 0 ? bytes : 0)};
     }
-    /// Blocks as long as somebody has it open.
-    bool nobody_is_left() const {
+    /// Blocks until the last process that has it open has closed it.
+    bool all_have_ended() const {
         char buffer[64];
         ssize_t bytes = 0;
         do { bytes = ::read(read_end, buffer, sizeof buffer); } while (bytes > 0);
         return bytes == 0;
     }
 
-    /// Runs the event loop until the command has said that it is there.
+    /// Runs the event loop until the command has reported that it runs.
     void wait_until_ready(asio::io_context& io) const {
         pollfd entry = {.fd = read_end, .events = POLLIN, .revents = 0};
         while (::poll(&entry, 1, 1) == 0) io.poll();
@@ -127,7 +128,7 @@ struct Fifo {
     }
 };
 
-/// All that a program has and a look could change.
+/// Everything of a program that an attempt could change.
 std::string state_of_program(int terminal) {
     std::ostringstream text;
     text << std::filesystem::current_path() << " group " << ::getpgrp() << " session "
@@ -156,12 +157,12 @@ std::string state_of_program(int terminal) {
     return text.str();
 }
 
-/// 0: looks of every kind leave all that as it was. 1: they do not. 2: there is no terminal.
-int looks_change_nothing() {
+/// 0: attempts of every kind leave all of it unchanged. 1: they do not. 2: there is no terminal.
+int attempts_change_nothing() {
     const int master = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (::setsid() < 0 || master < 0 || ::grantpt(master) != 0 || ::unlockpt(master) != 0) return 2;
-    const int terminal =
-        ::open(::ptsname(master), O_RDWR | O_CLOEXEC); // the first a session opens becomes its own
+    const int terminal = ::open(
+        ::ptsname(master), O_RDWR | O_CLOEXEC); // the first that a session opens becomes its own
     if (terminal < 0 || ::tcgetpgrp(terminal) != ::getpgrp()) return 2;
     struct sigaction handler = {};
     handler.sa_handler = count_signal;
@@ -181,26 +182,26 @@ int looks_change_nothing() {
     elsewhere.working_directory = "/";
     // A command that reads from the terminal is stopped, as it is not in the foreground; and killed
     // at the timeout.
-    Look looks[4];
-    ExecProbe{io, elsewhere}.async_probe(20s, looks[0].handler());
-    ExecProbe{io, command("cat /dev/tty")}.async_probe(50ms, looks[1].handler());
-    ExecProbe{io, {.command = {"/no/such/program"}}}.async_probe(20s, looks[2].handler());
+    Attempt attempts[4];
+    ExecProbe{io, elsewhere}.async_probe(20s, attempts[0].handler());
+    ExecProbe{io, command("cat /dev/tty")}.async_probe(50ms, attempts[1].handler());
+    ExecProbe{io, {.command = {"/no/such/program"}}}.async_probe(20s, attempts[2].handler());
     ExecProbe{io, command("exec sleep 1000")}.async_probe(
-        1h, asio::bind_cancellation_slot(cancel.slot(), looks[3].handler()));
+        1h, asio::bind_cancellation_slot(cancel.slot(), attempts[3].handler()));
     io.poll();
     const bool same_meanwhile = state_of_program(terminal) == before;
     cancel.emit(asio::cancellation_type::terminal);
     io.run();
-    const bool all_seen = looks[0].result.status == 3 && looks[1].result.cause == Errc::timed_out &&
-                          looks[2].error == std::errc::no_such_file_or_directory &&
-                          looks[3].was_aborted();
+    const bool all_seen =
+        attempts[0].result.status == 3 && attempts[1].result.cause == Errc::timed_out &&
+        attempts[2].error == std::errc::no_such_file_or_directory && attempts[3].was_aborted();
     return same_meanwhile && all_seen && state_of_program(terminal) == before ? 0 : 1;
 }
 
 } // namespace
 
 TEST_CASE("exit status 0 is success, any other failure") {
-    const Look good = probe_once(command("exit 0"));
+    const Attempt good = probe_once(command("exit 0"));
     CHECK(!good.error);
     CHECK(good.result.outcome == Outcome::success);
     CHECK(good.result.phase == Phase::finish);
@@ -211,7 +212,7 @@ TEST_CASE("exit status 0 is success, any other failure") {
     CHECK(good.result.time_in(Phase::connect) == 0ns);
 
     for (const int status : {1, 2, 127, 255}) {
-        const Look bad = probe_once(command("exit " + std::to_string(status)));
+        const Attempt bad = probe_once(command("exit " + std::to_string(status)));
         CHECK(!bad.error);
         CHECK(bad.result.outcome == Outcome::failure);
         CHECK(bad.result.phase == Phase::finish);
@@ -220,7 +221,7 @@ TEST_CASE("exit status 0 is success, any other failure") {
         CHECK(bad.result.message().empty());
     }
 
-    const Look killed = probe_once(command("kill -KILL $$"));
+    const Attempt killed = probe_once(command("kill -KILL $$"));
     CHECK(killed.result.outcome == Outcome::failure);
     CHECK(killed.result.status == 128 + SIGKILL);
     CHECK(killed.result.cause == Errc::killed_by_signal);
@@ -228,12 +229,12 @@ TEST_CASE("exit status 0 is success, any other failure") {
 
 TEST_CASE("the output is stdout followed by stderr") {
     const std::string talk = "echo err1 >&2; echo out1; echo err2 >&2; echo out2; ";
-    const Look bad = probe_once(command(talk + "exit 1"));
+    const Attempt bad = probe_once(command(talk + "exit 1"));
     CHECK(bad.result.output == "out1\nout2\nerr1\nerr2\n");
     CHECK(bad.result.output_bytes == 20);
     CHECK(bad.result.message() == "out1\nout2\nerr1\nerr2\n");
 
-    const Look good = probe_once(command(talk));
+    const Attempt good = probe_once(command(talk));
     CHECK(good.result.output.empty());
     CHECK(good.result.output_bytes == 20);
     CHECK(probe_once(command(talk), {.keep_output = true}).result.output ==
@@ -267,16 +268,16 @@ TEST_CASE("output is kept up to its limit, and the rest drained and counted") {
     CHECK(everything.output == std::string(200'000, 'o') + std::string(100'000, 'e'));
 }
 
-TEST_CASE("a command that cannot be executed is an error, and moves no counter") {
+TEST_CASE("a command that cannot be executed is a prober error, and moves no counter") {
     const TemporaryFolder folder;
     const auto error_of = [](const std::string& program) {
-        const Look look = probe_once({.command = {program, "an argument"}});
-        CHECK(look.result.outcome == Outcome::unknown);
-        CHECK(look.result.phase == Phase::spawn);
-        CHECK(look.result.status == -1);
-        CHECK(look.result.cause == look.error);
-        CHECK(!is_local_fault(look.error));
-        return look.error;
+        const Attempt attempt = probe_once({.command = {program, "an argument"}});
+        CHECK(attempt.result.outcome == Outcome::unknown);
+        CHECK(attempt.result.phase == Phase::spawn);
+        CHECK(attempt.result.status == -1);
+        CHECK(attempt.result.cause == attempt.error);
+        CHECK(!is_local_fault(attempt.error));
+        return attempt.error;
     };
     CHECK(error_of("no-such-program-anywhere") == std::errc::no_such_file_or_directory);
     CHECK(error_of("/no/such/program") == std::errc::no_such_file_or_directory);
@@ -289,7 +290,7 @@ TEST_CASE("a command that cannot be executed is an error, and moves no counter")
     CHECK(probe_once(nowhere).error == std::errc::no_such_file_or_directory);
 }
 
-TEST_CASE("mistakes in the settings are found by the constructor") {
+TEST_CASE("the constructor rejects invalid settings") {
     asio::io_context io;
     const auto fields = [&](const ExecAction& action, const ExecOptions& options = {}) {
         std::vector<std::string> result;
@@ -320,16 +321,16 @@ TEST_CASE("a command gets its environment, its working directory and an empty st
     asio::io_context io;
     ExecProbe probe{io, action, {.keep_output = true}};
     ::setenv("PROBEKIT_TEST_VARIABLE", "changed", 1);
-    Look look;
-    probe.async_probe(20s, look.handler());
+    Attempt attempt;
+    probe.async_probe(20s, attempt.handler());
     run_dry(io);
     ::unsetenv("PROBEKIT_TEST_VARIABLE");
-    CHECK(look.result.output ==
+    CHECK(attempt.result.output ==
           "inherited given\n" + std::filesystem::canonical(folder.path()).string() + "\n");
     CHECK(probe.action().command == action.command);
 }
 
-TEST_CASE("a command runs within the limits and as the user that are given") {
+TEST_CASE("a command runs within the given limits and as the given user") {
     ExecAction action = command("ulimit -S -n; ulimit -H -n; ulimit -c; id -u; id -g; id -G");
     ExecOptions options{.keep_output = true,
                         .limits = {{RLIMIT_NOFILE, 40, 50}, {RLIMIT_CORE, 0, RLIM_INFINITY}}};
@@ -343,7 +344,7 @@ TEST_CASE("a command runs within the limits and as the user that are given") {
     CHECK(probe_once(action, options).result.output.starts_with(limits));
     options.user = 65534;
     options.group = 65533;
-    const Look changed = probe_once(action, options);
+    const Attempt changed = probe_once(action, options);
     if (is_root())
         CHECK(changed.result.output == limits + "65534\n65533\n65533\n");
     else {
@@ -351,130 +352,130 @@ TEST_CASE("a command runs within the limits and as the user that are given") {
         CHECK(changed.result.outcome == Outcome::unknown);
         CHECK(changed.result.phase == Phase::spawn);
     }
-    // The program has stayed as it was.
+    // The program itself is unchanged.
     CHECK(probe_once(command("ulimit -n; id"), {.keep_output = true}).result.output == before);
 }
 
-TEST_CASE("a command that runs into a limit it was given has failed") {
+TEST_CASE("a command that exceeds a given limit fails") {
     if (!has_clone()) SKIP("limits need clone");
     const TemporaryFolder folder;
-    const Look look = probe_once(command("echo much >" + folder.path().string() + "/file"),
-                                 {.limits = {{RLIMIT_FSIZE, 0, 0}}});
-    CHECK(look.result.cause == Errc::killed_by_signal);
-    CHECK(look.result.status == 128 + SIGXFSZ);
+    const Attempt attempt = probe_once(command("echo much >" + folder.path().string() + "/file"),
+                                       {.limits = {{RLIMIT_FSIZE, 0, 0}}});
+    CHECK(attempt.result.cause == Errc::killed_by_signal);
+    CHECK(attempt.result.status == 128 + SIGXFSZ);
 }
 
-TEST_CASE("at the timeout the group is killed, and that is a failure") {
+TEST_CASE("at the timeout the group is killed, and the attempt is a failure") {
     const Fifo fifo;
     const ExecAction action = command(
         "exec 9>" + fifo.path + "; trap '' TERM; echo lost; sleep 1000 & echo >&9; sleep 1000");
-    const Look look = probe_once(action, {}, 50ms);
-    CHECK(!look.error);
-    CHECK(look.result.outcome == Outcome::failure);
-    CHECK(look.result.phase == Phase::run);
-    CHECK(look.result.status == -1);
-    CHECK(look.result.cause == Errc::timed_out);
-    CHECK(look.result.cause == std::errc::timed_out);
-    CHECK(look.result.detail == "50ms");
-    CHECK(look.result.output.empty()); // as the kubelet's
-    CHECK(look.result.elapsed() >= 50ms);
-    CHECK(look.result.message() ==
+    const Attempt attempt = probe_once(action, {}, 50ms);
+    CHECK(!attempt.error);
+    CHECK(attempt.result.outcome == Outcome::failure);
+    CHECK(attempt.result.phase == Phase::run);
+    CHECK(attempt.result.status == -1);
+    CHECK(attempt.result.cause == Errc::timed_out);
+    CHECK(attempt.result.cause == std::errc::timed_out);
+    CHECK(attempt.result.detail == "50ms");
+    CHECK(attempt.result.output.empty()); // as in the kubelet
+    CHECK(attempt.result.elapsed() >= 50ms);
+    CHECK(attempt.result.message() ==
           "command timed out: \"/bin/sh -c " + action.command[2] + "\" timed out after 50ms");
-    CHECK(look.result.message(1s) ==
+    CHECK(attempt.result.message(1s) ==
           "command timed out: \"/bin/sh -c " + action.command[2] + "\" timed out after 1s");
-    CHECK(fifo.nobody_is_left());
+    CHECK(fifo.all_have_ended());
 }
 
 TEST_CASE(
     "the timeout counts from the execution of the command, however long that takes to come about") {
     const TemporaryFolder folder;
     const std::string program = folder.file("program", "#!/bin/sh\nexec sleep 1000\n", 0755);
-    // As long as somebody has a write lease on the program, its execution waits: until the lease is
+    // While a process has a write lease on the program, its execution waits until the lease is
     // given back.
     const SignalAction asked{SIGIO, count_signal};
     const int lease = ::open(program.c_str(), O_RDONLY | O_CLOEXEC);
     REQUIRE(lease >= 0);
     if (::fcntl(lease, F_SETLEASE, F_WRLCK) != 0) SKIP("no leases on files here");
     constexpr Duration timeout = 100ms;
-    constexpr Duration held = timeout / 2;
+    constexpr Duration delay = timeout / 2;
     std::atomic<bool> is_over = false;
     std::thread holder{[&] {
         while (::fcntl(lease, F_GETLEASE) == F_WRLCK && !is_over) std::this_thread::yield();
-        const auto end = std::chrono::steady_clock::now() + held;
+        const auto end = std::chrono::steady_clock::now() + delay;
         while (std::chrono::steady_clock::now() < end) std::this_thread::yield();
         ::fcntl(lease, F_SETLEASE, F_UNLCK);
     }};
-    const Look look = probe_once({.command = {program}}, {}, timeout);
+    const Attempt attempt = probe_once({.command = {program}}, {}, timeout);
     is_over = true;
     holder.join();
     ::close(lease);
-    CHECK(look.result.cause == Errc::timed_out);
-    CHECK(look.result.time_in(Phase::spawn) >= held);
-    CHECK(look.result.time_in(Phase::run) >= timeout);
+    CHECK(attempt.result.cause == Errc::timed_out);
+    CHECK(attempt.result.time_in(Phase::spawn) >= delay);
+    CHECK(attempt.result.time_in(Phase::run) >= timeout);
 }
 
 TEST_CASE("with a grace period SIGTERM comes first") {
     const Fifo fifo;
     asio::io_context io;
-    Look look;
+    Attempt attempt;
     asio::cancellation_signal cancel;
     const auto begin_and_cancel = [&](const std::string& trap, Duration grace) {
         const std::string script = "exec 9>" + fifo.path + "; trap '" + trap +
                                    "' TERM; sleep 1000 & echo >&9; wait; sleep 1000";
         ExecProbe probe{io, command(script), {.kill_grace = grace}};
-        probe.async_probe(1h, asio::bind_cancellation_slot(cancel.slot(), look.handler()));
+        probe.async_probe(1h, asio::bind_cancellation_slot(cancel.slot(), attempt.handler()));
         fifo.wait_until_ready(io);
         cancel.emit(asio::cancellation_type::terminal);
         run_dry(io);
     };
-    SECTION("a command may end in its own way") {
+    SECTION("a command may end in its own time") {
         begin_and_cancel("echo bye >&9; exit 0", 1h);
         CHECK(fifo.next() == "bye\n");
     }
-    SECTION("one that says much while it ends is not blocked by its pipe") {
+    SECTION("a command that writes much while it ends is not blocked by its pipe") {
         begin_and_cancel("head -c 300000 /dev/zero; exit 0", 1h);
-        CHECK(look.result.output_bytes == 300000);
+        CHECK(attempt.result.output_bytes == 300000);
     }
-    SECTION("what it leaves behind goes with it") {
+    SECTION("processes that it leaves behind are killed with it") {
         begin_and_cancel("(trap \"\" TERM; sleep 1000) & exit 0", 1h);
     }
-    SECTION("one that does not end is killed") { begin_and_cancel("", 10ms); }
-    CHECK(look.was_aborted());
+    SECTION("a command that does not end is killed") { begin_and_cancel("", 10ms); }
+    CHECK(attempt.was_aborted());
     CHECK(has_no_children());
-    CHECK(fifo.nobody_is_left());
+    CHECK(fifo.all_have_ended());
 }
 
-TEST_CASE("a command that ends within the grace period after its timeout has failed all the same") {
-    const Look look =
+TEST_CASE("a command that ends within the grace period after its timeout still fails") {
+    const Attempt attempt =
         probe_once(command("trap 'exit 0' TERM; sleep 1000 & wait"), {.kill_grace = 20s}, 50ms);
-    CHECK(!look.error);
-    CHECK(look.result.outcome == Outcome::failure);
-    CHECK(look.result.cause == Errc::timed_out);
+    CHECK(!attempt.error);
+    CHECK(attempt.result.outcome == Outcome::failure);
+    CHECK(attempt.result.cause == Errc::timed_out);
 }
 
-TEST_CASE("a result that is there beats the deadline and the cancellation") {
+TEST_CASE("a result that has arrived beats the deadline and the cancellation") {
     asio::io_context io;
     const Fifo fifo;
-    Look look;
+    Attempt attempt;
     asio::cancellation_signal cancel;
     const bool timeout = GENERATE(true, false);
     ExecProbe probe{io, command("exec 9>" + fifo.path + "; echo >&9; exit 0")};
     probe.async_probe(timeout ? 1ns : Duration{1h},
-                      asio::bind_cancellation_slot(cancel.slot(), look.handler()));
-    // The event loop is late: the command has ended, and the deadline has passed, before it comes
-    // to look.
+                      asio::bind_cancellation_slot(cancel.slot(), attempt.handler()));
+    // The event loop is late: the command has ended, and the deadline has passed, before the loop
+    // runs.
     CHECK(fifo.next() == "\n");
-    CHECK(fifo.nobody_is_left());
+    CHECK(fifo.all_have_ended());
     siginfo_t info = {};
     REQUIRE(::waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) == 0);
     if (!timeout) cancel.emit(asio::cancellation_type::total);
     run_dry(io);
-    CHECK(look.calls == 1);
-    CHECK(!look.error);
-    CHECK(look.result.outcome == Outcome::success);
+    CHECK(attempt.calls == 1);
+    CHECK(!attempt.error);
+    CHECK(attempt.result.outcome == Outcome::success);
 }
 
-TEST_CASE("a cancelled look is over when its handler runs") {
+TEST_CASE("nothing of a cancelled attempt is left when its handler runs") {
     const asio::cancellation_type type =
         GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial,
                  asio::cancellation_type::total);
@@ -489,7 +490,7 @@ TEST_CASE("a cancelled look is over when its handler runs") {
                                   called = true;
                                   CHECK(error == asio::error::operation_aborted);
                                   CHECK(result.outcome == Outcome::unknown);
-                                  CHECK(fifo.nobody_is_left());
+                                  CHECK(fifo.all_have_ended());
                                   CHECK(has_no_children());
                                   CHECK(open_descriptors() <= before + 3); // epoll's own
                               }));
@@ -500,42 +501,42 @@ TEST_CASE("a cancelled look is over when its handler runs") {
     CHECK(called);
 }
 
-TEST_CASE("a look may be cancelled at each of its steps") {
+TEST_CASE("an exec attempt can be cancelled at each of its steps") {
     bool cancelled = true;
     for (int step = 0; cancelled && step != 1000; ++step) {
         asio::io_context io;
         asio::cancellation_signal cancel;
-        Look look;
+        Attempt attempt;
         ExecProbe probe{io, command("head -c 200000 /dev/zero; exec true")};
-        probe.async_probe(1h, asio::bind_cancellation_slot(cancel.slot(), look.handler()));
-        for (int i = 0; i != step && look.calls == 0; ++i) io.run_one();
-        cancelled = look.calls == 0;
+        probe.async_probe(1h, asio::bind_cancellation_slot(cancel.slot(), attempt.handler()));
+        for (int i = 0; i != step && attempt.calls == 0; ++i) io.run_one();
+        cancelled = attempt.calls == 0;
         cancel.emit(asio::cancellation_type::terminal);
         run_dry(io);
-        CHECK(look.calls == 1);
-        if (look.error)
-            CHECK(look.was_aborted());
+        CHECK(attempt.calls == 1);
+        if (attempt.error)
+            CHECK(attempt.was_aborted());
         else
-            CHECK(look.result.outcome == Outcome::success);
+            CHECK(attempt.result.outcome == Outcome::success);
         CHECK(has_no_children());
     }
     CHECK(!cancelled);
 }
 
-TEST_CASE("the execution context may go at each step of a look") {
+TEST_CASE("the execution context may be destroyed at each step of an exec attempt") {
     bool destroyed = true;
     for (int step = 0; destroyed && step != 1000; ++step) {
         const std::size_t before = open_descriptors();
         {
             std::optional<ExecProbe> probe;
             auto io = std::make_unique<asio::io_context>();
-            Look look;
+            Attempt attempt;
             probe.emplace(*io, command("head -c 200000 /dev/zero; exec true"));
-            probe->async_probe(1h, look.handler());
-            for (int i = 0; i != step && look.calls == 0; ++i) io->run_one();
-            destroyed = look.calls == 0;
+            probe->async_probe(1h, attempt.handler());
+            for (int i = 0; i != step && attempt.calls == 0; ++i) io->run_one();
+            destroyed = attempt.calls == 0;
             io.reset();
-            CHECK(look.calls == (destroyed ? 0 : 1));
+            CHECK(attempt.calls == (destroyed ? 0 : 1));
             CHECK(has_no_children());
         }
         CHECK(open_descriptors() == before);
@@ -543,28 +544,28 @@ TEST_CASE("the execution context may go at each step of a look") {
     CHECK(!destroyed);
 }
 
-TEST_CASE("a cancellation that comes when the look is over does nothing") {
+TEST_CASE("a cancellation after the end of an attempt does nothing") {
     asio::io_context io;
     asio::cancellation_signal cancel;
-    Look look;
+    Attempt attempt;
     ExecProbe probe{io, command("exit 1")};
-    probe.async_probe(1h, asio::bind_cancellation_slot(cancel.slot(), look.handler()));
+    probe.async_probe(1h, asio::bind_cancellation_slot(cancel.slot(), attempt.handler()));
     run_dry(io);
     cancel.emit(asio::cancellation_type::terminal);
-    CHECK(look.calls == 1);
-    CHECK(look.result.status == 1);
+    CHECK(attempt.calls == 1);
+    CHECK(attempt.result.status == 1);
 }
 
-TEST_CASE("a process the command leaves behind delays nothing and is left alone") {
+TEST_CASE("a process that the command leaves behind delays nothing and is left alone") {
     const Fifo fifo;
     const bool own_session = GENERATE(true, false);
-    // It holds stdout and stderr for ever.
-    const Look look =
+    // It holds stdout and stderr open forever.
+    const Attempt attempt =
         probe_once(command(std::string(own_session ? "setsid " : "") + "/bin/sh -c 'echo $$ >" +
                            fifo.path + "; exec sleep 1000' & echo said; exit 1"),
                    {}, 20s);
-    CHECK(look.result.status == 1);
-    CHECK(look.result.output == "said\n");
+    CHECK(attempt.result.status == 1);
+    CHECK(attempt.result.output == "said\n");
     const int left_behind = std::stoi(fifo.next());
     CHECK(::kill(left_behind, SIGKILL) == 0);
 }
@@ -573,25 +574,25 @@ TEST_CASE("a command that closes its output runs on, and one that floods it ends
     CHECK(probe_once(command("echo early; exec >&- 2>&-; sleep 0.03; exit 7")).result.status == 7);
     CHECK(probe_once(command("echo early; exec >&-; sleep 0.03; echo late >&2; exit 7"))
               .result.output == "early\nlate\n");
-    const Look flood = probe_once(command("exec yes"), {}, 100ms);
+    const Attempt flood = probe_once(command("exec yes"), {}, 100ms);
     CHECK(flood.result.cause == Errc::timed_out);
     CHECK(flood.result.output_bytes > 65536);
 }
 
-TEST_CASE("looks may overlap, and need no probe") {
+TEST_CASE("exec attempts may overlap and outlive their probe") {
     asio::io_context io;
-    std::vector<Look> looks(5);
+    std::vector<Attempt> attempts(5);
     {
         ExecProbe probe{io, command("exit 3")};
-        for (Look& look : looks) probe.async_probe(20s, look.handler());
+        for (Attempt& attempt : attempts) probe.async_probe(20s, attempt.handler());
         ExecProbe moved{std::move(probe)};
     }
     run_dry(io);
-    for (const Look& look : looks) CHECK(look.result.status == 3);
+    for (const Attempt& attempt : attempts) CHECK(attempt.result.status == 3);
     CHECK(has_no_children());
 }
 
-TEST_CASE("a look can be awaited by a coroutine, and throws only if it could not ask") {
+TEST_CASE("a coroutine can await an attempt, which throws only for a prober error") {
     asio::io_context io;
     ExecProbe bad{io, command("exit 3")};
     ExecProbe missing{io, {.command = {"/no/such/program"}}};
@@ -610,12 +611,12 @@ TEST_CASE("a look can be awaited by a coroutine, and throws only if it could not
     CHECK(thrown == std::errc::no_such_file_or_directory);
 }
 
-TEST_CASE("a look with its executor known at compile time, and one on a strand") {
+TEST_CASE("an attempt runs on an executor known at compile time, and on a strand") {
     asio::io_context io;
-    Look first;
+    Attempt first;
     BasicExecProbe<asio::io_context::executor_type> known{io, command("exit 1")};
     known.async_probe(20s, first.handler());
-    Look second;
+    Attempt second;
     auto strand = asio::make_strand(io);
     ExecProbe stranded{strand, command("exit 2")};
     bool on_strand = false;
@@ -629,10 +630,10 @@ TEST_CASE("a look with its executor known at compile time, and one on a strand")
     CHECK(on_strand);
 }
 
-TEST_CASE("a look without descriptors to spare is a local fault, and the next one works") {
+TEST_CASE("an exec attempt without free descriptors is a local fault, and the next one works") {
     asio::io_context io;
     ExecProbe probe{io, command("exit 0")};
-    Look warm_up;
+    Attempt warm_up;
     probe.async_probe(20s, warm_up.handler());
     run_dry(io);
 
@@ -642,20 +643,20 @@ TEST_CASE("a look without descriptors to spare is a local fault, and the next on
     REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
     std::vector<int> all;
     for (int taken = ::dup(0); taken >= 0; taken = ::dup(0)) all.push_back(taken);
-    // Whatever step it is that fails: the first pipe, the second, the process, or none.
+    // Any step may fail: the first pipe, the second, the process, or none.
     std::size_t failures = 0;
     for (std::size_t free = 0; free != 7; ++free) {
-        Look look;
-        probe.async_probe(20s, look.handler());
+        Attempt attempt;
+        probe.async_probe(20s, attempt.handler());
         run_dry(io);
-        CHECK(look.calls == 1);
-        if (look.error) {
+        CHECK(attempt.calls == 1);
+        if (attempt.error) {
             ++failures;
-            CHECK(look.error == std::errc::too_many_files_open);
-            CHECK(is_local_fault(look.error));
-            CHECK(look.result.outcome == Outcome::unknown);
+            CHECK(attempt.error == std::errc::too_many_files_open);
+            CHECK(is_local_fault(attempt.error));
+            CHECK(attempt.result.outcome == Outcome::unknown);
         } else
-            CHECK(look.result.passed());
+            CHECK(attempt.result.passed());
         CHECK(has_no_children());
         ::close(all.back());
         all.pop_back();
@@ -666,9 +667,9 @@ TEST_CASE("a look without descriptors to spare is a local fault, and the next on
     CHECK(failures < 7);
 }
 
-TEST_CASE("no room for another process is a local fault") {
+TEST_CASE("a process limit that is reached is a local fault") {
     if (!is_root()) SKIP("needs root to become a user without other processes");
-    // RLIMIT_NPROC does not bind root: as another user, in a process of its own.
+    // RLIMIT_NPROC does not bind root: run as another user, in a process of its own.
     const pid_t tester = ::fork();
     if (tester == 0) {
         const rlimit none = {0, 0};
@@ -689,29 +690,29 @@ TEST_CASE("no room for another process is a local fault") {
     CHECK(WEXITSTATUS(status) == 0);
 }
 
-TEST_CASE("a program that ignores SIGCHLD, or reaps everybody's children, costs at most a look") {
+TEST_CASE("a program that ignores SIGCHLD, or reaps all children, loses at most one attempt") {
     const bool ignores = GENERATE(true, false);
     const SignalAction action{SIGCHLD, ignores ? SIG_IGN : SIG_DFL};
     const Fifo fifo;
     asio::io_context io;
-    Look look;
+    Attempt attempt;
     ExecProbe probe{io, command("exec 9>" + fifo.path + "; echo >&9; exit 9")};
-    probe.async_probe(20s, look.handler());
+    probe.async_probe(20s, attempt.handler());
     if (!ignores) REQUIRE(::waitpid(-1, nullptr, 0) > 0);
     run_dry(io);
     if (kernel_is_at_least(6, 15))
-        CHECK(look.result.status == 9);
+        CHECK(attempt.result.status == 9);
     else {
-        CHECK(look.error == Errc::status_lost);
-        CHECK(look.result.outcome == Outcome::unknown);
+        CHECK(attempt.error == Errc::status_lost);
+        CHECK(attempt.result.outcome == Outcome::unknown);
     }
 }
 
 TEST_CASE(
-    "a look leaves terminal, working directory, signals and limits of the program as they are") {
-    // In a process of its own, which has a terminal.
+    "an attempt leaves terminal, working directory, signals and limits of the program unchanged") {
+    // Run in a process of its own, which has a terminal.
     const pid_t tester = ::fork();
-    if (tester == 0) ::_exit(looks_change_nothing());
+    if (tester == 0) ::_exit(attempts_change_nothing());
     int status = 0;
     REQUIRE(::waitpid(tester, &status, 0) == tester);
     REQUIRE(WIFEXITED(status));
@@ -719,7 +720,7 @@ TEST_CASE(
     CHECK(WEXITSTATUS(status) == 0);
 }
 
-TEST_CASE("looks on the strands of a pool, some of them cancelled") {
+TEST_CASE("exec attempts run on the strands of a pool, some of them cancelled") {
     asio::thread_pool pool{4};
     std::atomic<int> done = 0;
     std::atomic<int> wrong = 0;

@@ -41,54 +41,58 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// Says when it goes.
+// Records its destruction.
 struct Alive {
-    explicit Alive(bool& flag) : gone(&flag) {}
-    Alive(Alive&& other) noexcept : gone(std::exchange(other.gone, nullptr)) {}
+    explicit Alive(bool& flag) : destroyed(&flag) {}
+    Alive(Alive&& other) noexcept : destroyed(std::exchange(other.destroyed, nullptr)) {}
     ~Alive() {
-        if (gone != nullptr) *gone = true;
+        if (destroyed != nullptr) *destroyed = true;
     }
-    bool* gone;
+    bool* destroyed;
 };
 
 } // namespace
 
-TEST_CASE("what a function returns is what the look gave") {
+TEST_CASE("the result of an attempt is what the function returns") {
     asio::io_context io;
-    CHECK(look(io, FunctionProbe{io, [] { return true; }}).result.outcome == Outcome::success);
-    CHECK(look(io, FunctionProbe{io, [] { return false; }}).result.outcome == Outcome::failure);
-    CHECK(look(io, FunctionProbe{io, [] { return Outcome::warning; }}).result.outcome ==
+    CHECK(probe_once(io, FunctionProbe{io, [] { return true; }}).result.outcome ==
+          Outcome::success);
+    CHECK(probe_once(io, FunctionProbe{io, [] { return false; }}).result.outcome ==
+          Outcome::failure);
+    CHECK(probe_once(io, FunctionProbe{io, [] { return Outcome::warning; }}).result.outcome ==
           Outcome::warning);
-    const auto [error, unknown] = look(io, FunctionProbe{io, [] { return Outcome::unknown; }});
-    CHECK_FALSE(error); // a user's probe may say so
+    const auto [error, unknown] =
+        probe_once(io, FunctionProbe{io, [] { return Outcome::unknown; }});
+    CHECK_FALSE(error); // a user's probe may report that
     CHECK(unknown.outcome == Outcome::unknown);
-    const ProbeResult told =
-        look(io, FunctionProbe{io, [] { return ProbeResult::failure("disk 97 % full"); }}).result;
-    CHECK(told.outcome == Outcome::failure);
-    CHECK(told.message() == "disk 97 % full");
+    const ProbeResult completed =
+        probe_once(io, FunctionProbe{io, [] { return ProbeResult::failure("disk 97 % full"); }})
+            .result;
+    CHECK(completed.outcome == Outcome::failure);
+    CHECK(completed.message() == "disk 97 % full");
     Duration given{};
-    CHECK(look(io,
-               FunctionProbe{io,
-                             [&](Duration timeout) {
-                                 given = timeout;
-                                 return true;
-                             }},
-               3s)
+    CHECK(probe_once(io,
+                     FunctionProbe{io,
+                                   [&](Duration timeout) {
+                                       given = timeout;
+                                       return true;
+                                   }},
+                     3s)
               .result.passed());
     CHECK(given == 3s);
 }
 
-TEST_CASE("what a function throws is a look that failed, but for our own trouble") {
+TEST_CASE("an exception of a function is a failure, unless it is a local fault") {
     asio::io_context io;
     const auto throwing = [&](auto thrown) {
-        return look(io, FunctionProbe{io, [thrown]() -> bool { throw thrown; }});
+        return probe_once(io, FunctionProbe{io, [thrown]() -> bool { throw thrown; }});
     };
-    const Answer code =
+    const Completion code =
         throwing(std::system_error{std::make_error_code(std::errc::connection_refused)});
     CHECK_FALSE(code.error);
     CHECK(code.result.outcome == Outcome::failure);
     CHECK(code.result.cause == std::errc::connection_refused);
-    const Answer text = throwing(std::runtime_error{"no quorum"});
+    const Completion text = throwing(std::runtime_error{"no quorum"});
     CHECK_FALSE(text.error);
     CHECK(text.result.output == "no quorum");
     CHECK(throwing(std::system_error{std::make_error_code(std::errc::too_many_files_open)}).error ==
@@ -97,17 +101,17 @@ TEST_CASE("what a function throws is a look that failed, but for our own trouble
     CHECK(throwing(42).error == Errc::probe_threw);
 }
 
-TEST_CASE("a plain function's timeout is looked at afterwards") {
+TEST_CASE("the timeout of a plain function is checked afterwards") {
     asio::io_context io;
     const auto [error, result] =
-        look(io,
-             FunctionProbe{io,
-                           [] {
-                               const auto until = std::chrono::steady_clock::now() + 3ms;
-                               while (std::chrono::steady_clock::now() < until) {}
-                               return true;
-                           }},
-             1ms);
+        probe_once(io,
+                   FunctionProbe{io,
+                                 [] {
+                                     const auto until = std::chrono::steady_clock::now() + 3ms;
+                                     while (std::chrono::steady_clock::now() < until) {}
+                                     return true;
+                                 }},
+                   1ms);
     CHECK_FALSE(error);
     CHECK(result.outcome == Outcome::failure);
     CHECK(result.cause == Errc::timed_out);
@@ -120,44 +124,45 @@ TEST_CASE("a function runs on the probe's executor") {
     CHECK(probe.async_probe(5s, asio::use_future).get().passed());
 }
 
-TEST_CASE("the callable outlives its probe for as long as a look needs it") {
+TEST_CASE("the callable outlives its probe for as long as an attempt needs it") {
     asio::io_context io;
-    bool gone = false, told = false;
+    bool destroyed = false, completed = false;
     {
-        FunctionProbe probe{io, [alive = Alive{gone}] { return true; }};
+        FunctionProbe probe{io, [alive = Alive{destroyed}] { return true; }};
         probe.async_probe(
-            5s, [&](std::error_code, const ProbeResult& result) { told = result.passed(); });
+            5s, [&](std::error_code, const ProbeResult& result) { completed = result.passed(); });
     }
-    CHECK_FALSE(gone);
+    CHECK_FALSE(destroyed);
     io.run();
-    CHECK(told);
-    CHECK(gone);
+    CHECK(completed);
+    CHECK(destroyed);
 }
 
-TEST_CASE("a look that has not begun can be cancelled") {
+TEST_CASE("an attempt can be cancelled before the function is called") {
     asio::io_context io;
     asio::cancellation_signal signal;
     int calls = 0;
-    std::error_code told;
+    std::error_code completed;
     FunctionProbe probe{io, [&] { return ++calls > 0; }};
-    probe.async_probe(
-        5s, asio::bind_cancellation_slot(
-                signal.slot(), [&](std::error_code error, const ProbeResult&) { told = error; }));
+    probe.async_probe(5s, asio::bind_cancellation_slot(
+                              signal.slot(), [&](std::error_code error, const ProbeResult&) {
+                                  completed = error;
+                              }));
     signal.emit(asio::cancellation_type::total);
     io.run();
-    CHECK(told == asio::error::operation_aborted);
+    CHECK(completed == asio::error::operation_aborted);
     CHECK(calls == 0);
 }
 
-TEST_CASE("a busy loop is not held against the target") {
+TEST_CASE("a busy loop is not blamed on the target") {
     asio::io_context io;
     const auto busy = [] {
         const auto until = std::chrono::steady_clock::now() + 20ms;
         while (std::chrono::steady_clock::now() < until) {}
     };
     const auto asked_while_busy = [&](auto probe) {
-        asio::post(io, busy); // the look waits behind it
-        return look(io, std::move(probe), 10ms);
+        asio::post(io, busy); // the attempt waits behind it
+        return probe_once(io, std::move(probe), 10ms);
     };
     CHECK(asked_while_busy(FunctionProbe{io, [] { return true; }}).result.passed());
 #if defined(ASIO_HAS_CO_AWAIT)
@@ -172,26 +177,26 @@ TEST_CASE("a busy loop is not held against the target") {
 #endif
 }
 
-TEST_CASE("a user's own times stand, without them the call's is told") {
+TEST_CASE("times that the user sets stay, otherwise the time of the call is reported") {
     asio::io_context io;
-    CHECK(look(io, FunctionProbe{io, [] { return true; }}).result.elapsed() > 0ns);
-    const ProbeResult timed = look(io, FunctionProbe{io,
-                                                     [] {
-                                                         ProbeResult result =
-                                                             ProbeResult::success();
-                                                         result.times[0] = 7h;
-                                                         return result;
-                                                     }})
+    CHECK(probe_once(io, FunctionProbe{io, [] { return true; }}).result.elapsed() > 0ns);
+    const ProbeResult timed = probe_once(io, FunctionProbe{io,
+                                                           [] {
+                                                               ProbeResult result =
+                                                                   ProbeResult::success();
+                                                               result.times[0] = 7h;
+                                                               return result;
+                                                           }})
                                   .result;
-    CHECK(timed.passed()); // what it says of itself is not what the timeout goes by
+    CHECK(timed.passed()); // the times it reports do not count for the timeout
     CHECK(timed.elapsed() == 7h);
 }
 
-TEST_CASE("what is returned by reference is copied") {
+TEST_CASE("a result that is returned by reference is copied") {
     asio::io_context io;
     const ProbeResult standing = ProbeResult::warning("as ever");
     FunctionProbe probe{io, [&]() -> const ProbeResult& { return standing; }};
-    CHECK(look(io, std::move(probe)).result.output == "as ever");
+    CHECK(probe_once(io, std::move(probe)).result.output == "as ever");
     CHECK(standing.output == "as ever");
 }
 
@@ -199,55 +204,56 @@ TEST_CASE("a copy of a probe has a callable of its own") {
     asio::io_context io;
     FunctionProbe probe{io, [calls = 0]() mutable { return ++calls == 1; }};
     FunctionProbe copy = probe;
-    CHECK(look(io, std::move(probe)).result.passed());
-    CHECK(look(io, std::move(copy)).result.passed());
+    CHECK(probe_once(io, std::move(probe)).result.passed());
+    CHECK(probe_once(io, std::move(copy)).result.passed());
     static_assert(!std::is_copy_constructible_v<decltype(FunctionProbe{
                       io, [own = std::unique_ptr<int>{}] { return !own; }})>);
 }
 
-TEST_CASE("the handler may begin the next look, destroy the probe, or throw") {
+TEST_CASE("the handler may start the next attempt, destroy the probe, or throw") {
     asio::io_context io;
-    int calls = 0, told = 0;
+    int calls = 0, completed = 0;
     auto probe =
         std::make_unique<FunctionProbe<std::function<bool()>>>(io, [&] { return ++calls > 0; });
     probe->async_probe(5s, [&](std::error_code, const ProbeResult&) {
         probe->async_probe(5s, [&](std::error_code, const ProbeResult&) {
-            ++told;
+            ++completed;
             throw 7;
         });
         probe.reset();
-        ++told;
+        ++completed;
     });
-    CHECK_THROWS_AS(io.run(), int); // the handler's exception is no look's
+    CHECK_THROWS_AS(io.run(), int); // the handler's exception is not the attempt's
     CHECK(calls == 2);
-    CHECK(told == 2);
+    CHECK(completed == 2);
 }
 
-TEST_CASE("the context may go before a function has been called") {
+TEST_CASE("the context may be destroyed before the function is called") {
     std::optional<asio::io_context> io{std::in_place};
-    bool gone = false;
-    FunctionProbe{*io, [alive = Alive{gone}]() -> bool { throw 1; }}.async_probe(
-        5s, [](std::error_code, const ProbeResult&) { FAIL("told"); });
-    CHECK_FALSE(gone);
+    bool destroyed = false;
+    FunctionProbe{*io, [alive = Alive{destroyed}]() -> bool { throw 1; }}.async_probe(
+        5s, [](std::error_code, const ProbeResult&) { FAIL("completed"); });
+    CHECK_FALSE(destroyed);
     io.reset();
-    CHECK(gone);
+    CHECK(destroyed);
 }
 
 #if defined(ASIO_HAS_CO_AWAIT)
 
-TEST_CASE("a coroutine answers, now or later") {
+TEST_CASE("a coroutine may answer at once or later") {
     asio::io_context io;
-    CHECK(look(io, FunctionProbe{io, []() -> asio::awaitable<bool> { co_return true; }})
+    CHECK(probe_once(io, FunctionProbe{io, []() -> asio::awaitable<bool> { co_return true; }})
               .result.passed());
-    CHECK(look(io,
-               FunctionProbe{io,
-                             []() -> asio::awaitable<Outcome> {
-                                 asio::steady_timer timer{co_await asio::this_coro::executor, 1ms};
-                                 co_await timer.async_wait(asio::use_awaitable);
-                                 co_return Outcome::warning;
-                             }})
-              .result.outcome == Outcome::warning);
-    const Answer refused = look(
+    CHECK(
+        probe_once(
+            io, FunctionProbe{io,
+                              []() -> asio::awaitable<Outcome> {
+                                  asio::steady_timer timer{co_await asio::this_coro::executor, 1ms};
+                                  co_await timer.async_wait(asio::use_awaitable);
+                                  co_return Outcome::warning;
+                              }})
+            .result.outcome == Outcome::warning);
+    const Completion refused = probe_once(
         io, FunctionProbe{io, []() -> asio::awaitable<ProbeResult> {
                               asio::ip::tcp::socket socket{co_await asio::this_coro::executor};
                               co_await socket.async_connect(
@@ -258,7 +264,8 @@ TEST_CASE("a coroutine answers, now or later") {
     CHECK(refused.result.cause == std::errc::connection_refused);
 }
 
-TEST_CASE("a coroutine is cancelled at its timeout, and has left its frame before that is told") {
+TEST_CASE("a coroutine is cancelled at its timeout, and has left its frame before the attempt "
+          "completes") {
     asio::io_context io;
     bool left = false;
     const auto hang = [&left](Duration) -> asio::awaitable<bool> {
@@ -268,7 +275,7 @@ TEST_CASE("a coroutine is cancelled at its timeout, and has left its frame befor
         co_return true;
     };
     SECTION("timeout") {
-        const auto [error, result] = look(io, FunctionProbe{io, hang}, 5ms);
+        const auto [error, result] = probe_once(io, FunctionProbe{io, hang}, 5ms);
         CHECK_FALSE(error);
         CHECK(result.outcome == Outcome::failure);
         CHECK(result.cause == Errc::timed_out);
@@ -276,47 +283,47 @@ TEST_CASE("a coroutine is cancelled at its timeout, and has left its frame befor
     }
     SECTION("cancellation") {
         asio::cancellation_signal signal;
-        std::error_code told;
+        std::error_code completed;
         FunctionProbe probe{io, hang};
         probe.async_probe(1h, asio::bind_cancellation_slot(
                                   signal.slot(), [&](std::error_code error, const ProbeResult&) {
                                       CHECK(left);
-                                      told = error;
+                                      completed = error;
                                   }));
         io.poll();
         CHECK_FALSE(left);
         signal.emit(asio::cancellation_type::partial);
-        while (!told) io.run_one_for(20s);
-        CHECK(told == asio::error::operation_aborted);
+        while (!completed) io.run_one_for(20s);
+        CHECK(completed == asio::error::operation_aborted);
     }
-    SECTION("the context goes") {
+    SECTION("the context is destroyed") {
         std::optional<asio::io_context> other{std::in_place};
         FunctionProbe{*other, hang}.async_probe(
-            1h, [](std::error_code, const ProbeResult&) { FAIL("told"); });
+            1h, [](std::error_code, const ProbeResult&) { FAIL("completed"); });
         other->poll();
         other.reset();
         CHECK(left);
     }
 }
 
-TEST_CASE("a coroutine that takes no notice of its cancellation counts as it answers") {
+TEST_CASE("the answer of a coroutine that ignores its cancellation counts") {
     asio::io_context io;
-    const auto [error, result] =
-        look(io,
-             FunctionProbe{io,
-                           []() -> asio::awaitable<bool> {
-                               asio::steady_timer timer{co_await asio::this_coro::executor, 1h};
-                               try {
-                                   co_await timer.async_wait(asio::use_awaitable);
-                               } catch (const std::system_error&) {}
-                               co_return true;
-                           }},
-             5ms);
+    const auto [error, result] = probe_once(
+        io,
+        FunctionProbe{io,
+                      []() -> asio::awaitable<bool> {
+                          asio::steady_timer timer{co_await asio::this_coro::executor, 1h};
+                          try {
+                              co_await timer.async_wait(asio::use_awaitable);
+                          } catch (const std::system_error&) {}
+                          co_return true;
+                      }},
+        5ms);
     CHECK_FALSE(error);
     CHECK(result.passed());
 }
 
-TEST_CASE("whoever cancels a coroutine gets no answer of it, whatever it makes of that") {
+TEST_CASE("a cancelled coroutine gives no answer, however it reacts") {
     asio::io_context io;
     const bool throws = GENERATE(false, true);
     FunctionProbe probe{io, [throws]() -> asio::awaitable<bool> {
@@ -329,7 +336,7 @@ TEST_CASE("whoever cancels a coroutine gets no answer of it, whatever it makes o
                             co_return true;
                         }};
     asio::cancellation_signal signal;
-    std::optional<Answer> answer;
+    std::optional<Completion> answer;
     probe.async_probe(1h, asio::bind_cancellation_slot(
                               signal.slot(), [&](std::error_code error, ProbeResult result) {
                                   answer.emplace(error, std::move(result));
@@ -345,7 +352,7 @@ TEST_CASE("whoever cancels a coroutine gets no answer of it, whatever it makes o
     CHECK_FALSE(signal.slot().has_handler());
 }
 
-TEST_CASE("a coroutine that leaves in the same turn as it is cancelled has made it") {
+TEST_CASE("the answer of a coroutine that ends just before its cancellation counts") {
     asio::io_context io;
     asio::cancellation_signal signal;
     FunctionProbe probe{io, [&]() -> asio::awaitable<bool> {
@@ -354,7 +361,7 @@ TEST_CASE("a coroutine that leaves in the same turn as it is cancelled has made 
                             co_return true;
                         }};
     int blocks = 0, when_told = -1;
-    std::optional<Answer> answer;
+    std::optional<Completion> answer;
     probe.async_probe(
         1h, asio::bind_allocator(CountingAllocator<void>{blocks},
                                  asio::bind_cancellation_slot(
@@ -366,37 +373,38 @@ TEST_CASE("a coroutine that leaves in the same turn as it is cancelled has made 
     REQUIRE(answer);
     CHECK_FALSE(answer->error);
     CHECK(answer->result.passed());
-    CHECK(when_told == 0); // nothing of the attempt is left, the belated cancellation included
+    CHECK(when_told == 0); // nothing of the attempt is left, nor of the late cancellation
 }
 
-TEST_CASE("at its timeout a coroutine may still tell another failure") {
+TEST_CASE("at its timeout a coroutine may still report another failure") {
     asio::io_context io;
     const ProbeResult result =
-        look(io,
-             FunctionProbe{io,
-                           []() -> asio::awaitable<bool> {
-                               asio::steady_timer timer{co_await asio::this_coro::executor, 1h};
-                               try {
-                                   co_await timer.async_wait(asio::use_awaitable);
-                               } catch (const std::system_error&) {
-                                   throw std::runtime_error{"stuck on shard 3"};
-                               }
-                               co_return true;
-                           }},
-             5ms)
+        probe_once(
+            io,
+            FunctionProbe{io,
+                          []() -> asio::awaitable<bool> {
+                              asio::steady_timer timer{co_await asio::this_coro::executor, 1h};
+                              try {
+                                  co_await timer.async_wait(asio::use_awaitable);
+                              } catch (const std::system_error&) {
+                                  throw std::runtime_error{"stuck on shard 3"};
+                              }
+                              co_return true;
+                          }},
+            5ms)
             .result;
     CHECK(result.outcome == Outcome::failure);
     CHECK(result.message() == "stuck on shard 3");
 }
 
-TEST_CASE("what a coroutine throws is mapped as a function's, before its first step too") {
+TEST_CASE("an exception of a coroutine is mapped like a function's, also before its first step") {
     asio::io_context io;
     const auto code_of = [&](auto thrown) {
-        return look(io, FunctionProbe{io,
-                                      [thrown]() -> asio::awaitable<Outcome> {
-                                          co_await asio::post(asio::use_awaitable);
-                                          throw thrown;
-                                      }})
+        return probe_once(io, FunctionProbe{io,
+                                            [thrown]() -> asio::awaitable<Outcome> {
+                                                co_await asio::post(asio::use_awaitable);
+                                                throw thrown;
+                                            }})
             .error;
     };
     CHECK(code_of(std::bad_alloc{}) == std::errc::not_enough_memory);
@@ -404,10 +412,10 @@ TEST_CASE("what a coroutine throws is mapped as a function's, before its first s
           std::errc::too_many_files_open);
     CHECK(code_of(42) == Errc::probe_threw);
     CHECK_FALSE(code_of(std::runtime_error{"no"}));
-    // Not a coroutine itself, but what makes one.
-    const Answer made = look(io, FunctionProbe{io, [](Duration) -> asio::awaitable<bool> {
-                                                   throw std::runtime_error{"not today"};
-                                               }});
+    // A function that is not a coroutine itself, but makes one.
+    const Completion made = probe_once(io, FunctionProbe{io, [](Duration) -> asio::awaitable<bool> {
+                                                             throw std::runtime_error{"not today"};
+                                                         }});
     CHECK_FALSE(made.error);
     CHECK(made.result.output == "not today");
 }

@@ -39,7 +39,7 @@
 #include <probekit/probes/probe.hpp>
 #include <probekit/version.hpp>
 
-#include "loopback.hpp"
+#include "../tools/loopback.hpp"
 #include "probe_once.hpp"
 
 using namespace probekit;
@@ -67,10 +67,11 @@ TEST_CASE("statuses from 200 to 399 pass, others fail") {
                                                                  {404, Outcome::failure},
                                                                  {503, Outcome::failure}}));
     asio::io_context io;
-    LoopbackServer server{io, response(status, status == 204 || status == 304 ? "" : "some body")};
+    tools::LoopbackServer server{
+        io, response(status, status == 204 || status == 304 ? "" : "some body")};
     HttpGetProbe probe{
         io, {.port = server.port(), .path = "/healthz?deep=1", .headers = {{"X-Who", "test"}}}};
-    const auto [error, result] = look(io, probe);
+    const auto [error, result] = probe_once(io, probe);
     CHECK_FALSE(error);
     CHECK(result.outcome == outcome);
     CHECK(result.status == status);
@@ -85,109 +86,108 @@ TEST_CASE("statuses from 200 to 399 pass, others fail") {
               "\r\nAccept: */*\r\nX-Who: test\r\nConnection: close\r\n\r\n");
 }
 
-TEST_CASE("the body is kept if it is asked for, up to the limit") {
+TEST_CASE("the body is kept on request, up to the limit") {
     asio::io_context io;
-    LoopbackServer server{io, response(200, std::string(20'000, 'x'))};
+    tools::LoopbackServer server{io, response(200, std::string(20'000, 'x'))};
     HttpGetProbe probe{io, {.port = server.port()}, {.body_limit = 100, .keep_output = true}};
-    const ProbeResult result = look(io, probe).result;
+    const ProbeResult result = probe_once(io, probe).result;
     CHECK(result.outcome == Outcome::success);
     CHECK(result.output == std::string(100, 'x'));
 }
 
-TEST_CASE("the verdict does not wait for the close, and a server that closes sees no reset") {
+TEST_CASE("the result does not wait for the close, and a server that closes sees no reset") {
     asio::io_context io;
-    LoopbackServer server{io, response(200, "ok")};
+    tools::LoopbackServer server{io, response(200, "ok")};
     HttpGetProbe probe{io, {.port = server.port()}};
-    SECTION("it closes, as it was asked to") {
-        REQUIRE(look(io, probe).result.passed());
+    SECTION("the server closes, as the request asks") {
+        REQUIRE(probe_once(io, probe).result.passed());
         server.stop();
-        io.run(); // the socket's short grace lets go of the loop by itself
+        io.run(); // the wait for the peer's close ends by itself
         CHECK(server.connections == 1);
     }
-    SECTION("it does not") {
+    SECTION("the server does not close") {
         server.closes = false;
-        REQUIRE(look(io, probe).result.passed());
+        REQUIRE(probe_once(io, probe).result.passed());
         server.stop();
         io.run();
         CHECK(server.ending == asio::error::connection_reset);
     }
-    SECTION("it does not, and sees an end in order if that is asked for") {
+    SECTION("the server does not close, and sees an orderly end with SocketClose::linger") {
         server.closes = false;
         HttpGetProbe orderly{io, {.port = server.port()}, {.close = SocketClose::linger}};
-        REQUIRE(look(io, orderly).result.passed());
+        REQUIRE(probe_once(io, orderly).result.passed());
         server.stop();
         io.run();
         CHECK(server.ending == asio::error::eof);
     }
 }
 
-TEST_CASE(
-    "no socket stays behind in TIME_WAIT, and only a server that does not close sees resets") {
+TEST_CASE("no socket is left in TIME_WAIT, and only a server that does not close sees resets") {
     asio::io_context io;
-    constexpr int looks = 20;
+    constexpr int attempts = 20;
     const auto [closes, hangs_up, sees_resets] = GENERATE(table<bool, bool, bool>({
-        {true, true, false},  // as it was asked to
-        {true, false, true},  // after it has said its last word it waits for ours
-        {false, false, true}, // it leaves the closing to us
+        {true, true, false},  // as the request asks
+        {true, false, true},  // after its last byte it waits for the client's end
+        {false, false, true}, // it leaves the closing to the client
     }));
-    LoopbackServer server{io, response(200, "ok")};
+    tools::LoopbackServer server{io, response(200, "ok")};
     server.closes = closes;
     server.hangs_up = hangs_up;
     HttpGetProbe probe{io, {.port = server.port()}};
-    for (int i = 0; i != looks; ++i) REQUIRE(look(io, probe).result.passed());
-    CHECK(server.connections == looks);
+    for (int i = 0; i != attempts; ++i) REQUIRE(probe_once(io, probe).result.passed());
+    CHECK(server.connections == attempts);
     const std::uint16_t port = server.port();
     server.stop();
     io.run(); // until the last connection has ended
-    CHECK(server.resets == (sees_resets ? looks : 0));
-    CHECK(in_time_wait(port) == 0);
+    CHECK(server.resets == (sees_resets ? attempts : 0));
+    CHECK(tools::in_time_wait(port) == 0);
 }
 
 TEST_CASE("redirects within the host are followed, others are warnings") {
     asio::io_context io;
-    LoopbackServer target{io, response(200, "there")};
+    tools::LoopbackServer target{io, response(200, "there")};
     const std::string port = std::to_string(target.port());
     SECTION("same host, another port") {
-        LoopbackServer server{io,
-                              response(302, "", "Location: http://127.0.0.1:" + port + "/x\r\n")};
+        tools::LoopbackServer server{
+            io, response(302, "", "Location: http://127.0.0.1:" + port + "/x\r\n")};
         HttpGetProbe probe{io, {.port = server.port()}, {.keep_output = true}};
-        const ProbeResult result = look(io, probe).result;
+        const ProbeResult result = probe_once(io, probe).result;
         CHECK(result.outcome == Outcome::success);
         CHECK(result.output == "there");
         CHECK(target.request.starts_with("GET /x HTTP/1.1\r\n"));
     }
     SECTION("another host") {
-        LoopbackServer server{
+        tools::LoopbackServer server{
             io, response(302, "gone", "Location: http://127.0.0.2:" + port + "/x\r\n")};
         HttpGetProbe probe{io, {.port = server.port()}};
-        const ProbeResult result = look(io, probe).result;
+        const ProbeResult result = probe_once(io, probe).result;
         CHECK(result.outcome == Outcome::warning);
         CHECK(result.message() == "Probe terminated redirects, Response body: gone");
         CHECK(target.connections == 0);
     }
-    SECTION("none at all, if so asked") {
-        LoopbackServer server{io,
-                              response(302, "", "Location: http://127.0.0.1:" + port + "/x\r\n")};
+    SECTION("redirects are not followed on request") {
+        tools::LoopbackServer server{
+            io, response(302, "", "Location: http://127.0.0.1:" + port + "/x\r\n")};
         HttpGetProbe probe{io, {.port = server.port()}, {.redirects = Redirects::none}};
-        CHECK(look(io, probe).result.outcome == Outcome::warning);
+        CHECK(probe_once(io, probe).result.outcome == Outcome::warning);
         CHECK(target.connections == 0);
     }
-    SECTION("round and round") {
-        LoopbackServer server{io, response(302, "", "Location: /again\r\n")};
+    SECTION("a redirect loop") {
+        tools::LoopbackServer server{io, response(302, "", "Location: /again\r\n")};
         HttpGetProbe probe{io, {.port = server.port()}};
-        const ProbeResult result = look(io, probe).result;
+        const ProbeResult result = probe_once(io, probe).result;
         CHECK(result.cause == Errc::too_many_redirects);
         CHECK(result.message() == "Get \"/again\": stopped after 10 redirects");
         CHECK(server.connections == 10);
     }
 }
 
-TEST_CASE("what is not HTTP, or not there, fails in the kubelet's words") {
+TEST_CASE("a server that does not speak HTTP, or does not exist, fails in the kubelet's words") {
     asio::io_context io;
     SECTION("garbage") {
-        LoopbackServer server{io, "SSH-2.0-OpenSSH_9.2\r\n"};
+        tools::LoopbackServer server{io, "SSH-2.0-OpenSSH_9.2\r\n"};
         HttpGetProbe probe{io, {.port = server.port()}};
-        const auto [error, result] = look(io, probe);
+        const auto [error, result] = probe_once(io, probe);
         CHECK_FALSE(error);
         CHECK(result.outcome == Outcome::failure);
         CHECK(result.cause == Errc::malformed_response);
@@ -197,16 +197,16 @@ TEST_CASE("what is not HTTP, or not there, fails in the kubelet's words") {
                   "\"SSH-2.0-OpenSSH_9.2\"");
     }
     SECTION("refused") {
-        const ClosedPort closed{io};
+        const tools::BoundPort closed;
         HttpGetProbe probe{io, {.port = closed.number(), .path = "/x"}};
         const std::string at = "127.0.0.1:" + std::to_string(closed.number());
-        CHECK(look(io, probe).result.message() ==
+        CHECK(probe_once(io, probe).result.message() ==
               "Get \"http://" + at + "/x\": dial tcp " + at + ": connect: connection refused");
     }
-    SECTION("a body that breaks off is an error, could not ask") {
-        LoopbackServer server{io, "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nshort"};
+    SECTION("a body that breaks off is a prober error") {
+        tools::LoopbackServer server{io, "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nshort"};
         HttpGetProbe probe{io, {.port = server.port()}};
-        const auto [error, result] = look(io, probe);
+        const auto [error, result] = probe_once(io, probe);
         CHECK(error == Errc::incomplete_body);
         CHECK(result.outcome == Outcome::failure);
         CHECK(result.message() == "unexpected EOF");
@@ -216,39 +216,39 @@ TEST_CASE("what is not HTTP, or not there, fails in the kubelet's words") {
 TEST_CASE("timeouts in every phase") {
     asio::io_context io;
     SECTION("connecting") {
-        const FullBacklog full{io};
+        const tools::FullBacklog full{io};
         HttpGetProbe probe{io, {.port = full.port()}};
-        const auto [error, result] = look(io, probe, 50ms);
+        const auto [error, result] = probe_once(io, probe, 50ms);
         CHECK_FALSE(error);
         CHECK(result.cause == Errc::timed_out);
         CHECK(result.message().ends_with(
             "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"));
     }
-    SECTION("waiting for the answer") {
-        LoopbackServer server{io};
+    SECTION("waiting for the response") {
+        tools::LoopbackServer server{io};
         HttpGetProbe probe{io, {.port = server.port()}};
-        const auto [error, result] = look(io, probe, 250ms);
+        const auto [error, result] = probe_once(io, probe, 250ms);
         CHECK_FALSE(error);
         CHECK(result.cause == Errc::timed_out);
         CHECK(result.phase == Phase::response);
     }
-    SECTION("in the middle of the body: an error") {
-        LoopbackServer server{io, "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nshort"};
+    SECTION("in the middle of the body: a prober error") {
+        tools::LoopbackServer server{io, "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nshort"};
         server.closes = false;
         HttpGetProbe probe{io, {.port = server.port()}};
-        const auto [error, result] = look(io, probe, 250ms);
+        const auto [error, result] = probe_once(io, probe, 250ms);
         CHECK(error == Errc::incomplete_body);
         CHECK(result.message() == "context deadline exceeded (Client.Timeout or context "
                                   "cancellation while reading body)");
     }
 }
 
-TEST_CASE("a look can be cancelled while it waits for an answer") {
+TEST_CASE("an attempt can be cancelled while it waits for a response") {
     asio::io_context io;
-    LoopbackServer server{io};
+    tools::LoopbackServer server{io};
     HttpGetProbe probe{io, {.port = server.port()}};
     asio::cancellation_signal signal;
-    std::optional<Answer> answer;
+    std::optional<Completion> answer;
     server.asked = [&] { signal.emit(asio::cancellation_type::terminal); };
     probe.async_probe(1min, asio::bind_cancellation_slot(
                                 signal.slot(), [&](std::error_code error, ProbeResult result) {
@@ -259,7 +259,7 @@ TEST_CASE("a look can be cancelled while it waits for an answer") {
     CHECK(answer->result.outcome == Outcome::unknown);
 }
 
-TEST_CASE("settings that would be sent are checked") {
+TEST_CASE("settings that are sent are validated") {
     asio::io_context io;
     try {
         HttpGetProbe probe{
@@ -274,13 +274,14 @@ TEST_CASE("settings that would be sent are checked") {
     }
 }
 
-TEST_CASE("an answer may have to be more than its status") {
+TEST_CASE("a response may have to be more than its status") {
     asio::io_context io;
-    LoopbackServer server{io, response(200, R"({"status": "starting"})", "X-Version: 7\r\n")};
+    tools::LoopbackServer server{io,
+                                 response(200, R"({"status": "starting"})", "X-Version: 7\r\n")};
     const auto ask = [&](std::vector<http::Expectation> expect) {
         HttpGetProbe probe{
             io, {.port = server.port()}, {.body_limit = 0, .expect = std::move(expect)}};
-        const auto [error, result] = look(io, probe);
+        const auto [error, result] = probe_once(io, probe);
         CHECK_FALSE(error);
         CHECK((result.outcome == Outcome::failure) == (result.cause == Errc::unexpected_response));
         return result.message();
@@ -295,7 +296,7 @@ TEST_CASE("an answer may have to be more than its status") {
               .starts_with("HTTP probe failed: expected latency at most 1ns, got "));
 }
 
-TEST_CASE("a matcher that throws makes the look an error, which names what was thrown") {
+TEST_CASE("a matcher that throws makes a prober error, which names what was thrown") {
     struct Throwing final : http::Matcher {
         explicit Throwing(int kind) : what(kind) {}
         [[nodiscard]] bool matches(std::string_view) const override {
@@ -308,12 +309,12 @@ TEST_CASE("a matcher that throws makes the look an error, which names what was t
     };
     const int kind = GENERATE(0, 1, 2, 3);
     asio::io_context io;
-    LoopbackServer server{io, response(200, "body")};
+    tools::LoopbackServer server{io, response(200, "body")};
     HttpGetProbe probe{io,
                        {.port = server.port()},
                        {.expect = {http::body().satisfies(http::matching(
                             "to be well", std::make_shared<const Throwing>(kind)))}}};
-    const auto [error, result] = look(io, probe);
+    const auto [error, result] = probe_once(io, probe);
     const std::error_code expected[] = {
         std::make_error_code(std::errc::io_error), Errc::probe_threw,
         std::make_error_code(std::errc::not_enough_memory), Errc::probe_threw};
@@ -325,17 +326,17 @@ TEST_CASE("a matcher that throws makes the look an error, which names what was t
 
 TEST_CASE("a length that is only announced takes no memory") {
     asio::io_context io;
-    LoopbackServer server{io,
-                          "HTTP/1.1 503 Busy\r\nContent-Length: 999999999999999999\r\n\r\nshort"};
+    tools::LoopbackServer server{
+        io, "HTTP/1.1 503 Busy\r\nContent-Length: 999999999999999999\r\n\r\nshort"};
     HttpGetProbe probe{
         io, {.port = server.port()}, {.body_limit = std::numeric_limits<std::size_t>::max()}};
-    const auto [error, result] = look(io, probe);
+    const auto [error, result] = probe_once(io, probe);
     CHECK(error == Errc::incomplete_body);
     CHECK(result.output == "short");
     CHECK(result.output.capacity() < 1024 * 1024);
 }
 
-TEST_CASE("mistakes in expectations are mistakes in the settings") {
+TEST_CASE("invalid expectations are invalid settings") {
     asio::io_context io;
     try {
         HttpGetProbe probe{
@@ -347,10 +348,10 @@ TEST_CASE("mistakes in expectations are mistakes in the settings") {
     }
 }
 
-TEST_CASE("a cancelled look leaves no descriptor behind, wherever it was") {
+TEST_CASE("a cancelled attempt leaves no descriptor behind, in any phase") {
     asio::io_context io;
-    const FullBacklog full{io};
-    LoopbackServer slow{io, "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nshort"};
+    const tools::FullBacklog full{io};
+    tools::LoopbackServer slow{io, "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nshort"};
     slow.closes = false;
     const bool connecting = GENERATE(true, false);
     const auto type = GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial,
@@ -361,35 +362,37 @@ TEST_CASE("a cancelled look leaves no descriptor behind, wherever it was") {
     const auto before = open_descriptors();
     HttpGetProbe probe{io, {.port = connecting ? full.port() : slow.port()}};
     asio::cancellation_signal signal;
-    std::optional<std::error_code> told;
-    probe.async_probe(
-        1min, asio::bind_cancellation_slot(
-                  signal.slot(), [&](std::error_code error, const ProbeResult&) { told = error; }));
+    std::optional<std::error_code> completed;
+    probe.async_probe(1min, asio::bind_cancellation_slot(
+                                signal.slot(), [&](std::error_code error, const ProbeResult&) {
+                                    completed = error;
+                                }));
     while (!connecting && slow.connections == 0) io.run_one_for(20s);
     io.poll();
-    REQUIRE_FALSE(told);
+    REQUIRE_FALSE(completed);
     signal.emit(type);
-    while (!told) io.run_one_for(20s);
-    CHECK(told == asio::error::operation_aborted);
-    CHECK(open_descriptors() == before + (connecting ? 0 : 1)); // the server's end
+    while (!completed) io.run_one_for(20s);
+    CHECK(completed == asio::error::operation_aborted);
+    CHECK(open_descriptors() ==
+          before + (connecting ? 0 : 1)); // the server's end of the connection
 }
 
-TEST_CASE("a context may be destroyed with a look in flight") {
-    bool told = false;
+TEST_CASE("a context may be destroyed with an attempt in flight") {
+    bool completed = false;
     {
         asio::io_context io;
-        LoopbackServer silent{io};
+        tools::LoopbackServer silent{io};
         HttpGetProbe probe{io, {.port = silent.port()}};
         silent.asked = [&] { io.stop(); };
-        probe.async_probe(1min, [&](std::error_code, const ProbeResult&) { told = true; });
+        probe.async_probe(1min, [&](std::error_code, const ProbeResult&) { completed = true; });
         io.run();
     }
-    CHECK_FALSE(told);
+    CHECK_FALSE(completed);
 }
 
-TEST_CASE("a look outlives its probe, and looks may overlap") {
+TEST_CASE("an attempt outlives its probe, and attempts may overlap") {
     asio::io_context io;
-    LoopbackServer server{io, response(200, "ok")};
+    tools::LoopbackServer server{io, response(200, "ok")};
     int passed = 0;
     {
         HttpGetProbe probe{io, {.port = server.port()}};
@@ -420,49 +423,49 @@ TEST_CASE("a request larger than the socket takes is sent in parts") {
                                    asio::write(peer, asio::buffer(response(200, "ok")));
                                });
     });
-    CHECK(look(io, probe, 1min).result.outcome == Outcome::success);
+    CHECK(probe_once(io, probe, 1min).result.outcome == Outcome::success);
     CHECK(request.find("\r\nX: " + value + "\r\n") != std::string::npos);
 }
 
-TEST_CASE("a name is resolved, and the address that it gave is told") {
+TEST_CASE("a name is resolved, and its address is reported") {
     asio::io_context io;
-    LoopbackServer server{io, response(200, "ok")};
+    tools::LoopbackServer server{io, response(200, "ok")};
     const std::string port = std::to_string(server.port());
     HttpGetProbe probe{io, {.host = "localhost", .port = server.port()}};
-    CHECK(look(io, probe).result.outcome == Outcome::success);
+    CHECK(probe_once(io, probe).result.outcome == Outcome::success);
     CHECK(server.request.find("\r\nHost: localhost:" + port + "\r\n") != std::string::npos);
 
-    const ClosedPort closed{io};
+    const tools::BoundPort closed;
     const std::string number = std::to_string(closed.number());
     HttpGetProbe refused{io, {.host = "localhost", .port = closed.number()}};
-    const std::string message = look(io, refused).result.message();
+    const std::string message = probe_once(io, refused).result.message();
     const std::string start = "Get \"http://localhost:" + number + "/\": dial tcp ";
     const std::string end = ":" + number + ": connect: connection refused";
     CHECK((message == start + "127.0.0.1" + end || message == start + "[::1]" + end));
 }
 
-TEST_CASE("an address is told as the system writes it") {
+TEST_CASE("an address is reported as the system writes it") {
     asio::io_context io;
-    const ClosedPort closed{io};
+    const tools::BoundPort closed;
     const std::string number = std::to_string(closed.number());
     HttpGetProbe probe{io, {.host = "0:0:0:0:0:0:0:1", .port = closed.number()}};
-    CHECK(look(io, probe).result.message() == "Get \"http://[0:0:0:0:0:0:0:1]:" + number +
-                                                  "/\": dial tcp [::1]:" + number +
-                                                  ": connect: connection refused");
+    CHECK(probe_once(io, probe).result.message() == "Get \"http://[0:0:0:0:0:0:0:1]:" + number +
+                                                        "/\": dial tcp [::1]:" + number +
+                                                        ": connect: connection refused");
 }
 
-TEST_CASE("what cannot even be asked is an error") {
+TEST_CASE("a request that cannot be made is a prober error") {
     asio::io_context io;
     HttpGetProbe probe{io, {.host = "bad host", .port = 1}};
-    const auto [error, result] = look(io, probe);
+    const auto [error, result] = probe_once(io, probe);
     CHECK(error == std::errc::invalid_argument);
     CHECK(result.outcome == Outcome::unknown);
     CHECK(result.message() == R"(parse "http://bad%20host:1/": invalid URL escape "%20")");
 }
 
-TEST_CASE("without descriptors it could not ask") {
+TEST_CASE("without descriptors it is a prober error") {
     asio::io_context io;
-    const ClosedPort closed{io};
+    const tools::BoundPort closed;
     const std::string at = "127.0.0.1:" + std::to_string(closed.number());
     HttpGetProbe probe{io, {.port = closed.number()}};
     rlimit saved{};
@@ -470,7 +473,7 @@ TEST_CASE("without descriptors it could not ask") {
     rlimit none = saved;
     none.rlim_cur = 0;
     REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
-    const auto [error, result] = look(io, probe);
+    const auto [error, result] = probe_once(io, probe);
     REQUIRE(::setrlimit(RLIMIT_NOFILE, &saved) == 0);
     CHECK(error == std::errc::too_many_files_open);
     CHECK(result.outcome == Outcome::unknown);
@@ -478,17 +481,17 @@ TEST_CASE("without descriptors it could not ask") {
           "Get \"http://" + at + "/\": dial tcp " + at + ": socket: too many open files");
 }
 
-TEST_CASE("a redirect to https is a failure without the tls room") {
+TEST_CASE("a redirect to https is a failure of HttpGetProbe") {
     asio::io_context io;
-    LoopbackServer server{io, response(302, "", "Location: https://127.0.0.1/\r\n")};
+    tools::LoopbackServer server{io, response(302, "", "Location: https://127.0.0.1/\r\n")};
     HttpGetProbe probe{io, {.port = server.port()}};
-    const auto [error, result] = look(io, probe);
+    const auto [error, result] = probe_once(io, probe);
     CHECK_FALSE(error);
     CHECK(result.cause == Errc::bad_redirect);
     CHECK(result.message() == R"(Get "https://127.0.0.1/": unsupported protocol scheme "https")");
 }
 
-TEST_CASE("the connection comes from the address that was asked for") {
+TEST_CASE("the connection comes from the source address of the options") {
     asio::io_context io;
     asio::ip::tcp::acceptor acceptor{io, {asio::ip::make_address("127.0.0.1"), 0}};
     HttpGetProbe probe{
@@ -497,24 +500,24 @@ TEST_CASE("the connection comes from the address that was asked for") {
     acceptor.async_accept([&](std::error_code error, asio::ip::tcp::socket peer) {
         if (!error) from = peer.remote_endpoint().address().to_string();
     });
-    static_cast<void>(look(io, probe));
+    static_cast<void>(probe_once(io, probe));
     CHECK(from == "127.0.0.3");
 }
 
 TEST_CASE("phases that took time add up to the whole") {
     asio::io_context io;
-    LoopbackServer server{io, response(200, "ok")};
+    tools::LoopbackServer server{io, response(200, "ok")};
     HttpGetProbe probe{io, {.port = server.port()}};
-    const ProbeResult result = look(io, probe).result;
+    const ProbeResult result = probe_once(io, probe).result;
     CHECK(result.time_in(Phase::connect) > 0ns);
     CHECK(result.time_in(Phase::response) > 0ns);
     CHECK(result.time_in(Phase::resolve) == 0ns);
     CHECK(result.elapsed() >= result.time_in(Phase::connect) + result.time_in(Phase::response));
 }
 
-TEST_CASE("many looks at once, from a pool of threads") {
+TEST_CASE("many attempts run at once on a pool of threads") {
     asio::io_context serving;
-    LoopbackServer server{serving, response(200, "ok")};
+    tools::LoopbackServer server{serving, response(200, "ok")};
     std::thread server_thread{[&] { serving.run(); }};
     int passed = 0;
     {

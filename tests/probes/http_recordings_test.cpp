@@ -19,12 +19,12 @@
 
 #include <probekit/probes/http_get_probe.hpp>
 
+#include "../tools/loopback.hpp"
 #include "../vectors/http_case.hpp"
 #include "../vectors/script_server.hpp"
-#include "loopback.hpp"
 
-// The recordings of the kubelet's HTTP prober once more, over real sockets: a server follows the
-// script, HttpGetProbe asks it. Many at once, so that it takes no longer than the longest.
+// Replays the recordings of the kubelet's HTTP prober over real sockets: a server follows the
+// script, HttpGetProbe probes it. Many run at once, so that the whole takes as long as the longest.
 namespace {
 
 using namespace probekit;
@@ -40,7 +40,7 @@ std::string port_text(const tcp::acceptor& acceptor) {
     return std::to_string(acceptor.local_endpoint().port());
 }
 
-/// One case: its server, its probe, what was seen.
+/// One case: its server, its probe, its result.
 class Replay : public std::enable_shared_from_this<Replay> {
 public:
     Replay(asio::io_context& io, const json& recorded) : io_(io), recorded_(recorded) {
@@ -69,7 +69,7 @@ public:
         } else if (server.at("kind") != "full-backlog") {
             for (tcp::acceptor& acceptor : acceptors_) accept(acceptor);
         }
-        // What does not end by its timeout must not, however slow the machine.
+        // An attempt that does not end by its timeout must not, however slow the machine.
         const auto timeout =
             times_out() ? std::chrono::milliseconds{recorded_.at("request").at("timeout_ms")}
                         : 60'000ms;
@@ -86,7 +86,7 @@ public:
         return recorded_.at("expect").dump().find("deadline exceeded") != std::string::npos;
     }
 
-    /// Once nothing is left to run: what is wrong, nothing if all is well.
+    /// What is wrong, once nothing is left to run; empty if all is well.
     [[nodiscard]] std::string problem() {
         const json& expected = recorded_.at("expect");
         if (!seen_) return is_refused_as_meant(name(), expected) ? "" : "refused";
@@ -132,27 +132,26 @@ private:
     asio::io_context& io_;
     const json& recorded_;
     std::vector<tcp::acceptor> acceptors_;
-    std::optional<FullBacklog> full_;
+    std::optional<tools::FullBacklog> full_;
     Ports ports_;
-    std::optional<Seen> seen_; // nothing: the settings were refused
+    std::optional<Seen> seen_; // empty: the settings were rejected
     std::vector<std::shared_ptr<Connection>> connections_;
 };
 
 } // namespace
 
-TEST_CASE("over sockets, too, HttpGetProbe does what the kubelet was recorded doing") {
+TEST_CASE("HttpGetProbe does over sockets what the kubelet was recorded doing") {
     std::ifstream file{PROBEKIT_TEST_DATA "/http_cases.json"};
     REQUIRE(file);
     const json document = json::parse(file);
     asio::io_context io{1};
     std::vector<std::shared_ptr<Replay>> replays;
     for (const json& recorded : document.at("cases")) {
-        if (recorded.at("request").at("scheme") == "HTTPS") continue; // the tls room's
-        if (recorded.at("name") == "redir-no-port")
-            continue; // asks port 80 of this machine, whatever is there
+        if (recorded.at("request").at("scheme") == "HTTPS") continue; // left to the tls room
+        if (recorded.at("name") == "redir-no-port") continue; // would probe port 80 of this machine
         replays.push_back(std::make_shared<Replay>(io, recorded));
     }
-    // Those that are about time have the machine for themselves.
+    // Cases that depend on time have the machine for themselves.
     for (const bool times_out : {false, true}) {
         for (const auto& replay : replays)
             if (replay->times_out() == times_out) replay->start();

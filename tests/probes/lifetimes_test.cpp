@@ -1,7 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 //
-// Every kind of look is called off at each of its steps in turn, by each of the ways there are:
-// nothing of it may be left, and nobody may hear of it twice.
+// Every kind of attempt is ended at each of its steps in turn, in each of the possible ways:
+// nothing of it may be left, and its handler may not be called twice.
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -50,8 +50,8 @@ using namespace probekit;
 using namespace probekit::tests;
 using namespace std::chrono_literals;
 
-/// A server on a thread of its own, so that all steps of the test's loop are the look's. First a
-/// redirect, then an answer in two parts.
+/// A server on a thread of its own, so that all steps of the test's loop are the attempt's. First a
+/// redirect, then a response in two parts.
 class Server {
 public:
     Server()
@@ -100,7 +100,7 @@ private:
     std::thread thread_;
 };
 
-/// Without the server's ends of connections, which it opens and closes in its own time.
+/// Leaves out the server's ends of connections, which it opens and closes in its own time.
 std::size_t open_descriptors(std::uint16_t server_port) {
     std::size_t count = 0;
     for (const auto& entry : std::filesystem::directory_iterator{"/proc/self/fd"}) {
@@ -108,24 +108,23 @@ std::size_t open_descriptors(std::uint16_t server_port) {
         socklen_t size = sizeof own;
         const int failed = ::getsockname(std::stoi(entry.path().filename()),
                                          reinterpret_cast<sockaddr*>(&own), &size);
-        if (failed && errno == EBADF)
-            continue; // closed since it was listed: only the server does that meanwhile
+        if (failed && errno == EBADF) continue; // the server has closed it since it was listed
         if (own.sin_family != AF_INET || ntohs(own.sin_port) != server_port) ++count;
     }
     return count;
 }
 
 enum class End {
-    cancel,             // by the handler's slot
-    cancel_from_a_post, // on the handler's executor, as all cancelling has to be
-    destroy_probe,      // which a look does not need
+    cancel,             // through the handler's slot
+    cancel_from_a_post, // on the handler's executor, as every cancellation has to be
+    destroy_probe,      // which an attempt does not need
     destroy_context,
 };
-enum class Told { by_callback, by_coroutine };
+enum class Completes { by_callback, by_coroutine };
 
-/// What a look has come to. Shared with its handler, so that one shows that is never let go.
+/// The end of an attempt. Shared with its handler, so that a handler that is never freed shows.
 struct Ending {
-    int told = 0;
+    int completed = 0;
     std::error_code error;
     ProbeResult result;
 };
@@ -136,7 +135,7 @@ void end_at_each_step(MakeProbe make_probe, std::uint16_t server_port = 0) {
     constexpr Duration timeout = 20s;
     const End how =
         GENERATE(End::cancel, End::cancel_from_a_post, End::destroy_probe, End::destroy_context);
-    const Told token = GENERATE(Told::by_callback, Told::by_coroutine);
+    const Completes token = GENERATE(Completes::by_callback, Completes::by_coroutine);
     const bool on_strand = GENERATE(false, true);
     const std::size_t before = open_descriptors(server_port);
     bool was_running = true;
@@ -145,43 +144,43 @@ void end_at_each_step(MakeProbe make_probe, std::uint16_t server_port = 0) {
                      << static_cast<int>(token) << ", on a strand " << on_strand);
         const auto ending = std::make_shared<Ending>();
         {
-            asio::cancellation_signal
-                cancel; // may go before the context or after, it makes no difference
+            asio::cancellation_signal cancel; // may be destroyed before the context or after
             auto io = std::make_unique<asio::io_context>(1);
             asio::any_io_executor executor = io->get_executor();
             if (on_strand) executor = asio::make_strand(*io);
             auto probe = std::make_unique<decltype(make_probe(executor))>(make_probe(executor));
-            const auto tell = [ending](std::error_code error, ProbeResult result) {
-                ++ending->told;
+            const auto handler = [ending](std::error_code error, ProbeResult result) {
+                ++ending->completed;
                 ending->error = error;
                 ending->result = std::move(result);
             };
-            if (token == Told::by_callback) {
-                probe->async_probe(timeout, asio::bind_cancellation_slot(cancel.slot(), tell));
+            if (token == Completes::by_callback) {
+                probe->async_probe(timeout, asio::bind_cancellation_slot(cancel.slot(), handler));
             } else {
-                auto look = [](auto& asked, Duration limit) -> asio::awaitable<ProbeResult> {
+                auto attempt = [](auto& asked, Duration limit) -> asio::awaitable<ProbeResult> {
                     co_return co_await asked.async_probe(limit, asio::use_awaitable);
                 };
-                const auto looked = [tell](const std::exception_ptr& thrown, ProbeResult result) {
+                const auto on_done = [handler](const std::exception_ptr& thrown,
+                                               ProbeResult result) {
                     std::error_code error;
                     try {
                         if (thrown) std::rethrow_exception(thrown);
                     } catch (const std::system_error& why) { error = why.code(); }
-                    tell(error, std::move(result));
+                    handler(error, std::move(result));
                 };
-                asio::co_spawn(executor, look(*probe, timeout),
-                               asio::bind_cancellation_slot(cancel.slot(), looked));
+                asio::co_spawn(executor, attempt(*probe, timeout),
+                               asio::bind_cancellation_slot(cancel.slot(), on_done));
             }
-            for (int i = 0; i != step && ending->told == 0; ++i) io->run_one_for(20s);
-            was_running = ending->told == 0;
+            for (int i = 0; i != step && ending->completed == 0; ++i) io->run_one_for(20s);
+            was_running = ending->completed == 0;
             switch (how) {
             case End::cancel: cancel.emit(asio::cancellation_type::terminal); break;
             case End::cancel_from_a_post:
                 asio::post(executor, [&] { cancel.emit(asio::cancellation_type::total); });
                 break;
             case End::destroy_probe:
-                if (token == Told::by_callback)
-                    probe.reset(); // the coroutine may still have to ask
+                if (token == Completes::by_callback)
+                    probe.reset(); // the coroutine may not have started the attempt yet
                 break;
             case End::destroy_context:
                 probe.reset();
@@ -191,14 +190,14 @@ void end_at_each_step(MakeProbe make_probe, std::uint16_t server_port = 0) {
             }
             if (io) {
                 io->run_for(20s);
-                CHECK(ending->told == 1);
+                CHECK(ending->completed == 1);
             } else {
-                CHECK(ending->told == (was_running ? 0 : 1));
+                CHECK(ending->completed == (was_running ? 0 : 1));
             }
-            if (ending->told == 1 && ending->error) {
+            if (ending->completed == 1 && ending->error) {
                 CHECK((how == End::cancel || how == End::cancel_from_a_post));
                 CHECK(ending->error == asio::error::operation_aborted);
-            } else if (ending->told == 1) {
+            } else if (ending->completed == 1) {
                 CHECK(ending->result.message().empty());
                 CHECK(ending->result.passed());
             }
@@ -207,7 +206,7 @@ void end_at_each_step(MakeProbe make_probe, std::uint16_t server_port = 0) {
             executor = {};
             io.reset();
             if (how == End::destroy_context)
-                cancel.emit(asio::cancellation_type::terminal); // nobody is there
+                cancel.emit(asio::cancellation_type::terminal); // without effect
         }
         CHECK(ending.use_count() == 1);
         CHECK(open_descriptors(server_port) == before);
@@ -217,7 +216,7 @@ void end_at_each_step(MakeProbe make_probe, std::uint16_t server_port = 0) {
 
 } // namespace
 
-TEST_CASE("a TCP look may end at each of its steps") {
+TEST_CASE("a TCP attempt may be ended at each of its steps") {
     const Server server;
     const std::string host = GENERATE("127.0.0.1", "localhost");
     end_at_each_step(
@@ -227,7 +226,7 @@ TEST_CASE("a TCP look may end at each of its steps") {
         server.port());
 }
 
-TEST_CASE("an HTTP look may end at each of its steps") {
+TEST_CASE("an HTTP attempt may be ended at each of its steps") {
     const Server server;
     end_at_each_step(
         [&](const auto& executor) {
@@ -236,14 +235,14 @@ TEST_CASE("an HTTP look may end at each of its steps") {
         server.port());
 }
 
-TEST_CASE("an exec look may end at each of its steps") {
+TEST_CASE("an exec attempt may be ended at each of its steps") {
     end_at_each_step([](const auto& executor) {
         return ExecProbe{executor,
                          {.command = {"/bin/sh", "-c", "echo one; echo two >&2; sleep 0.02"}}};
     });
 }
 
-TEST_CASE("a look at a function may end at each of its steps") {
+TEST_CASE("an attempt of a function may be ended at each of its steps") {
     SECTION("plain") {
         end_at_each_step([](const auto& executor) {
             return FunctionProbe{executor, [] { return true; }};
@@ -252,18 +251,18 @@ TEST_CASE("a look at a function may end at each of its steps") {
     SECTION("coroutine") {
         end_at_each_step([](const auto& executor) {
             return FunctionProbe{
-                executor, [held = std::make_shared<int>()]() -> asio::awaitable<bool> {
+                executor, [kept = std::make_shared<int>()]() -> asio::awaitable<bool> {
                     for (int i = 0; i != 3; ++i) {
                         asio::steady_timer timer{co_await asio::this_coro::executor, 1ms};
                         co_await timer.async_wait(asio::use_awaitable);
                     }
-                    co_return held != nullptr;
+                    co_return kept != nullptr;
                 }};
         });
     }
 }
 
-TEST_CASE("a look through AnyProbe may end at each of its steps") {
+TEST_CASE("an attempt through AnyProbe may be ended at each of its steps") {
     const Server server;
     SECTION("HTTP") {
         end_at_each_step(

@@ -14,17 +14,18 @@
 #include <probekit/core/duration.hpp>
 #include <probekit/core/result.hpp>
 
-/// How a look ended.
-struct Answer {
+/// How an attempt completed.
+struct Completion {
     std::error_code error;
     probekit::ProbeResult result;
 };
 
-/// Looks once and runs the loop until the look has ended, which is never inside the call that began
-/// it.
+/// Makes one attempt and runs the loop until it has completed, which is never inside the call that
+/// started it.
 template <class P>
-Answer look(asio::io_context& io, P&& probe, probekit::Duration timeout = std::chrono::seconds{5}) {
-    std::optional<Answer> answer;
+Completion probe_once(asio::io_context& io, P&& probe,
+                      probekit::Duration timeout = std::chrono::seconds{5}) {
+    std::optional<Completion> answer;
     probe.async_probe(timeout, [&](std::error_code error, probekit::ProbeResult result) {
         answer.emplace(error, std::move(result));
     });
@@ -34,7 +35,7 @@ Answer look(asio::io_context& io, P&& probe, probekit::Duration timeout = std::c
     return std::move(*answer);
 }
 
-/// Counts how many blocks are out.
+/// Counts the blocks that are allocated.
 template <class T>
 struct CountingAllocator {
     using value_type = T;

@@ -32,7 +32,7 @@
 #include <probekit/probes/http_get_probe.hpp>
 #include <probekit/probes/probe.hpp>
 
-#include "loopback.hpp"
+#include "../tools/loopback.hpp"
 #include "probe_once.hpp"
 
 using namespace probekit;
@@ -53,12 +53,12 @@ namespace {
 
 } // namespace
 
-TEST_CASE("an open port passes, without a text") {
+TEST_CASE("an open port passes, without a message") {
     asio::io_context io;
     const char* const address = GENERATE("127.0.0.1", "::1");
-    LoopbackServer server{io, {}, address};
+    tools::LoopbackServer server{io, {}, address};
     TcpProbe probe{io, {.host = address, .port = server.port()}};
-    const auto [error, result] = look(io, probe);
+    const auto [error, result] = probe_once(io, probe);
     CHECK_FALSE(error);
     CHECK(result.outcome == Outcome::success);
     CHECK(result.phase == Phase::finish);
@@ -67,20 +67,20 @@ TEST_CASE("an open port passes, without a text") {
     CHECK(result.time_in(Phase::connect) == result.elapsed());
 }
 
-TEST_CASE("no host is 127.0.0.1, a name is resolved") {
+TEST_CASE("an empty host is 127.0.0.1, and a name is resolved") {
     asio::io_context io;
-    LoopbackServer server{io};
-    TcpProbe nobody{io, {.port = server.port()}};
-    CHECK(look(io, nobody).result.passed());
+    tools::LoopbackServer server{io};
+    TcpProbe without_host{io, {.port = server.port()}};
+    CHECK(probe_once(io, without_host).result.passed());
     TcpProbe name{io, {.host = "localhost", .port = server.port()}};
-    CHECK(look(io, name).result.passed());
+    CHECK(probe_once(io, name).result.passed());
 }
 
-TEST_CASE("a refusal is a failure in the kubelet's words") {
+TEST_CASE("a refused connection is a failure in the kubelet's words") {
     asio::io_context io;
-    const ClosedPort closed{io};
+    const tools::BoundPort closed;
     TcpProbe probe{io, {.host = "127.0.0.1", .port = closed.number()}};
-    const auto [error, result] = look(io, probe);
+    const auto [error, result] = probe_once(io, probe);
     CHECK_FALSE(error);
     CHECK(result.outcome == Outcome::failure);
     CHECK(result.phase == Phase::connect);
@@ -89,16 +89,16 @@ TEST_CASE("a refusal is a failure in the kubelet's words") {
                                   ": connect: connection refused");
 }
 
-TEST_CASE("names that do not resolve, and hosts in brackets") {
+TEST_CASE("names that do not resolve, and hosts in brackets, are reported as by Go") {
     asio::io_context io;
     TcpProbe unknown{io, {.host = "nonexistent.invalid", .port = 80}};
-    const ProbeResult result = look(io, unknown).result;
+    const ProbeResult result = probe_once(io, unknown).result;
     CHECK(result.outcome == Outcome::failure);
     CHECK(result.cause == Errc::no_such_host);
     CHECK(result.message() == "dial tcp: lookup nonexistent.invalid: no such host");
     const auto says = [&](std::string host) {
         TcpProbe probe{io, {.host = std::move(host), .port = 80}};
-        return look(io, probe).result.message();
+        return probe_once(io, probe).result.message();
     };
     CHECK(says("[::1]") == "dial tcp: address [[::1]]:80: missing port in address");
     CHECK(says("[") == "dial tcp: address [:80: missing ']' in address");
@@ -111,12 +111,12 @@ TEST_CASE("names that do not resolve, and hosts in brackets") {
     CHECK(says("[nonexistent.invalid]") == "dial tcp: lookup nonexistent.invalid: no such host");
 }
 
-TEST_CASE("addresses are told as Go writes them, however they were given") {
+TEST_CASE("addresses are reported as Go writes them, however they were given") {
     asio::io_context io;
     const auto says = [&](std::string host) {
-        const ClosedPort closed{io};
+        const tools::BoundPort closed;
         TcpProbe probe{io, {.host = std::move(host), .port = closed.number()}};
-        std::string text = look(io, probe).result.message();
+        std::string text = probe_once(io, probe).result.message();
         text.resize(std::min(text.size(), text.rfind(": connect: connection refused")));
         const std::string port = ":" + std::to_string(closed.number());
         CHECK(text.ends_with(port));
@@ -129,11 +129,11 @@ TEST_CASE("addresses are told as Go writes them, however they were given") {
     CHECK(says("0::1%lo") == "dial tcp [::1%lo]");
 }
 
-TEST_CASE("a connection that does not come about in time is a failure") {
+TEST_CASE("a connection that takes longer than the timeout is a failure") {
     asio::io_context io;
-    const FullBacklog full{io};
+    const tools::FullBacklog full{io};
     TcpProbe probe{io, {.port = full.port()}};
-    const auto [error, result] = look(io, probe, 50ms);
+    const auto [error, result] = probe_once(io, probe, 50ms);
     CHECK_FALSE(error);
     CHECK(result.outcome == Outcome::failure);
     CHECK(result.cause == Errc::timed_out);
@@ -143,17 +143,17 @@ TEST_CASE("a connection that does not come about in time is a failure") {
           "dial tcp 127.0.0.1:" + std::to_string(full.port()) + ": i/o timeout");
 }
 
-TEST_CASE("a cancelled look leaves nothing behind") {
+TEST_CASE("a cancelled attempt leaves nothing behind") {
     asio::io_context io;
-    const FullBacklog full{io};
+    const tools::FullBacklog full{io};
     const auto type = GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial,
                                asio::cancellation_type::total);
     const bool at_once = GENERATE(true, false);
     const std::size_t before = open_descriptors();
     asio::cancellation_signal signal;
-    std::optional<Answer> answer;
+    std::optional<Completion> answer;
     {
-        TcpProbe probe{io, {.port = full.port()}}; // may go as soon as it has been asked
+        TcpProbe probe{io, {.port = full.port()}}; // may be destroyed once the attempt has started
         probe.async_probe(
             1min, asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error,
                                                                   ProbeResult result) {
@@ -168,19 +168,19 @@ TEST_CASE("a cancelled look leaves nothing behind") {
     CHECK(answer->error == asio::error::operation_aborted);
     CHECK(answer->result.outcome == Outcome::unknown);
     CHECK_FALSE(signal.slot().has_handler());
-    signal.emit(type); // nobody is there
+    signal.emit(type); // without effect
 }
 
-TEST_CASE("the context may go with a look pending") {
+TEST_CASE("the context may be destroyed while an attempt is pending") {
     std::optional<asio::io_context> io{std::in_place};
     const std::size_t before = open_descriptors();
     {
         asio::cancellation_signal signal;
-        const FullBacklog full{*io};
+        const tools::FullBacklog full{*io};
         TcpProbe probe{*io, {.port = full.port()}};
         probe.async_probe(1min, asio::bind_cancellation_slot(
                                     signal.slot(), [](std::error_code, const ProbeResult&) {
-                                        FAIL("told, though its context has gone");
+                                        FAIL("completed although its context was destroyed");
                                     }));
         io->poll();
     }
@@ -188,13 +188,13 @@ TEST_CASE("the context may go with a look pending") {
     CHECK(open_descriptors() <= before);
 }
 
-TEST_CASE("looks may overlap, and each handler has its own executor and allocator") {
+TEST_CASE("attempts may overlap, and each handler has its own executor and allocator") {
     asio::io_context io, other;
-    LoopbackServer server{io};
+    tools::LoopbackServer server{io};
     TcpProbe probe{io, {.port = server.port()}};
-    int told = 0;
+    int completed = 0;
     for (int i = 0; i != 5; ++i)
-        probe.async_probe(5s, [&](std::error_code, const ProbeResult&) { ++told; });
+        probe.async_probe(5s, [&](std::error_code, const ProbeResult&) { ++completed; });
     bool elsewhere = false;
     detail::BlockPool pool;
     probe.async_probe(
@@ -203,17 +203,17 @@ TEST_CASE("looks may overlap, and each handler has its own executor and allocato
                                                      [&](std::error_code, const ProbeResult&) {
                                                          elsewhere = true;
                                                      })));
-    while (told != 5) io.run_one_for(20s);
+    while (completed != 5) io.run_one_for(20s);
     io.poll();
     CHECK_FALSE(elsewhere);
     other.run();
     CHECK(elsewhere);
 }
 
-TEST_CASE("on a strand, on a pool, with a future") {
+TEST_CASE("a TCP probe runs on a strand, on a pool, and with a future") {
     asio::thread_pool pool{2};
     asio::io_context io;
-    const ClosedPort closed{io};
+    const tools::BoundPort closed;
     TcpProbe on_pool{pool, {.port = closed.number()}};
     CHECK(on_pool.async_probe(5s, asio::use_future).get().outcome == Outcome::failure);
     BasicTcpProbe<asio::strand<asio::thread_pool::executor_type>> on_strand{
@@ -221,31 +221,31 @@ TEST_CASE("on a strand, on a pool, with a future") {
     CHECK(on_strand.async_probe(5s, asio::use_future).get().outcome == Outcome::failure);
 }
 
-TEST_CASE("our own lack of descriptors is an error, never the target's failure") {
+TEST_CASE("a lack of descriptors is a prober error, never the target's failure") {
     asio::io_context io;
-    LoopbackServer server{io};
+    tools::LoopbackServer server{io};
     TcpProbe probe{io, {.port = server.port()}};
     io.poll();
     rlimit old{};
     REQUIRE(::getrlimit(RLIMIT_NOFILE, &old) == 0);
     const rlimit none{.rlim_cur = 0, .rlim_max = old.rlim_max};
     REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
-    const auto [error, result] = look(io, probe);
+    const auto [error, result] = probe_once(io, probe);
     REQUIRE(::setrlimit(RLIMIT_NOFILE, &old) == 0);
     CHECK(error == std::errc::too_many_files_open);
     CHECK(is_local_fault(error));
     CHECK(result.outcome == Outcome::unknown);
     CHECK(result.message().ends_with(": socket: too many open files"));
-    CHECK(look(io, probe).result.passed()); // it recovers by itself
+    CHECK(probe_once(io, probe).result.passed()); // recovers by itself
 }
 
-TEST_CASE("a source address, and one that is not ours") {
+TEST_CASE("a source address is used, and one that is not the machine's is a prober error") {
     asio::io_context io;
-    LoopbackServer server{io};
+    tools::LoopbackServer server{io};
     TcpProbe from{io, {.port = server.port()}, {.source_address = "127.0.0.9"}};
-    CHECK(look(io, from).result.passed());
+    CHECK(probe_once(io, from).result.passed());
     TcpProbe foreign{io, {.port = server.port()}, {.source_address = "192.0.2.1"}};
-    CHECK(look(io, foreign).error == std::errc::address_not_available);
+    CHECK(probe_once(io, foreign).error == std::errc::address_not_available);
     for (const auto& [host, source] :
          {std::pair{"", "::1"}, {"127.0.0.1", "::1"}, {"::1", "127.0.0.1"}}) {
         const ConfigErrors wrong{{"source_address", "must be of the same family as the host"}};
@@ -261,43 +261,43 @@ TEST_CASE("a source address, and one that is not ours") {
     }
     TcpProbe name{
         io, {.host = "localhost", .port = server.port()}, {.source_address = "127.0.0.1"}};
-    CHECK(look(io, name).result.passed());
+    CHECK(probe_once(io, name).result.passed());
 }
 
-TEST_CASE("a silent look proves the listener, and is not seen by the server's program") {
+TEST_CASE("a silent attempt proves the listener, and the server's program does not see it") {
     asio::io_context io;
-    LoopbackServer server{io};
+    tools::LoopbackServer server{io};
     TcpProbe silent{io, {.port = server.port()}, {.silent = true}};
-    CHECK(look(io, silent).result.passed());
-    const ClosedPort closed{io};
+    CHECK(probe_once(io, silent).result.passed());
+    const tools::BoundPort closed;
     TcpProbe refused{io, {.port = closed.number()}, {.silent = true}};
-    CHECK(look(io, refused).result.outcome == Outcome::failure);
+    CHECK(probe_once(io, refused).result.outcome == Outcome::failure);
 }
 
-TEST_CASE("no socket stays behind in TIME_WAIT, and the server sees each connection reset") {
+TEST_CASE("no socket is left in TIME_WAIT, and the server sees each connection reset") {
     asio::io_context io;
-    LoopbackServer server{io};
+    tools::LoopbackServer server{io};
     TcpProbe probe{io, {.port = server.port()}};
-    constexpr int looks = 20;
-    for (int i = 0; i != looks; ++i) REQUIRE(look(io, probe).result.passed());
-    while (server.resets != looks) io.run_one_for(20s);
-    CHECK(server.connections == looks);
-    CHECK(in_time_wait(server.port()) == 0);
-    // Ended in order as the kubelet does, each leaves one: that is what is counted here.
+    constexpr int attempts = 20;
+    for (int i = 0; i != attempts; ++i) REQUIRE(probe_once(io, probe).result.passed());
+    while (server.resets != attempts) io.run_one_for(20s);
+    CHECK(server.connections == attempts);
+    CHECK(tools::in_time_wait(server.port()) == 0);
+    // Closed in order, like the kubelet's, each connection leaves one, which is counted here.
     TcpProbe orderly{io, {.port = server.port()}, {.close = SocketClose::linger}};
-    REQUIRE(look(io, orderly).result.passed());
-    while (server.connections != looks + 1) io.run_one_for(20s);
-    while (in_time_wait(server.port()) == 0) io.poll();
-    CHECK(server.resets == looks);
+    REQUIRE(probe_once(io, orderly).result.passed());
+    while (server.connections != attempts + 1) io.run_one_for(20s);
+    while (tools::in_time_wait(server.port()) == 0) io.poll();
+    CHECK(server.resets == attempts);
 }
 
-TEST_CASE("a connection is reset, or ended in order as the kubelet does") {
+TEST_CASE("a connection is reset, or closed in order like the kubelet's") {
     asio::io_context io;
-    LoopbackServer server{io};
+    tools::LoopbackServer server{io};
     const auto ending = [&](const TcpOptions& options) {
         server.ending = {};
         TcpProbe probe{io, {.port = server.port()}, options};
-        CHECK(look(io, probe).result.passed());
+        CHECK(probe_once(io, probe).result.passed());
         while (!server.ending) io.run_one_for(20s);
         return server.ending;
     };
@@ -305,7 +305,7 @@ TEST_CASE("a connection is reset, or ended in order as the kubelet does") {
     CHECK(ending({.close = SocketClose::linger}) == asio::error::eof);
 }
 
-TEST_CASE("mistakes are told by name") {
+TEST_CASE("each invalid setting is named") {
     asio::io_context io;
     try {
         TcpProbe probe{io, {.host = "a\nb"}, {.source_address = "here"}};

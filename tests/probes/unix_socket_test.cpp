@@ -1,5 +1,5 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
-// Looks by TCP's and HTTP's probes at servers on Unix-domain sockets.
+// TCP and HTTP probes of servers on Unix-domain sockets.
 #include <probekit/probes/detail/unix_address.hpp>
 
 #include <cerrno>
@@ -40,7 +40,7 @@ namespace {
 
 using tests::TemporaryFolder;
 
-/// As it is told to a probe, and as the system takes it.
+/// As a probe takes it, and as the system takes it.
 struct Place {
     TemporaryFolder folder;
     std::string path = (folder.path() / "socket").string();
@@ -52,7 +52,7 @@ struct Place {
     }
 };
 
-/// Answers each request with the same bytes, and closes. Nothing to answer: it keeps the
+/// Answers each request with the same bytes, and closes. Without an answer it keeps the
 /// connection. "reset": it resets it, which a Unix-domain socket does when it is closed with
 /// something unread.
 class LocalServer {
@@ -101,15 +101,15 @@ const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 } // namespace
 
-TEST_CASE("a server on a Unix-domain socket is looked at by path or abstract name") {
+TEST_CASE("a server on a Unix-domain socket is probed by path or abstract name") {
     const Place place;
     const std::string socket = GENERATE(false, true) ? place.abstract : place.path;
     asio::io_context io;
     LocalServer server{io, socket, ok};
     TcpProbe tcp{io, {}, {.unix_socket = socket}};
-    CHECK(look(io, tcp).result.outcome == Outcome::success);
+    CHECK(probe_once(io, tcp).result.outcome == Outcome::success);
     HttpGetProbe http{io, {.path = "/healthz"}, {.keep_output = true, .unix_socket = socket}};
-    const auto [error, result] = look(io, http);
+    const auto [error, result] = probe_once(io, http);
     CHECK_FALSE(error);
     CHECK(result.outcome == Outcome::success);
     CHECK(result.output == "ok");
@@ -124,7 +124,7 @@ TEST_CASE("host and port are what the request says, and no name is resolved") {
     LocalServer server{io, place.path, ok};
     const auto host_for = [&](const HttpGetAction& action) {
         HttpGetProbe probe{io, action, {.unix_socket = place.path}};
-        CHECK(look(io, probe).result.outcome == Outcome::success);
+        CHECK(probe_once(io, probe).result.outcome == Outcome::success);
         const std::size_t begin = server.request.find("Host: ") + 6;
         return server.request.substr(begin, server.request.find("\r\n", begin) - begin);
     };
@@ -140,11 +140,11 @@ TEST_CASE("redirects within the host lead to the same socket") {
     LocalServer server{io, place.path,
                        "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:81/x\r\n\r\n"};
     HttpGetProbe probe{io, {}, {.max_requests = 3, .unix_socket = place.path}};
-    CHECK(look(io, probe).result.cause == Errc::too_many_redirects);
+    CHECK(probe_once(io, probe).result.cause == Errc::too_many_redirects);
     CHECK(server.connections == 3);
 }
 
-TEST_CASE("a Unix-domain socket where nobody listens fails in Go's words") {
+TEST_CASE("a Unix-domain socket without a listener fails in Go's words") {
     const Place place;
     const std::string socket = GENERATE(false, true) ? place.abstract : place.path;
     const bool was_there = GENERATE(false, true);
@@ -154,7 +154,7 @@ TEST_CASE("a Unix-domain socket where nobody listens fails in Go's words") {
     const std::string text = "dial unix " + socket + ": connect: " +
                              (is_gone ? "no such file or directory" : "connection refused");
     TcpProbe tcp{io, {}, {.unix_socket = socket}};
-    const auto [error, result] = look(io, tcp);
+    const auto [error, result] = probe_once(io, tcp);
     CHECK_FALSE(error);
     CHECK(result.outcome == Outcome::failure);
     CHECK(result.phase == Phase::connect);
@@ -162,13 +162,13 @@ TEST_CASE("a Unix-domain socket where nobody listens fails in Go's words") {
           (is_gone ? std::errc::no_such_file_or_directory : std::errc::connection_refused));
     CHECK(result.message() == text);
     HttpGetProbe http{io, {.port = 80, .path = "/x"}, {.unix_socket = socket}};
-    const Answer answer = look(io, http);
+    const Completion answer = probe_once(io, http);
     CHECK_FALSE(answer.error);
     CHECK(answer.result.outcome == Outcome::failure);
     CHECK(answer.result.message() == "Get \"http://127.0.0.1:80/x\": " + text);
 }
 
-TEST_CASE("a Unix-domain socket whose queue is full refuses, by the target's fault") {
+TEST_CASE("a Unix-domain socket whose queue is full refuses, which is the target's fault") {
     const Place place;
     asio::io_context io;
     Local::acceptor acceptor{io};
@@ -177,54 +177,54 @@ TEST_CASE("a Unix-domain socket whose queue is full refuses, by the target's fau
     acceptor.listen(0);
     std::vector<Local::socket> waiting;
     const Local::endpoint to = acceptor.local_endpoint();
-    do { // not by Asio, some of whose versions take a full queue for success
+    do { // not by Asio: some versions take a full queue for success
         waiting.emplace_back(io).open();
         waiting.back().non_blocking(true);
     } while (::connect(waiting.back().native_handle(), to.data(),
                        static_cast<socklen_t>(to.size())) == 0);
     CHECK(errno == EAGAIN);
     TcpProbe probe{io, {}, {.unix_socket = place.path}};
-    const auto [error, result] = look(io, probe);
+    const auto [error, result] = probe_once(io, probe);
     CHECK_FALSE(error);
     CHECK(result.outcome == Outcome::failure);
     CHECK(result.cause == std::errc::connection_refused);
     CHECK(result.message() == "dial unix " + place.path + ": connect: connection refused");
 }
 
-TEST_CASE("a Unix-domain socket that is none fails") {
+TEST_CASE("a file that is no Unix-domain socket fails") {
     const Place place;
     asio::io_context io;
     const std::string file = place.folder.file("file", "no socket", 0644);
     TcpProbe probe{io, {}, {.unix_socket = file}};
-    const ProbeResult result = look(io, probe).result;
+    const ProbeResult result = probe_once(io, probe).result;
     CHECK(result.outcome == Outcome::failure);
     CHECK(result.cause == std::errc::connection_refused);
     TcpProbe below{io, {}, {.unix_socket = file + "/socket"}};
-    CHECK(look(io, below).result.message() ==
+    CHECK(probe_once(io, below).result.message() ==
           "dial unix " + file + "/socket: connect: not a directory");
 }
 
-TEST_CASE("silence and resets on a Unix-domain socket are told as on any other") {
+TEST_CASE("silence and resets on a Unix-domain socket are reported as on any other") {
     const Place place;
     asio::io_context io;
     SECTION("silence") {
         const LocalServer server{io, place.path};
         HttpGetProbe probe{io, {.port = 80}, {.unix_socket = place.path}};
-        CHECK(look(io, probe, 50ms).result.message() ==
+        CHECK(probe_once(io, probe, 50ms).result.message() ==
               "Get \"http://127.0.0.1:80/\": context deadline exceeded (Client.Timeout exceeded "
               "while awaiting headers)");
     }
     SECTION("a reset") {
         const LocalServer server{io, place.path, "reset"};
         HttpGetProbe probe{io, {.port = 80}, {.unix_socket = place.path}};
-        const ProbeResult result = look(io, probe).result;
+        const ProbeResult result = probe_once(io, probe).result;
         CHECK(result.cause == std::errc::connection_reset);
         CHECK(result.message() == "Get \"http://127.0.0.1:80/\": read unix @->" + place.path +
                                       ": read: connection reset by peer");
     }
 }
 
-TEST_CASE("a look at a Unix-domain socket leaves no descriptor behind") {
+TEST_CASE("an attempt on a Unix-domain socket leaves no descriptor behind") {
     const Place place;
     asio::io_context io;
     LocalServer server{io, place.path, ok};
@@ -237,15 +237,15 @@ TEST_CASE("a look at a Unix-domain socket leaves no descriptor behind") {
     AnyProbe http =
         make_probe(io.get_executor(), HttpGetAction{}, {.http = {.unix_socket = place.path}});
     for (int i = 0; i != 10; ++i) {
-        CHECK(look(io, tcp).result.passed());
-        CHECK(look(io, http).result.passed());
+        CHECK(probe_once(io, tcp).result.passed());
+        CHECK(probe_once(io, http).result.passed());
     }
     while (server.connections != 20) io.run_one_for(20s);
     io.poll();
     CHECK(open_descriptors() == before);
 }
 
-TEST_CASE("mistakes in a Unix-domain socket are told by name") {
+TEST_CASE("each invalid setting of a Unix-domain socket is named") {
     asio::io_context io;
     const auto errors_of = [&](const TcpOptions& options, std::uint16_t port = 0) {
         try {
@@ -293,7 +293,7 @@ TEST_CASE("the longest path and the longest abstract name reach their servers") 
         REQUIRE(::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
         REQUIRE(::listen(fd, 1) == 0);
         TcpProbe probe{io, {}, {.unix_socket = socket}};
-        CHECK(look(io, probe).result.outcome == Outcome::success);
+        CHECK(probe_once(io, probe).result.outcome == Outcome::success);
         CHECK(detail::UnixAddress{socket}.text() == socket);
         ::close(fd);
     }

@@ -37,7 +37,7 @@
 #include <probekit/probekit.hpp>
 
 #include "../faults/faulty_server.hpp"
-#include "../probes/loopback.hpp"
+#include "../tools/loopback.hpp"
 
 using namespace probekit;
 using namespace std::chrono_literals;
@@ -90,8 +90,8 @@ std::vector<std::uint16_t> start_servers() {
             servers.push_back(std::make_unique<FaultyServer>(io, fault));
             ports[at++] = servers.back()->port();
         }
-        const ClosedPort closed{io};
-        const FullBacklog full{io};
+        const tools::BoundPort closed;
+        const tools::FullBacklog full{io};
         ports[at++] = closed.number();
         ports[at++] = full.port();
         if (::write(pipe[1], ports.data(), size) != static_cast<ssize_t>(size)) ::_exit(1);

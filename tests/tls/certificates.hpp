@@ -9,8 +9,8 @@
 
 #include "../tools/temporary_folder.hpp"
 
-/// A folder with an authority of our own and what it has signed, made by the openssl command, gone
-/// with this object.
+/// A folder with an authority and the certificates it has signed, made by the openssl command. It
+/// is removed with this object.
 class Certificates {
 public:
     struct Pair {

@@ -26,8 +26,8 @@
 #include <probekit/runtime/probe_worker.hpp>
 #include <probekit/version.hpp>
 
-#include "../probes/loopback.hpp"
 #include "../probes/probe_once.hpp"
+#include "../tools/loopback.hpp"
 #include "tls_server.hpp"
 
 using namespace probekit;
@@ -44,7 +44,7 @@ const Certificates& certificates() {
     return made;
 }
 
-/// For 127.0.0.1 and localhost, in date.
+/// For 127.0.0.1 and localhost, not expired.
 const Certificates::Pair& good() {
     static const Certificates::Pair made =
         certificates().make("good", "IP:127.0.0.1,DNS:localhost", 30);
@@ -57,7 +57,7 @@ const Certificates::Pair& expired() {
     return made;
 }
 
-/// Good beyond the year 2262, where a clock of nanoseconds ends.
+/// Valid beyond the year 2262, where a clock of nanoseconds ends.
 const Certificates::Pair& endless() {
     static const Certificates::Pair made =
         certificates().make("endless", "IP:127.0.0.1", 2'000'000);
@@ -81,14 +81,14 @@ HttpGetAction to(std::uint16_t port, const std::string& host = {}) {
 
 } // namespace
 
-TEST_CASE("as the kubelet, it takes any certificate") {
+TEST_CASE("any certificate is accepted by default, as by the kubelet") {
     asio::io_context io;
     const Certificates::Pair pair = GENERATE(0, 1, 2) == 0  ? good()
                                     : GENERATE(false, true) ? expired()
                                                             : elsewhere();
     TlsServer server{io, pair, response(200, "fine")};
     HttpsGetProbe probe{io, to(server.port()), {}, {.keep_output = true}};
-    const auto [error, result] = look(io, probe);
+    const auto [error, result] = probe_once(io, probe);
     CHECK_FALSE(error);
     CHECK(result.outcome == Outcome::success);
     CHECK(result.phase == Phase::finish);
@@ -100,13 +100,13 @@ TEST_CASE("as the kubelet, it takes any certificate") {
               "\r\nUser-Agent: probekit/" PROBEKIT_VERSION
               "\r\nAccept: */*\r\nConnection: close\r\n\r\n");
     CHECK(server.protocols == "\x08http/1.1");
-    CHECK(server.name == ""); // an address is no name
+    CHECK(server.name == ""); // an address is not sent
     server.stop();
     io.run();
-    CHECK_FALSE(server.ending); // it saw our good-bye, and no reset
+    CHECK_FALSE(server.ending); // it received close_notify, and no reset
 }
 
-TEST_CASE("it takes keys that are short, as the kubelet") {
+TEST_CASE("short keys are accepted, as by the kubelet") {
     asio::io_context io;
     const auto pair = certificates().make("short", "DNS:short.example", 30, "rsa:1024");
     TlsServer server{io, good(), response(200, "")};
@@ -114,12 +114,12 @@ TEST_CASE("it takes keys that are short, as the kubelet") {
     server.context.use_certificate_chain_file(pair.certificate);
     server.context.use_private_key_file(pair.key, asio::ssl::context::pem);
     HttpsGetProbe probe{io, to(server.port())};
-    const ProbeResult result = look(io, probe).result;
+    const ProbeResult result = probe_once(io, probe).result;
     INFO(result.message());
     CHECK(result.passed());
 }
 
-TEST_CASE("told to verify, it refuses what is not right, each in its own words") {
+TEST_CASE("verification refuses each bad certificate in words of its own") {
     struct Row {
         const Certificates::Pair& pair;
         tls::Verify verify;
@@ -156,7 +156,7 @@ TEST_CASE("told to verify, it refuses what is not right, each in its own words")
         options.ca_file =
             row.is_our_authority ? certificates().authority() : certificates().other_authority();
         HttpsGetProbe probe{io, to(server.port()), options};
-        const auto [error, result] = look(io, probe);
+        const auto [error, result] = probe_once(io, probe);
         CHECK_FALSE(error);
         INFO(result.message());
         if (row.words.empty()) {
@@ -169,18 +169,18 @@ TEST_CASE("told to verify, it refuses what is not right, each in its own words")
         CHECK(result.message() == "Get \"https://127.0.0.1:" + std::to_string(server.port()) +
                                       "/healthz\": " + prefix + row.words);
         CHECK(server.request == "");
-        CHECK(ERR_peek_error() == 0); // nothing is left for others to find
+        CHECK(ERR_peek_error() == 0); // the error queue is empty again
     }
 }
 
-TEST_CASE("the system's authorities do not know ours") {
+TEST_CASE("the system's authorities do not trust the test's authority") {
     asio::io_context io;
     TlsServer server{io, good(), response(200, "")};
     HttpsGetProbe probe{io, to(server.port()), {.verify = tls::Verify::full}};
-    CHECK(look(io, probe).result.cause == tls::Errc::unknown_authority);
+    CHECK(probe_once(io, probe).result.cause == tls::Errc::unknown_authority);
 }
 
-TEST_CASE("the name that is sent is the host's, or the one that is given") {
+TEST_CASE("the name that is sent is the host, or the given one") {
     const auto [host, given, sent] = GENERATE(table<std::string, std::string, std::string>({
         {"localhost", "", "localhost"},
         {"localhost", "service.example", "service.example"},
@@ -193,35 +193,35 @@ TEST_CASE("the name that is sent is the host's, or the one that is given") {
     HttpGetAction action = to(server.port(), host);
     action.headers = {{"Host", "header.example"}};
     HttpsGetProbe probe{io, action, {.server_name = given}};
-    const ProbeResult result = look(io, probe).result;
+    const ProbeResult result = probe_once(io, probe).result;
     INFO(result.message());
     REQUIRE(result.passed());
     CHECK(server.name == sent);
     CHECK(server.request.find("\r\nHost: header.example\r\n") != std::string::npos);
 }
 
-TEST_CASE("a client's certificate is shown to who wants one") {
+TEST_CASE("the client's certificate is sent to a server that wants one") {
     const auto version = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
     asio::io_context io;
     TlsServer server{io, good(), response(200, "")};
     server.context.load_verify_file(certificates().authority());
     server.context.set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert);
     SSL_CTX_set_max_proto_version(server.context.native_handle(), version);
-    SECTION("who has one") {
+    SECTION("with a certificate") {
         const auto [certificate, key] = certificates().make("client", "DNS:client.example");
         HttpsGetProbe probe{
             io, to(server.port()), {.certificate_file = certificate, .private_key_file = key}};
-        CHECK(look(io, probe).result.passed());
+        CHECK(probe_once(io, probe).result.passed());
     }
-    SECTION("who has one, its key in the same file") {
+    SECTION("with a certificate and its key in one file") {
         const auto [certificate, key] = certificates().make("both", "DNS:client.example");
         std::ofstream{certificate, std::ios::app} << std::ifstream{key}.rdbuf();
         HttpsGetProbe probe{io, to(server.port()), {.certificate_file = certificate}};
-        CHECK(look(io, probe).result.passed());
+        CHECK(probe_once(io, probe).result.passed());
     }
-    SECTION("who has none") {
+    SECTION("without a certificate") {
         HttpsGetProbe probe{io, to(server.port())};
-        const auto [error, result] = look(io, probe);
+        const auto [error, result] = probe_once(io, probe);
         CHECK_FALSE(error);
         CHECK(result.outcome == Outcome::failure);
         CHECK(result.cause == tls::Errc::alert);
@@ -232,7 +232,7 @@ TEST_CASE("a client's certificate is shown to who wants one") {
     }
 }
 
-TEST_CASE("without a version of TLS in common there is no answer") {
+TEST_CASE("without a common version of TLS the attempt fails") {
     const auto [newest, least] = GENERATE(table<int, tls::Version>({
         {TLS1_2_VERSION, tls::Version::tls_1_3},
         {TLS1_1_VERSION, tls::Version::tls_1_2},
@@ -244,7 +244,7 @@ TEST_CASE("without a version of TLS in common there is no answer") {
     SSL_CTX_set_min_proto_version(server.context.native_handle(), TLS1_VERSION);
     SSL_CTX_set_max_proto_version(server.context.native_handle(), newest);
     HttpsGetProbe probe{io, to(server.port()), {.min_version = least}};
-    const auto [error, result] = look(io, probe);
+    const auto [error, result] = probe_once(io, probe);
     CHECK_FALSE(error);
     CHECK(result.outcome == Outcome::failure);
     CHECK(result.phase == Phase::handshake);
@@ -252,7 +252,7 @@ TEST_CASE("without a version of TLS in common there is no answer") {
     CHECK(result.message().find("protocol") != std::string::npos);
 }
 
-TEST_CASE("a peer that does not speak TLS is told by what it says") {
+TEST_CASE("a peer that does not speak TLS is recognised by its first bytes") {
     struct Row {
         std::string bytes;
         std::error_code cause;
@@ -278,7 +278,7 @@ TEST_CASE("a peer that does not speak TLS is told by what it says") {
         {"\x16\x03\x03\x00\x06\x02\x00\x00\x02\x03\x03"s, tls::Errc::protocol_error,
          "local error: tls: error decoding message"},
         {"\x15\x03\x03\x00\x02\x02\x00"s, tls::Errc::closed,
-         "EOF"}, // good-byes, as an error and as they should be
+         "EOF"}, // close_notify, as an error and as it should be
         {"\x15\x03\x03\x00\x02\x01\x00"s, tls::Errc::closed, "EOF"},
         {"", tls::Errc::closed, "EOF"},
         {"HTT", tls::Errc::closed, "unexpected EOF"},
@@ -287,7 +287,7 @@ TEST_CASE("a peer that does not speak TLS is told by what it says") {
     asio::io_context io;
     RawServer server{io, row.bytes};
     HttpsGetProbe probe{io, to(server.port())};
-    const auto [error, result] = look(io, probe);
+    const auto [error, result] = probe_once(io, probe);
     CHECK_FALSE(error);
     CHECK(result.outcome == Outcome::failure);
     CHECK(result.phase == Phase::handshake);
@@ -297,12 +297,12 @@ TEST_CASE("a peer that does not speak TLS is told by what it says") {
     CHECK(ERR_peek_error() == 0);
 }
 
-TEST_CASE("a reset within the handshake is the system's to name") {
+TEST_CASE("a reset within the handshake is the system's error") {
     asio::io_context io;
     RawServer server{io, ""};
     server.resets = true;
     HttpsGetProbe probe{io, to(server.port())};
-    const ProbeResult result = look(io, probe).result;
+    const ProbeResult result = probe_once(io, probe).result;
     CHECK(result.outcome == Outcome::failure);
     CHECK(result.phase == Phase::handshake);
     CHECK(result.cause == std::errc::connection_reset);
@@ -310,12 +310,12 @@ TEST_CASE("a reset within the handshake is the system's to name") {
                                      ": read: connection reset by peer"));
 }
 
-TEST_CASE("a silent peer costs the timeout, wherever it falls silent") {
+TEST_CASE("a silent peer costs the timeout, in every phase") {
     const std::string bytes = GENERATE("", "\x16\x03\x03", "HT");
     asio::io_context io;
     RawServer server{io, bytes, false};
     HttpsGetProbe probe{io, to(server.port())};
-    const auto [error, result] = look(io, probe, 250ms);
+    const auto [error, result] = probe_once(io, probe, 250ms);
     CHECK_FALSE(error);
     CHECK(result.outcome == Outcome::failure);
     CHECK(result.cause == Errc::timed_out);
@@ -324,7 +324,7 @@ TEST_CASE("a silent peer costs the timeout, wherever it falls silent") {
         "/healthz\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)"));
 }
 
-TEST_CASE("an end between two records is an end, one within a record is none") {
+TEST_CASE("an end between two records is the end of the body, an end within a record is not") {
     asio::io_context io;
     const bool is_cut = GENERATE(false, true);
     TlsServer server{io, good(), "HTTP/1.1 200 OK\r\n\r\nall of it",
@@ -338,7 +338,7 @@ TEST_CASE("an end between two records is an end, one within a record is none") {
                                                         asio::use_awaitable);
                      }};
     HttpsGetProbe probe{io, to(server.port()), {}, {.keep_output = true}};
-    const auto [error, result] = look(io, probe);
+    const auto [error, result] = probe_once(io, probe);
     if (is_cut) {
         CHECK(error == Errc::incomplete_body);
         CHECK(result.message() == "unexpected EOF");
@@ -349,43 +349,43 @@ TEST_CASE("an end between two records is an end, one within a record is none") {
     }
 }
 
-TEST_CASE("large bodies come in as many records as they like") {
+TEST_CASE("a large body may come in any number of records") {
     asio::io_context io;
     const std::string body(200'000, 'b');
     TlsServer server{io, good(), response(200, body)};
     const std::size_t limit = GENERATE(0u, 1u, 10'240u, 16'384u, 199'999u, 1'000'000u);
     HttpsGetProbe probe{io, to(server.port()), {}, {.body_limit = limit, .keep_output = true}};
-    const ProbeResult result = look(io, probe).result;
+    const ProbeResult result = probe_once(io, probe).result;
     CHECK(result.outcome == Outcome::success);
     CHECK(result.output == body.substr(0, limit));
 }
 
-TEST_CASE("a large request takes as many writes as it needs") {
+TEST_CASE("a large request may take any number of writes") {
     asio::io_context io;
     TlsServer server{io, good(), response(200, "")};
     HttpGetAction action = to(server.port());
     action.headers = {{"X-Large", std::string(3'000'000, 'x')}};
     HttpsGetProbe probe{io, action};
-    CHECK(look(io, probe, 60s).result.passed());
+    CHECK(probe_once(io, probe, 60s).result.passed());
     CHECK(server.request.size() > 3'000'000);
 }
 
 TEST_CASE("redirects lead from http to https and back, within the host") {
     asio::io_context io;
     TlsServer secure{io, good(), response(200, "there")};
-    LoopbackServer plain{io, response(200, "there")};
+    tools::LoopbackServer plain{io, response(200, "there")};
     SECTION("to https") {
-        LoopbackServer server{io, response(302, "",
-                                           "Location: https://127.0.0.1:" +
-                                               std::to_string(secure.port()) + "/x\r\n")};
+        tools::LoopbackServer server{io, response(302, "",
+                                                  "Location: https://127.0.0.1:" +
+                                                      std::to_string(secure.port()) + "/x\r\n")};
         HttpGetAction action{.port = server.port()};
         HttpsGetProbe probe{io, action, {}, {.keep_output = true}};
-        CHECK(look(io, probe).result.message() == "there");
+        CHECK(probe_once(io, probe).result.message() == "there");
         CHECK(secure.request.starts_with("GET /x HTTP/1.1\r\n"));
         CHECK(secure.request.find("\r\nReferer: http://127.0.0.1:") != std::string::npos);
 
         HttpGetProbe without{io, action};
-        CHECK(look(io, without).result.message() ==
+        CHECK(probe_once(io, without).result.message() ==
               "Get \"https://127.0.0.1:" + std::to_string(secure.port()) +
                   "/x\": unsupported protocol scheme \"https\"");
     }
@@ -393,7 +393,7 @@ TEST_CASE("redirects lead from http to https and back, within the host") {
         secure.answer = response(
             302, "", "Location: http://127.0.0.1:" + std::to_string(plain.port()) + "/y\r\n");
         HttpsGetProbe probe{io, to(secure.port()), {}, {.keep_output = true}};
-        CHECK(look(io, probe).result.message() == "there");
+        CHECK(probe_once(io, probe).result.message() == "there");
         CHECK(plain.request.starts_with("GET /y HTTP/1.1\r\n"));
         CHECK(plain.request.find("Referer") == std::string::npos);
     }
@@ -404,11 +404,11 @@ TEST_CASE("redirects lead from http to https and back, within the host") {
         HttpsGetProbe probe{io,
                             to(secure.port()),
                             {.verify = tls::Verify::full, .ca_file = certificates().authority()}};
-        CHECK(look(io, probe).result.cause == tls::Errc::wrong_name);
+        CHECK(probe_once(io, probe).result.cause == tls::Errc::wrong_name);
     }
 }
 
-TEST_CASE("the end of the certificate is known, also of one that was refused") {
+TEST_CASE("the expiry of a certificate is known, also if it was refused") {
     asio::io_context io;
     TlsServer server{io, good(), response(200, "")};
     std::optional<HttpsGetProbe> probe{
@@ -417,23 +417,24 @@ TEST_CASE("the end of the certificate is known, also of one that was refused") {
     const tls::PeerCertificate certificate = probe->peer_certificate();
     CHECK_FALSE(certificate.expires());
     CHECK_FALSE(certificate.days_left());
-    static_cast<void>(look(io, *probe));
+    static_cast<void>(probe_once(io, *probe));
     probe.reset();
     REQUIRE(certificate.expires());
-    CHECK(certificate.days_left() == std::chrono::days{29}); // of thirty, some seconds have passed
+    CHECK(certificate.days_left() ==
+          std::chrono::days{29}); // of thirty days, some seconds have passed
     CHECK(certificate.days_left(*certificate.expires()) == std::chrono::days{0});
     CHECK(certificate.days_left(*certificate.expires() + 1s) == std::chrono::days{-1});
 }
 
-TEST_CASE("the end of a certificate may lie thousands of years ahead") {
+TEST_CASE("a certificate may expire thousands of years ahead") {
     asio::io_context io;
     TlsServer server{io, endless(), response(200, "")};
     HttpsGetProbe probe{io, to(server.port()), {.warn_before_expiry = Duration::max()}};
-    CHECK(look(io, probe).result.outcome == Outcome::success);
+    CHECK(probe_once(io, probe).result.outcome == Outcome::success);
     CHECK(probe.peer_certificate().days_left() == std::chrono::days{1'999'999});
 }
 
-TEST_CASE("a certificate whose end is near is warned of") {
+TEST_CASE("a certificate that expires soon is a warning") {
     struct Row {
         const Certificates::Pair& pair;
         std::chrono::hours before;
@@ -451,7 +452,7 @@ TEST_CASE("a certificate whose end is near is warned of") {
         TlsServer server{io, row.pair, response(200, "fine")};
         HttpsGetProbe probe{
             io, to(server.port()), {.warn_before_expiry = row.before}, {.keep_output = true}};
-        const auto [error, result] = look(io, probe);
+        const auto [error, result] = probe_once(io, probe);
         CHECK_FALSE(error);
         CHECK(result.outcome == row.outcome);
         CHECK(result.message() == row.message);
@@ -459,11 +460,11 @@ TEST_CASE("a certificate whose end is near is warned of") {
     asio::io_context io;
     TlsServer server{io, good(), response(503, "")};
     HttpsGetProbe probe{io, to(server.port()), {.warn_before_expiry = 24h * 31}};
-    CHECK(look(io, probe).result.message() ==
+    CHECK(probe_once(io, probe).result.message() ==
           "HTTP probe failed with statuscode: 503"); // a failure stays one
 }
 
-TEST_CASE("mistakes in the settings are named, all at once") {
+TEST_CASE("all invalid settings are named at once") {
     asio::io_context io;
     const auto errors_of = [&](const tls::Options& options) {
         try {
@@ -496,7 +497,7 @@ TEST_CASE("mistakes in the settings are named, all at once") {
         Fields{"ca_file", "certificate_file"});
     CHECK(errors_of({.verify = tls::Verify::chain, .ca_file = nothing}).front().detail ==
           "no such file or directory");
-    // A key with a passphrase: nobody is asked for it.
+    // A key with a passphrase: OpenSSL must not ask for it.
     certificates().openssl("pkey -in " + good().key + " -aes256 -passout pass:secret -out " +
                            certificates().path("locked.key"));
     CHECK(fields_of({.certificate_file = good().certificate,
@@ -507,7 +508,7 @@ TEST_CASE("mistakes in the settings are named, all at once") {
     CHECK(ERR_peek_error() == 0);
 }
 
-TEST_CASE("a cancelled look leaves nothing behind, wherever it is") {
+TEST_CASE("a cancelled attempt leaves nothing behind, in any phase") {
     asio::io_context io;
     const int where = GENERATE(0, 1, 2); // in the handshake, before the head, in the body
     asio::cancellation_signal signal;
@@ -524,47 +525,48 @@ TEST_CASE("a cancelled look leaves nothing behind, wherever it is") {
             co_await stream.async_read_some(asio::buffer(&byte, 1),
                                             asio::redirect_error(asio::use_awaitable, self.ending));
         }};
-    std::optional<std::error_code> told;
+    std::optional<std::error_code> completed;
     {
         HttpsGetProbe probe{io, to(where == 0 ? raw.port() : server.port())};
         probe.async_probe(60s, asio::bind_cancellation_slot(
                                    signal.slot(), [&](std::error_code error, const ProbeResult&) {
-                                       told = error;
+                                       completed = error;
                                    }));
-    } // the probe may go
-    while (!told) io.run_one_for(20s);
-    CHECK(told == asio::error::operation_aborted);
+    } // the probe may be destroyed
+    while (!completed) io.run_one_for(20s);
+    CHECK(completed == asio::error::operation_aborted);
     raw.stop();
     server.stop();
-    io.run(); // ends: nothing of the look is left, and the server has seen it go
+    io.run(); // ends: nothing of the attempt is left, and the server has seen the close
     if (where != 0) CHECK(server.ending);
 }
 
-TEST_CASE("the event loop may go in the middle of a handshake") {
+TEST_CASE("the context may be destroyed in the middle of a handshake") {
     auto io = std::make_unique<asio::io_context>();
     auto server = std::make_unique<RawServer>(*io, "", false);
     bool asked = false;
     server->asked = [&] { asked = true; };
     HttpsGetProbe probe{*io, to(server->port())};
-    probe.async_probe(
-        60s, [](std::error_code, const ProbeResult&) { FAIL("told of a look that was dropped"); });
+    probe.async_probe(60s, [](std::error_code, const ProbeResult&) {
+        FAIL("completed although the context was destroyed");
+    });
     while (!asked) io->run_one_for(20s);
     server.reset();
     io.reset();
 }
 
-TEST_CASE("behind AnyProbe, made at run time") {
+TEST_CASE("tls::make_probe makes an HttpsGetProbe behind AnyProbe") {
     asio::io_context io;
     TlsServer server{io, good(), response(200, "")};
     AnyProbe probe =
         tls::make_probe(io.get_executor(), to(server.port()), {},
                         {.verify = tls::Verify::full, .ca_file = certificates().authority()});
-    CHECK(look(io, probe).result.passed());
+    CHECK(probe_once(io, probe).result.passed());
     AnyProbe other = tls::make_probe(io.get_executor(), TcpSocketAction{.port = server.port()});
-    CHECK(look(io, other).result.passed());
+    CHECK(probe_once(io, other).result.passed());
 }
 
-TEST_CASE("a worker sees a target's certificate change for the worse") {
+TEST_CASE("a worker sees a target's certificate become invalid") {
     asio::io_context io;
     TlsServer server{io, good(), response(200, "")};
     ProbeWorker worker{
@@ -584,8 +586,8 @@ TEST_CASE("a worker sees a target's certificate change for the worse") {
     CHECK(reasons[1].ends_with("x509: certificate has expired"));
 }
 
-TEST_CASE("looks on a pool of threads, and workers on its strands") {
-    asio::io_context io; // of the server, on a thread of its own
+TEST_CASE("HTTPS attempts run on a pool of threads, and workers on its strands") {
+    asio::io_context io; // the server's, on a thread of its own
     TlsServer server{io, good(), response(200, "fine")};
     std::thread thread{[&] { io.run(); }};
     asio::thread_pool pool{4};

@@ -22,7 +22,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// OpenSSL's memory. Of this thread there is none any more after so many pieces.
+// OpenSSL's memory. After so many allocations this thread gets no more.
 constexpr int plenty = 1 << 30;
 thread_local int pieces_left = plenty;
 
@@ -34,12 +34,12 @@ void* reallocate(void* memory, std::size_t size, const char*, int) {
 }
 void release(void* memory, const char*, int) { std::free(memory); }
 
-// Before anything else uses OpenSSL.
+// Set before anything else uses OpenSSL.
 const int installed = CRYPTO_set_mem_functions(allocate, reallocate, release);
 
 } // namespace
 
-TEST_CASE("where OpenSSL finds no memory, that is no fault of the target") {
+TEST_CASE("a lack of memory in OpenSSL is no fault of the target") {
     REQUIRE(installed == 1);
     const Certificates certificates;
     asio::io_context server_io; // on a thread of its own, which has memory
@@ -50,11 +50,11 @@ TEST_CASE("where OpenSSL finds no memory, that is no fault of the target") {
     tls::HttpsGetProbe probe{io,
                              {.port = server.port(), .scheme = HttpScheme::https},
                              {.verify = tls::Verify::full, .ca_file = certificates.authority()}};
-    CHECK(look(io, probe).result.passed());
+    CHECK(probe_once(io, probe).result.passed());
     int errors = 0;
-    for (int n = 1; n != 100'000; n += 1 + n / 50) { // further and further into the look
+    for (int n = 1; n != 100'000; n += 1 + n / 50) { // ever further into the attempt
         pieces_left = n;
-        const auto [error, result] = look(io, probe, 20s);
+        const auto [error, result] = probe_once(io, probe, 20s);
         const bool was_reached = std::exchange(pieces_left, plenty) == 0;
         INFO("allocation " << n << ": " << result.message());
         if (error) {
@@ -62,14 +62,14 @@ TEST_CASE("where OpenSSL finds no memory, that is no fault of the target") {
             CHECK(result.outcome == Outcome::unknown);
             ++errors;
         } else {
-            CHECK(result.passed()); // what could not be had was not needed
+            CHECK(result.passed()); // the memory that was missing was not needed
         }
         if (!was_reached) break;
     }
     CHECK(errors > 10);
-    CHECK(look(io, probe).result.passed());
+    CHECK(probe_once(io, probe).result.passed());
     io.restart();
-    io.run(); // to the end of connections that are being closed: the server waits for it
+    io.run(); // until connections have been closed: the server waits for that
     asio::post(server_io, [&] { server.stop(); });
     thread.join();
 }

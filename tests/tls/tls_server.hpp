@@ -27,7 +27,7 @@
 #include "certificates.hpp"
 
 /// A TLS server on a port that the system picks, on the test's own loop. Answers each request with
-/// the same bytes, says good-bye and closes, unless it is told to behave otherwise.
+/// the same bytes, sends close_notify and closes, unless its settings say otherwise.
 class TlsServer {
 public:
     using Stream = asio::ssl::stream<asio::ip::tcp::socket>;
@@ -109,7 +109,7 @@ private:
     Behaviour behaviour_;
 };
 
-/// Looks as a TLS server might until the client has said something, then sends these bytes and
+/// Behaves like a TLS server until the client has sent something, then sends these bytes and
 /// closes.
 class RawServer {
 public:

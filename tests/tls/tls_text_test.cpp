@@ -20,7 +20,7 @@ TEST_CASE("alerts have Go's names, unknown ones their number") {
         CHECK(detail::alert_text(alert).starts_with("tls: "));
 }
 
-TEST_CASE("what is wrong with a certificate has a cause and words") {
+TEST_CASE("each fault of a certificate has a cause and a text") {
     const auto [code, cause, text] = GENERATE(table<long, tls::Errc, std::string>({
         {X509_V_ERR_CERT_HAS_EXPIRED, tls::Errc::certificate_expired, "certificate has expired"},
         {X509_V_ERR_CERT_NOT_YET_VALID, tls::Errc::certificate_not_yet,
@@ -41,7 +41,7 @@ TEST_CASE("what is wrong with a certificate has a cause and words") {
           "tls: failed to verify certificate: x509: " + text);
 }
 
-TEST_CASE("each cause has words of its own") {
+TEST_CASE("each cause has a text of its own") {
     for (int value = 1; value != 12; ++value) {
         const std::error_code code{value, tls::tls_category()};
         CHECK(code.message() != "unknown TLS error");
@@ -51,7 +51,7 @@ TEST_CASE("each cause has words of its own") {
     CHECK(std::string_view{tls::tls_category().name()} == "probekit.tls");
 }
 
-TEST_CASE("records are followed in pieces of any size") {
+TEST_CASE("records are tracked in pieces of any size") {
     using std::string_literals::operator""s;
     const std::string records = "\x16\x03\x03\x00\x03"s + "abc" + "\x17\x03\x03\x00\x00"s +
                                 "\x17\x03\x03\x01\x00"s + std::string(256, 'x');
@@ -67,7 +67,7 @@ TEST_CASE("records are followed in pieces of any size") {
     CHECK_FALSE(tracker.is_http());
 }
 
-TEST_CASE("the first five bytes tell who speaks no TLS") {
+TEST_CASE("the first five bytes show a peer that does not speak TLS") {
     using std::string_literals::operator""s;
     struct Row {
         std::string bytes;

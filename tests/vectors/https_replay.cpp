@@ -23,8 +23,8 @@
 
 #include <probekit/tls/https_get_probe.hpp>
 
-#include "../probes/loopback.hpp"
 #include "../tls/certificates.hpp"
+#include "../tools/loopback.hpp"
 #include "http_case.hpp"
 #include "replay.hpp"
 #include "script_server.hpp"
@@ -139,7 +139,7 @@ private:
     json scripts_;
     asio::ssl::context context_{asio::ssl::context::tls_server};
     std::vector<tcp::acceptor> acceptors_;
-    std::optional<FullBacklog> full_;
+    std::optional<tools::FullBacklog> full_;
     Ports ports_;
     std::vector<std::string> requests_; // one per connection
 };

@@ -173,9 +173,9 @@ protected:
         result_.phase = phase;
         result_.cause = to_std(cause);
         derived().describe(phase);
-        const bool ours = is_local_fault(result_.cause);
-        result_.outcome = ours ? Outcome::unknown : Outcome::failure;
-        finish(std::move(self), ours ? result_.cause : std::error_code{});
+        const bool is_local = is_local_fault(result_.cause);
+        result_.outcome = is_local ? Outcome::unknown : Outcome::failure;
+        finish(std::move(self), is_local ? result_.cause : std::error_code{});
     }
 
     /// A prober error.

@@ -339,7 +339,7 @@ private:
     asio::ip::tcp::endpoint endpoint_;
     asio::ip::tcp::endpoint first_endpoint_;
     std::error_code first_failure_;
-    NextAddress next_address_; // of a name
+    NextAddress next_address_; // of a resolved name
     Ref<Resolution> resolution_;
 };
 

@@ -40,7 +40,7 @@ namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// What is wrong with "host:port", in the words of Go, which looks before it dials; empty: nothing.
 [[nodiscard]] constexpr std::string_view host_port_problem(std::string_view text) noexcept {
-    std::size_t end = 0; // of a bracketed host
+    std::size_t end = 0; // behind a bracketed host
     if (text.starts_with('[')) {
         end = text.find(']');
         if (end == std::string_view::npos) return "missing ']' in address";
