@@ -32,6 +32,7 @@ set(PROBEKIT_HEADERS
     include/probekit/core/observer.hpp
     include/probekit/core/outcome.hpp
     include/probekit/core/policy.hpp
+    include/probekit/core/probe_settings.hpp
     include/probekit/core/probe_spec.hpp
     include/probekit/core/restart.hpp
     include/probekit/core/result.hpp
@@ -128,17 +129,18 @@ set(PROBEKIT_HEADERS
 )
 
 set(PROBEKIT_KUBERNETES_HEADERS
-    include/probekit/kubernetes/detail/parse_json.hpp
-    include/probekit/kubernetes/detail/read_action.hpp
+    include/probekit/kubernetes/detail/json_text.hpp
     include/probekit/kubernetes/detail/read_expectations.hpp
+    include/probekit/kubernetes/detail/read_handler.hpp
     include/probekit/kubernetes/detail/read_spec.hpp
     include/probekit/kubernetes/detail/write_expectations.hpp
     include/probekit/kubernetes/detail/write_probe.hpp
     include/probekit/kubernetes/duration.hpp
     include/probekit/kubernetes/field_errors.hpp
     include/probekit/kubernetes/field_reader.hpp
-    include/probekit/kubernetes/grpc_action.hpp
+    include/probekit/kubernetes/handler.hpp
     include/probekit/kubernetes/json_expectation.hpp
+    include/probekit/kubernetes/parse_json.hpp
     include/probekit/kubernetes/ports.hpp
     include/probekit/kubernetes/probe_json.hpp
     include/probekit/kubernetes/read_options.hpp

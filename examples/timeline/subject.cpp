@@ -43,11 +43,14 @@ struct Described {
         return "http-get " + (scheme + action.host) + ":" + std::to_string(action.port) +
                action.path;
     }
+    std::string operator()(const probekit::GrpcAction& action) const {
+        return "grpc " + action.host + ":" + std::to_string(action.port) + " " + action.service;
+    }
 };
 
 std::string described(const char* kind, const supervisor::ContainerProbe& probe) {
-    const probekit::ProbeSpec& spec = probe.spec;
-    return kind + std::visit(Described{}, probe.action) +
+    const probekit::ProbeSpec& spec = probe.settings.spec;
+    return kind + std::visit(Described{}, probe.settings.action) +
            " delay=" + go_duration(spec.initial_delay) + " timeout=" + go_duration(spec.timeout) +
            " period=" + go_duration(spec.period) +
            " #success=" + std::to_string(spec.success_threshold) +
@@ -64,8 +67,8 @@ Subject subject(const supervisor::PodSpec& pod, const supervisor::ContainerSpec&
     const auto add = [&](const char* kind, const auto& probe,
                          std::optional<probekit::ProbeSpec>& spec) {
         if (!probe) return;
-        spec = probe->spec;
-        result.cannot_ask[static_cast<std::size_t>(probe->spec.kind)] = probe->cannot_ask;
+        spec = probe->settings.spec;
+        result.cannot_ask[static_cast<std::size_t>(probe->settings.spec.kind)] = probe->cannot_ask;
         result.probes.push_back(described(kind, *probe));
     };
     add("startup    ", container.startup, result.settings.startup);

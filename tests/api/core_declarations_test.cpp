@@ -110,8 +110,9 @@ static_assert(std::is_same_v<decltype(ProbeResult::output_bytes), std::uint64_t>
 static_assert(std::is_same_v<decltype(ProbeResult::cause), std::error_code>);
 static_assert(noexcept(ProbeResult{}.passed()) && noexcept(ProbeResult{}.elapsed()));
 static_assert(noexcept(ProbeResult{}.time_in(Phase::connect)));
-static_assert(
-    std::is_same_v<ProbeAction, std::variant<ExecAction, HttpGetAction, TcpSocketAction>>);
+static_assert(std::is_same_v<ProbeAction,
+                             std::variant<ExecAction, HttpGetAction, TcpSocketAction, GrpcAction>>);
+static_assert(std::is_aggregate_v<ProbeOptions> && std::is_aggregate_v<ProbeSettings>);
 static_assert(
     std::is_same_v<decltype(ProbeSpec::termination_grace_period), std::optional<Duration>>);
 static_assert(std::is_same_v<decltype(Pacing::seed), std::uint64_t>);

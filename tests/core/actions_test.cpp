@@ -114,6 +114,8 @@ TEST_CASE("A ProbeAction is validated as the action that it holds") {
     CHECK(fields(validate(ProbeAction{ExecAction{}})) == Fields{"command"});
     CHECK(fields(validate(ProbeAction{TcpSocketAction{}})) == Fields{"port"});
     CHECK(validate(ProbeAction{HttpGetAction{.port = 80}}).empty());
+    CHECK(fields(validate(ProbeAction{GrpcAction{.host = "a\nb"}})) == Fields{"host", "port"});
+    CHECK(validate(ProbeAction{GrpcAction{.port = 80}}).empty());
 }
 
 TEST_CASE("The kubelet's user agent names its Kubernetes version") {

@@ -102,7 +102,7 @@ TEST_CASE("keys become strings") {
     CHECK(
         parsed("{1: a, on: b, 1.5: c, \"d\": d}") ==
         Texts{
-            R"(error: parse error at line 1, column 2: syntax error while parsing object key - unexpected number literal; expected string literal)"});
+            R"(error: is not valid JSON: parse error at line 1, column 2: syntax error while parsing object key - unexpected number literal; expected string literal)"});
     CHECK(parsed("1: a\non: b\n1.5: c\n\"d\": d\nn: e") ==
           Texts{R"({"1":"a","true":"b","1.5":"c","d":"d","false":"e"})"});
     CHECK(parsed("x: y\n[a]: b") == Texts{"error: line 2: a key must be a string"});
@@ -133,44 +133,55 @@ TEST_CASE("a text may hold several documents, in YAML and JSON; empty ones are l
 
 TEST_CASE("JSON keeps its own rules") {
     CHECK(parsed(R"({"a": "yes", "b": 010})") ==
-          Texts{"error: parse error at line 1, column 21: syntax error while parsing object - "
+          Texts{"error: is not valid JSON: parse error at line 1, column 21: syntax error while "
+                "parsing object - "
                 "unexpected number literal; "
                 "expected '}'"});
     CHECK(parsed(R"({"a": "\ud83d\ude00", "b": 1.0})") ==
           Texts{"{\"a\":\"\U0001F600\",\"b\":1.0}"});
-    CHECK(parsed("{\"a\": 1} x").front() ==
-          "error: parse error at line 1, column 2: syntax error while parsing value - "
-          "invalid literal; last read: ' x'");
+    CHECK(parsed("{\"a\": 1} x").front() == "error: is not valid JSON: parse error at line 1, "
+                                            "column 2: syntax error while parsing value - "
+                                            "invalid literal; last read: ' x'");
 }
 
 TEST_CASE("JSON objects may follow one another") {
     CHECK(parsed(R"( {"a": "}{\"}"} {"b": {}}
         {"c": [{}]} )") == Texts{R"({"a":"}{\"}"})", R"({"b":{}})", R"({"c":[{}]})"});
-    CHECK(parsed("{}\n\n{\"a\":\n!}").front().starts_with("error: parse error at line 4"));
-    CHECK(parsed("{\"a\": 1}}").front().starts_with("error: parse error at line 1"));
-    CHECK(parsed("{\"a\": \"").front().starts_with("error: parse error at line 1"));
-    CHECK(parsed("{\"a\": \"\\").front().starts_with("error: parse error at line 1"));
+    CHECK(parsed("{}\n\n{\"a\":\n!}")
+              .front()
+              .starts_with("error: is not valid JSON: parse error at line 4"));
+    CHECK(parsed("{\"a\": 1}}")
+              .front()
+              .starts_with("error: is not valid JSON: parse error at line 1"));
+    CHECK(parsed("{\"a\": \"")
+              .front()
+              .starts_with("error: is not valid JSON: parse error at line 1"));
+    CHECK(parsed("{\"a\": \"\\")
+              .front()
+              .starts_with("error: is not valid JSON: parse error at line 1"));
 }
 
 TEST_CASE("mistakes name the line of the whole text") {
     CHECK(parsed("a: 1\n---\nb: [1,\n").front().starts_with("error: line "));
     CHECK(parsed("a: 1\n---\nb: 1\nb: 2\n") ==
           Texts{"error: line 4: key \"b\" already set in map"});
-    CHECK(parsed("a: 1\n---\n{\"b\":\n!}").front().starts_with("error: parse error at line 4"));
+    CHECK(parsed("a: 1\n---\n{\"b\":\n!}")
+              .front()
+              .starts_with("error: is not valid JSON: parse error at line 4"));
     CHECK(parsed("a: b: c").front() == "error: line 1: illegal map value");
     CHECK(parsed("a: *nowhere").front().starts_with("error: line 1"));
     CHECK(parsed("a: .nan") == Texts{"error: line 1: .nan is no value of JSON"});
 }
 
 TEST_CASE("duplicate keys are refused in JSON too, wherever they stand") {
-    CHECK(parsed(R"({"a": {"b": 1, "b": 2}})") == Texts{R"(error: key "b" already set in map)"});
+    CHECK(parsed(R"({"a": {"b": 1, "b": 2}})") == Texts{"error: a.b: duplicate field"});
     CHECK(parsed(R"({"a": [{"b": 1}, {"b": 2}], "b": {"a": 1}})").front().starts_with("{"));
 }
 
 TEST_CASE("neither depth nor aliases can exhaust the machine") {
     const std::string deep_json =
         "{\"a\":" + std::string(100000, '[') + std::string(100000, ']') + "}";
-    CHECK(parsed(deep_json) == Texts{"error: nested too deeply"});
+    CHECK(parsed(deep_json).front().ends_with("[0]: is nested too deeply"));
     CHECK(parsed(std::string(100000, '[')).front().starts_with("error: "));
     std::string nested;
     for (int i = 0; i != 150; ++i) nested += std::string(static_cast<std::size_t>(i), ' ') + "a:\n";

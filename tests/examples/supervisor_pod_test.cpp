@@ -140,29 +140,29 @@ spec:
     CHECK(main.ports[1].number == 9090);
 
     REQUIRE(main.startup);
-    const auto& startup = std::get<probekit::ExecAction>(main.startup->action);
+    const auto& startup = std::get<probekit::ExecAction>(main.startup->settings.action);
     // As written, not as resolved: so the kubelet expands exec probes.
     CHECK(startup.command == Texts{"test", "$(IP) again", "hello $(WHO)", "", "$(NONE)"});
     CHECK(startup.environment == main.environment);
     CHECK(startup.working_directory == "/tmp");
-    CHECK(main.startup->spec.kind == probekit::ProbeKind::startup);
-    CHECK(main.startup->spec.period == 1s);
+    CHECK(main.startup->settings.spec.kind == probekit::ProbeKind::startup);
+    CHECK(main.startup->settings.spec.period == 1s);
 
     REQUIRE(main.liveness);
-    const auto& liveness = std::get<probekit::HttpGetAction>(main.liveness->action);
+    const auto& liveness = std::get<probekit::HttpGetAction>(main.liveness->settings.action);
     CHECK(liveness.host == "127.0.0.7");
     CHECK(liveness.port == 8080);
-    CHECK(main.liveness->spec.termination_grace_period == 3s);
+    CHECK(main.liveness->settings.spec.termination_grace_period == 3s);
     CHECK(main.liveness->cannot_ask.empty());
     REQUIRE(main.readiness);
-    CHECK(std::get<probekit::HttpGetAction>(main.readiness->action).host == "localhost");
+    CHECK(std::get<probekit::HttpGetAction>(main.readiness->settings.action).host == "localhost");
 
     REQUIRE(main.post_start);
-    const auto& post_start = std::get<probekit::ExecAction>(main.post_start->action);
+    const auto& post_start = std::get<probekit::ExecAction>(main.post_start->settings.action);
     CHECK(post_start.command == Texts{"touch", "$(WHO)"});
     CHECK(post_start.environment == main.environment);
     REQUIRE(main.pre_stop);
-    CHECK(std::get<probekit::HttpGetAction>(main.pre_stop->action).path == "/stop");
+    CHECK(std::get<probekit::HttpGetAction>(main.pre_stop->settings.action).path == "/stop");
 }
 
 TEST_CASE("a command of the manifest goes before --image") {
@@ -220,7 +220,7 @@ TEST_CASE("hooks may sleep, and tcpSocket hooks fail as with a kubelet") {
     const PodReading reading = read(one_container(
         "    lifecycle: {postStart: {tcpSocket: {port: 80}}, preStop: {sleep: {seconds: 30}}}\n"));
     REQUIRE(messages(reading) == Texts{});
-    CHECK(std::get<SleepAction>(reading.pod.containers[0].pre_stop->action).length == 30s);
+    CHECK(reading.pod.containers[0].pre_stop->sleep == 30s);
     CHECK(reading.pod.containers[0].post_start->cannot_ask == "invalid handler: tcpSocket");
 }
 
@@ -310,6 +310,39 @@ TEST_CASE("scheme HTTPS needs a supervisor that was built with TLS") {
     CHECK(messages(reading) == (speaks_https ? Texts{} : Texts{error}));
 }
 
+TEST_CASE("gRPC probes are not built in, and hooks know no grpc") {
+    CHECK(messages(read(one_container("    livenessProbe: {grpc: {port: 1}}\n"))) ==
+          Texts{"spec.containers[0].livenessProbe.grpc: Forbidden: gRPC probes are not built in"});
+    const PodReading hook = read(one_container("    lifecycle: {postStart: {grpc: {port: 1}}}\n"));
+    CHECK(messages(hook) == Texts{"spec.containers[0].lifecycle.postStart: Required value: must "
+                                  "specify a handler type"});
+    CHECK(hook.ignored == Texts{"spec.containers[0].lifecycle.postStart.grpc"});
+}
+
+TEST_CASE("a hook has no timing, and says so") {
+    const PodReading reading = read(one_container(R"(
+    lifecycle:
+      postStart: {exec: {command: [x]}, periodSeconds: 5, timeoutSeconds: 0}
+      preStop: {sleep: {seconds: 1}, failureThreshold: 1}
+)"));
+    REQUIRE(messages(reading) == Texts{});
+    CHECK(reading.ignored == Texts{"spec.containers[0].lifecycle.postStart.periodSeconds",
+                                   "spec.containers[0].lifecycle.postStart.timeoutSeconds",
+                                   "spec.containers[0].lifecycle.preStop.failureThreshold"});
+}
+
+TEST_CASE("probes and hooks call themselves what a kubelet calls its own") {
+    const PodReading reading = read(one_container(R"(
+    livenessProbe: {httpGet: {port: 80, unixSocket: /s}}
+    lifecycle: {preStop: {httpGet: {port: 80, unixSocket: /s}}}
+)"));
+    REQUIRE(messages(reading) == Texts{});
+    const ContainerSpec& container = reading.pod.containers[0];
+    CHECK(container.liveness->settings.options.http.user_agent == "kube-probe/1.35");
+    CHECK(container.pre_stop->settings.options.http.user_agent == "kube-lifecycle/1.35");
+    CHECK(container.pre_stop->settings.options.http.unix_socket == "/s");
+}
+
 TEST_CASE("what is expected of an HTTP answer is kept; a hook takes any") {
     const PodReading reading = read(one_container(R"(
     livenessProbe: {httpGet: {port: 80}, expect: [{body: whole, jsonPointer: /status, equals: UP}]}
@@ -318,7 +351,7 @@ TEST_CASE("what is expected of an HTTP answer is kept; a hook takes any") {
     CHECK(messages(reading) == Texts{});
     CHECK(reading.ignored == Texts{"spec.containers[0].lifecycle.preStop.expect"});
     REQUIRE(reading.pod.containers.at(0).liveness);
-    CHECK(reading.pod.containers[0].liveness->expect.size() == 1);
+    CHECK(reading.pod.containers[0].liveness->settings.options.http.expect.size() == 1);
 }
 
 TEST_CASE("init containers have no probes and no hooks unless they are sidecars") {

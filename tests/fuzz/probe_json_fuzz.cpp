@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <type_traits>
 #include <variant>
 
 #include <nlohmann/json.hpp>
@@ -20,28 +19,32 @@ namespace {
 
 using namespace probekit;
 
+struct ActionErrors {
+    const ProbeOptions& options;
+
+    ConfigErrors operator()(const HttpGetAction& action) const {
+        return detail::validate_at(action, options.http.unix_socket);
+    }
+    ConfigErrors operator()(const TcpSocketAction& action) const {
+        return detail::validate_at(action, options.tcp.unix_socket);
+    }
+    ConfigErrors operator()(const auto& action) const { return validate(action); }
+};
+
 void check_round_trip(const kubernetes::ReadResult& read, kubernetes::ReadOptions options) {
-    fuzz::expect(is_valid(read.spec) && validate(read.spec).empty(),
+    fuzz::expect(is_valid(read.settings.spec) && validate(read.settings.spec).empty(),
                  "a spec without errors is valid");
-    const auto errors_of = [&](const auto& action) {
-        if constexpr (std::is_same_v<decltype(action), const ExecAction&>)
-            return validate(action);
-        else
-            return detail::validate_at(action, read.unix_socket);
-    };
-    fuzz::expect(std::visit(errors_of, read.action).empty(), "an action without errors is valid");
+    fuzz::expect(std::visit(ActionErrors{read.settings.options}, read.settings.action).empty(),
+                 "an action without errors is valid");
     options.strict = false; // the written probe may need the library's own fields
-    const std::string written =
-        kubernetes::write_probe(read.action, read.spec, read.expect, read.unix_socket).dump();
+    const std::string written = kubernetes::write_probe(read.settings).dump();
     const kubernetes::ReadResult again = kubernetes::parse_probe(written, options);
     fuzz::expect(static_cast<bool>(again), "a written probe can be read");
-    fuzz::expect(again.spec == read.spec && again.action == read.action &&
-                     again.unix_socket == read.unix_socket,
+    fuzz::expect(again.settings.spec == read.settings.spec &&
+                     again.settings.action == read.settings.action,
                  "the probe that is read again is the same");
-    fuzz::expect(
-        kubernetes::write_probe(again.action, again.spec, again.expect, again.unix_socket).dump() ==
-            written,
-        "it is written the same again");
+    fuzz::expect(kubernetes::write_probe(again.settings).dump() == written,
+                 "it is written the same again");
 }
 
 } // namespace

@@ -101,9 +101,9 @@ TEST_CASE("expectations have a form in JSON, and come back from it as they were"
     const auto read_one = read("[" + row.json + "]");
     INFO((read_one ? "" : read_one.errors[0].message()));
     REQUIRE(read_one);
-    CHECK(read_one.expect == std::vector{row.value});
+    CHECK(read_one.settings.options.http.expect == std::vector{row.value});
     CHECK(read_one.ignored.empty());
-    const auto written = kubernetes::write_probe(read_one.action, read_one.spec, read_one.expect);
+    const auto written = kubernetes::write_probe(read_one.settings);
     CHECK(written["expect"].dump() == "[" + row.json + "]");
 }
 

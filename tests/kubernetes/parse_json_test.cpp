@@ -34,9 +34,24 @@ TEST_CASE("a probe is read from JSON text") {
     const auto probe = parse_probe(
         R"({"tcpSocket": {"port": 1}, "periodSeconds": 3, "x": [1.5, -1, true, null, "s"]})");
     REQUIRE(probe);
-    CHECK(std::get<TcpSocketAction>(probe.action) == TcpSocketAction{.port = 1});
-    CHECK(probe.spec.period == std::chrono::seconds{3});
+    CHECK(std::get<TcpSocketAction>(probe.settings.action) == TcpSocketAction{.port = 1});
+    CHECK(probe.settings.spec.period == std::chrono::seconds{3});
     CHECK(probe.ignored == Texts{".x"});
+}
+
+TEST_CASE("JSON text becomes a value of either type, with its mistakes listed") {
+    ConfigErrors errors;
+    const auto ordered = kubernetes::parse_json<nlohmann::ordered_json>(
+        R"({"b": [1, {"c": 2}], "a": 3})", "", errors);
+    REQUIRE(ordered);
+    CHECK(ordered->dump() == R"({"b":[1,{"c":2}],"a":3})");
+    CHECK(errors.empty());
+    const auto twice = kubernetes::parse_json(R"({"a": {"b": 1, "b": 2}})", "x", errors);
+    REQUIRE(twice);
+    CHECK(twice->dump() == R"({"a":{"b":2}})");
+    CHECK(errors == ConfigErrors{{"x.a.b", "duplicate field"}});
+    CHECK_FALSE(kubernetes::parse_json("{", "x", errors));
+    CHECK(errors.size() == 2);
 }
 
 TEST_CASE("text that is no JSON is said to be none, with the place, and nothing is thrown") {

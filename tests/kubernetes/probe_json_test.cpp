@@ -15,6 +15,8 @@
 
 using namespace std::chrono_literals;
 using namespace probekit;
+using kubernetes::HandlerOwner;
+using kubernetes::read_handler;
 using kubernetes::read_probe;
 using kubernetes::ReadOptions;
 using kubernetes::write_probe;
@@ -42,9 +44,10 @@ TEST_CASE("an exec probe is read with Kubernetes' defaults") {
     const auto probe = read_probe(
         json::parse(R"({"exec": {"command": ["test", "-e", "/tmp/healthy"]}})"), liveness());
     REQUIRE(probe);
-    CHECK(std::get<ExecAction>(probe.action).command == Texts{"test", "-e", "/tmp/healthy"});
-    CHECK(std::get<ExecAction>(probe.action).inherit_environment);
-    CHECK(probe.spec == ProbeSpec{.kind = ProbeKind::liveness});
+    CHECK(std::get<ExecAction>(probe.settings.action).command ==
+          Texts{"test", "-e", "/tmp/healthy"});
+    CHECK(std::get<ExecAction>(probe.settings.action).inherit_environment);
+    CHECK(probe.settings.spec == ProbeSpec{.kind = ProbeKind::liveness});
 }
 
 TEST_CASE("an httpGet probe is read with all its fields") {
@@ -55,18 +58,18 @@ TEST_CASE("an httpGet probe is read with all its fields") {
         "initialDelaySeconds": 5, "timeoutSeconds": 2, "periodSeconds": 3, "successThreshold": 4, "failureThreshold": 6})"),
                    {.ports = {{"http", std::uint16_t{8080}}}, .default_host = "127.0.0.2"});
     REQUIRE(probe);
-    const auto& get = std::get<HttpGetAction>(probe.action);
+    const auto& get = std::get<HttpGetAction>(probe.settings.action);
     CHECK(get.path == "/ready?x=1");
     CHECK(get.port == 8080);
     CHECK(get.host == "127.0.0.9");
     CHECK(get.scheme == HttpScheme::https);
     CHECK(get.headers == std::vector<HttpHeader>{{"X-A", "1"}, {"X-A", ""}, {"X-B", ""}});
-    CHECK(probe.spec == ProbeSpec{.kind = ProbeKind::readiness,
-                                  .initial_delay = 5s,
-                                  .period = 3s,
-                                  .timeout = 2s,
-                                  .success_threshold = 4,
-                                  .failure_threshold = 6});
+    CHECK(probe.settings.spec == ProbeSpec{.kind = ProbeKind::readiness,
+                                           .initial_delay = 5s,
+                                           .period = 3s,
+                                           .timeout = 2s,
+                                           .success_threshold = 4,
+                                           .failure_threshold = 6});
 }
 
 TEST_CASE("what is left out of httpGet and tcpSocket is filled in") {
@@ -74,13 +77,13 @@ TEST_CASE("what is left out of httpGet and tcpSocket is filled in") {
         json::parse(R"({"httpGet": {"port": 80, "path": "", "scheme": "", "host": ""}})"),
         {.default_host = "127.0.0.2"});
     REQUIRE(http);
-    CHECK(std::get<HttpGetAction>(http.action).path == "/");
-    CHECK(std::get<HttpGetAction>(http.action).scheme == HttpScheme::http);
-    CHECK(std::get<HttpGetAction>(http.action).host == "127.0.0.2");
+    CHECK(std::get<HttpGetAction>(http.settings.action).path == "/");
+    CHECK(std::get<HttpGetAction>(http.settings.action).scheme == HttpScheme::http);
+    CHECK(std::get<HttpGetAction>(http.settings.action).host == "127.0.0.2");
     const auto tcp = read_probe(json::parse(R"({"tcpSocket": {"port": 65535}})"));
     REQUIRE(tcp);
-    CHECK(std::get<TcpSocketAction>(tcp.action).port == 65535);
-    CHECK(std::get<TcpSocketAction>(tcp.action).host.empty());
+    CHECK(std::get<TcpSocketAction>(tcp.settings.action).port == 65535);
+    CHECK(std::get<TcpSocketAction>(tcp.settings.action).host.empty());
 }
 
 TEST_CASE("0 and null mean the default") {
@@ -89,15 +92,15 @@ TEST_CASE("0 and null mean the default") {
         "successThreshold": 0, "failureThreshold": 0, "terminationGracePeriodSeconds": null})"),
                                   liveness());
     REQUIRE(probe);
-    CHECK(probe.spec == ProbeSpec{.kind = ProbeKind::liveness});
+    CHECK(probe.settings.spec == ProbeSpec{.kind = ProbeKind::liveness});
 }
 
 TEST_CASE("a timeout may be longer than the period") {
     const auto probe = read_probe(
         json::parse(R"({"tcpSocket": {"port": 1}, "timeoutSeconds": 20, "periodSeconds": 1})"));
     REQUIRE(probe);
-    CHECK(probe.spec.timeout == 20s);
-    CHECK(probe.spec.period == 1s);
+    CHECK(probe.settings.spec.timeout == 20s);
+    CHECK(probe.settings.spec.period == 1s);
 }
 
 TEST_CASE("the largest numbers that Kubernetes takes are taken") {
@@ -106,9 +109,9 @@ TEST_CASE("the largest numbers that Kubernetes takes are taken") {
         "initialDelaySeconds": 2147483647, "terminationGracePeriodSeconds": 9223372036})"),
                    liveness());
     REQUIRE(probe);
-    CHECK(probe.spec.period == 2147483647s);
-    CHECK(probe.spec.initial_delay == 2147483647s);
-    CHECK(probe.spec.termination_grace_period == 9223372036s);
+    CHECK(probe.settings.spec.period == 2147483647s);
+    CHECK(probe.settings.spec.initial_delay == 2147483647s);
+    CHECK(probe.settings.spec.termination_grace_period == 9223372036s);
 }
 
 TEST_CASE("mistakes are named in the API server's words") {
@@ -232,37 +235,74 @@ TEST_CASE("port names are looked up among the container's ports") {
         .ports = {{"http", std::uint16_t{8080}}, {"admin", std::uint16_t{9090}}}};
     const auto probe = read_probe(json::parse(R"({"tcpSocket": {"port": "admin"}})"), options);
     REQUIRE(probe);
-    CHECK(std::get<TcpSocketAction>(probe.action).port == 9090);
+    CHECK(std::get<TcpSocketAction>(probe.settings.action).port == 9090);
     CHECK(messages(R"({"tcpSocket": {"port": "nope"}})", options) ==
           Texts{R"(.tcpSocket.port: Invalid value: "nope": port "nope" not found)"});
+}
+
+TEST_CASE("an undeclared port name is data, and no error where that is allowed") {
+    const std::string text = R"({"httpGet": {"port": "nope", "host": "h"}, "timeoutSeconds": -1})";
+    const auto refused = read_probe(json::parse(text));
+    CHECK(refused.undeclared_port == "nope");
+    CHECK(refused.errors.size() == 2);
+    const auto allowed = read_probe(json::parse(text), {.allow_undeclared_port = true});
+    CHECK(allowed.undeclared_port == "nope");
+    CHECK(std::get<HttpGetAction>(allowed.settings.action) == HttpGetAction{.host = "h"});
+    CHECK(allowed.errors == ConfigErrors{{".timeoutSeconds", "Invalid value: -1: must be greater "
+                                                             "than or equal to 0"}});
+    CHECK(messages(R"({"tcpSocket": {"port": "not_a_name"}})", {.allow_undeclared_port = true}) ==
+          Texts{R"(.tcpSocket.port: Invalid value: "not_a_name": must contain only alpha-numeric )"
+                "characters (a-z, 0-9), and hyphens (-)"});
+    CHECK_FALSE(read_probe(json::parse(R"({"tcpSocket": {"port": 80}})")).undeclared_port);
 }
 
 TEST_CASE("an exec command's variables are replaced if they are given") {
     const json probe{{"exec", {{"command", {"$(A)", "$$", "$(B)"}}}}};
     const auto command = [&](const ReadOptions& options) {
-        return std::get<ExecAction>(read_probe(probe, options).action).command;
+        return std::get<ExecAction>(read_probe(probe, options).settings.action).command;
     };
     CHECK(command({}) == Texts{"$(A)", "$$", "$(B)"});
     CHECK(command({.variables = kubernetes::Variables{}}) == Texts{"$(A)", "$", "$(B)"});
     CHECK(command({.variables = kubernetes::Variables{{"A", "x y"}}}) == Texts{"x y", "$", "$(B)"});
 }
 
-TEST_CASE("grpc is known, checked and kept, and reported as not built in") {
-    const auto kept =
-        read_probe(json::parse(R"({"grpc": {"port": 9000, "service": "x"}, "periodSeconds": 5})"));
-    CHECK(kept.errors == ConfigErrors{{".grpc", "Forbidden: gRPC probes are not built in"}});
-    REQUIRE(kept.grpc == kubernetes::GrpcAction{.port = 9000, .service = "x"});
+TEST_CASE("a grpc probe is read and written") {
+    const auto probe = read_probe(
+        json::parse(R"({"grpc": {"port": 9000, "service": "x"}, "periodSeconds": 5})"), liveness());
+    REQUIRE(probe);
+    CHECK(std::get<GrpcAction>(probe.settings.action) == GrpcAction{.port = 9000, .service = "x"});
     CHECK(
-        write_probe(*kept.grpc, kept.spec).dump() ==
+        write_probe(probe.settings).dump() ==
         R"({"grpc":{"port":9000,"service":"x"},"timeoutSeconds":1,"periodSeconds":5,"successThreshold":1,"failureThreshold":3})");
+    const auto smallest = read_probe(json::parse(R"({"grpc": {"port": 1}})"));
+    CHECK(write_probe(smallest.settings)["grpc"].dump() == R"({"port":1,"service":""})");
+}
+
+TEST_CASE(
+    "a grpc probe goes to the pod's address, unless a host is named that strict does not know") {
+    const auto action = [](std::string_view text, bool strict) {
+        const auto read =
+            read_probe(json::parse(text), {.default_host = "127.0.0.2", .strict = strict});
+        CHECK(read.errors.empty() != strict);
+        return std::get<GrpcAction>(read.settings.action);
+    };
+    const std::string named = R"({"grpc": {"port": 1, "host": "h"}})";
+    CHECK(action(named, false).host == "h");
+    CHECK(action(named, true).host == "127.0.0.2");
+    CHECK(action(R"({"grpc": {"port": 1}})", false).host == "127.0.0.2");
+}
+
+TEST_CASE("mistakes in a grpc probe are named") {
     CHECK(messages(R"({"grpc": {"service": 5}})") ==
           Texts{".grpc.port: Invalid value: 0: must be between 1 and 65535, inclusive",
-                ".grpc.service: Invalid value: 5: must be a string",
-                ".grpc: Forbidden: gRPC probes are not built in"});
+                ".grpc.service: Invalid value: 5: must be a string"});
     CHECK(messages(R"({"grpc": {"port": "web"}})") ==
-          Texts{R"(.grpc.port: Invalid value: "web": must be an integer)",
-                ".grpc: Forbidden: gRPC probes are not built in"});
-    CHECK_FALSE(read_probe(json::parse(R"({"tcpSocket": {"port": 1}, "grpc": {"port": 1}})")).grpc);
+          Texts{R"(.grpc.port: Invalid value: "web": must be an integer)"});
+    CHECK(messages(R"({"grpc": {"port": 1, "host": "a\nb"}})") ==
+          Texts{".grpc.host: Forbidden: must not contain CR, LF or NUL"});
+    CHECK(std::holds_alternative<TcpSocketAction>(
+        read_probe(json::parse(R"({"tcpSocket": {"port": 1}, "grpc": {"port": 1}})"))
+            .settings.action));
 }
 
 TEST_CASE(
@@ -289,24 +329,24 @@ TEST_CASE("fields beyond Kubernetes are read unless strict, which names them and
     const auto probe = read_probe(json::parse(text), liveness());
     REQUIRE(messages(text, liveness()) == Texts{});
     CHECK(probe.ignored == Texts{"spec.containers[0].livenessProbe.bogus"});
-    const auto& exec = std::get<ExecAction>(probe.action);
+    const auto& exec = std::get<ExecAction>(probe.settings.action);
     CHECK(exec.environment == Texts{"A=1"});
     CHECK_FALSE(exec.inherit_environment);
     CHECK(exec.working_directory == "/tmp");
-    CHECK(probe.spec == ProbeSpec{.kind = ProbeKind::liveness,
-                                  .initial_delay = 250ms,
-                                  .period = 90s,
-                                  .timeout = 500ms,
-                                  .termination_grace_period = 1ns,
-                                  .pacing = {.cadence = Cadence::target_start,
-                                             .spread = 1s,
-                                             .jitter = 2s,
-                                             .seed = 18446744073709551615u}});
+    CHECK(probe.settings.spec == ProbeSpec{.kind = ProbeKind::liveness,
+                                           .initial_delay = 250ms,
+                                           .period = 90s,
+                                           .timeout = 500ms,
+                                           .termination_grace_period = 1ns,
+                                           .pacing = {.cadence = Cadence::target_start,
+                                                      .spread = 1s,
+                                                      .jitter = 2s,
+                                                      .seed = 18446744073709551615u}});
 
     ReadOptions strict = liveness("l");
     strict.strict = true;
     const auto refused = read_probe(json::parse(text), strict);
-    CHECK(refused.spec == ProbeSpec{.kind = ProbeKind::liveness});
+    CHECK(refused.settings.spec == ProbeSpec{.kind = ProbeKind::liveness});
     Texts fields;
     for (const ConfigError& error : refused.errors) {
         CHECK(error.detail == "unknown field");
@@ -326,14 +366,14 @@ TEST_CASE(
     const auto probe = read(http);
     REQUIRE(probe.errors == ConfigErrors{});
     CHECK(probe.ignored.empty());
-    CHECK(probe.unix_socket == "/run/app.sock");
-    CHECK(std::get<HttpGetAction>(probe.action) == HttpGetAction{.path = "/x"});
-    CHECK(write_probe(probe.action, probe.spec, {}, probe.unix_socket)["httpGet"].dump() ==
+    CHECK(probe.settings.options.http.unix_socket == "/run/app.sock");
+    CHECK(std::get<HttpGetAction>(probe.settings.action) == HttpGetAction{.path = "/x"});
+    CHECK(write_probe(probe.settings)["httpGet"].dump() ==
           R"({"path":"/x","unixSocket":"/run/app.sock","scheme":"HTTP"})");
     const auto with_port = read(R"({"tcpSocket": {"port": 80, "unixSocket": "@name"}})");
     REQUIRE(with_port.errors == ConfigErrors{});
-    CHECK(with_port.unix_socket == "@name");
-    CHECK(std::get<TcpSocketAction>(with_port.action).port == 80);
+    CHECK(with_port.settings.options.tcp.unix_socket == "@name");
+    CHECK(std::get<TcpSocketAction>(with_port.settings.action).port == 80);
 
     CHECK(
         read(http, true).errors ==
@@ -410,6 +450,8 @@ TEST_CASE("what was written is read back the same") {
                                         .working_directory = "/"}},
                  ProbeAction{TcpSocketAction{.port = 1}},
                  ProbeAction{TcpSocketAction{.host = "::1", .port = 65535}},
+                 ProbeAction{GrpcAction{.port = 9000}},
+                 ProbeAction{GrpcAction{.host = "h", .port = 1, .service = "ü"}},
                  ProbeAction{HttpGetAction{.port = 80}},
                  ProbeAction{HttpGetAction{.host = "h",
                                            .port = 443,
@@ -434,8 +476,67 @@ TEST_CASE("what was written is read back the same") {
     CAPTURE(written.dump());
     const auto read = read_probe(json::parse(written.dump()), {.kind = spec.kind});
     REQUIRE(read);
-    CHECK(read.spec == spec);
-    CHECK(write_probe(read.action, read.spec) == written);
+    CHECK(read.settings.spec == spec);
+    CHECK(write_probe(read.settings) == written);
+}
+
+TEST_CASE("the handler of a hook is read without timing, which is reported as ignored") {
+    const json hook = json::parse(
+        R"({"httpGet": {"port": "web", "unixSocket": "/s"}, "periodSeconds": 5, "expect": [], "grpc": 1})");
+    const kubernetes::Handler read =
+        read_handler(hook, {.field = "lifecycle.postStart", .ports = {{"web", std::uint16_t{80}}}},
+                     HandlerOwner::hook);
+    REQUIRE(read);
+    CHECK(std::get<HttpGetAction>(read.action) == HttpGetAction{.port = 80});
+    CHECK(read.options.http.unix_socket == "/s");
+    CHECK_FALSE(read.sleep);
+    CHECK(read.ignored == Texts{"lifecycle.postStart.expect", "lifecycle.postStart.grpc",
+                                "lifecycle.postStart.periodSeconds"});
+    CHECK(read_handler(hook, {.ports = {{"web", std::uint16_t{80}}}, .strict = true},
+                       HandlerOwner::hook)
+              .errors == ConfigErrors{{".httpGet.unixSocket", "unknown field"},
+                                      {".expect", "unknown field"},
+                                      {".grpc", "unknown field"},
+                                      {".periodSeconds", "unknown field"}});
+}
+
+TEST_CASE("a hook may sleep, a probe may not") {
+    const auto read = [](const char* text, HandlerOwner owner) {
+        return read_handler(json::parse(text), {}, owner);
+    };
+    const auto hook = read(R"({"sleep": {"seconds": 3, "x": 1}})", HandlerOwner::hook);
+    REQUIRE(hook);
+    CHECK(hook.sleep == 3);
+    CHECK(hook.ignored == Texts{".sleep.x"});
+    CHECK(read(R"({"sleep": {}})", HandlerOwner::hook).sleep == 0);
+    CHECK(read(R"({"sleep": {"seconds": "3"}})", HandlerOwner::hook).errors ==
+          ConfigErrors{{".sleep.seconds", R"(Invalid value: "3": must be an integer)"}});
+    const auto both =
+        read(R"({"sleep": {"seconds": 3}, "exec": {"command": ["x"]}})", HandlerOwner::hook);
+    CHECK_FALSE(both.sleep);
+    CHECK(both.errors ==
+          ConfigErrors{{".sleep", "Forbidden: may not specify more than 1 handler type"}});
+    const auto probe = read(R"({"sleep": {"seconds": 3}})", HandlerOwner::probe);
+    CHECK(probe.errors == ConfigErrors{{"", "Required value: must specify a handler type"}});
+    CHECK(probe.ignored == Texts{".sleep"});
+}
+
+TEST_CASE("the handler of a probe is read with what is expected of the response") {
+    const auto probe = read_handler(json::parse(
+        R"({"httpGet": {"port": 1}, "expect": [{"status": [200]}], "periodSeconds": 5})"));
+    REQUIRE(probe);
+    CHECK(probe.options.http.expect.size() == 1);
+    CHECK(probe.ignored == Texts{".periodSeconds"});
+}
+
+TEST_CASE("any of the two JSON types is read") {
+    const auto text = R"({"httpGet": {"port": 1, "httpHeaders": [{"name": "A", "value": "b"}]},
+        "expect": [{"body": 9, "jsonPointer": "/x", "equals": {"b": 1, "a": 2}}], "z": 1, "a": 2})";
+    const auto sorted = read_probe(json::parse(text));
+    const auto ordered = read_probe(nlohmann::ordered_json::parse(text));
+    CHECK(write_probe(sorted.settings) == write_probe(ordered.settings));
+    CHECK(sorted.ignored == Texts{".a", ".z"});
+    CHECK(ordered.ignored == Texts{".z", ".a"}); // as the user wrote them
 }
 
 TEST_CASE("unknown fields are passed over at every level, and listed") {

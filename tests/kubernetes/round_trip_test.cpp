@@ -66,7 +66,7 @@ private:
 
 ProbeAction any_action(Chooser& choose) {
     const auto port = static_cast<std::uint16_t>(1 + choose.below(65'535));
-    switch (choose.below(3)) {
+    switch (choose.below(4)) {
     case 0: {
         ExecAction action{.command = choose.texts(4)};
         action.command.insert(action.command.begin(), "x" + choose.text(4));
@@ -77,6 +77,7 @@ ProbeAction any_action(Chooser& choose) {
         return action;
     }
     case 1: return TcpSocketAction{.host = choose.text(5), .port = port};
+    case 2: return GrpcAction{.host = choose.text(5), .port = port, .service = choose.text(8)};
     default: break;
     }
     HttpGetAction action{.host = choose.text(5), .port = port, .path = "/" + choose.text(8)};
@@ -89,16 +90,19 @@ ProbeAction any_action(Chooser& choose) {
     return action;
 }
 
-/// Of a target that has one, and perhaps no port.
-std::string any_unix_socket(Chooser& choose, ProbeAction& action) {
-    if (std::holds_alternative<ExecAction>(action) || choose.one_in(2)) return {};
-    if (choose.one_in(2))
-        std::visit(
-            [](auto& one) {
-                if constexpr (requires { one.port; }) one.port = 0;
-            },
-            action);
-    return choose.one_of<const char*>({"/run/", "@", "relative/"}) + ("x" + choose.text(9));
+/// A Unix-domain socket for a target that can have one, which may then have no port.
+void choose_unix_socket(Chooser& choose, ProbeSettings& settings) {
+    if (choose.one_in(2)) return;
+    const std::string path =
+        choose.one_of<const char*>({"/run/", "@", "relative/"}) + ("x" + choose.text(9));
+    const bool has_port = choose.one_in(2);
+    if (auto* const get = std::get_if<HttpGetAction>(&settings.action)) {
+        settings.options.http.unix_socket = path;
+        if (!has_port) get->port = 0;
+    } else if (auto* const tcp = std::get_if<TcpSocketAction>(&settings.action)) {
+        settings.options.tcp.unix_socket = path;
+        if (!has_port) tcp->port = 0;
+    }
 }
 
 ProbeSpec any_spec(Chooser& choose) {
@@ -122,9 +126,11 @@ ProbeSpec any_spec(Chooser& choose) {
 }
 
 /// Without what only this library can say.
-void make_kubernetes_own(ProbeAction& action, ProbeSpec& spec) {
-    if (auto* exec = std::get_if<ExecAction>(&action))
+void make_kubernetes_own(ProbeSettings& settings) {
+    ProbeSpec& spec = settings.spec;
+    if (auto* exec = std::get_if<ExecAction>(&settings.action))
         *exec = {.command = std::move(exec->command)};
+    if (auto* grpc = std::get_if<GrpcAction>(&settings.action)) grpc->host.clear();
     const auto whole = [](Duration span) {
         return std::min<Duration>(
             std::chrono::ceil<std::chrono::seconds>(std::min<Duration>(span, 2147483646s)),
@@ -145,28 +151,29 @@ TEST_CASE("what is written is read back the same, for any probe") {
     std::size_t bytes = 0;
     for (std::uint32_t seed = 0; seed != probes; ++seed) {
         Chooser choose{seed};
-        ProbeAction action = any_action(choose);
-        ProbeSpec spec = any_spec(choose);
+        ProbeSettings settings{.action = any_action(choose), .spec = any_spec(choose)};
         CAPTURE(seed);
-        REQUIRE(validate(action).empty());
-        REQUIRE(is_valid(spec));
-        const auto check = [&](bool strict, const std::string& unix_socket) {
-            const std::string text = kubernetes::write_probe(action, spec, {}, unix_socket).dump();
+        REQUIRE(validate(settings.action).empty());
+        REQUIRE(is_valid(settings.spec));
+        const auto check = [&](bool strict) {
+            const std::string text = kubernetes::write_probe(settings).dump();
             bytes += text.size();
             CAPTURE(text);
-            const auto read = kubernetes::parse_probe(text, {.kind = spec.kind, .strict = strict});
+            const auto read =
+                kubernetes::parse_probe(text, {.kind = settings.spec.kind, .strict = strict});
             REQUIRE(read.errors == ConfigErrors{});
             REQUIRE(read.ignored.empty());
-            REQUIRE(read.action == action);
-            REQUIRE(read.spec == spec);
-            REQUIRE(read.unix_socket == unix_socket);
-            REQUIRE(kubernetes::write_probe(read.action, read.spec, {}, read.unix_socket).dump() ==
-                    text);
+            REQUIRE(read.settings.action == settings.action);
+            REQUIRE(read.settings.spec == settings.spec);
+            REQUIRE(read.settings.options.http.unix_socket == settings.options.http.unix_socket);
+            REQUIRE(read.settings.options.tcp.unix_socket == settings.options.tcp.unix_socket);
+            REQUIRE(kubernetes::write_probe(read.settings).dump() == text);
         };
-        check(false, {});
-        make_kubernetes_own(action, spec);
-        check(true, {});
-        check(false, any_unix_socket(choose, action));
+        check(false);
+        make_kubernetes_own(settings);
+        check(true);
+        choose_unix_socket(choose, settings);
+        check(false);
     }
     std::printf("round trip: %u probes thrice, %zu bytes of JSON\n", probes, bytes);
 }

@@ -200,6 +200,62 @@ TEST_CASE("make_probe makes the probe of the settings") {
     AnyProbe exec = make_probe(io.get_executor(), ExecAction{.command = {"sh", "-c", "exit 4"}});
     CHECK(probe_once(io, exec).result.status == 4);
     CHECK_THROWS_AS(make_probe(io.get_executor(), ExecAction{}), ConfigException);
+    AnyProbe from_settings =
+        make_probe(io.get_executor(), ProbeSettings{.action = HttpGetAction{.port = server.port()},
+                                                    .options = {.http = {.keep_output = true}}});
+    CHECK(probe_once(io, from_settings).result.output == "ok");
+}
+
+namespace {
+
+/// As the makers of two optional rooms that do not know each other.
+struct GrpcMaker {
+    std::string output;
+
+    AnyProbe operator()(const asio::any_io_executor& executor, GrpcAction action,
+                        const ProbeOptions&) const {
+        return FunctionProbe{executor, [text = output + action.service] {
+                                 ProbeResult result;
+                                 result.output = text;
+                                 return result;
+                             }};
+    }
+};
+
+struct HttpMaker {
+    AnyProbe operator()(const asio::any_io_executor& executor, const HttpGetAction&,
+                        const ProbeOptions& options) const {
+        return make_probe(executor, ExecAction{.command = {"printf", options.http.user_agent}},
+                          {.exec = {.keep_output = true}});
+    }
+};
+
+} // namespace
+
+TEST_CASE("makers stand beside each other, the first that takes the action makes the probe") {
+    asio::io_context io;
+    const auto output = [&](const ProbeSettings& settings, const auto&... makers) {
+        AnyProbe probe = make_probe(io.get_executor(), settings, makers...);
+        return probe_once(io, probe).result.output;
+    };
+    const ProbeSettings grpc{.action = GrpcAction{.port = 1, .service = "s"}};
+    const ProbeSettings http{.action = HttpGetAction{.port = 1},
+                             .options = {.http = {.user_agent = "agent"}}};
+    CHECK(output(grpc, HttpMaker{}, GrpcMaker{"a"}, GrpcMaker{"b"}) == "as");
+    CHECK(output(http, GrpcMaker{"a"}, HttpMaker{}) == "agent");
+    CHECK(output({.action = ExecAction{.command = {"printf", "x"}},
+                  .options = {.exec = {.keep_output = true}}},
+                 GrpcMaker{"a"}, HttpMaker{}) == "x");
+}
+
+TEST_CASE("a gRPC probe without a maker is a mistake in the settings") {
+    asio::io_context io;
+    try {
+        static_cast<void>(make_probe(io.get_executor(), GrpcAction{.port = 1}));
+        FAIL("made");
+    } catch (const ConfigException& error) {
+        CHECK(error.errors() == ConfigErrors{{"grpc", "needs a maker of gRPC probes"}});
+    }
 }
 
 TEST_CASE("a user's function is called from the event loop, on its executor, behind AnyProbe as "

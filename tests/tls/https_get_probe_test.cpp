@@ -564,6 +564,10 @@ TEST_CASE("tls::make_probe makes an HttpsGetProbe behind AnyProbe") {
     CHECK(probe_once(io, probe).result.passed());
     AnyProbe other = tls::make_probe(io.get_executor(), TcpSocketAction{.port = server.port()});
     CHECK(probe_once(io, other).result.passed());
+    AnyProbe made = make_probe(
+        io.get_executor(), ProbeSettings{.action = to(server.port())},
+        tls::Maker{{.verify = tls::Verify::full, .ca_file = certificates().authority()}});
+    CHECK(probe_once(io, made).result.passed());
 }
 
 TEST_CASE("a worker sees a target's certificate become invalid") {

@@ -147,7 +147,7 @@ std::optional<std::string> read_value_from(Fields& variable, bool has_value, con
 /// probes see the plain values only, as they are written.
 struct Environments {
     Environment resolved = {};
-    Environment as_written = {};
+    Variables as_written = {};
 };
 
 Environments read_environment(Fields& container, const PodSpec& pod, double time_scale,
@@ -166,7 +166,7 @@ Environments read_environment(Fields& container, const PodSpec& pod, double time
 
         const std::string value = variable.text("value").value_or("");
         check_no_nul(value, variable.path("value"), errors);
-        result.as_written.set(name, value);
+        result.as_written.insert_or_assign(name, value);
         std::optional<std::string> from = read_value_from(variable, !value.empty(), pod, ignored);
         if (from)
             result.resolved.set(name, std::move(*from));
@@ -278,7 +278,7 @@ ContainerSpec ContainerReader::read(const Json& json, const std::string& field, 
         read_handlers(fields,
                       {.container = spec,
                        .pod_ip = pod_.pod_ip,
-                       .as_written = environments.as_written,
+                       .variables = environments.as_written,
                        .grace = pod_.termination_grace_period,
                        .ignored = ignored_},
                       spec);

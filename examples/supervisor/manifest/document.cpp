@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <functional>
-#include <set>
+#include <string>
 #include <utility>
+
+#include <probekit/core/error.hpp>
+#include <probekit/kubernetes/parse_json.hpp>
 
 #include "manifest/yaml.hpp"
 
@@ -58,42 +60,13 @@ std::vector<Chunk> split(std::string_view text) {
     return chunks;
 }
 
-/// Refuses while the parser runs what it would let pass: a second value for a key, and nesting
-/// without end.
-class JsonGuard {
-public:
-    bool operator()(int depth, Json::parse_event_t event, const Json& parsed) {
-        switch (event) {
-        case Json::parse_event_t::object_start:
-        case Json::parse_event_t::array_start:
-            if (depth >= max_depth) throw DocumentError{"nested too deeply"};
-            keys_.emplace_back();
-            break;
-        case Json::parse_event_t::object_end:
-        case Json::parse_event_t::array_end: keys_.pop_back(); break;
-        case Json::parse_event_t::key:
-            if (!keys_.back().insert(parsed.get<std::string>()).second)
-                throw DocumentError{"key " + parsed.dump() + " already set in map"};
-            break;
-        case Json::parse_event_t::value: break;
-        }
-        return true;
-    }
-
-private:
-    std::vector<std::set<std::string>>
-        keys_; // of the objects that are open; an array's stays empty
-};
-
-Json parse_json(const std::string& text) {
-    JsonGuard guard;
-    try {
-        return Json::parse(text, std::ref(guard));
-    } catch (const Json::parse_error& error) {
-        const std::string_view what = error.what();
-        throw DocumentError{
-            std::string{what.substr(std::min(what.find("parse error"), what.size()))}};
-    }
+Json parse_object(const std::string& text) {
+    probekit::ConfigErrors errors;
+    auto object = probekit::kubernetes::parse_json<Json>(text, "", errors);
+    if (errors.empty()) return std::move(*object);
+    const std::string message = errors.front().message();
+    throw DocumentError{
+        message.substr(message.starts_with('.') ? 1 : 0)}; // ".spec: duplicate field"
 }
 
 /// Takes the first of several JSON objects that follow one another: up to the brace that closes it,
@@ -135,7 +108,7 @@ std::vector<Json> parse_documents(std::string_view text) {
         if (looks_like_json(rest)) {
             while (!is_blank(rest)) {
                 const std::string_view object = take_object(rest);
-                documents.push_back(parse_json(chunk.on_its_line(object)));
+                documents.push_back(parse_object(chunk.on_its_line(object)));
             }
             continue;
         }

@@ -17,9 +17,6 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-/// Deeper nesting is refused, so that nothing that walks a document can run out of stack.
-inline constexpr int max_depth = 100;
-
 /// The documents of a text, in YAML or JSON, separated by `---`; empty ones are left out. JSON
 /// objects may also simply follow one another. As for kubectl, what begins with a brace is JSON.
 /// Plain YAML scalars get their type as kubectl gives it to them: YAML 1.1's rules, with yes, on

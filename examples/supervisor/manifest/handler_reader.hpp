@@ -8,8 +8,8 @@
 
 #include <probekit/core/duration.hpp>
 #include <probekit/core/outcome.hpp>
+#include <probekit/kubernetes/variables.hpp>
 
-#include "manifest/environment.hpp"
 #include "manifest/fields.hpp"
 #include "manifest/pod_spec.hpp"
 
@@ -18,13 +18,14 @@ namespace supervisor {
 /// Whether the supervisor was built with TLS, so that it can carry out handlers with scheme HTTPS.
 inline constexpr bool speaks_https = SUPERVISOR_SPEAKS_HTTPS;
 
-/// What a container's handlers need of it, and where they note what is wrong or not honoured.
+/// What the reader of a container's handlers needs to know.
 struct HandlerContext {
     const ContainerSpec& container; ///< environment, working directory and ports
     const std::string& pod_ip;
-    const Environment& as_written;     ///< the manifest's plain values: all that exec probes expand
-    probekit::Duration grace;          ///< the pod's termination grace period
-    std::vector<std::string>& ignored; ///< paths of fields that are not honoured
+    const probekit::kubernetes::Variables& variables; ///< as the manifest writes their values; exec
+                                                      ///< probes expand no others
+    probekit::Duration grace;                         ///< the pod's termination grace period
+    std::vector<std::string>& ignored;                ///< paths of fields that are not honoured
 };
 
 /// The probe in this field of a container, if it has one.

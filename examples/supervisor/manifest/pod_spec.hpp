@@ -6,14 +6,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
-#include <probekit/core/actions.hpp>
 #include <probekit/core/duration.hpp>
-#include <probekit/core/probe_spec.hpp>
+#include <probekit/core/probe_settings.hpp>
 #include <probekit/core/restart.hpp>
 
 namespace supervisor {
@@ -24,28 +22,19 @@ using Json = nlohmann::ordered_json; // fields are printed in the order in which
 /// is the pod's address, an exec command has its $(VAR) expanded and the container's environment
 /// and working directory.
 struct ContainerProbe {
-    probekit::ProbeAction action = {};
-    probekit::ProbeSpec spec = {};
-    std::vector<probekit::http::Expectation> expect =
-        {};                       ///< of an HTTP answer; Kubernetes has no such field
-    std::string unix_socket = {}; ///< to connect to instead of host and port; nor that one
+    probekit::ProbeSettings settings = {};
     /// Not empty: the API server accepts the probe but a kubelet can never carry it out (`port
-    /// "nope" not found`). Every look then is an error with this text, which changes no state;
-    /// `action` must not be made into a probe.
+    /// "nope" not found`). Then each attempt is a prober error with this text, which changes no
+    /// state, and `settings` must not be made into a probe.
     std::string cannot_ask = {};
 };
 
-/// lifecycle.{postStart,preStop}.sleep: the hook is nothing but this wait.
-struct SleepAction {
-    probekit::Duration length = {};
-};
-
-/// A lifecycle hook. As in Kubernetes there is no timeout of its own, and an exec command's $(VAR)
+/// A lifecycle hook. As in Kubernetes it has no timeout of its own, and an exec command's $(VAR)
 /// stays as written; it has the container's environment and working directory.
 struct Hook {
-    std::variant<probekit::ExecAction, probekit::HttpGetAction, SleepAction> action = {};
-    std::string unix_socket = {}; ///< as ContainerProbe::unix_socket
-    std::string cannot_ask = {};  ///< as ContainerProbe::cannot_ask: the hook fails with this text
+    std::optional<probekit::Duration> sleep = {}; ///< given: the hook is nothing but this wait
+    probekit::ProbeSettings settings = {};        ///< exec or httpGet; the spec means nothing
+    std::string cannot_ask = {}; ///< as ContainerProbe::cannot_ask: the hook fails with this text
 };
 
 struct ContainerPort {

@@ -39,6 +39,9 @@ public:
     }
 
 private:
+    // Deeper nesting is refused, so that nothing that walks a document can run out of stack.
+    static constexpr int max_depth = 100;
+
     // Without aliases a text has no more nodes than characters; this is what aliases may add.
     static constexpr std::size_t allowance = 10'000;
 

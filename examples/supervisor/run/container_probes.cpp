@@ -7,7 +7,6 @@
 #include <probekit/core/container_fsm.hpp>
 #include <probekit/core/kubelet_text.hpp>
 
-#include "run/impossible_probe.hpp"
 #include "run/probe_maker.hpp"
 
 namespace supervisor {
@@ -17,15 +16,13 @@ using probekit::ProbeKind;
 
 probekit::AnyProbe make_probe_of(const asio::any_io_executor& executor,
                                  const ContainerProbe& probe) {
-    if (!probe.cannot_ask.empty()) return ImpossibleProbe{executor, probe.cannot_ask};
-    return make_kubelet_probe(executor, probe.action, probekit::kubelet_user_agent(1, 35),
-                              probe.expect, probe.unix_socket);
+    return make_kubelet_probe(executor, probe.settings, probe.cannot_ask);
 }
 
 /// The manifest's times in real ones.
 probekit::ProbeSpec real_spec(const ContainerProbe& probe, const ManifestClock& clock,
                               const Options& options) {
-    probekit::ProbeSpec spec = probe.spec;
+    probekit::ProbeSpec spec = probe.settings.spec;
     spec.initial_delay = clock.real(spec.initial_delay);
     spec.period = clock.real(spec.period);
     spec.timeout = clock.real(spec.timeout);
@@ -76,7 +73,8 @@ const ContainerProbe& ContainerProbes::probe(ProbeKind kind) const {
 
 /// Every attempt that did not go well is an event, also those that change nothing yet.
 void ContainerProbes::report(const probekit::AttemptEnded& attempt) {
-    const auto event = probekit::kubelet::probe_event(attempt, probe(attempt.kind).spec.timeout);
+    const auto event =
+        probekit::kubelet::probe_event(attempt, probe(attempt.kind).settings.spec.timeout);
     if (event) callbacks_.event(EventType::warning, std::string{event->reason}, event->message);
 }
 

@@ -142,7 +142,8 @@ void ContainerRunner::record_exit(Terminated exit) {
 void ContainerRunner::kill_for_probe() {
     const probekit::ProbeKind kind = *probes_.failed();
     const probekit::ContainerDecision decision = fsm_.step(
-        probekit::event::ProbeFailed{kind, probes_.probe(kind).spec.termination_grace_period},
+        probekit::event::ProbeFailed{kind,
+                                     probes_.probe(kind).settings.spec.termination_grace_period},
         now());
     if (decision.action != Action::signal) return;
 

@@ -1,9 +1,7 @@
 #include "run/hook_runner.hpp"
 
-#include <string>
 #include <system_error>
 #include <utility>
-#include <variant>
 
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
@@ -11,7 +9,6 @@
 
 #include <probekit/probes/any_probe.hpp>
 
-#include "run/impossible_probe.hpp"
 #include "run/probe_maker.hpp"
 
 namespace supervisor {
@@ -20,14 +17,6 @@ namespace {
 /// As in Kubernetes, an HTTP hook is content with any answer.
 bool succeeded(const std::error_code& error, const probekit::ProbeResult& result) {
     return !error && (result.passed() || result.cause == probekit::Errc::http_status);
-}
-
-probekit::AnyProbe make_probe_of(const asio::any_io_executor& executor, const Hook& hook) {
-    if (!hook.cannot_ask.empty()) return ImpossibleProbe{executor, hook.cannot_ask};
-    const std::string user_agent = "kube-lifecycle/1.35";
-    if (const auto* get = std::get_if<probekit::HttpGetAction>(&hook.action))
-        return make_kubelet_probe(executor, *get, user_agent, {}, hook.unix_socket);
-    return make_kubelet_probe(executor, std::get<probekit::ExecAction>(hook.action), user_agent);
 }
 
 } // namespace
@@ -79,11 +68,10 @@ HookRunner::~HookRunner() { cancel(); }
 void HookRunner::run(const Hook& hook, std::function<void(bool)> done) {
     cancel();
     run_ = std::make_shared<Run>(executor_, std::move(done));
-    if (const auto* sleep = std::get_if<SleepAction>(&hook.action);
-        sleep && hook.cannot_ask.empty())
-        run_->sleep(clock_.real(sleep->length));
+    if (hook.sleep)
+        run_->sleep(clock_.real(*hook.sleep));
     else
-        run_->start(make_probe_of(executor_, hook));
+        run_->start(make_kubelet_probe(executor_, hook.settings, hook.cannot_ask));
 }
 
 void HookRunner::cancel() {

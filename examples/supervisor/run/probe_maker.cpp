@@ -1,18 +1,23 @@
 #include "run/probe_maker.hpp"
 
-#include <utility>
+#if SUPERVISOR_SPEAKS_HTTPS
+#include <probekit/tls/https_get_probe.hpp>
+#endif
+
+#include "run/impossible_probe.hpp"
 
 namespace supervisor {
 
 probekit::AnyProbe make_kubelet_probe(const asio::any_io_executor& executor,
-                                      probekit::ProbeAction action, std::string user_agent,
-                                      std::vector<probekit::http::Expectation> expect,
-                                      const std::string& unix_socket) {
-    return probekit::make_probe(executor, std::move(action),
-                                {.tcp = {.unix_socket = unix_socket},
-                                 .http = {.user_agent = std::move(user_agent),
-                                          .expect = std::move(expect),
-                                          .unix_socket = unix_socket}});
+                                      const probekit::ProbeSettings& settings,
+                                      const std::string& cannot_ask) {
+    if (!cannot_ask.empty()) return ImpossibleProbe{executor, cannot_ask};
+#if SUPERVISOR_SPEAKS_HTTPS
+    // Like a kubelet's, it takes any certificate.
+    return probekit::make_probe(executor, settings, probekit::tls::Maker{});
+#else
+    return probekit::make_probe(executor, settings);
+#endif
 }
 
 } // namespace supervisor

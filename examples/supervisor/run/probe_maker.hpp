@@ -1,21 +1,21 @@
-// The probes of manifests and of hooks, made by the library; with TLS if the supervisor was built
-// with it.
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include <asio/any_io_executor.hpp>
 
-#include <probekit/core/actions.hpp>
+#include <probekit/core/probe_settings.hpp>
 #include <probekit/probes/any_probe.hpp>
 
 namespace supervisor {
 
-/// `expect`: of an HTTP answer. `unix_socket`: instead of host and port, if not empty. Throws
-/// probekit::ConfigException for what cannot be made.
-[[nodiscard]] probekit::AnyProbe make_kubelet_probe(
-    const asio::any_io_executor& executor, probekit::ProbeAction action, std::string user_agent,
-    std::vector<probekit::http::Expectation> expect = {}, const std::string& unix_socket = {});
+/// The probe of a manifest's probe or hook; with TLS if the supervisor was built with it. Throws
+/// probekit::ConfigException for settings that cannot be made into a probe.
+///
+/// `cannot_ask`: not empty if no probe is to be made of the settings: each attempt is then a prober
+/// error with this text.
+[[nodiscard]] probekit::AnyProbe make_kubelet_probe(const asio::any_io_executor& executor,
+                                                    const probekit::ProbeSettings& settings,
+                                                    const std::string& cannot_ask);
 
 } // namespace supervisor

@@ -17,7 +17,7 @@
 #include <probekit/core/error.hpp>
 #include <probekit/core/http_expectation.hpp>
 
-// The settings of the three probes. What a Kubernetes manifest can say has Kubernetes' names and
+// The settings of the probes. What a Kubernetes manifest can say has Kubernetes' names and
 // stands in the Action; what it cannot say stands in the Options.
 namespace probekit::inline PROBEKIT_ABI {
 
@@ -72,7 +72,17 @@ struct HttpGetAction {
     friend bool operator==(const HttpGetAction&, const HttpGetAction&) = default;
 };
 
-using ProbeAction = std::variant<ExecAction, HttpGetAction, TcpSocketAction>;
+/// Ask a server by the gRPC health checking protocol; SERVING is success. Needs a maker of gRPC
+/// probes: see make_probe().
+struct GrpcAction {
+    std::string host = {};    ///< literal address or name; empty: 127.0.0.1
+    std::uint16_t port = 0;   ///< must be given
+    std::string service = {}; ///< empty: the server as a whole
+
+    friend bool operator==(const GrpcAction&, const GrpcAction&) = default;
+};
+
+using ProbeAction = std::variant<ExecAction, HttpGetAction, TcpSocketAction, GrpcAction>;
 
 /// A call of `setrlimit` in the new process, before it gives up privileges.
 struct ResourceLimit {
@@ -252,6 +262,14 @@ template <class = detail::OnUse>
 }
 
 [[nodiscard]] inline ConfigErrors validate(const TcpSocketAction& action) {
+    ConfigErrors errors;
+    detail::validate_host(action.host, errors);
+    detail::validate_port(action.port, errors);
+    return errors;
+}
+
+template <class = detail::OnUse>
+[[nodiscard]] inline ConfigErrors validate(const GrpcAction& action) {
     ConfigErrors errors;
     detail::validate_host(action.host, errors);
     detail::validate_port(action.port, errors);

@@ -41,6 +41,18 @@ template <class Json>
     return text;
 }
 
+/// A JSON number as an integer of that type, or nothing.
+template <class Integer, class Json>
+[[nodiscard]] std::optional<Integer> as_integer(const Json& value) {
+    const auto narrowed = [](auto wide) {
+        return std::in_range<Integer>(wide) ? std::optional{static_cast<Integer>(wide)}
+                                            : std::nullopt;
+    };
+    if (value.is_number_unsigned()) return narrowed(value.template get<std::uint64_t>());
+    if (value.is_number_integer()) return narrowed(value.template get<std::int64_t>());
+    return std::nullopt;
+}
+
 /// Reads the fields of one JSON object, each with the type it must have, and notes what is wrong.
 /// As in Kubernetes null is the same as not given. It remembers which fields were asked for, so
 /// that the others can be named. Refers to the object and to the list of errors; both must outlive
@@ -122,18 +134,6 @@ public:
             if (!value.is_null() && std::ranges::find(asked_, name) == asked_.end())
                 names.push_back(name);
         return names;
-    }
-
-    /// A JSON number as an integer of that width, or nothing.
-    template <class Integer>
-    [[nodiscard]] static std::optional<Integer> as_integer(const Json& value) {
-        const auto narrowed = [](auto wide) {
-            return std::in_range<Integer>(wide) ? std::optional{static_cast<Integer>(wide)}
-                                                : std::nullopt;
-        };
-        if (value.is_number_unsigned()) return narrowed(value.template get<std::uint64_t>());
-        if (value.is_number_integer()) return narrowed(value.template get<std::int64_t>());
-        return std::nullopt;
     }
 
 private:

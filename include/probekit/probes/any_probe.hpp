@@ -15,7 +15,10 @@
 
 #include <probekit/config.hpp>
 #include <probekit/core/actions.hpp>
+#include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
+#include <probekit/core/probe_settings.hpp>
+#include <probekit/probes/detail/builtin_probe.hpp>
 #include <probekit/probes/detail/owned_attempt_handler.hpp>
 #include <probekit/probes/detail/start_attempt.hpp>
 #include <probekit/probes/detail/type_erased_attempt.hpp>
@@ -177,32 +180,79 @@ private:
 
 using AnyProbe = BasicAnyProbe<>;
 
-struct ProbeOptions {
-    ExecOptions exec = {};
-    TcpOptions tcp = {};
-    HttpOptions http = {};
+namespace detail {
+
+/// Makes the probes that need no optional room.
+template <class = OnUse>
+struct BuiltinMaker {
+    AnyProbe operator()(const asio::any_io_executor& executor, ExecAction action,
+                        const ProbeOptions& options) const {
+        return ExecProbe{executor, std::move(action), options.exec};
+    }
+    AnyProbe operator()(const asio::any_io_executor& executor, HttpGetAction action,
+                        const ProbeOptions& options) const {
+        return HttpGetProbe{executor, std::move(action), options.http};
+    }
+    AnyProbe operator()(const asio::any_io_executor& executor, TcpSocketAction action,
+                        const ProbeOptions& options) const {
+        return TcpProbe{executor, std::move(action), options.tcp};
+    }
+    AnyProbe operator()(const asio::any_io_executor&, const GrpcAction&,
+                        const ProbeOptions&) const {
+        throw_if_wrong({{"grpc", "needs a maker of gRPC probes"}});
+        unreachable();
+    }
 };
 
-/// The probe for settings that are known at run time only. Throws ConfigException as the probes'
-/// constructors do.
-template <class Any = AnyProbe> // only to be compiled where it is called: all of the three probes
-// are in it
-[[nodiscard]] Any make_probe(const asio::any_io_executor& executor, ProbeAction action,
-                             const ProbeOptions& options = {}) {
-    struct Make {
-        const asio::any_io_executor& executor;
-        const ProbeOptions& options;
-        Any operator()(ExecAction&& exec) const {
-            return ExecProbe{executor, std::move(exec), options.exec};
-        }
-        Any operator()(HttpGetAction&& http) const {
-            return HttpGetProbe{executor, std::move(http), options.http};
-        }
-        Any operator()(TcpSocketAction&& tcp) const {
-            return TcpProbe{executor, std::move(tcp), options.tcp};
-        }
-    };
-    return std::visit(Make{executor, options}, std::move(action));
+template <class Maker, class Action>
+concept MakerFor = std::is_invocable_r_v<AnyProbe, const Maker&, const asio::any_io_executor&,
+                                         Action, const ProbeOptions&>;
+
+template <class Maker>
+concept ProbeMaker = MakerFor<Maker, ExecAction> || MakerFor<Maker, HttpGetAction> ||
+                     MakerFor<Maker, TcpSocketAction> || MakerFor<Maker, GrpcAction>;
+
+template <class Action, class First, class... Others>
+[[nodiscard]] AnyProbe make_by_first(const asio::any_io_executor& executor, Action action,
+                                     const ProbeOptions& options, const First& first,
+                                     const Others&... others) {
+    if constexpr (MakerFor<First, Action>)
+        return first(executor, std::move(action), options);
+    else
+        return make_by_first(executor, std::move(action), options, others...);
+}
+
+} // namespace detail
+
+/// Makes the probe for settings that are known at run time only. `settings.spec` is for the worker.
+/// Throws ConfigException as the probes' constructors do, and for an action that no maker takes.
+///
+/// `makers`: those of optional rooms, like tls::Maker, or your own. A maker is called as
+/// `AnyProbe maker(executor, action, options)` for the types of action that it takes. The first one
+/// that takes an action makes its probe. exec, httpGet and tcpSocket need none.
+/// \code
+/// // given: const ProbeSettings& settings
+/// AnyProbe probe = make_probe(io.get_executor(), settings);
+/// AnyProbe other = make_probe(io.get_executor(), ExecAction{.command = {"true"}});
+/// \endcode
+template <class... Makers>
+[[nodiscard]] AnyProbe make_probe(const asio::any_io_executor& executor, ProbeSettings settings,
+                                  const Makers&... makers) {
+    static_assert((detail::ProbeMaker<Makers> && ...),
+                  "a maker is called as AnyProbe maker(executor, action, options)");
+    return std::visit(
+        [&](auto& action) {
+            return detail::make_by_first(executor, std::move(action), settings.options, makers...,
+                                         detail::BuiltinMaker<>{});
+        },
+        settings.action);
+}
+
+template <class... Makers>
+[[nodiscard]] AnyProbe make_probe(const asio::any_io_executor& executor, ProbeAction action,
+                                  const ProbeOptions& options = {}, const Makers&... makers) {
+    return make_probe(executor, ProbeSettings{.action = std::move(action), .options = options},
+                      makers...);
 }
 
 } // namespace probekit::inline PROBEKIT_ABI

@@ -119,14 +119,27 @@ private:
 
 using HttpsGetProbe = BasicHttpsGetProbe<>;
 
-/// As probekit::make_probe, with TLS for HTTP probes: for those with scheme https, and those that
-/// are redirected to it.
+/// For probekit::make_probe(): makes an HttpsGetProbe of each HttpGetAction, for those with scheme
+/// https and those that are redirected to it.
+/// \code
+/// // given: const ProbeSettings& settings
+/// const tls::Maker maker{{.verify = tls::Verify::full}};
+/// AnyProbe probe = make_probe(io.get_executor(), settings, maker);
+/// \endcode
+struct Maker {
+    Options tls = {};
+
+    [[nodiscard]] AnyProbe operator()(const asio::any_io_executor& executor, HttpGetAction action,
+                                      const ProbeOptions& options) const {
+        return HttpsGetProbe{executor, std::move(action), tls, options.http};
+    }
+};
+
+/// probekit::make_probe() with this room's Maker and no other.
 [[nodiscard]] inline AnyProbe make_probe(const asio::any_io_executor& executor, ProbeAction action,
                                          const ProbeOptions& options = {},
                                          const Options& tls = {}) {
-    if (auto* const get = std::get_if<HttpGetAction>(&action))
-        return HttpsGetProbe{executor, std::move(*get), tls, options.http};
-    return probekit::make_probe(executor, std::move(action), options);
+    return probekit::make_probe(executor, std::move(action), options, Maker{tls});
 }
 
 } // namespace probekit::inline PROBEKIT_ABI::tls

@@ -19,7 +19,7 @@
 #include <probekit/core/http_expectation.hpp>
 #include <probekit/http/expectation.hpp>
 #include <probekit/http/regex.hpp>
-#include <probekit/kubernetes/detail/read_action.hpp>
+#include <probekit/kubernetes/detail/read_handler.hpp>
 #include <probekit/kubernetes/detail/read_spec.hpp>
 #include <probekit/kubernetes/field_errors.hpp>
 #include <probekit/kubernetes/field_reader.hpp>
@@ -28,11 +28,12 @@
 namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// 200, "200" or "200-299".
-[[nodiscard]] inline std::optional<http::StatusRange> read_status(const nlohmann::json& value) {
-    if (const auto number = JsonFields::as_integer<std::int16_t>(value))
+template <class Json>
+[[nodiscard]] std::optional<http::StatusRange> read_status(const Json& value) {
+    if (const auto number = kubernetes::as_integer<std::int16_t>(value))
         return http::StatusRange{*number};
     if (!value.is_string()) return std::nullopt;
-    const auto& text = value.get_ref<const std::string&>();
+    const auto& text = value.template get_ref<const std::string&>();
     http::StatusRange range;
     const char* const end = text.data() + text.size();
     auto [stopped, error] = std::from_chars(text.data(), end, range.first);
@@ -45,8 +46,9 @@ namespace probekit::inline PROBEKIT_ABI::detail {
     return error == std::errc{} && stopped == end ? std::optional{range} : std::nullopt;
 }
 
-inline void read_statuses(JsonFields& reader, http::Expectation& expectation) {
-    const nlohmann::json* const values = reader.array("status");
+template <class Json>
+void read_statuses(FieldReader<Json>& reader, http::Expectation& expectation) {
+    const Json* const values = reader.array("status");
     if (values == nullptr) return;
     for (std::size_t i = 0; i != values->size(); ++i) {
         if (const auto range = read_status((*values)[i]))
@@ -58,9 +60,10 @@ inline void read_statuses(JsonFields& reader, http::Expectation& expectation) {
     }
 }
 
-inline void read_body_bytes(JsonFields& reader, std::size_t& bytes) {
-    const nlohmann::json& value = *reader.find("body");
-    if (const auto number = JsonFields::as_integer<std::size_t>(value))
+template <class Json>
+void read_body_bytes(FieldReader<Json>& reader, std::size_t& bytes) {
+    const Json& value = *reader.find("body");
+    if (const auto number = kubernetes::as_integer<std::size_t>(value))
         bytes = *number;
     else if (value == "whole")
         bytes = http::whole_body;
@@ -69,10 +72,12 @@ inline void read_body_bytes(JsonFields& reader, std::size_t& bytes) {
                                                       "must be a number of bytes or \"whole\""));
 }
 
-[[nodiscard]] inline http::TextMatch read_match(JsonFields& reader) {
+template <class Json>
+[[nodiscard]] http::TextMatch read_match(FieldReader<Json>& reader) {
     if (const auto pointer = reader.text("jsonPointer")) {
-        const nlohmann::json* const value = reader.find("equals");
-        return kubernetes::json_at(*pointer, value == nullptr ? nlohmann::json{} : *value);
+        const Json* const value = reader.find("equals");
+        return kubernetes::json_at(*pointer,
+                                   value == nullptr ? nlohmann::json{} : nlohmann::json(*value));
     }
     if (const auto pattern = reader.text("matches")) return http::regex(*pattern);
     if (const auto part = reader.text("contains"))
@@ -95,12 +100,14 @@ inline void read_body_bytes(JsonFields& reader, std::size_t& bytes) {
     return field;
 }
 
-inline void read_expectation_list(const nlohmann::json& list, const std::string& field,
-                                  const ReadContext& context, ConfigErrors& errors, int levels,
-                                  std::vector<http::Expectation>& expectations);
+template <class Json>
+void read_expectation_list(const Json& list, const std::string& field, const ReadContext& context,
+                           ConfigErrors& errors, int levels,
+                           std::vector<http::Expectation>& expectations);
 
-[[nodiscard]] inline http::Expectation read_expectation(JsonFields& reader,
-                                                        const ReadContext& context, int levels) {
+template <class Json>
+[[nodiscard]] http::Expectation read_expectation(FieldReader<Json>& reader,
+                                                 const ReadContext& context, int levels) {
     http::Expectation expectation;
     constexpr std::array<std::pair<std::string_view, ExpectationSubject>, 5> subjects = {
         {{"status", ExpectationSubject::status},
@@ -137,7 +144,7 @@ inline void read_expectation_list(const nlohmann::json& list, const std::string&
         if (levels == 0)
             reader.errors().push_back(
                 kubernetes::forbidden(reader.path("anyOf"), "stands in too many others"));
-        else if (const nlohmann::json* const list = reader.array("anyOf"))
+        else if (const Json* const list = reader.array("anyOf"))
             read_expectation_list(*list, reader.path("anyOf"), context, reader.errors(), levels - 1,
                                   expectation.alternatives);
         break;
@@ -145,24 +152,26 @@ inline void read_expectation_list(const nlohmann::json& list, const std::string&
     return expectation;
 }
 
-inline void read_expectation_list(const nlohmann::json& list, const std::string& field,
-                                  const ReadContext& context, ConfigErrors& errors, int levels,
-                                  std::vector<http::Expectation>& expectations) {
-    for (const nlohmann::json& value : list) {
-        JsonFields reader{value, indexed(field, expectations.size()), errors};
+template <class Json>
+void read_expectation_list(const Json& list, const std::string& field, const ReadContext& context,
+                           ConfigErrors& errors, int levels,
+                           std::vector<http::Expectation>& expectations) {
+    for (const Json& value : list) {
+        FieldReader<Json> reader{value, indexed(field, expectations.size()), errors};
         const bool is_noted = !value.is_object() && !value.is_null();
         expectations.push_back(is_noted ? http::Expectation{}
                                         : read_expectation(reader, context, levels));
-        context.note_others(reader);
+        context.report_unknown_fields(reader);
     }
 }
 
 /// The field `expect` of a probe, which Kubernetes does not have: HttpOptions::expect.
-inline void read_expectations(JsonFields& probe, const ReadContext& context,
-                              std::vector<http::Expectation>& expectations) {
+template <class Json>
+void read_expectations(FieldReader<Json>& probe, const ReadContext& context,
+                       std::vector<http::Expectation>& expectations) {
     constexpr int most_levels = 8;
     if (context.options.strict) return;
-    const nlohmann::json* const list = probe.array("expect");
+    const Json* const list = probe.array("expect");
     if (list == nullptr) return;
     if (probe.find("httpGet") == nullptr)
         probe.errors().push_back(

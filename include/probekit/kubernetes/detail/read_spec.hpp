@@ -8,11 +8,9 @@
 #include <string>
 #include <string_view>
 
-#include <nlohmann/json.hpp>
-
 #include <probekit/config.hpp>
 #include <probekit/core/probe_spec.hpp>
-#include <probekit/kubernetes/detail/read_action.hpp>
+#include <probekit/kubernetes/detail/read_handler.hpp>
 #include <probekit/kubernetes/duration.hpp>
 #include <probekit/kubernetes/field_errors.hpp>
 #include <probekit/kubernetes/field_reader.hpp>
@@ -21,7 +19,8 @@
 namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// A duration of our own fields ("250ms").
-inline std::optional<Duration> read_duration(JsonFields& reader, std::string_view name) {
+template <class Json>
+std::optional<Duration> read_duration(FieldReader<Json>& reader, std::string_view name) {
     const std::optional<std::string> text = reader.text(name);
     if (!text) return std::nullopt;
     const std::optional<Duration> duration = kubernetes::parse_duration(*text);
@@ -32,7 +31,8 @@ inline std::optional<Duration> read_duration(JsonFields& reader, std::string_vie
 }
 
 /// A field of Kubernetes' that may be 0 for "the default" but not negative.
-inline int read_count(JsonFields& reader, std::string_view name, int when_zero) {
+template <class Json>
+int read_count(FieldReader<Json>& reader, std::string_view name, int when_zero) {
     const std::int32_t value = reader.int32(name).value_or(0);
     if (value < 0)
         reader.errors().push_back(
@@ -41,8 +41,9 @@ inline int read_count(JsonFields& reader, std::string_view name, int when_zero) 
 }
 
 /// `NAMESeconds`, or our `NAME` with a finer duration.
-inline void read_span(JsonFields& reader, const ReadContext& context, std::string_view name,
-                      Duration& span) {
+template <class Json>
+void read_span(FieldReader<Json>& reader, const ReadContext& context, std::string_view name,
+               Duration& span) {
     const std::string in_seconds = std::string{name} + "Seconds";
     const bool has_seconds = reader.find(in_seconds) != nullptr;
     const int seconds = read_count(reader, in_seconds, 0);
@@ -55,7 +56,8 @@ inline void read_span(JsonFields& reader, const ReadContext& context, std::strin
         span = read_duration(reader, name).value_or(span);
 }
 
-inline void read_grace(JsonFields& reader, const ReadContext& context, ProbeSpec& spec) {
+template <class Json>
+void read_grace(FieldReader<Json>& reader, const ReadContext& context, ProbeSpec& spec) {
     constexpr std::string_view in_seconds = "terminationGracePeriodSeconds";
     constexpr std::int64_t most = std::chrono::floor<std::chrono::seconds>(Duration::max()).count();
     const std::optional<std::int64_t> seconds = reader.int64(in_seconds);
@@ -77,10 +79,11 @@ inline void read_grace(JsonFields& reader, const ReadContext& context, ProbeSpec
         spec.termination_grace_period = grace;
 }
 
-inline void read_pacing(JsonFields& probe, const ReadContext& context, Pacing& pacing) {
-    const nlohmann::json* found = probe.object("pacing");
+template <class Json>
+void read_pacing(FieldReader<Json>& probe, const ReadContext& context, Pacing& pacing) {
+    const Json* found = probe.object("pacing");
     if (found == nullptr) return;
-    JsonFields reader{*found, probe.path("pacing"), probe.errors()};
+    FieldReader<Json> reader{*found, probe.path("pacing"), probe.errors()};
     const std::string cadence = reader.text("cadence").value_or("grid");
     if (cadence == "targetStart")
         pacing.cadence = Cadence::target_start;
@@ -89,19 +92,20 @@ inline void read_pacing(JsonFields& probe, const ReadContext& context, Pacing& p
             kubernetes::not_supported(reader.path("cadence"), cadence, {"grid", "targetStart"}));
     pacing.spread = read_duration(reader, "spread").value_or(Duration{});
     pacing.jitter = read_duration(reader, "jitter").value_or(Duration{});
-    if (const nlohmann::json* seed = reader.find("seed")) {
-        if (const auto value = JsonFields::as_integer<std::uint64_t>(*seed))
+    if (const Json* seed = reader.find("seed")) {
+        if (const auto value = kubernetes::as_integer<std::uint64_t>(*seed))
             pacing.seed = *value;
         else
             reader.errors().push_back(kubernetes::invalid(reader.path("seed"),
                                                           kubernetes::shown(*seed),
                                                           "must be a 64 bit integer without sign"));
     }
-    context.note_others(reader);
+    context.report_unknown_fields(reader);
 }
 
 /// What validate() asks of a spec beyond the API server's rules, its field names made the JSON's.
-inline void check_own_rules(const ProbeSpec& spec, const JsonFields& reader) {
+template <class Json>
+void report_own_rules(const ProbeSpec& spec, const FieldReader<Json>& reader) {
     for (const ConfigError& error : validate(spec)) {
         const std::string field =
             error.field == "termination_grace_period" ? "terminationGracePeriod" : error.field;
@@ -110,7 +114,8 @@ inline void check_own_rules(const ProbeSpec& spec, const JsonFields& reader) {
 }
 
 /// The timing fields, in the API server's order of checks.
-inline void read_spec(JsonFields& reader, const ReadContext& context, ProbeSpec& spec) {
+template <class Json>
+void read_spec(FieldReader<Json>& reader, const ReadContext& context, ProbeSpec& spec) {
     const std::size_t before = reader.errors().size();
     spec.kind = context.options.kind;
     read_span(reader, context, "initialDelay", spec.initial_delay);
@@ -120,7 +125,7 @@ inline void read_spec(JsonFields& reader, const ReadContext& context, ProbeSpec&
     spec.failure_threshold = read_count(reader, "failureThreshold", 3);
     read_grace(reader, context, spec);
     if (context.options.kind == ProbeKind::readiness) {
-        if (const nlohmann::json* grace = reader.find("terminationGracePeriodSeconds"))
+        if (const Json* grace = reader.find("terminationGracePeriodSeconds"))
             reader.errors().push_back(kubernetes::invalid(
                 reader.path("terminationGracePeriodSeconds"), kubernetes::shown(*grace),
                 "must not be set for readinessProbes"));
@@ -130,7 +135,7 @@ inline void read_spec(JsonFields& reader, const ReadContext& context, ProbeSpec&
     }
     if (context.options.strict) return;
     read_pacing(reader, context, spec.pacing);
-    if (reader.errors().size() == before) check_own_rules(spec, reader);
+    if (reader.errors().size() == before) report_own_rules(spec, reader);
 }
 
 } // namespace probekit::inline PROBEKIT_ABI::detail

@@ -13,12 +13,12 @@
 #include <probekit/core/actions.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/go_text.hpp>
+#include <probekit/core/probe_settings.hpp>
 #include <probekit/core/probe_spec.hpp>
-#include <probekit/kubernetes/grpc_action.hpp>
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-inline void write_handler(const ExecAction& action, const std::string&,
+inline void write_handler(const ExecAction& action, const ProbeOptions&,
                           nlohmann::ordered_json& probe) {
     nlohmann::ordered_json& out = probe["exec"];
     out["command"] = action.command;
@@ -34,33 +34,30 @@ inline void write_place(std::uint16_t port, const std::string& unix_socket,
     if (!unix_socket.empty()) out["unixSocket"] = unix_socket;
 }
 
-inline void write_handler(const HttpGetAction& action, const std::string& unix_socket,
+inline void write_handler(const HttpGetAction& action, const ProbeOptions& options,
                           nlohmann::ordered_json& probe) {
     nlohmann::ordered_json& out = probe["httpGet"];
     out["path"] = action.path.empty() ? "/" : action.path;
-    write_place(action.port, unix_socket, out);
+    write_place(action.port, options.http.unix_socket, out);
     if (!action.host.empty()) out["host"] = action.host;
     out["scheme"] = action.scheme == HttpScheme::https ? "HTTPS" : "HTTP";
     for (const HttpHeader& header : action.headers)
         out["httpHeaders"].push_back({{"name", header.name}, {"value", header.value}});
 }
 
-inline void write_handler(const TcpSocketAction& action, const std::string& unix_socket,
+inline void write_handler(const TcpSocketAction& action, const ProbeOptions& options,
                           nlohmann::ordered_json& probe) {
     nlohmann::ordered_json& out = probe["tcpSocket"];
-    write_place(action.port, unix_socket, out);
+    write_place(action.port, options.tcp.unix_socket, out);
     if (!action.host.empty()) out["host"] = action.host;
 }
 
-inline void write_handler(const kubernetes::GrpcAction& action, nlohmann::ordered_json& probe) {
+inline void write_handler(const GrpcAction& action, const ProbeOptions&,
+                          nlohmann::ordered_json& probe) {
     nlohmann::ordered_json& out = probe["grpc"];
     out["port"] = action.port;
     out["service"] = action.service; // the API server writes an empty one too
-}
-
-inline void write_action(const ProbeAction& action, const std::string& unix_socket,
-                         nlohmann::ordered_json& probe) {
-    std::visit([&](const auto& one) { write_handler(one, unix_socket, probe); }, action);
+    if (!action.host.empty()) out["host"] = action.host;
 }
 
 /// In whole seconds in Kubernetes' own field where that can say it, else in ours.

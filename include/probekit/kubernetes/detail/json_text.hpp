@@ -18,9 +18,8 @@ namespace probekit::inline PROBEKIT_ABI::detail {
 /// Makes a JSON value of a text and notes what a value cannot show: where the text is no JSON,
 /// names that are given twice in one object (the last one counts), and nesting beyond any use.
 /// Never throws for what the text says.
-class JsonText final : public nlohmann::json_sax<nlohmann::json> {
-    using json = nlohmann::json;
-
+template <class Json>
+class JsonText final : public nlohmann::json_sax<Json> {
 public:
     /// What is written of a JSON value by recursion must not be deeper than this.
     static constexpr std::size_t max_depth = 64;
@@ -32,23 +31,25 @@ public:
 
     /// False: there is no value, and an error says why.
     [[nodiscard]] bool parse(std::string_view text) {
-        return json::sax_parse(text.begin(), text.end(), this);
+        return Json::sax_parse(text.begin(), text.end(), this);
     }
 
-    [[nodiscard]] const json& value() const noexcept { return root_; }
+    [[nodiscard]] Json value() && { return std::move(root_); }
 
     bool null() override { return add(nullptr); }
     bool boolean(bool value) override { return add(value); }
-    bool number_integer(json::number_integer_t value) override { return add(value); }
-    bool number_unsigned(json::number_unsigned_t value) override { return add(value); }
-    bool number_float(json::number_float_t value, const std::string&) override {
+    bool number_integer(typename Json::number_integer_t value) override { return add(value); }
+    bool number_unsigned(typename Json::number_unsigned_t value) override { return add(value); }
+    bool number_float(typename Json::number_float_t value, const std::string&) override {
         return add(value);
     }
     bool string(std::string& value) override { return add(std::move(value)); }
-    bool binary(json::binary_t& value) override { return add(std::move(value)); } // JSON has none
+    bool binary(typename Json::binary_t& value) override {
+        return add(std::move(value));
+    } // JSON has none
 
-    bool start_object(std::size_t) override { return open(json::object()); }
-    bool start_array(std::size_t) override { return open(json::array()); }
+    bool start_object(std::size_t) override { return open(Json::object()); }
+    bool start_array(std::size_t) override { return open(Json::array()); }
     bool end_object() override { return close(); }
     bool end_array() override { return close(); }
 
@@ -59,7 +60,8 @@ public:
         return true;
     }
 
-    bool parse_error(std::size_t, const std::string&, const json::exception& error) override {
+    bool parse_error(std::size_t, const std::string&,
+                     const typename Json::exception& error) override {
         constexpr std::size_t longest = 300; // the token that is wrong may be of any length
         std::string_view what = error.what();
         what.remove_prefix(
@@ -77,9 +79,9 @@ private:
     }
 
     /// Where the next value goes; its name or index ends path_.
-    json& place() {
+    Json& place() {
         if (open_.empty()) return root_;
-        json& parent = *open_.back();
+        Json& parent = *open_.back();
         if (parent.is_object()) return parent[key_];
         path_.back() = "[" + std::to_string(parent.size()) + "]";
         return parent.emplace_back();
@@ -91,8 +93,8 @@ private:
         return true;
     }
 
-    bool open(json empty) {
-        json& opened = place();
+    bool open(Json empty) {
+        Json& opened = place();
         if (open_.size() == max_depth) {
             errors_.push_back({path(), "is nested too deeply"});
             return false;
@@ -109,8 +111,8 @@ private:
         return true;
     }
 
-    json root_;
-    std::vector<json*> open_ = {}; ///< objects and arrays that go on, from the outermost
+    Json root_;
+    std::vector<Json*> open_ = {}; ///< objects and arrays that go on, from the outermost
     std::vector<std::string> path_ =
         {}; ///< the field, then ".name" or "[index]" of what is being read, level by level
     std::string key_ = {};
