@@ -22,6 +22,7 @@
 #include <probekit/core/observer.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/policy.hpp>
+#include <probekit/core/probe_settings.hpp>
 #include <probekit/core/probe_spec.hpp>
 #include <probekit/core/restart.hpp>
 #include <probekit/core/result.hpp>

@@ -89,9 +89,10 @@ public:
     /// What is wrong, once nothing is left to run; empty if all is well.
     [[nodiscard]] std::string problem() {
         const json& expected = recorded_.at("expect");
-        if (!seen_) return is_refused_as_meant(name(), expected) ? "" : "refused";
-        for (const auto& connection : connections_) seen_->requests.push_back(connection->request);
-        return agrees_with_case(*seen_, expected, ports_) ? "" : shown(*seen_, expected);
+        if (!observed_) return is_rejected_as_intended(name(), expected) ? "" : "refused";
+        for (const auto& connection : connections_)
+            observed_->requests.push_back(connection->request);
+        return agrees_with_case(*observed_, expected, ports_) ? "" : shown(*observed_, expected);
     }
 
 private:
@@ -126,7 +127,7 @@ private:
     void answered(std::error_code error, const ProbeResult& result) {
         std::error_code ignored;
         for (tcp::acceptor& acceptor : acceptors_) acceptor.close(ignored);
-        seen_ = seen_of(error, result);
+        observed_ = observed_of(error, result);
     }
 
     asio::io_context& io_;
@@ -134,7 +135,7 @@ private:
     std::vector<tcp::acceptor> acceptors_;
     std::optional<tools::FullBacklog> full_;
     Ports ports_;
-    std::optional<Seen> seen_; // empty: the settings were rejected
+    std::optional<Observed> observed_; // empty: the settings were rejected
     std::vector<std::shared_ptr<Connection>> connections_;
 };
 
