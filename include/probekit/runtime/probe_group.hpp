@@ -28,12 +28,12 @@
 
 namespace probekit::inline PROBEKIT_ABI {
 
-/// What has become of a group's target.
+/// A change of a group's target.
 struct GroupChange {
     using Event = GroupEvent;
 
     Event event = Event::started;
-    Verdict verdict = {}; ///< what it rests on; of no look where there is no such probe
+    Verdict verdict = {}; ///< what it rests on; of no attempt if there is no such probe
 
     /// In the kubelet's words where it rests on an attempt: "Liveness probe failed: <message>".
     [[nodiscard]] std::string reason() const {

@@ -31,8 +31,8 @@
 namespace probekit::inline PROBEKIT_ABI {
 namespace detail {
 
-// What one extra argument of a worker is: a policy if it has `judge`, of whatever signature, else
-// an observer.
+// What an extra argument of a worker is: a policy if it has a `judge` of any signature, else an
+// observer.
 template <class X>
 concept HasJudge = requires(X& extra, const ProbeResult& result, const ProbeSpec& spec) {
     extra.judge(result, spec);
@@ -44,30 +44,29 @@ using ObserverOf = std::conditional_t<HasJudge<X>, NoObserver, X>;
 
 } // namespace detail
 
-/// Watches one target with one probe: checks it when its ProbeSpec says so, judges the results, and
-/// reports each change of the verdict.
+/// Checks one target with one probe, as a kubelet's probe worker checks a container.
 /// \code
-/// ProbeWorker worker{HttpGetProbe{io, {.port = 8080, .path = "/healthz"}},
-///                    ProbeSpec{.kind = ProbeKind::liveness, .period = 5s}};
+/// ProbeWorker worker{TcpProbe{io, {.port = 8080}},
+///                    {.kind = ProbeKind::liveness, .period = 5s, .failure_threshold = 3}};
 /// worker.on_verdict([](const Verdict& verdict) { std::cout << verdict.reason() << '\n'; });
 /// worker.start();
-/// io.run();
+/// worker.async_wait(Health::failing, [](std::error_code, const Verdict&) { std::exit(1); });
 /// \endcode
 ///
-/// It is to its target what a kubelet's probe worker is to a container. A liveness worker that has
-/// failed is on hold until target_replaced().
+/// It starts attempts when ProbeSpec says so, judges their results, and notifies its listeners when
+/// the verdict changes. A liveness worker that has failed is on hold until target_replaced().
 ///
 /// A worker is a handle: it may be moved freely, and destroyed at any moment, also from inside its
-/// own callbacks. Destruction cancels, never blocks, and is silent. One object from one thread or
-/// strand at a time; health() and passing() from any. If several threads run the context, give the
-/// probe a strand.
+/// own callbacks. Destruction cancels, never blocks, and calls nothing. Use one worker from one
+/// thread or strand at a time; health() and passing() from any. If several threads run the context,
+/// give the probe a strand.
 ///
-/// Calls change what health() and snapshot() say before they return. Callbacks about the change are
-/// posted, and a check begins from the event loop, never inside the call. Callbacks run on the
-/// probe's executor, in this order: observer, on_verdict, waits; never nested. What they throw goes
-/// to the caller of run(), and the worker goes on.
+/// Calls change what health() and snapshot() say before they return. Callbacks about it are posted,
+/// and a check begins in the event loop, never inside the call. Callbacks run on the probe's
+/// executor, in this order: observer, on_verdict, waits; never nested. What they throw goes to the
+/// caller of run(), and the worker goes on.
 ///
-/// A started worker keeps the context's run() going, until stop(), the end of its target, or its
+/// A started worker keeps the context's run() going until stop(), the end of its target, or its
 /// destruction.
 template <Probe P, class Pol = KubeletPolicy, class Obs = NoObserver,
           Clock Clk = std::chrono::steady_clock>
@@ -82,8 +81,8 @@ class ProbeWorker {
                   "and none of these names with another signature");
 
     static constexpr bool steady = std::same_as<Clk, std::chrono::steady_clock>;
-    // After a mistake the two messages above are all that is to be said.
-    static constexpr bool sound = Policy<Pol> && Observer<Obs>;
+    // After a mistake the compiler says no more than the two messages above.
+    static constexpr bool arguments_valid = Policy<Pol> && Observer<Obs>;
     using Core = detail::WorkerCore<P, std::conditional_t<Policy<Pol>, Pol, KubeletPolicy>,
                                     std::conditional_t<Observer<Obs>, Obs, NoObserver>, Clk>;
 
@@ -101,7 +100,7 @@ public:
         : ProbeWorker(detail::ClockRef<Clk>{}, std::move(probe), spec, Pol{}, std::move(observer)) {
     }
 
-    /// Goes by another clock, which must outlive the worker.
+    /// Reads the time from another clock, which must outlive the worker.
     ProbeWorker(Clk& clock, P probe, const ProbeSpec& spec, std::type_identity_t<Pol> policy = {},
                 std::type_identity_t<Obs> observer = {})
         requires(!steady)
@@ -127,9 +126,10 @@ public:
     /// The probe's.
     [[nodiscard]] executor_type get_executor() const noexcept { return core_->executor(); }
 
-    /// `callback(const Verdict&)` is called for each change of the verdict, and for the first
-    /// judgement even if it equals the initial health. One per worker; may be replaced at any time,
-    /// also from inside itself; nullptr: none. Up to four pointers of captures are stored inside the worker.
+    /// `callback(const Verdict&)` is called at each change of the verdict, and at the first
+    /// judgement even if it equals the initial health. A worker has one; it may be replaced at any
+    /// time, also from inside itself; nullptr: none. Captures of up to four pointers' size are
+    /// stored inside the worker.
     template <class F>
         requires std::invocable<std::decay_t<F>&, const Verdict&>
     void on_verdict(F&& callback) {
@@ -137,30 +137,29 @@ public:
     }
     void on_verdict(std::nullptr_t) noexcept { core_->on_verdict({}); }
 
-    /// Becomes one condition of the gate: met while this worker passes by result, unmet from
+    /// Adds a condition to the gate: met while this worker passes by a result, unmet from
     /// target_replaced() and target_gone() on. stop() and destruction leave it as it is.
     void opens(StartupGate& gate) { core_->opens(gate); }
 
     /// Attempts begin only when the limit has a permit for them. Call it before start().
     void limit(AttemptLimit& limit) { core_->limit(detail::LimitAccess::state(limit)); }
 
-    /// Begins, with the initial health (startup unknown, liveness passing, readiness failing). The
+    /// Starts with the initial health (startup unknown, liveness passing, readiness failing). The
     /// first check comes at once, or when the initial delay is over. Does nothing if started. May
     /// throw std::bad_alloc.
     void start() { core_->start({}); }
-    /// The same, but no check begins while the gate is closed. When the gate opens, a readiness
-    /// worker checks at once, as the kubelet triggers it, the others at their next grid point; the
-    /// initial delay counts from start().
+    /// The same, but no check begins while the gate is closed. When it opens, a readiness worker
+    /// makes a check at once, as the kubelet triggers it, and the others at the next point of their
+    /// grid. The initial delay counts from start().
     void start(const StartupGate& gate) { core_->start(detail::GateAccess::state(gate)); }
 
-    /// Ends. An attempt in flight is cancelled; on_verdict is not called after this returns;
+    /// Stops. An attempt in flight is cancelled; on_verdict is not called after this returns;
     /// health() stays. start() begins anew.
     void stop() noexcept { core_->stop(); }
 
-    /// Stops, and waits for the attempt in flight.
+    /// Stops, and waits for the attempt in flight: its child is reaped, its socket closed.
     ///
-    /// Completes with: void(std::error_code) when the attempt has cleaned up: its child is reaped,
-    /// its socket closed.
+    /// Completes with: void(std::error_code); operation_aborted if the worker is destroyed first.
     /// Cancellation: terminal, partial and total alike end the waiting, not the stop.
     /// Threads: the handler runs on its associated executor, never inside this call.
     /// Throws: bad_alloc where the handler's memory cannot be had.
@@ -169,10 +168,11 @@ public:
         return asio::async_initiate<Token, void(std::error_code)>(StopInitiation{core_}, token);
     }
 
-    /// Waits until a judged health is `wanted`. The initial health does not count.
+    /// Waits for a judged verdict with this health, or for nothing if it stands already. The
+    /// initial health does not count.
     ///
-    /// Completes with: void(std::error_code, Verdict), soon if the health is `wanted` already;
-    /// operation_aborted after stop() and destruction.
+    /// Completes with: void(std::error_code, Verdict); operation_aborted after stop() or
+    /// destruction.
     /// Cancellation: terminal, partial and total alike give operation_aborted.
     /// Threads: the handler runs on its associated executor, never inside this call.
     /// Throws: bad_alloc where the handler's memory cannot be had.
@@ -182,35 +182,36 @@ public:
                                                                            token, wanted);
     }
 
-    /// Checks at once, and the grid begins anew; if an attempt is in flight, once more right after
-    /// it. False if no check follows: stopped, on hold, paused, without target, ended; gated or
-    /// inside the initial delay, where the grid begins anew all the same. Mirrors the kubelet's
-    /// manual trigger.
+    /// Makes a check at once, and begins the grid anew; if an attempt is in flight, the check
+    /// follows right after it. False if no check follows: the worker is stopped, on hold, paused,
+    /// without target or ended; or it is gated or inside the initial delay, where the grid begins
+    /// anew all the same. Mirrors the kubelet's manual trigger.
     bool probe_now() noexcept { return core_->probe_now(); }
 
-    /// No checks until resume(). An attempt in flight is cancelled and not counted; verdict and
-    /// counters stay.
+    /// No check begins until resume(). An attempt in flight is cancelled and not counted; verdict
+    /// and counters stay.
     void pause() noexcept { core_->handle(event::Paused{}); }
-    /// Checks at once, as probe_now().
+    /// Makes a check at once, as probe_now().
     void resume() noexcept { core_->handle(event::Resumed{}); }
 
-    /// Another target: initial health (reported to on_verdict if it differs), hold over, initial
-    /// delay from now. An attempt in flight is cancelled. The grid goes on, as the kubelet's does
-    /// over a restart; probe_now() checks at once.
+    /// Another target: initial health (on_verdict is called if that is a change), hold over,
+    /// initial delay from now. An attempt in flight is cancelled. The grid goes on, as the kubelet's
+    /// does over a restart; probe_now() makes a check at once.
     void target_replaced() noexcept { core_->target_replaced(); }
     /// The same, with an initial delay that counts from `since`.
     void target_replaced(TimePoint since) noexcept { core_->handle(event::TargetStarted{since}); }
     /// The same, with another probe from now on. The worker stays on the executor that it has.
     void target_replaced(P next) { core_->target_replaced(std::move(next)); }
-    /// Failing, for every kind, unless on hold; no checks until target_replaced() or target_back().
+    /// Failing, for every kind, unless on hold; no check until target_replaced() or target_back().
     void target_gone() noexcept { core_->handle(event::TargetGone{}); }
     /// The same target runs again: nothing is reset.
     void target_back() noexcept { core_->handle(event::TargetBack{}); }
-    /// Startup and liveness: passing, and over, unless on hold. Readiness goes on.
+    /// Startup and liveness pass and end, unless on hold. Readiness goes on.
     void target_terminating() noexcept { core_->handle(event::Terminating{}); }
 
-    /// Another spec of the same kind, from now on: all of it, or nothing and its mistakes. Counters
-    /// and verdict stay. May throw std::bad_alloc, and then nothing has changed.
+    /// Another spec of the same kind, from now on. Returns what is wrong with it, and then nothing
+    /// has changed. Counters and verdict stay. May throw std::bad_alloc, and then nothing has
+    /// changed either.
     [[nodiscard]] ConfigErrors update(const ProbeSpec& spec) {
         ConfigErrors errors;
         if (spec.kind != core_->fsm().spec().kind) errors.push_back({"kind", "cannot change"});
@@ -220,7 +221,7 @@ public:
     }
 
     [[nodiscard]] ProbeSpec spec() const noexcept { return core_->fsm().spec(); }
-    /// What it does and has seen, as plain values.
+    /// State, health and the last attempt, as plain values.
     [[nodiscard]] WorkerSnapshot snapshot() const noexcept { return core_->snapshot(); }
 
     /// From any thread.
@@ -228,7 +229,7 @@ public:
     [[nodiscard]] bool passing() const noexcept { return health() == Health::passing; }
 
     [[nodiscard]] const Pol& policy() const noexcept { return core_->fsm().policy(); }
-    /// std::ref unwrapped.
+    /// The observer itself, also where std::ref was given.
     [[nodiscard]] auto& observer() noexcept { return detail::unwrapped(core_->observer()); }
 
 private:
@@ -253,7 +254,7 @@ private:
     ProbeWorker(detail::ClockRef<Clk> clock, P&& probe, const ProbeSpec& spec, Pol&& policy,
                 Obs&& observer) {
         detail::throw_if_wrong(validate(spec));
-        if constexpr (sound)
+        if constexpr (arguments_valid)
             core_ =
                 Core::make(clock, std::move(probe), spec, std::move(policy), std::move(observer));
     }

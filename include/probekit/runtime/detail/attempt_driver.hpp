@@ -36,7 +36,7 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// What an AttemptDriver asks of the worker that derives from it. All are called on the executor.
+/// What an AttemptDriver needs of the worker that derives from it. All are called on the executor.
 template <class D>
 concept DrivesAttempts =
     requires(D& worker, const D& same, TimePoint now, std::error_code error, ProbeResult&& result) {
@@ -150,7 +150,7 @@ protected:
 
     void cancel() noexcept { handle(StageEvent::cancel); }
 
-    /// The worker's handle is destroyed. What an attempt still needs lives on by itself.
+    /// The worker's handle is destroyed. An attempt in flight keeps what it still needs.
     void abandon_attempt() noexcept {
         if (wheel_->context().is_shut_down()) // and with that the probe's attempt
             handle(StageEvent::shutdown);

@@ -109,7 +109,7 @@ public:
         stop_waits_.add(*context_, std::forward<Handler>(handler), executor_);
         if (notifier_.abandoned()) return stop_waits_.complete_all(asio::error::operation_aborted);
         stop();
-        ++stopping_; // until all have been asked
+        ++stopping_; // until all have been called
         for_each([this](Worker& one) {
             ++stopping_;
             one.async_stop([core = Ref<GroupCore>{this}](std::error_code) { core->one_stopped(); });

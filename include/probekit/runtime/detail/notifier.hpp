@@ -49,7 +49,7 @@ struct PendingChange {
     std::uint32_t generation = 0;
 };
 
-/// What a Notifier asks of its owner, which posts and queues may have to be allocated for.
+/// What a Notifier needs of its owner.
 template <class O, class Item>
 concept NotifierOwner = requires(O& owner, Item&& item) {
     // The items that listeners have not been notified of, if the owner has a queue already.
@@ -149,8 +149,8 @@ public:
 
     // ---- what calls have changed ----
 
-    /// Queues an item, for deliver() or deliver_later(). Without memory the news is lost rather than
-    /// the program; what the owner says when it is asked is right all the same.
+    /// Queues an item, for deliver() or deliver_later(). Without memory the notification is lost
+    /// rather than the program; the owner's state is right all the same.
     template <class Owner, class Item>
         requires NotifierOwner<Owner, Item>
     void push(Owner& owner, Item item) noexcept {

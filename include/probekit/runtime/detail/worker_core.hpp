@@ -306,7 +306,7 @@ private:
         return *extras_;
     }
 
-    // ---- what the machine is told, and what it decides ----
+    // ---- events, and what the machine decides on them ----
 
     template <class Event>
     void handle(Event event, TimePoint now) noexcept {
