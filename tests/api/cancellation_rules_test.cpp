@@ -66,15 +66,15 @@ struct Bench {
     StartupGate gate{io};
     int frames = 0;
     std::error_code error = {};
-    int told = 0;
+    int notified = 0;
     asio::cancellation_signal signal;
 
     template <class Probe>
-    void look(Probe probe) {
+    void probe(Probe probe) {
         probe.async_probe(60s, asio::bind_cancellation_slot(
                                    signal.slot(), [this](std::error_code ec, const ProbeResult&) {
                                        error = ec;
-                                       ++told;
+                                       ++notified;
                                    }));
     }
 };
@@ -83,21 +83,21 @@ struct Bench {
 const std::vector<std::pair<std::string, std::function<void(Bench&)>>> endless{
     {"http",
      [](Bench& bench) {
-         bench.look(HttpGetProbe{bench.io, {.port = bench.silent.port()}});
+         bench.probe(HttpGetProbe{bench.io, {.port = bench.silent.port()}});
      }},
     {"exec",
      [](Bench& bench) {
-         bench.look(ExecProbe{bench.io, {.command = {"sh", "-c", "sleep 60 & sleep 60"}}});
+         bench.probe(ExecProbe{bench.io, {.command = {"sh", "-c", "sleep 60 & sleep 60"}}});
      }},
     {"stubborn exec",
      [](Bench& bench) {
-         bench.look(ExecProbe{bench.io,
-                              {.command = {"sh", "-c", "trap '' TERM; while :; do sleep 1; done"}},
-                              {.kill_grace = 10ms}});
+         bench.probe(ExecProbe{bench.io,
+                               {.command = {"sh", "-c", "trap '' TERM; while :; do sleep 1; done"}},
+                               {.kill_grace = 10ms}});
      }},
     {"coroutine",
      [](Bench& bench) {
-         bench.look(
+         bench.probe(
              FunctionProbe{bench.io, [&bench]() -> asio::awaitable<bool> {
                                const FrameCount frame{bench.frames};
                                asio::steady_timer timer{co_await asio::this_coro::executor, 60s};
@@ -107,19 +107,19 @@ const std::vector<std::pair<std::string, std::function<void(Bench&)>>> endless{
      }},
     {"any",
      [](Bench& bench) {
-         bench.look(AnyProbe{ExecProbe{bench.io, {.command = {"sleep", "60"}}}});
+         bench.probe(AnyProbe{ExecProbe{bench.io, {.command = {"sleep", "60"}}}});
      }},
     {"gate", [](Bench& bench) {
          bench.gate.async_wait(
              asio::bind_cancellation_slot(bench.signal.slot(), [&bench](std::error_code ec) {
                  bench.error = ec;
-                 ++bench.told;
+                 ++bench.notified;
              }));
      }}};
 
 } // namespace
 
-TEST_CASE("a cancelled operation tells operation_aborted once, and leaves nothing") {
+TEST_CASE("a cancelled operation completes with operation_aborted once, and leaves nothing") {
     const auto& [name, begin] = GENERATE_REF(from_range(endless));
     const auto type = GENERATE(asio::cancellation_type::terminal, asio::cancellation_type::partial,
                                asio::cancellation_type::total);
@@ -134,17 +134,17 @@ TEST_CASE("a cancelled operation tells operation_aborted once, and leaves nothin
         bench.io.restart();
         bench.io.run_one_for(5ms);
     }
-    REQUIRE(bench.told == 0);
+    REQUIRE(bench.notified == 0);
     bench.signal.emit(type);
-    CHECK(bench.told == 0); // never inside the call
-    CHECK(run_until(bench.io, [&] { return bench.told != 0; }));
+    CHECK(bench.notified == 0); // never inside the call
+    CHECK(run_until(bench.io, [&] { return bench.notified != 0; }));
     CHECK(bench.error == asio::error::operation_aborted);
     CHECK_FALSE(has_children());
     CHECK(bench.frames == 0);
     bench.signal.emit(type); // means nothing any more
     bench.silent.close();
     CHECK(run_out(bench.io));
-    CHECK(bench.told == 1);
+    CHECK(bench.notified == 1);
     CHECK(open_descriptors() <= descriptors);
 }
 
@@ -156,32 +156,32 @@ TEST_CASE("cancelling a wait for a process leaves the process alone") {
     asio::cancellation_signal signal;
     Process process{io};
     REQUIRE_FALSE(process.start({.command = {"sleep", "60"}}));
-    std::error_code told;
+    std::error_code completed_with;
     process.async_wait(asio::bind_cancellation_slot(
-        signal.slot(), [&](std::error_code error, ExitStatus) { told = error; }));
+        signal.slot(), [&](std::error_code error, ExitStatus) { completed_with = error; }));
     if (poll_first) io.poll();
     signal.emit(type);
-    CHECK_FALSE(told);
+    CHECK_FALSE(completed_with);
     CHECK(run_out(io));
-    CHECK(told == asio::error::operation_aborted);
+    CHECK(completed_with == asio::error::operation_aborted);
     CHECK(process.running());
     ExitStatus status;
-    told = {};
+    completed_with = {};
     process.async_terminate(
         {.signal = SIGCONT, .grace = 60s},
-        asio::bind_cancellation_slot(signal.slot(),
-                                     [&](std::error_code error, ExitStatus) { told = error; }));
+        asio::bind_cancellation_slot(
+            signal.slot(), [&](std::error_code error, ExitStatus) { completed_with = error; }));
     if (poll_first) io.poll();
     signal.emit(type); // the signal was sent, SIGKILL will not be
     CHECK(run_out(io));
-    CHECK(told == asio::error::operation_aborted);
+    CHECK(completed_with == asio::error::operation_aborted);
     CHECK(process.running());
     process.async_terminate({.grace = 0s}, [&](std::error_code error, ExitStatus ended) {
-        told = error;
+        completed_with = error;
         status = ended;
     });
     CHECK(run_out(io));
-    CHECK_FALSE(told);
+    CHECK_FALSE(completed_with);
     CHECK_FALSE(status.ok());
     CHECK_FALSE(has_children());
 }
@@ -191,31 +191,31 @@ TEST_CASE("a second termination may only shorten the first") {
     Process process{io};
     REQUIRE_FALSE(
         process.start({.command = {"sh", "-c", "trap '' TERM; while :; do sleep 1; done"}}));
-    int told = 0;
+    int notified = 0;
     const auto note = [&](std::error_code error, ExitStatus status) {
         CHECK_FALSE(error);
         CHECK(status.signal == SIGKILL);
-        ++told;
+        ++notified;
     };
     process.async_terminate({.signal = SIGCONT, .grace = 60s}, note);
     process.async_terminate({.signal = SIGCONT, .grace = 10ms}, note);
     process.async_terminate({.signal = SIGCONT, .grace = 60s}, note);
     process.async_wait(note);
     CHECK(run_out(io));
-    CHECK(told == 4);
+    CHECK(notified == 4);
 }
 
 TEST_CASE("destroyed, a process is killed and reaped without blocking; detached, it is not ours") {
     asio::io_context io;
-    std::error_code told;
+    std::error_code completed_with;
     {
         Process process{io};
         REQUIRE_FALSE(process.start({.command = {"sleep", "60"}}));
-        process.async_wait([&](std::error_code error, ExitStatus) { told = error; });
+        process.async_wait([&](std::error_code error, ExitStatus) { completed_with = error; });
     }
-    CHECK_FALSE(told);
+    CHECK_FALSE(completed_with);
     CHECK(run_until(io, [&] { return !has_children(); }));
-    CHECK(told == asio::error::operation_aborted);
+    CHECK(completed_with == asio::error::operation_aborted);
     Process process{io};
     REQUIRE_FALSE(process.start({.command = {"sleep", "60"}}));
     const int pid = process.pid();
@@ -237,34 +237,35 @@ TEST_CASE("cancelling a worker's wait or stop only ends the waiting") {
     group.liveness(ExecProbe{io, {.command = {"sleep", "60"}}}, {.timeout = 60s});
     group.start();
     worker.start();
-    std::vector<std::error_code> told;
+    std::vector<std::error_code> notified;
     worker.async_wait(
         Health::passing,
-        asio::bind_cancellation_slot(
-            signal.slot(), [&](std::error_code error, const Verdict&) { told.push_back(error); }));
+        asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error, const Verdict&) {
+            notified.push_back(error);
+        }));
     CHECK(run_until(
         io, [&] { return worker.snapshot().state == WorkerState::probing && has_children(); }));
     signal.emit(type);
-    CHECK(told.empty());
-    CHECK(run_until(io, [&] { return told.size() == 1; }));
-    CHECK(told[0] == asio::error::operation_aborted);
+    CHECK(notified.empty());
+    CHECK(run_until(io, [&] { return notified.size() == 1; }));
+    CHECK(notified[0] == asio::error::operation_aborted);
     CHECK(worker.snapshot().state == WorkerState::probing);
     worker.async_stop(asio::bind_cancellation_slot(
-        signal.slot(), [&](std::error_code error) { told.push_back(error); }));
+        signal.slot(), [&](std::error_code error) { notified.push_back(error); }));
     signal.emit(type);
-    CHECK(run_until(io, [&] { return told.size() == 2; }));
-    CHECK(told[1] == asio::error::operation_aborted);
+    CHECK(run_until(io, [&] { return notified.size() == 2; }));
+    CHECK(notified[1] == asio::error::operation_aborted);
     group.async_stop(asio::bind_cancellation_slot(
-        signal.slot(), [&](std::error_code error) { told.push_back(error); }));
+        signal.slot(), [&](std::error_code error) { notified.push_back(error); }));
     signal.emit(type);
-    CHECK(run_until(io, [&] { return told.size() == 3; }));
-    CHECK(told[2] == asio::error::operation_aborted);
+    CHECK(run_until(io, [&] { return notified.size() == 3; }));
+    CHECK(notified[2] == asio::error::operation_aborted);
     CHECK(run_out(io)); // stopped all the same, and cleaned up
     CHECK_FALSE(has_children());
     CHECK(worker.snapshot().state == WorkerState::stopped);
 }
 
-TEST_CASE("when a stop is told, nothing of the attempt is left") {
+TEST_CASE("when a stop has completed, nothing of the attempt is left") {
     asio::io_context io;
     ProbeWorker worker{ExecProbe{io, {.command = {"sleep", "60"}}}, {.timeout = 60s}};
     ProbeGroup<> group{io};
@@ -272,19 +273,19 @@ TEST_CASE("when a stop is told, nothing of the attempt is left") {
     group.start();
     worker.start();
     CHECK(run_until(io, [&] { return worker.snapshot().state == WorkerState::probing; }));
-    int told = 0;
+    int notified = 0;
     const auto note = [&](std::error_code error) {
         CHECK_FALSE(error);
-        if (++told == 2) CHECK_FALSE(has_children());
+        if (++notified == 2) CHECK_FALSE(has_children());
     };
     worker.async_stop(note);
     group.async_stop(note);
     CHECK(run_out(io));
-    CHECK(told == 2);
+    CHECK(notified == 2);
     worker.async_stop(note); // at once if idle, but not inside the call
-    CHECK(told == 2);
+    CHECK(notified == 2);
     CHECK(run_out(io));
-    CHECK(told == 3);
+    CHECK(notified == 3);
 }
 
 TEST_CASE("a worker destroyed in flight leaves nothing, and the event loop ends") {
@@ -292,7 +293,7 @@ TEST_CASE("a worker destroyed in flight leaves nothing, and the event loop ends"
     const int turns = GENERATE(range(0, 6));
     Server silent{io};
     int frames = 0;
-    int told = 0;
+    int notified = 0;
     {
         ProbeWorker exec{ExecProbe{io, {.command = {"sleep", "60"}}}, {.timeout = 60s}};
         ProbeWorker http{HttpGetProbe{io, {.port = silent.port()}}, {.timeout = 60s}};
@@ -307,7 +308,7 @@ TEST_CASE("a worker destroyed in flight leaves nothing, and the event loop ends"
                           }},
             {.timeout = 60s}};
         const auto start = [&](auto&... workers) {
-            (workers.on_verdict([&](const Verdict&) { ++told; }), ...);
+            (workers.on_verdict([&](const Verdict&) { ++notified; }), ...);
             (workers.start(), ...);
         };
         start(exec, http, any, coroutine);
@@ -315,7 +316,7 @@ TEST_CASE("a worker destroyed in flight leaves nothing, and the event loop ends"
     }
     silent.close();
     CHECK(run_out(io));
-    CHECK(told == 0);
+    CHECK(notified == 0);
     CHECK(frames == 0);
     CHECK_FALSE(has_children());
 }

@@ -50,7 +50,7 @@ static_assert(is_byte_enum<Verdict::Origin> && is_byte_enum<WorkerState> &&
               is_byte_enum<RestartPolicy>);
 static_assert(is_byte_enum<Decision::Action>);
 
-// Texts may be asked for by the name of the member, as in a projection.
+// Texts may be named as members, as in a projection.
 static_assert(std::is_invocable_r_v<std::string, decltype(&Verdict::reason), const Verdict&>);
 static_assert(
     std::is_invocable_r_v<std::string, decltype(&ConfigError::message), const ConfigError&>);
@@ -67,12 +67,11 @@ static_assert(to_string(Phase::connect) == "connect" && to_string(Phase::handsha
 static_assert(to_string(Phase::request) == "request" && to_string(Phase::response) == "response");
 static_assert(to_string(Phase::body) == "body" && to_string(Phase::spawn) == "spawn");
 static_assert(to_string(Phase::run) == "run" && to_string(Phase::finish) == "finish");
-static_assert(
-    noexcept(to_string(Outcome::success)) && noexcept(to_string(Health::unknown)) && noexcept(
-        to_string(
-            ProbeKind::
-                startup)) && noexcept(to_string(Phase::none)) && noexcept(to_string(WorkerState::
-                                                                                        gated)));
+static_assert(noexcept(to_string(Outcome::success)));
+static_assert(noexcept(to_string(Health::unknown)));
+static_assert(noexcept(to_string(ProbeKind::startup)));
+static_assert(noexcept(to_string(Phase::none)));
+static_assert(noexcept(to_string(WorkerState::gated)));
 static_assert(to_string(WorkerState::stopped) == "stopped" &&
               to_string(WorkerState::gated) == "gated");
 static_assert(to_string(WorkerState::waiting) == "waiting" &&
@@ -85,7 +84,8 @@ static_assert(std::is_same_v<decltype(to_string(Phase::none)), std::string_view>
 
 static_assert(std::is_error_code_enum_v<Errc>);
 static_assert(static_cast<int>(Errc::timed_out) == 1);
-static_assert(noexcept(make_error_code(Errc::timed_out)) && noexcept(probekit_category()));
+static_assert(noexcept(make_error_code(Errc::timed_out)));
+static_assert(noexcept(probekit_category()));
 static_assert(noexcept(is_local_fault(std::declval<const std::error_code&>())));
 static_assert(noexcept(to_std(std::declval<std::error_code>())));
 static_assert(std::is_same_v<decltype(is_local_fault(std::error_code{})), bool>);
@@ -109,7 +109,8 @@ static_assert(std::is_aggregate_v<WorkerSnapshot> && std::is_aggregate_v<ExitSta
 static_assert(std::is_same_v<decltype(ProbeResult::times), std::array<Duration, 9>>);
 static_assert(std::is_same_v<decltype(ProbeResult::output_bytes), std::uint64_t>);
 static_assert(std::is_same_v<decltype(ProbeResult::cause), std::error_code>);
-static_assert(noexcept(ProbeResult{}.passed()) && noexcept(ProbeResult{}.elapsed()));
+static_assert(noexcept(ProbeResult{}.passed()));
+static_assert(noexcept(ProbeResult{}.elapsed()));
 static_assert(noexcept(ProbeResult{}.time_in(Phase::connect)));
 static_assert(std::is_same_v<ProbeAction,
                              std::variant<ExecAction, HttpGetAction, TcpSocketAction, GrpcAction>>);
@@ -128,7 +129,8 @@ static_assert(worst_case_recovery(ProbeSpec{}) == 10s + 1s);
 static_assert(worst_case_detection(ProbeSpec{
                   .period = 1s, .timeout = 4s, .pacing = {.jitter = 100ms}}) ==
               1s + 2 * 4s + 4s + 100ms);
-static_assert(noexcept(worst_case_detection(spec)) && noexcept(worst_case_recovery(spec)));
+static_assert(noexcept(worst_case_detection(spec)));
+static_assert(noexcept(worst_case_recovery(spec)));
 
 static_assert(sizeof(ThresholdCounter) == 8);
 constexpr bool counts() {
@@ -142,14 +144,11 @@ constexpr bool counts() {
     return right && counter.run() == 0 && counter.last();
 }
 static_assert(counts());
-static_assert(noexcept(std::declval<ThresholdCounter&>().count(true)) && noexcept(
-    std::declval<const ThresholdCounter&>().reached(
-        spec)) && noexcept(std::declval<const ThresholdCounter&>()
-                               .run()) && noexcept(std::declval<const ThresholdCounter&>()
-                                                       .last()) && noexcept(std::
-                                                                                declval<
-                                                                                    ThresholdCounter&>()
-                                                                                    .restart()));
+static_assert(noexcept(std::declval<ThresholdCounter&>().count(true)));
+static_assert(noexcept(std::declval<const ThresholdCounter&>().reached(spec)));
+static_assert(noexcept(std::declval<const ThresholdCounter&>().run()));
+static_assert(noexcept(std::declval<const ThresholdCounter&>().last()));
+static_assert(noexcept(std::declval<ThresholdCounter&>().restart()));
 
 struct FirstResult {
     std::optional<Health> judge(const ProbeResult& result, const ProbeSpec&) noexcept {
@@ -204,7 +203,8 @@ static_assert(std::is_empty_v<NoObserver>);
 
 static_assert(ExitStatus{}.ok() && !ExitStatus{.code = 3}.ok() && !ExitStatus{.signal = 9}.ok());
 static_assert(ExitStatus{.code = 3}.as_shell() == 3 && ExitStatus{.signal = 9}.as_shell() == 137);
-static_assert(noexcept(ExitStatus{}.ok()) && noexcept(ExitStatus{}.as_shell()));
+static_assert(noexcept(ExitStatus{}.ok()));
+static_assert(noexcept(ExitStatus{}.as_shell()));
 static_assert(should_restart(RestartPolicy::always, {}) &&
               !should_restart(RestartPolicy::on_failure, {}));
 static_assert(should_restart(RestartPolicy::on_failure, {.code = 1}) &&
@@ -462,8 +462,9 @@ TEST_CASE("observers compose, shared ones by reference") {
 TEST_CASE("the machine of a worker can be driven by hand") {
     WorkerFsm fsm{ProbeSpec{.kind = ProbeKind::liveness, .failure_threshold = 1}};
     static_assert(std::is_same_v<decltype(fsm), WorkerFsm<KubeletPolicy>>);
-    static_assert(noexcept(fsm.step(event::Due{}, std::declval<TimePoint>()))&& noexcept(
-        std::as_const(fsm).health())&& noexcept(std::as_const(fsm).state()));
+    static_assert(noexcept(fsm.step(event::Due{}, std::declval<TimePoint>())));
+    static_assert(noexcept(std::as_const(fsm).health()));
+    static_assert(noexcept(std::as_const(fsm).state()));
     static_assert(std::is_same_v<decltype(fsm.policy()), const KubeletPolicy&>);
     const TimePoint start{};
     CHECK(fsm.health() == Health::passing);

@@ -113,13 +113,13 @@ static_assert(std::is_aggregate_v<ProbeOptions>);
 asio::awaitable<bool> coroutine() { co_return true; }
 ProbeResult plain_function(Duration) { return ProbeResult::success(); }
 
-struct Look {
-    int told = 0;
+struct Attempt {
+    int notified = 0;
     std::error_code error = {};
     ProbeResult result = {};
     auto handler() {
         return [this](std::error_code ec, ProbeResult found) {
-            ++told;
+            ++notified;
             error = ec;
             result = std::move(found);
         };
@@ -127,13 +127,13 @@ struct Look {
 };
 
 template <class P>
-Look look_at(asio::io_context& io, P probe, Duration timeout = 20s) {
-    Look look;
-    probe.async_probe(timeout, look.handler());
-    CHECK(look.told == 0);
-    CHECK(run_until(io, [&] { return look.told != 0; }));
-    CHECK(look.told == 1);
-    return look;
+Attempt attempt_of(asio::io_context& io, P probe, Duration timeout = 20s) {
+    Attempt attempt;
+    probe.async_probe(timeout, attempt.handler());
+    CHECK(attempt.notified == 0);
+    CHECK(run_until(io, [&] { return attempt.notified != 0; }));
+    CHECK(attempt.notified == 1);
+    return attempt;
 }
 
 } // namespace
@@ -186,17 +186,18 @@ TEST_CASE("mistakes in settings are one exception with all of them") {
     }
 }
 
-TEST_CASE("each built-in probe looks alone") {
+TEST_CASE("each built-in probe works alone") {
     asio::io_context io;
     Server server{io, ok_answer};
 
-    const Look tcp = look_at(io, TcpProbe{io, {.port = server.port()}});
+    const Attempt tcp = attempt_of(io, TcpProbe{io, {.port = server.port()}});
     CHECK_FALSE(tcp.error);
     CHECK(tcp.result.outcome == Outcome::success);
     CHECK(tcp.result.phase == Phase::finish);
     CHECK_FALSE(tcp.result.cause);
 
-    const Look http = look_at(io, HttpGetProbe{io, {.port = server.port()}, {.keep_output = true}});
+    const Attempt http =
+        attempt_of(io, HttpGetProbe{io, {.port = server.port()}, {.keep_output = true}});
     CHECK(http.result.passed());
     CHECK(http.result.status == 200);
     CHECK(http.result.output == "ok");
@@ -205,7 +206,7 @@ TEST_CASE("each built-in probe looks alone") {
     CHECK(sum == http.result.elapsed());
 
     server.answer(sick_answer);
-    const Look sick = look_at(io, HttpGetProbe{io, {.port = server.port()}});
+    const Attempt sick = attempt_of(io, HttpGetProbe{io, {.port = server.port()}});
     CHECK_FALSE(sick.error);
     CHECK(sick.result.outcome == Outcome::failure);
     CHECK(sick.result.cause == Errc::http_status);
@@ -214,30 +215,30 @@ TEST_CASE("each built-in probe looks alone") {
     CHECK(sick.result.message() == "HTTP probe failed with statuscode: 503");
 
     const std::uint16_t closed = closed_port(io);
-    const Look refused = look_at(io, TcpProbe{io, {.port = closed}});
+    const Attempt refused = attempt_of(io, TcpProbe{io, {.port = closed}});
     CHECK_FALSE(refused.error);
     CHECK(refused.result.outcome == Outcome::failure);
     CHECK(refused.result.cause == std::errc::connection_refused);
     CHECK(refused.result.message() ==
           "dial tcp 127.0.0.1:" + std::to_string(closed) + ": connect: connection refused");
 
-    const Look exec =
-        look_at(io, ExecProbe{io, {.command = {"sh", "-c", "echo out; echo err >&2; exit 3"}}});
+    const Attempt exec =
+        attempt_of(io, ExecProbe{io, {.command = {"sh", "-c", "echo out; echo err >&2; exit 3"}}});
     CHECK_FALSE(exec.error);
     CHECK(exec.result.outcome == Outcome::failure);
     CHECK(exec.result.status == 3);
     CHECK(exec.result.cause == Errc::exit_status);
     CHECK(exec.result.output == "out\nerr\n");
 
-    const Look missing = look_at(io, ExecProbe{io, {.command = {"/nonexistent/command"}}});
+    const Attempt missing = attempt_of(io, ExecProbe{io, {.command = {"/nonexistent/command"}}});
     CHECK(missing.error == std::errc::no_such_file_or_directory);
     CHECK(missing.result.outcome == Outcome::unknown);
 
-    const Look killed = look_at(io, ExecProbe{io, {.command = {"sh", "-c", "kill -9 $$"}}});
+    const Attempt killed = attempt_of(io, ExecProbe{io, {.command = {"sh", "-c", "kill -9 $$"}}});
     CHECK(killed.result.status == 137);
     CHECK(killed.result.cause == Errc::killed_by_signal);
 
-    const Look late = look_at(io, ExecProbe{io, {.command = {"sleep", "60"}}}, 20ms);
+    const Attempt late = attempt_of(io, ExecProbe{io, {.command = {"sleep", "60"}}}, 20ms);
     CHECK_FALSE(late.error);
     CHECK(late.result.outcome == Outcome::failure);
     CHECK(late.result.cause == std::errc::timed_out);
@@ -246,55 +247,58 @@ TEST_CASE("each built-in probe looks alone") {
 
 TEST_CASE("a probe of a callable takes every form") {
     asio::io_context io;
-    CHECK(look_at(io, FunctionProbe{io, [] { return true; }}).result.passed());
-    CHECK_FALSE(look_at(io, FunctionProbe{io, [](Duration) { return false; }}).result.passed());
-    CHECK(look_at(io, FunctionProbe{io, [] { return Outcome::warning; }}).result.outcome ==
+    CHECK(attempt_of(io, FunctionProbe{io, [] { return true; }}).result.passed());
+    CHECK_FALSE(attempt_of(io, FunctionProbe{io, [](Duration) { return false; }}).result.passed());
+    CHECK(attempt_of(io, FunctionProbe{io, [] { return Outcome::warning; }}).result.outcome ==
           Outcome::warning);
-    CHECK(look_at(io, FunctionProbe{io, [] { return ProbeResult::failure("full"); }})
+    CHECK(attempt_of(io, FunctionProbe{io, [] { return ProbeResult::failure("full"); }})
               .result.message() == "full");
-    CHECK(look_at(io, FunctionProbe{io, plain_function}).result.passed());
-    CHECK(look_at(io, FunctionProbe{io, coroutine}).result.passed());
-    CHECK(look_at(io,
-                  FunctionProbe{
-                      io, [](Duration) -> asio::awaitable<Outcome> { co_return Outcome::success; }})
+    CHECK(attempt_of(io, FunctionProbe{io, plain_function}).result.passed());
+    CHECK(attempt_of(io, FunctionProbe{io, coroutine}).result.passed());
+    CHECK(attempt_of(io, FunctionProbe{io,
+                                       [](Duration) -> asio::awaitable<Outcome> {
+                                           co_return Outcome::success;
+                                       }})
               .result.passed());
-    CHECK(look_at(io, FunctionProbe{io,
-                                    []() -> asio::awaitable<ProbeResult> {
-                                        co_return ProbeResult::warning("w");
-                                    }})
+    CHECK(attempt_of(io, FunctionProbe{io,
+                                       []() -> asio::awaitable<ProbeResult> {
+                                           co_return ProbeResult::warning("w");
+                                       }})
               .result.output == "w");
-    CHECK(look_at(io, FunctionProbe{io, [owned = std::make_unique<bool>(true)] { return *owned; }})
-              .result.passed());
+    CHECK(
+        attempt_of(io, FunctionProbe{io, [owned = std::make_unique<bool>(true)] { return *owned; }})
+            .result.passed());
     int calls = 0;
-    CHECK(look_at(io, FunctionProbe{io, [&calls, n = 0]() mutable { return calls = ++n, true; }})
+    CHECK(attempt_of(io, FunctionProbe{io, [&calls, n = 0]() mutable { return calls = ++n, true; }})
               .result.passed());
     CHECK(calls == 1);
 }
 
-TEST_CASE("what a callable throws is told as promised") {
+TEST_CASE("what a callable throws is reported as promised") {
     asio::io_context io;
-    const Look system =
-        look_at(io, FunctionProbe{io, []() -> bool {
-                                      throw std::system_error{asio::error::connection_refused};
-                                  }});
+    const Attempt system =
+        attempt_of(io, FunctionProbe{io, []() -> bool {
+                                         throw std::system_error{asio::error::connection_refused};
+                                     }});
     CHECK_FALSE(system.error);
     CHECK(system.result.outcome == Outcome::failure);
     CHECK(system.result.cause == std::errc::connection_refused);
-    const Look other =
-        look_at(io, FunctionProbe{io, []() -> bool { throw std::runtime_error{"queue broke"}; }});
+    const Attempt other = attempt_of(
+        io, FunctionProbe{io, []() -> bool { throw std::runtime_error{"queue broke"}; }});
     CHECK_FALSE(other.error);
     CHECK(other.result.outcome == Outcome::failure);
     CHECK(other.result.output == "queue broke");
-    const Look local = look_at(io, FunctionProbe{io, []() -> asio::awaitable<bool> {
-                                                     throw std::system_error{std::make_error_code(
-                                                         std::errc::too_many_files_open)};
-                                                     co_return true;
-                                                 }});
+    const Attempt local =
+        attempt_of(io, FunctionProbe{io, []() -> asio::awaitable<bool> {
+                                         throw std::system_error{
+                                             std::make_error_code(std::errc::too_many_files_open)};
+                                         co_return true;
+                                     }});
     CHECK(local.error == std::errc::too_many_files_open);
     CHECK(local.result.outcome == Outcome::unknown);
-    CHECK(look_at(io, FunctionProbe{io, []() -> bool { throw std::bad_alloc{}; }}).error ==
+    CHECK(attempt_of(io, FunctionProbe{io, []() -> bool { throw std::bad_alloc{}; }}).error ==
           std::errc::not_enough_memory);
-    CHECK(look_at(io, FunctionProbe{io, []() -> bool { throw 7; }}).error == Errc::probe_threw);
+    CHECK(attempt_of(io, FunctionProbe{io, []() -> bool { throw 7; }}).error == Errc::probe_threw);
 }
 
 TEST_CASE("lists are made at run time") {

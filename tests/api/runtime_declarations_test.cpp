@@ -111,35 +111,22 @@ static_assert(
     std::is_same_v<ProbeWorker<BasicTcpProbe<asio::io_context::executor_type>>::executor_type,
                    asio::io_context::executor_type>);
 
-// What may not throw says so.
-static_assert(
-    noexcept(std::declval<Worker&>().stop()) && noexcept(std::declval<Worker&>().probe_now()) && noexcept(
-        std::
-            declval<Worker&>()
-                .pause()) && noexcept(std::
-                                          declval<Worker&>()
-                                              .resume()) && noexcept(std::declval<Worker&>()
-                                                                         .target_replaced()) && noexcept(std::
-                                                                                                             declval<
-                                                                                                                 Worker&>()
-                                                                                                                 .target_gone()) && noexcept(std::
-                                                                                                                                                 declval<
-                                                                                                                                                     Worker&>()
-                                                                                                                                                     .target_back()) && noexcept(std::
-                                                                                                                                                                                     declval<
-                                                                                                                                                                                         Worker&>()
-                                                                                                                                                                                         .target_terminating()) && noexcept(std::declval<const Worker&>()
-                                                                                                                                                                                                                                .spec()) && noexcept(std::declval<const Worker&>()
-                                                                                                                                                                                                                                                         .snapshot()) && noexcept(std::declval<const Worker&>()
-                                                                                                                                                                                                                                                                                      .health()) && noexcept(std::declval<const Worker&>()
-                                                                                                                                                                                                                                                                                                                 .passing()) && noexcept(std::declval<const Worker&>()
-                                                                                                                                                                                                                                                                                                                                             .policy()) && noexcept(std::
-                                                                                                                                                                                                                                                                                                                                                                        declval<
-                                                                                                                                                                                                                                                                                                                                                                            Worker&>()
-                                                                                                                                                                                                                                                                                                                                                                            .observer()) && noexcept(std::
-                                                                                                                                                                                                                                                                                                                                                                                                         declval<
-                                                                                                                                                                                                                                                                                                                                                                                                             const Worker&>()
-                                                                                                                                                                                                                                                                                                                                                                                                             .get_executor()));
+// What may not throw is noexcept.
+static_assert(noexcept(std::declval<Worker&>().stop()));
+static_assert(noexcept(std::declval<Worker&>().probe_now()));
+static_assert(noexcept(std::declval<Worker&>().pause()));
+static_assert(noexcept(std::declval<Worker&>().resume()));
+static_assert(noexcept(std::declval<Worker&>().target_replaced()));
+static_assert(noexcept(std::declval<Worker&>().target_gone()));
+static_assert(noexcept(std::declval<Worker&>().target_back()));
+static_assert(noexcept(std::declval<Worker&>().target_terminating()));
+static_assert(noexcept(std::declval<const Worker&>().spec()));
+static_assert(noexcept(std::declval<const Worker&>().snapshot()));
+static_assert(noexcept(std::declval<const Worker&>().health()));
+static_assert(noexcept(std::declval<const Worker&>().passing()));
+static_assert(noexcept(std::declval<const Worker&>().policy()));
+static_assert(noexcept(std::declval<Worker&>().observer()));
+static_assert(noexcept(std::declval<const Worker&>().get_executor()));
 static_assert(std::is_same_v<decltype(std::declval<Worker&>().probe_now()), bool>);
 static_assert(std::is_same_v<decltype(std::declval<Worker&>().update(ProbeSpec{})), ConfigErrors>);
 static_assert(std::is_same_v<decltype(std::declval<const Worker&>().spec()), ProbeSpec>);
@@ -162,9 +149,9 @@ static_assert(std::is_constructible_v<StartupGate, asio::io_context&> &&
 static_assert(std::is_nothrow_move_constructible_v<StartupGate> &&
               std::is_nothrow_move_assignable_v<StartupGate> &&
               !std::is_copy_constructible_v<StartupGate>);
-static_assert(noexcept(std::declval<StartupGate&>().open()) && noexcept(
-    std::declval<StartupGate&>().close()) && noexcept(std::declval<const StartupGate&>()
-                                                          .is_open()));
+static_assert(noexcept(std::declval<StartupGate&>().open()));
+static_assert(noexcept(std::declval<StartupGate&>().close()));
+static_assert(noexcept(std::declval<const StartupGate&>().is_open()));
 static_assert(
     std::is_same_v<decltype(std::declval<StartupGate&>().add_condition()), StartupGate::Condition>);
 static_assert(std::is_nothrow_move_constructible_v<StartupGate::Condition>&& noexcept(
@@ -177,26 +164,16 @@ static_assert(!std::is_convertible_v<std::size_t, AttemptLimit>&& noexcept(
 static_assert(std::is_same_v<ProbeGroup<>, ProbeGroup<NoObserver, std::chrono::steady_clock>>);
 static_assert(std::is_nothrow_move_constructible_v<ProbeGroup<>> &&
               std::is_nothrow_move_assignable_v<ProbeGroup<>>);
-static_assert(noexcept(std::declval<ProbeGroup<>&>().stop()) && noexcept(
-    std::declval<ProbeGroup<>&>()
-        .pause()) && noexcept(std::declval<ProbeGroup<>&>()
-                                  .resume()) && noexcept(std::declval<ProbeGroup<>&>()
-                                                             .target_replaced()) && noexcept(std::
-                                                                                                 declval<
-                                                                                                     ProbeGroup<>&>()
-                                                                                                     .target_gone()) && noexcept(std::
-                                                                                                                                     declval<
-                                                                                                                                         ProbeGroup<>&>()
-                                                                                                                                         .target_terminating()) && noexcept(std::
-                                                                                                                                                                                declval<
-                                                                                                                                                                                    ProbeGroup<>&>()
-                                                                                                                                                                                    .probe_now(ProbeKind::startup)) && noexcept(std::declval<const ProbeGroup<>&>()
-                                                                                                                                                                                                                                    .started()) && noexcept(std::
-                                                                                                                                                                                                                                                                declval<
-                                                                                                                                                                                                                                                                    const ProbeGroup<>&>()
-                                                                                                                                                                                                                                                                    .ready()) && noexcept(std::declval<const ProbeGroup<>&>()
-                                                                                                                                                                                                                                                                                              .snapshot(ProbeKind::
-                                                                                                                                                                                                                                                                                                            startup)));
+static_assert(noexcept(std::declval<ProbeGroup<>&>().stop()));
+static_assert(noexcept(std::declval<ProbeGroup<>&>().pause()));
+static_assert(noexcept(std::declval<ProbeGroup<>&>().resume()));
+static_assert(noexcept(std::declval<ProbeGroup<>&>().target_replaced()));
+static_assert(noexcept(std::declval<ProbeGroup<>&>().target_gone()));
+static_assert(noexcept(std::declval<ProbeGroup<>&>().target_terminating()));
+static_assert(noexcept(std::declval<ProbeGroup<>&>().probe_now(ProbeKind::startup)));
+static_assert(noexcept(std::declval<const ProbeGroup<>&>().started()));
+static_assert(noexcept(std::declval<const ProbeGroup<>&>().ready()));
+static_assert(noexcept(std::declval<const ProbeGroup<>&>().snapshot(ProbeKind::startup)));
 static_assert(
     std::is_same_v<decltype(std::declval<const ProbeGroup<>&>().snapshot(ProbeKind::startup)),
                    std::optional<WorkerSnapshot>>);
@@ -220,15 +197,11 @@ static_assert(std::is_same_v<Process, BasicProcess<>> &&
               std::is_nothrow_move_constructible_v<Process>);
 static_assert(
     std::is_constructible_v<BasicProcess<asio::io_context::executor_type>, asio::io_context&>);
-static_assert(noexcept(std::declval<const Process&>().running()) && noexcept(
-    std::declval<const Process&>()
-        .pid()) && noexcept(std::declval<Process&>()
-                                .signal(
-                                    SIGTERM)) && noexcept(std::declval<const Process&>()
-                                                              .output()) && noexcept(std::
-                                                                                         declval<
-                                                                                             Process&>()
-                                                                                             .detach()));
+static_assert(noexcept(std::declval<const Process&>().running()));
+static_assert(noexcept(std::declval<const Process&>().pid()));
+static_assert(noexcept(std::declval<Process&>().signal(SIGTERM)));
+static_assert(noexcept(std::declval<const Process&>().output()));
+static_assert(noexcept(std::declval<Process&>().detach()));
 static_assert(
     std::is_same_v<decltype(std::declval<const Process&>().output()), std::string_view> &&
     std::is_same_v<decltype(std::declval<const Process&>().pid()), int> &&
@@ -236,7 +209,7 @@ static_assert(
     std::is_same_v<decltype(std::declval<Process&>().start(ProcessSpec{})), std::error_code>);
 static_assert(std::is_aggregate_v<ProcessSpec> && std::is_aggregate_v<Termination>);
 
-// Members of a user's class, as api says they are written.
+// Members of a user's class, as the documentation writes them.
 struct Backend {
     explicit Backend(asio::io_context& io)
         : group(io), gate(io), process(io), worker(TcpProbe{io, {.port = 1}}, {.period = 1s}) {}
@@ -315,20 +288,21 @@ TEST_CASE("workers with executors of one's own") {
     CHECK(on_io.get_executor() == io.get_executor());
     CHECK(on_strand.get_executor() == strand);
     CHECK(on_pool.get_executor() == pool.get_executor());
-    int told = 0;
+    int notified = 0;
     on_io.async_wait(Health::failing, [&](std::error_code error, const Verdict& verdict) {
         CHECK((!error && verdict.failed()));
-        ++told;
+        ++notified;
     });
-    on_strand.async_wait(Health::passing, [&](std::error_code error, Verdict) { told += !error; });
+    on_strand.async_wait(Health::passing,
+                         [&](std::error_code error, Verdict) { notified += !error; });
     on_function.async_wait(Health::passing,
-                           [&](std::error_code error, Verdict&&) { told += !error; });
-    on_any.async_wait(Health::failing, [&](std::error_code error, auto&&) { told += !error; });
+                           [&](std::error_code error, Verdict&&) { notified += !error; });
+    on_any.async_wait(Health::failing, [&](std::error_code error, auto&&) { notified += !error; });
     on_io.start();
     on_strand.start();
     on_function.start();
     on_any.start();
-    CHECK(run_until(io, [&] { return told == 4; }));
+    CHECK(run_until(io, [&] { return notified == 4; }));
 }
 
 TEST_CASE("members of a user's class, moved while they work") {
@@ -456,16 +430,17 @@ TEST_CASE("the test equipment") {
     ScriptedProbe probe{clock, {Outcome::failure, {Outcome::success, 300ms}, Step::hang()}};
     ScriptedProbe copy = probe;
     ProbeWorker worker{clock, probe, {.period = 1s, .timeout = 500ms, .failure_threshold = 1}};
-    std::vector<std::string> told;
+    std::vector<std::string> notified;
     worker.on_verdict(
-        [&](const Verdict& verdict) { told.emplace_back(to_string(verdict.health)); });
+        [&](const Verdict& verdict) { notified.emplace_back(to_string(verdict.health)); });
     const TimePoint start = clock.now();
     worker.start();
-    CHECK(copy.attempts() == 0); // a look begins from the event loop, never inside the call
+    CHECK(copy.attempts() == 0); // an attempt begins in the event loop, never inside the call
     clock.run_ready();
     CHECK(copy.attempts() == 1);
-    CHECK(told == std::vector<std::string>{
-                      "failing"}); // the first judgement is told, though equal to the initial value
+    CHECK(notified ==
+          std::vector<std::string>{
+              "failing"}); // the first judgement counts, though equal to the initial value
     clock.advance(1s);
     CHECK(copy.in_flight() == 1);
     CHECK(worker.snapshot().state == WorkerState::probing);
@@ -477,7 +452,7 @@ TEST_CASE("the test equipment") {
     clock.advance(1200ms); // hangs from 2 s on, cut off at 2.5 s
     CHECK(worker.health() == Health::failing);
     CHECK(worker.snapshot().last_cause == std::errc::timed_out);
-    CHECK(told == std::vector<std::string>{"failing", "passing", "failing"});
+    CHECK(notified == std::vector<std::string>{"failing", "passing", "failing"});
     copy.push(Outcome::warning);
     clock.advance(1s);
     CHECK(worker.passing());

@@ -199,7 +199,7 @@ TEST_CASE("a program waits until all of its ports are up") {
     CHECK(gated.passing());
 }
 
-TEST_CASE("a coroutine looks by hand, again and again") {
+TEST_CASE("a coroutine makes attempts by hand, again and again") {
     asio::io_context io;
     Server server{io, ok_answer};
     std::vector<Outcome> seen;
@@ -230,13 +230,13 @@ TEST_CASE("metrics are an observer shared by workers") {
     asio::io_context io;
     Metrics metrics;
     Metrics own_total;
-    int told = 0;
+    int notified = 0;
     ProbeWorker good{FunctionProbe{io, [] { return true; }}, often, std::ref(metrics)};
     ProbeWorker bad{FunctionProbe{io, [] { return ProbeResult::failure("full"); }}, often,
                     std::ref(metrics)};
     ProbeWorker error{FunctionProbe{io, []() -> bool { throw std::bad_alloc{}; }}, often,
                       Observers{Metrics{}, std::ref(metrics)}};
-    good.on_verdict([&](const Verdict&) { ++told; });
+    good.on_verdict([&](const Verdict&) { ++notified; });
     good.start();
     bad.start();
     error.start();
@@ -245,7 +245,7 @@ TEST_CASE("metrics are an observer shared by workers") {
                metrics.errors >= 3;
     }));
     CHECK(metrics.changes == 2);
-    CHECK(told == 1);
+    CHECK(notified == 1);
     CHECK_FALSE(error.snapshot().judged);
     CHECK(error.snapshot().last_error == std::errc::not_enough_memory);
     int stops = 0;
@@ -262,11 +262,11 @@ TEST_CASE("a probe class of one's own, alone, in a worker, in a list and in a gr
     asio::io_context io;
     Server server{io};
     PingProbe probe{io, server.port()};
-    int looks = 0;
+    int attempts = 0;
     probe.async_probe(1s, [&](std::error_code error, const ProbeResult& result) {
         CHECK_FALSE(error);
         CHECK(result.output == "pong");
-        ++looks;
+        ++attempts;
     });
     ProbeWorker worker{probe, often};
     ProbeWorker<AnyProbe> any{AnyProbe{probe}, often};
@@ -278,7 +278,7 @@ TEST_CASE("a probe class of one's own, alone, in a worker, in a list and in a gr
     any.start();
     dead.start();
     CHECK(run_until(io, [&] {
-        return looks == 1 && worker.passing() && any.passing() && group.ready() &&
+        return attempts == 1 && worker.passing() && any.passing() && group.ready() &&
                dead.snapshot().judged;
     }));
     CHECK(dead.health() == Health::failing);

@@ -134,13 +134,14 @@ TEST_CASE("the whole life of a supervised target, on a clock moved by hand") {
     ScriptedProbe startup{clock, {Outcome::failure, Outcome::failure, Outcome::success}};
     ScriptedProbe liveness{clock, {Outcome::success}};
     ScriptedProbe readiness{clock, {Outcome::failure, Outcome::success}};
-    std::vector<std::string> told;
+    std::vector<std::string> notified;
     ProbeGroup group{clock, io};
     group.startup(startup, {.period = 10s, .failure_threshold = 30});
     group.liveness(liveness, {.period = 10s});
     group.readiness(readiness, {.period = 5s});
     group.on_change([&](const GroupChange& change) {
-        told.push_back(at() + " " + std::string{to_string(change.event)} + ": " + change.reason());
+        notified.push_back(at() + " " + std::string{to_string(change.event)} + ": " +
+                           change.reason());
     });
     group.start();
     CHECK_FALSE(group.started());
@@ -150,34 +151,34 @@ TEST_CASE("the whole life of a supervised target, on a clock moved by hand") {
     CHECK(readiness.attempts() == 0);
     clock.advance(1s);
     CHECK(group.started());
-    CHECK(readiness.attempts() == 1); // when the gate opens, a readiness worker looks at once
+    CHECK(readiness.attempts() == 1); // when the gate opens, readiness is checked at once
     CHECK_FALSE(group.ready());
     clock.advance(5s);
     CHECK(group.ready());
     liveness.push(Outcome::failure);
     clock.advance(60s);
-    REQUIRE(told.size() >= 3);
-    CHECK(told[0] == "20 started: Startup probe succeeded");
-    CHECK(told[1] == "25 ready: Readiness probe succeeded");
-    CHECK(told[2].find("kill: Liveness probe failed") != std::string::npos);
-    CHECK(told.size() == 3); // once per life
+    REQUIRE(notified.size() >= 3);
+    CHECK(notified[0] == "20 started: Startup probe succeeded");
+    CHECK(notified[1] == "25 ready: Readiness probe succeeded");
+    CHECK(notified[2].find("kill: Liveness probe failed") != std::string::npos);
+    CHECK(notified.size() == 3); // once per target
     group.target_gone();
     CHECK_FALSE(group.ready());
     clock.run_ready();
-    CHECK(told.size() == 4);
-    CHECK(told[3].find("unready: target is gone") != std::string::npos);
+    CHECK(notified.size() == 4);
+    CHECK(notified[3].find("unready: target is gone") != std::string::npos);
     group.target_replaced();
     CHECK_FALSE(group.started());
     clock.advance(10s);
     CHECK(group.started());
-    CHECK(told.at(4).find("started") != std::string::npos);
+    CHECK(notified.at(4).find("started") != std::string::npos);
     clock.advance(60s);
-    CHECK(told.back().find("kill") != std::string::npos);
+    CHECK(notified.back().find("kill") != std::string::npos);
     CHECK(group.snapshot(ProbeKind::liveness)->state == WorkerState::on_hold);
     group.stop();
-    const std::size_t before = told.size();
+    const std::size_t before = notified.size();
     clock.advance(60s);
-    CHECK(told.size() == before);
+    CHECK(notified.size() == before);
 }
 
 TEST_CASE("a group in its own callback: destroyed, moved, stopped, replaced, thrown from") {
@@ -190,10 +191,10 @@ TEST_CASE("a group in its own callback: destroyed, moved, stopped, replaced, thr
     std::unique_ptr<Group> moved;
     ScriptedProbe probe{clock, {Outcome::success, Outcome::failure, Outcome::success}};
     group->readiness(probe, {.period = 1s, .failure_threshold = 1});
-    int told = 0;
+    int notified = 0;
     group->on_change([&](const GroupChange& change) {
         const std::string reason = change.reason();
-        if (++told != 2) return; // ready
+        if (++notified != 2) return; // ready
         switch (what) {
         case 0: group.reset(); break;
         case 1:
@@ -204,7 +205,7 @@ TEST_CASE("a group in its own callback: destroyed, moved, stopped, replaced, thr
         case 3: group->target_replaced(); break;
         case 4: group->readiness(probe, {.period = 1s, .failure_threshold = 1}); break;
         case 5: throw std::runtime_error{"from on_change"};
-        default: group->on_change([&](const GroupChange&) { told += 100; });
+        default: group->on_change([&](const GroupChange&) { notified += 100; });
         }
         CHECK(change.reason() == reason); // valid until the callback returns
     });
@@ -213,9 +214,9 @@ TEST_CASE("a group in its own callback: destroyed, moved, stopped, replaced, thr
     clock.advance(5s);
     switch (what) {
     case 0:
-    case 2: CHECK(told == 2); break;
-    case 6: CHECK(told > 100); break;
-    default: CHECK(told >= 3);
+    case 2: CHECK(notified == 2); break;
+    case 6: CHECK(notified > 100); break;
+    default: CHECK(notified >= 3);
     }
 }
 
@@ -243,11 +244,11 @@ TEST_CASE("work and stopping of a group") {
     }
     SECTION("destruction") { const ProbeGroup<> gone = std::move(group); }
     SECTION("asynchronously") {
-        int told = 0;
-        group.async_stop([&](std::error_code error) { told += !error; });
-        CHECK(told == 0);
+        int notified = 0;
+        group.async_stop([&](std::error_code error) { notified += !error; });
+        CHECK(notified == 0);
         CHECK_FALSE(goes_on());
-        CHECK(told == 1);
+        CHECK(notified == 1);
     }
     CHECK_FALSE(goes_on());
 }
@@ -257,8 +258,9 @@ TEST_CASE("a pod's end, as one coroutine") {
     Process process{io};
     ProbeGroup<> group{io};
     group.readiness(ExecProbe{io, {.command = {"true"}}}, {.period = 1s});
-    std::vector<std::string> told;
-    group.on_change([&](const GroupChange& change) { told.emplace_back(to_string(change.event)); });
+    std::vector<std::string> notified;
+    group.on_change(
+        [&](const GroupChange& change) { notified.emplace_back(to_string(change.event)); });
     bool done = false;
     asio::co_spawn(
         io,
@@ -287,7 +289,7 @@ TEST_CASE("a pod's end, as one coroutine") {
         asio::detached);
     CHECK(run_out(io));
     CHECK(done);
-    CHECK(told.size() >= 2);
-    CHECK(told.at(0) == "started");
-    CHECK(told.at(1) == "ready");
+    CHECK(notified.size() >= 2);
+    CHECK(notified.at(0) == "started");
+    CHECK(notified.at(1) == "ready");
 }

@@ -59,7 +59,7 @@ struct Target {
     StartupGate& gate;
     std::atomic<int>& verdicts;
     std::promise<void> enough = {};
-    int told = 0;
+    int notified = 0;
     bool failing = false;
     ProbeWorker<AnyProbe> worker;
     ProbeGroup<> group;
@@ -82,7 +82,7 @@ struct Target {
         worker.on_verdict([this](const Verdict&) {
             must(strand.running_in_this_thread());
             ++verdicts;
-            if (++told == 20) enough.set_value();
+            if (++notified == 20) enough.set_value();
         });
         group.readiness(ExecProbe{on, {.command = {"true"}}}, {.period = 2ms, .timeout = 20s});
         group.liveness(TcpProbe{on, {.port = 1}}, {.period = 2ms, .timeout = 20s});
@@ -107,7 +107,7 @@ TEST_CASE("workers and groups on strands of a pool of four threads") {
         });
     }
     std::atomic<bool> done = false;
-    // From any thread: gate, limit, and what a worker says of its target.
+    // From any thread: gate, limit, and what a worker reports of its target.
     std::thread reader{[&] {
         while (!done) {
             for (const auto& target : targets) static_cast<void>(target->worker.passing());
@@ -193,12 +193,12 @@ TEST_CASE("workers are destroyed in flight, on their strands, while the others g
     CHECK(limit.in_flight() == 0);
 }
 
-TEST_CASE("looks by hand on a strand, cancelled from it") {
+TEST_CASE("attempts by hand on a strand, cancelled from it") {
     asio::thread_pool pool{4};
-    std::vector<std::future<std::error_code>> told;
+    std::vector<std::future<std::error_code>> notified;
     for (int i = 0; i != 16; ++i) {
         auto done = std::make_shared<std::promise<std::error_code>>();
-        told.push_back(done->get_future());
+        notified.push_back(done->get_future());
         const auto strand = asio::make_strand(pool);
         auto signal = std::make_shared<asio::cancellation_signal>();
         asio::post(strand, [=] {
@@ -216,7 +216,7 @@ TEST_CASE("looks by hand on a strand, cancelled from it") {
             });
         });
     }
-    for (auto& each : told) {
+    for (auto& each : notified) {
         REQUIRE(comes(each));
         CHECK(each.get() == asio::error::operation_aborted);
     }

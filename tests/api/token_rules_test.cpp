@@ -142,14 +142,14 @@ struct ExactingHandler {
     using allocator_type = CountingAllocator<std::byte>;
     executor_type executor;
     allocator_type allocator;
-    std::unique_ptr<int*> told;
+    std::unique_ptr<int*> notified;
     executor_type get_executor() const noexcept { return executor; }
     allocator_type get_allocator() const noexcept { return allocator; }
     template <class... Args>
     void operator()(Args&&...) && {
         CHECK(executor.running_in_this_thread());
         CHECK(*allocator.live == 0); // given back before the handler is called
-        ++**told;
+        ++**notified;
     }
 };
 
@@ -171,27 +171,27 @@ public:
 TEST_CASE("callbacks, never called inside the initiating call") {
     asio::io_context io;
     Everything all{io};
-    int told = 0;
+    int notified = 0;
     const int operations = all.each([&](auto operation) {
-        operation([&told, owned = std::make_unique<int>(1)](auto&&...) { told += *owned; });
-        CHECK(told == 0);
+        operation([&notified, owned = std::make_unique<int>(1)](auto&&...) { notified += *owned; });
+        CHECK(notified == 0);
     });
-    CHECK(run_until(io, [&] { return told == operations; }));
+    CHECK(run_until(io, [&] { return notified == operations; }));
 }
 
 TEST_CASE("no handler runs inside the initiating call, not even on the context's own thread") {
     asio::io_context io;
     Everything all{io};
-    int told = 0;
+    int notified = 0;
     int operations = 0;
     asio::post(io, [&] {
         operations = all.each([&](auto operation) {
-            const int before = told;
-            operation([&told](auto&&...) { ++told; });
-            CHECK(told == before);
+            const int before = notified;
+            operation([&notified](auto&&...) { ++notified; });
+            CHECK(notified == before);
         });
     });
-    CHECK(run_until(io, [&] { return operations != 0 && told == operations; }));
+    CHECK(run_until(io, [&] { return operations != 0 && notified == operations; }));
 }
 
 TEST_CASE("futures") {
@@ -264,14 +264,14 @@ TEST_CASE("awaited together: the slower is cancelled") {
     asio::io_context io;
     ExecProbe slow{io, {.command = {"sleep", "60"}}};
     ExecProbe fast{io, {.command = {"true"}}};
-    StartupGate shut{io};
+    StartupGate closed{io};
     bool done = false;
     asio::co_spawn(
         io,
         [&]() -> asio::awaitable<void> {
             const auto first = co_await (fast.async_probe(30s, asio::use_awaitable) ||
                                          slow.async_probe(30s, asio::use_awaitable) ||
-                                         shut.async_wait(asio::use_awaitable));
+                                         closed.async_wait(asio::use_awaitable));
             CHECK(first.index() == 0);
             done = true;
         },
@@ -280,16 +280,16 @@ TEST_CASE("awaited together: the slower is cancelled") {
     CHECK(done);
 }
 
-TEST_CASE("deferred operations begin when they are asked to") {
+TEST_CASE("deferred operations begin when they are called") {
     asio::io_context io;
     Everything all{io};
-    int told = 0;
+    int notified = 0;
     const int operations = all.each([&](auto operation) {
         auto later = operation(tokens::deferred);
-        std::move(later)([&](auto&&...) { ++told; });
-        CHECK(told == 0);
+        std::move(later)([&](auto&&...) { ++notified; });
+        CHECK(notified == 0);
     });
-    CHECK(run_until(io, [&] { return told == operations; }));
+    CHECK(run_until(io, [&] { return notified == operations; }));
     auto later = [&] {
         TcpProbe gone{io, {.port = closed_port(io)}};
         return gone.async_probe(5s, tokens::deferred);
@@ -304,26 +304,27 @@ TEST_CASE("deferred operations begin when they are asked to") {
 TEST_CASE("as_tuple") {
     asio::io_context io;
     Everything all{io};
-    int told = 0;
+    int notified = 0;
     const int operations = all.each([&](auto operation) {
-        operation(tokens::as_tuple([&](auto tuple) { told += std::get<0>(tuple) ? 0 : 1; }));
+        operation(tokens::as_tuple([&](auto tuple) { notified += std::get<0>(tuple) ? 0 : 1; }));
     });
-    CHECK(run_until(io, [&] { return told == operations; }));
+    CHECK(run_until(io, [&] { return notified == operations; }));
 }
 
 TEST_CASE("bound executors, bound cancellation slots") {
     asio::io_context io;
     asio::io_context other;
     Everything all{io};
-    int told = 0;
-    const int operations = all.each(
-        [&](auto operation) { operation(asio::bind_executor(other, [&](auto&&...) { ++told; })); });
+    int notified = 0;
+    const int operations = all.each([&](auto operation) {
+        operation(asio::bind_executor(other, [&](auto&&...) { ++notified; }));
+    });
     const auto more = asio::make_work_guard(io);
-    // The other context holds its work for them: it is told all of them, and then runs out.
+    // The other context has work for them: it runs all the handlers, and then runs out.
     std::thread elsewhere{[&] { io.run(); }};
     other.run_for(30s);
     CHECK(other.stopped());
-    CHECK(told == operations);
+    CHECK(notified == operations);
     io.stop();
     elsewhere.join();
 }
@@ -332,24 +333,26 @@ TEST_CASE("handlers that can only be moved, with an executor and an allocator of
     asio::io_context io;
     Everything all{io};
     const auto strand = asio::make_strand(io);
-    int told = 0;
+    int notified = 0;
     int live = 0;
     int total = 0;
     const int operations = all.each([&](auto operation) {
-        const int before = told;
+        const int before = notified;
         operation(ExactingHandler<asio::strand<asio::io_context::executor_type>>{
-            strand, CountingAllocator<std::byte>{&live, &total}, std::make_unique<int*>(&told)});
-        CHECK(told == before);
-        CHECK(run_until(
-            io, [&] { return told != before; })); // one after the other, for the handler's check
+            strand, CountingAllocator<std::byte>{&live, &total},
+            std::make_unique<int*>(&notified)});
+        CHECK(notified == before);
+        CHECK(run_until(io, [&] {
+            return notified != before;
+        })); // one after the other, for the handler's check
     });
-    CHECK(told == operations);
+    CHECK(notified == operations);
     CHECK(live == 0);
     CHECK(total >= operations); // by hand, the memory of an operation is the handler's
-    told = 0;
+    notified = 0;
     all.worker.async_stop(ExactingHandler<asio::strand<asio::io_context::executor_type>>{
-        strand, CountingAllocator<std::byte>{&live, &total}, std::make_unique<int*>(&told)});
-    CHECK(run_until(io, [&] { return told == 1; }));
+        strand, CountingAllocator<std::byte>{&live, &total}, std::make_unique<int*>(&notified)});
+    CHECK(run_until(io, [&] { return notified == 1; }));
 }
 
 TEST_CASE("detached") {

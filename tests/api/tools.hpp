@@ -69,7 +69,7 @@ inline const std::string ok_answer =
 inline const std::string sick_answer =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\nConnection: close\r\n\r\nsick";
 
-/// A port nobody listens on.
+/// A port without a listener.
 [[nodiscard]] inline std::uint16_t closed_port(asio::io_context& io) {
     asio::ip::tcp::acceptor acceptor{io, {asio::ip::address_v4::loopback(), 0}};
     return acceptor.local_endpoint().port();

@@ -99,7 +99,8 @@ TEST_CASE(
                            if (bench.also) bench.also(name);
                        }}};
     bench.also = [&](std::string_view name) {
-        if (name == "ended") CHECK(worker.passing()); // the state is there before anybody is told
+        if (name == "ended")
+            CHECK(worker.passing()); // the state is there before listeners are notified
         if (name == "ended") CHECK(worker.snapshot().judged);
     };
     worker.on_verdict([&](const Verdict&) { bench.lines.emplace_back("on_verdict"); });
@@ -116,7 +117,7 @@ TEST_CASE(
     CHECK(std::find(lines.begin(), judged, "begun") != judged);
 }
 
-TEST_CASE("calls change what is said before they return; callbacks are posted") {
+TEST_CASE("calls change the state before they return; callbacks are posted") {
     Bench bench;
     StartupGate gate{bench.io};
     auto worker = bench.make(bench.script({Outcome::success}), quick);
@@ -144,8 +145,8 @@ TEST_CASE("calls change what is said before they return; callbacks are posted") 
     CHECK(worker.snapshot().state == WorkerState::paused);
     CHECK(bench.take().empty());
     bench.clock.run_ready();
-    const Lines told = bench.take();
-    CHECK(std::count(told.begin(), told.end(), "on_verdict failing") == 1);
+    const Lines notified = bench.take();
+    CHECK(std::count(notified.begin(), notified.end(), "on_verdict failing") == 1);
     worker.resume();
     CHECK(worker.snapshot().state == WorkerState::waiting);
     bench.clock.run_ready();
@@ -156,7 +157,7 @@ TEST_CASE("calls change what is said before they return; callbacks are posted") 
     CHECK(gate.is_open());   // stop leaves it
 }
 
-TEST_CASE("no on_verdict after stop, though it was on its way; attempt_ended is still told") {
+TEST_CASE("no on_verdict after stop, though it was on its way; attempt_ended still comes") {
     Bench bench;
     auto worker = bench.make(bench.script({Outcome::success, Step::hang()}), quick);
     SECTION("a change that is posted") {
@@ -166,8 +167,8 @@ TEST_CASE("no on_verdict after stop, though it was on its way; attempt_ended is 
         worker.target_gone();
         worker.stop();
         bench.clock.run_ready();
-        const Lines told = bench.take();
-        CHECK(std::count(told.begin(), told.end(), "on_verdict failing") == 0);
+        const Lines notified = bench.take();
+        CHECK(std::count(notified.begin(), notified.end(), "on_verdict failing") == 0);
     }
     SECTION("from inside an earlier hook of the same step") {
         const std::string hook = GENERATE("ended", "verdict", "waiting");
@@ -191,19 +192,19 @@ TEST_CASE("no on_verdict after stop, though it was on its way; attempt_ended is 
         bool done = false;
         worker.async_stop([&](std::error_code error) {
             CHECK_FALSE(error);
-            bench.lines.emplace_back("stopped told");
+            bench.lines.emplace_back("stop completed");
             done = true;
         });
         CHECK_FALSE(done);
         bench.clock.run_ready();
         CHECK(done);
-        const Lines told = bench.take();
-        CHECK(std::count(told.begin(), told.end(), "aborted") == 1);
-        CHECK(told.back() == "stopped told");
+        const Lines notified = bench.take();
+        CHECK(std::count(notified.begin(), notified.end(), "aborted") == 1);
+        CHECK(notified.back() == "stop completed");
     }
 }
 
-TEST_CASE("attempts never overlap, and each that began is told to have ended") {
+TEST_CASE("attempts never overlap, and each that began is reported to have ended") {
     Bench bench;
     int in_flight = 0;
     int begun = 0;
@@ -265,7 +266,7 @@ TEST_CASE("destroyed inside any hook: silence from then on, and waits are aborte
     auto worker = std::make_unique<Bench::Worker>(
         bench.make(probe, {.period = 1s, .timeout = 5s, .failure_threshold = 1}));
     bool destroyed = false;
-    std::size_t said = 0;
+    std::size_t lines = 0;
     int aborted = 0;
     worker->async_wait(Health::unknown, [&](std::error_code error, const Verdict&) {
         CHECK(error == asio::error::operation_aborted);
@@ -276,7 +277,7 @@ TEST_CASE("destroyed inside any hook: silence from then on, and waits are aborte
         if (name != hook) return;
         destroyed = true;
         worker.reset();
-        said = bench.lines.size();
+        lines = bench.lines.size();
     };
     worker->start();
     for (int i = 0; i != 20 && !destroyed; ++i) {
@@ -287,7 +288,7 @@ TEST_CASE("destroyed inside any hook: silence from then on, and waits are aborte
     }
     CHECK(destroyed);
     bench.clock.advance(20s);
-    CHECK(bench.lines.size() == said);
+    CHECK(bench.lines.size() == lines);
     CHECK(probe.in_flight() == 0);
     CHECK(aborted == 1);
     bench.io.restart();
@@ -298,29 +299,29 @@ TEST_CASE("destroyed inside the handler of its wait or stop") {
     Bench bench;
     auto worker =
         std::make_unique<Bench::Worker>(bench.make(bench.script({Outcome::success}), quick));
-    int told = 0;
+    int notified = 0;
     worker->async_wait(Health::passing, [&](std::error_code error, const Verdict& verdict) {
         worker.reset();
         CHECK_FALSE(error);
         CHECK(verdict.passed()); // still there
-        ++told;
+        ++notified;
     });
     worker->async_wait(Health::failing, [&](std::error_code error, const Verdict&) {
         CHECK(error == asio::error::operation_aborted);
-        ++told;
+        ++notified;
     });
     worker->start();
     bench.clock.run_ready();
-    CHECK(told == 2);
+    CHECK(notified == 2);
     worker = std::make_unique<Bench::Worker>(bench.make(bench.script({Step::hang()}), quick));
     worker->start();
     bench.clock.run_ready();
     worker->async_stop([&](std::error_code) {
         worker.reset();
-        ++told;
+        ++notified;
     });
     bench.clock.run_ready();
-    CHECK(told == 3);
+    CHECK(notified == 3);
 }
 
 TEST_CASE("what a hook throws reaches the caller of run, and everything goes on") {
@@ -358,14 +359,14 @@ TEST_CASE("what a hook throws reaches the caller of run, and everything goes on"
     CHECK(caught == (thrown + 1) / 2);
     CHECK(worker.passing());
     CHECK(worker.snapshot().state == WorkerState::waiting);
-    const std::size_t looks = probe.attempts();
+    const std::size_t attempts = probe.attempts();
     const std::uint64_t attempts = worker.snapshot().attempts;
-    CHECK(looks > 12);
+    CHECK(attempts > 12);
     CHECK(attempts >=
-          looks); // one was called off before it had looked, where the hook kept it from that
+          attempts); // one was called off before its probe started, where the hook prevented that
     bench.also = {};
     bench.clock.advance(3s);
-    CHECK(probe.attempts() == looks + 3);
+    CHECK(probe.attempts() == attempts + 3);
     CHECK(worker.snapshot().attempts == attempts + 3);
 }
 
@@ -454,7 +455,7 @@ TEST_CASE("a limit's place is given back however the attempt ends") {
     std::optional<Bench::Worker> worker{
         bench.make(bench.script({Step::hang()}), {.period = 1s, .timeout = 500ms})};
     worker->limit(limit);
-    SECTION("destroyed when its beginning is told") {
+    SECTION("destroyed when its beginning is announced") {
         bench.also = [&](std::string_view name) {
             if (name == "begun") worker.reset();
         };
@@ -484,7 +485,7 @@ TEST_CASE("a limit's place is given back however the attempt ends") {
         worker->start();
         bench.clock.advance(600ms);
     }
-    SECTION("its gate was shut while it waited for the place") {
+    SECTION("its gate was closed while it waited for the permit") {
         other.start();
         bench.clock.run_ready();
         worker->start(gate);
@@ -522,27 +523,27 @@ TEST_CASE(
     auto worker = bench.make(probe, {.period = 1s, .timeout = 500ms});
     worker.start();
     bench.clock.run_ready();
-    int told = 0;
+    int notified = 0;
     worker.async_stop([&](std::error_code error) {
         CHECK_FALSE(error);
-        ++told;
+        ++notified;
     });
     worker.start();
     bench.clock.run_ready();
-    CHECK(told == 1);
+    CHECK(notified == 1);
     CHECK(probe.attempts() == 2);
 }
 
-TEST_CASE("changes are told in order, never nested") {
+TEST_CASE("changes are notified in order, never nested") {
     Bench bench;
     auto worker = bench.make(bench.script({Outcome::success}), quick);
     bool inside = false;
-    std::vector<Health> told;
+    std::vector<Health> notified;
     worker.on_verdict([&](const Verdict& verdict) {
         CHECK_FALSE(inside);
         inside = true;
-        told.push_back(verdict.health);
-        if (told.size() == 1) {
+        notified.push_back(verdict.health);
+        if (notified.size() == 1) {
             worker.target_gone(); // failing
             worker.target_replaced();
             CHECK(verdict.passed()); // what was passed in stays
@@ -551,54 +552,54 @@ TEST_CASE("changes are told in order, never nested") {
     });
     worker.start();
     bench.clock.run_ready();
-    CHECK(told == std::vector<Health>{
-                      Health::passing,
-                      Health::failing}); // the replacement is failing as well: no difference
+    CHECK(notified == std::vector<Health>{
+                          Health::passing,
+                          Health::failing}); // the replacement is failing as well: no difference
     bench.clock.advance(1s);
-    CHECK(told == std::vector<Health>{Health::passing, Health::failing, Health::passing});
+    CHECK(notified == std::vector<Health>{Health::passing, Health::failing, Health::passing});
 }
 
 TEST_CASE("waits: judged verdicts only, soon if it is so already, aborted by stop") {
     Bench bench;
     auto worker = bench.make(bench.script({Outcome::failure, Outcome::success}),
                              {.kind = ProbeKind::liveness, .period = 1s, .failure_threshold = 2});
-    Lines told;
+    Lines notified;
     const auto note = [&](std::string name) {
-        return [&told, name](std::error_code error, const Verdict& verdict) {
-            told.push_back(name + (error == asio::error::operation_aborted
-                                       ? " aborted"
-                                       : " " + std::string{to_string(verdict.health)}));
+        return [&notified, name](std::error_code error, const Verdict& verdict) {
+            notified.push_back(name + (error == asio::error::operation_aborted
+                                           ? " aborted"
+                                           : " " + std::string{to_string(verdict.health)}));
         };
     };
     worker.async_wait(Health::passing, note("a")); // before start
     worker.start();
     bench.clock.run_ready();
-    CHECK(told.empty()); // passing, but only as the initial value
+    CHECK(notified.empty()); // passing, but only as the initial value
     bench.clock.advance(1s);
-    CHECK(told == Lines{"a passing"});
+    CHECK(notified == Lines{"a passing"});
     worker.async_wait(Health::passing, note("b"));
-    CHECK(told.size() == 1);
+    CHECK(notified.size() == 1);
     bench.clock.run_ready();
-    CHECK(told.back() == "b passing");
+    CHECK(notified.back() == "b passing");
     worker.async_wait(Health::failing, note("c"));
     worker.stop();
-    CHECK(told.size() == 2);
+    CHECK(notified.size() == 2);
     bench.clock.run_ready();
-    CHECK(told.back() == "c aborted");
+    CHECK(notified.back() == "c aborted");
     worker.start();
     worker.async_wait(Health::passing, note("d"));
     bench.clock.run_ready();
-    CHECK(told.back() == "d passing"); // a look since the start
+    CHECK(notified.back() == "d passing"); // a check since the start
     worker.target_replaced();
     worker.async_wait(Health::passing, note("e"));
     bench.clock.run_ready();
-    CHECK(told.back() == "d passing"); // not judged since the replacement
+    CHECK(notified.back() == "d passing"); // not judged since the replacement
     bench.clock.advance(1s);
-    CHECK(told.back() == "e passing");
+    CHECK(notified.back() == "e passing");
     worker.async_wait(Health::failing, note("f"));
     worker.target_gone();
     bench.clock.run_ready();
-    CHECK(told.back() == "f failing");
+    CHECK(notified.back() == "f failing");
 }
 
 TEST_CASE("work: a started worker keeps run() going in every state, and lets go as promised") {
@@ -636,7 +637,7 @@ TEST_CASE("work: a started worker keeps run() going in every state, and lets go 
     CHECK_FALSE(goes_on());
 }
 
-TEST_CASE("probe_now says whether a look follows") {
+TEST_CASE("probe_now returns whether a check follows") {
     Bench bench;
     StartupGate gate{bench.io};
     auto probe = bench.script({Outcome::success});
@@ -648,18 +649,18 @@ TEST_CASE("probe_now says whether a look follows") {
     gate.open();
     bench.clock.advance(10s);
     CHECK(probe.attempts() >= 1);
-    const std::size_t looks = probe.attempts();
+    const std::size_t attempts = probe.attempts();
     bench.clock.advance(3s);
     CHECK(worker.probe_now());
-    CHECK(probe.attempts() == looks);
+    CHECK(probe.attempts() == attempts);
     bench.clock.run_ready();
-    CHECK(probe.attempts() == looks + 1);
+    CHECK(probe.attempts() == attempts + 1);
     CHECK(worker.snapshot().next_at == bench.clock.now() + 10s); // the grid begins anew
     worker.pause();
     CHECK_FALSE(worker.probe_now());
     worker.resume();
     bench.clock.run_ready();
-    CHECK(probe.attempts() == looks + 2);
+    CHECK(probe.attempts() == attempts + 2);
     worker.target_gone();
     CHECK_FALSE(worker.probe_now());
     worker.target_back();
@@ -701,7 +702,7 @@ TEST_CASE("update is all or nothing, and the kind stays") {
 
 TEST_CASE("the execution context may go first; destruction is the one call left") {
     auto io = std::make_unique<asio::io_context>();
-    int told = 0;
+    int notified = 0;
     ProbeWorker worker{ExecProbe{*io, {.command = {"sleep", "60"}}},
                        {.kind = ProbeKind::liveness, .period = 1s}};
     ProbeWorker tcp{TcpProbe{*io, {.port = 1}}, {.period = 1s}};
@@ -713,16 +714,16 @@ TEST_CASE("the execution context may go first; destruction is the one call left"
     AnyProbe probe{TcpProbe{*io, {.port = 1}}};
     AttemptLimit limit{1};
     worker.limit(limit);
-    worker.on_verdict([&](const Verdict&) { ++told; });
-    worker.async_wait(Health::passing, [&](std::error_code, const Verdict&) { ++told; });
-    gate.async_wait([&](std::error_code) { ++told; });
+    worker.on_verdict([&](const Verdict&) { ++notified; });
+    worker.async_wait(Health::passing, [&](std::error_code, const Verdict&) { ++notified; });
+    gate.async_wait([&](std::error_code) { ++notified; });
     worker.start();
     tcp.start(gate);
     tcp.opens(gate);
     group.start();
     CHECK_FALSE(process.start({.command = {"sleep", "60"}}));
-    process.async_wait([&](std::error_code, ExitStatus) { ++told; });
+    process.async_wait([&](std::error_code, ExitStatus) { ++notified; });
     io->poll();
     io.reset();
-    CHECK(told == 0);
+    CHECK(notified == 0);
 }

@@ -86,11 +86,11 @@ private:
     char request_[1024];
 };
 
-// Makes what is kept for the next look exist: a few blocks of each size in the pool, and the event
-// loop's records of a few descriptors. Which of them a look needs depends on how quickly its peer
-// answers, which a busy machine decides: a command that runs for over 10 ms has its pipes watched,
-// a handshake that takes a moment is waited for. What is not given back still shows, since looks
-// are many and these are few.
+// Makes what is kept for the next attempt exist: a few blocks of each size in the pool, and the
+// event loop's records of a few descriptors. Which of them an attempt needs depends on how quickly
+// its peer answers, which a busy machine decides: a command that runs for over 10 ms has its pipes
+// watched, a handshake that takes a moment is waited for. What is not given back still shows, since
+// attempts are many and these are few.
 void settle(asio::io_context& io) {
     constexpr std::size_t few = 8;
     detail::BlockPool& pool = detail::ContextState::of(io.get_executor())->pool();
@@ -125,7 +125,7 @@ std::size_t allocations_of(asio::io_context& io, P probe, Health expected, std::
 
 } // namespace
 
-TEST_CASE("a TCP look allocates nothing, open or refused") {
+TEST_CASE("a TCP attempt allocates nothing, open or refused") {
     asio::io_context io{1};
     Server server{io, {}};
     CHECK(allocations_of(io, TcpProbe{io, {.port = server.port()}}, Health::passing, 200) == 0);
@@ -147,7 +147,7 @@ TEST_CASE("our own probes stand inside AnyProbe") {
     CHECK(allocations == before);
 }
 
-TEST_CASE("an HTTP look allocates nothing, answered or refused") {
+TEST_CASE("an HTTP attempt allocates nothing, answered or refused") {
     asio::io_context io{1};
     Server server{io, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"};
     CHECK(allocations_of(io, HttpGetProbe{io, {.port = server.port(), .path = "/healthz"}},
@@ -155,7 +155,7 @@ TEST_CASE("an HTTP look allocates nothing, answered or refused") {
     CHECK(allocations_of(io, HttpGetProbe{io, {.port = 1}}, Health::failing, 200) == 0);
 }
 
-TEST_CASE("an exec look allocates nothing if there is no output to keep") {
+TEST_CASE("an exec attempt allocates nothing if there is no output to keep") {
     asio::io_context io{1};
     CHECK(allocations_of(io, ExecProbe{io, {.command = {"/bin/true"}}}, Health::passing, 30) == 0);
     CHECK(allocations_of(io, ExecProbe{io, {.command = {"/bin/false"}}}, Health::failing, 30) == 0);
@@ -164,7 +164,7 @@ TEST_CASE("an exec look allocates nothing if there is no output to keep") {
                          5) == 0);
 }
 
-TEST_CASE("a look at a function allocates nothing") {
+TEST_CASE("an attempt of a function allocates nothing") {
     asio::io_context io{1};
     CHECK(allocations_of(io, FunctionProbe{io, [] { return true; }}, Health::passing, 200) == 0);
 }

@@ -33,7 +33,7 @@ namespace {
 
 ProbeSpec eager() { return {.period = 1ms, .timeout = 20s, .failure_threshold = 1}; }
 
-/// A look that never ends by itself.
+/// An attempt that never ends by itself.
 auto endless(const asio::any_io_executor& executor) {
     return ExecProbe{executor, {.command = {"/bin/sleep", "1000"}}};
 }
@@ -48,21 +48,21 @@ struct Everything {
         opener.emplace(FunctionProbe<bool (*)()>{executor, [] { return true; }}, eager());
         opener->opens(*gate);
         opener->limit(*limit);
-        held.emplace(AnyProbe{endless(executor)}, eager());
-        held->limit(*limit);
+        waiting.emplace(AnyProbe{endless(executor)}, eager());
+        waiting->limit(*limit);
         group.emplace(executor);
         group->startup(FunctionProbe{executor, [] { return true; }}, eager());
         group->readiness(TcpProbe{executor, {.port = 1}}, eager());
         process.emplace(*io);
         static_cast<void>(process->start({.command = {"/bin/sleep", "1000"}}));
-        opener->on_verdict([told = told](const Verdict&) { ++*told; });
-        group->on_change([told = told](const GroupChange&) { ++*told; });
-        const auto wait = [told = told](std::error_code, auto&&...) { ++*told; };
+        opener->on_verdict([notified = notified](const Verdict&) { ++*notified; });
+        group->on_change([notified = notified](const GroupChange&) { ++*notified; });
+        const auto wait = [notified = notified](std::error_code, auto&&...) { ++*notified; };
         gate->async_wait(wait);
         opener->async_wait(Health::failing, wait);
         process->async_wait(wait);
         opener->start();
-        held->start(*gate);
+        waiting->start(*gate);
         group->start();
     }
 
@@ -74,18 +74,18 @@ struct Everything {
             limit.reset();
             opener.reset();
             break;
-        case 3: held.reset(); break;
+        case 3: waiting.reset(); break;
         case 4: group.reset(); break;
         case 5: process.reset(); break;
         }
     }
 
-    std::shared_ptr<int> told = std::make_shared<int>(0);
+    std::shared_ptr<int> notified = std::make_shared<int>(0);
     std::unique_ptr<asio::io_context> io;
     std::optional<StartupGate> gate;
     std::optional<AttemptLimit> limit;
     std::optional<ProbeWorker<FunctionProbe<bool (*)()>>> opener;
-    std::optional<ProbeWorker<AnyProbe>> held;
+    std::optional<ProbeWorker<AnyProbe>> waiting;
     std::optional<ProbeGroup<>> group;
     std::optional<Process> process;
 };
@@ -99,21 +99,22 @@ TEST_CASE(
     int round = 0;
     do {
         const int steps = round++ % 12;
-        std::weak_ptr<int> told;
+        std::weak_ptr<int> notified;
         {
             Everything all{on_strand};
-            told = all.told;
+            notified = all.notified;
             for (int i = 0; i != steps; ++i) all.io->poll_one();
-            int told_before = 0;
+            int notified_before = 0;
             for (const int which : order) {
                 all.destroy(which);
-                if (!all.io) told_before = told_before == 0 ? *all.told : told_before;
+                if (!all.io)
+                    notified_before = notified_before == 0 ? *all.notified : notified_before;
                 if (all.io && round % 2 == 0) all.io->poll_one();
             }
-            CHECK((told_before == 0 ||
-                   *all.told == told_before)); // nobody is told anything by a context that has gone
+            CHECK((notified_before == 0 ||
+                   *all.notified == notified_before)); // a destroyed context calls nothing
         }
-        CHECK(told.expired());
+        CHECK(notified.expired());
         CHECK(tests::has_no_children());
     } while (std::next_permutation(std::begin(order), std::end(order)));
 }
@@ -141,8 +142,8 @@ TEST_CASE("a gate and a limit of another context outlive workers whose context h
     executor = {};
     io.reset();
     CHECK(limit.waiting() == 0);
-    gate.open();    // is heard by nobody
-    blocker.stop(); // gives its place to nobody
+    gate.open();    // notifies nobody
+    blocker.stop(); // its permit passes to no worker
     other.run();
     CHECK(limit.in_flight() == 0);
 }
@@ -162,7 +163,7 @@ TEST_CASE("a place under a limit comes back if its attempt goes with its context
     CHECK(tests::has_no_children());
 }
 
-TEST_CASE("whoever is told may destroy whom it likes") {
+TEST_CASE("a listener may destroy any of the parts") {
     asio::io_context io;
     const auto executor = io.get_executor();
     std::optional<StartupGate> gate{std::in_place, io};

@@ -114,10 +114,10 @@ private:
     std::thread thread_;
 };
 
-/// False: the worker has stopped looking. How often run() threw is counted. (Allocates nothing
+/// False: the worker makes no more attempts. How often run() threw is counted. (Allocates nothing
 /// itself.)
 template <class Worker>
-bool run_looks(asio::io_context& io, const Worker& worker, std::uint64_t count, int& thrown) {
+bool run_attempts(asio::io_context& io, const Worker& worker, std::uint64_t count, int& thrown) {
     const std::uint64_t wanted = worker.snapshot().attempts + count;
     while (worker.snapshot().attempts < wanted) {
         try {
@@ -127,9 +127,9 @@ bool run_looks(asio::io_context& io, const Worker& worker, std::uint64_t count, 
     return true;
 }
 
-/// Lets each allocation fail that a worker's looks make, alone or with those that follow, and sees
-/// the worker through it. `make_probe` makes the probe for an executor. `asio_throws`: not from its
-/// calls, but from the event loop.
+/// Lets each allocation fail that a worker's attempts make, alone or with those that follow, and
+/// sees the worker through it. `make_probe` makes the probe for an executor. `asio_throws`: not
+/// from its calls, but from the event loop.
 template <class MakeProbe>
 void fail_each_allocation(MakeProbe make_probe, bool on_strand = false, bool asio_throws = false) {
     const std::size_t together = GENERATE(std::size_t{1}, std::size_t{4});
@@ -144,16 +144,16 @@ void fail_each_allocation(MakeProbe make_probe, bool on_strand = false, bool asi
         worker.start();
         io.poll();
         int thrown = 0;
-        bool looks = true;
+        bool goes_on = true;
         {
             const NoMemory no_memory{number, together};
-            looks = run_looks(io, worker, 3, thrown);
+            goes_on = run_attempts(io, worker, 3, thrown);
             any_failed = failed != 0;
         }
         INFO("allocation " << number << ", " << together << " in a row");
-        CHECK(looks);
+        CHECK(goes_on);
         CHECK((thrown == 0 || asio_throws));
-        CHECK(run_looks(io, worker, 8, thrown));
+        CHECK(run_attempts(io, worker, 8, thrown));
         CHECK(worker.passing());
         CHECK(worker.snapshot().last_cause == std::error_code{});
         if (worker.snapshot().last_error)
@@ -164,7 +164,7 @@ void fail_each_allocation(MakeProbe make_probe, bool on_strand = false, bool asi
 
 } // namespace
 
-TEST_CASE("without memory a TCP look could not ask, and the next one can") {
+TEST_CASE("without memory a TCP attempt is a prober error, and the next one succeeds") {
     const Target target;
     const std::string host = GENERATE("127.0.0.1", "localhost");
     const bool on_strand = GENERATE(false, true);
@@ -173,10 +173,10 @@ TEST_CASE("without memory a TCP look could not ask, and the next one can") {
             return TcpProbe{executor, {.host = host, .port = target.port()}};
         },
         on_strand,
-        host == "localhost"); // a resolver has nobody to tell that it cannot list the addresses
+        host == "localhost"); // a resolver cannot report that it has no memory for the addresses
 }
 
-TEST_CASE("without memory an HTTP look could not ask, and the next one can") {
+TEST_CASE("without memory an HTTP attempt is a prober error, and the next one succeeds") {
     const Target target;
     const bool on_strand = GENERATE(false, true);
     fail_each_allocation(
@@ -186,7 +186,7 @@ TEST_CASE("without memory an HTTP look could not ask, and the next one can") {
         on_strand);
 }
 
-TEST_CASE("without memory an exec look could not ask, and the next one can") {
+TEST_CASE("without memory an exec attempt is a prober error, and the next one succeeds") {
     const bool on_strand = GENERATE(false, true);
     const std::string command = GENERATE("exit 0", "echo said; sleep 0.02");
     fail_each_allocation(
@@ -197,8 +197,9 @@ TEST_CASE("without memory an exec look could not ask, and the next one can") {
         on_strand);
 }
 
-TEST_CASE("without memory a look at a function, or through AnyProbe, could not ask, and the next "
-          "one can") {
+TEST_CASE(
+    "without memory an attempt of a function, or of AnyProbe, is a prober error, and the next "
+    "one succeeds") {
     const Target target;
     const bool on_strand = GENERATE(false, true);
     SECTION("function") {
@@ -224,8 +225,8 @@ TEST_CASE("without memory a look at a function, or through AnyProbe, could not a
     }
 }
 
-TEST_CASE("without memory to tell of it a gate opens and shuts all the same, and who stands before "
-          "it hears soon") {
+TEST_CASE("without memory to notify of it a gate opens and closes all the same, and what waits at "
+          "it is notified soon") {
     const std::size_t together = GENERATE(std::size_t{1}, std::size_t{4});
     bool any_failed = true;
     for (std::size_t number = 1; any_failed && number != 500; ++number) {
@@ -248,15 +249,15 @@ TEST_CASE("without memory to tell of it a gate opens and shuts all the same, and
         INFO("allocation " << number << ", " << together << " in a row");
         CHECK(gate.is_open());
         int thrown = 0;
-        CHECK(run_looks(io, first, 2, thrown));
-        CHECK(run_looks(io, second, 2, thrown));
+        CHECK(run_attempts(io, first, 2, thrown));
+        CHECK(run_attempts(io, second, 2, thrown));
         CHECK(first.passing());
         CHECK(second.passing());
     }
     CHECK_FALSE(any_failed);
 }
 
-TEST_CASE("without memory to tell of it a target that has gone is failing all the same") {
+TEST_CASE("without memory to notify of it a target that is gone is failing all the same") {
     bool any_failed = true;
     for (std::size_t number = 1; any_failed && number != 100; ++number) {
         asio::io_context io{1};
@@ -266,7 +267,7 @@ TEST_CASE("without memory to tell of it a target that has gone is failing all th
         worker.on_verdict([&](const Verdict&) { ++verdicts; });
         worker.start();
         int thrown = 0;
-        REQUIRE(run_looks(io, worker, 2, thrown));
+        REQUIRE(run_attempts(io, worker, 2, thrown));
         const int before = verdicts;
         {
             const NoMemory no_memory{number, 1};
@@ -277,7 +278,7 @@ TEST_CASE("without memory to tell of it a target that has gone is failing all th
         io.poll();
         CHECK(verdicts == (any_failed ? before : before + 1));
         worker.target_back();
-        CHECK(run_looks(io, worker, 2, thrown));
+        CHECK(run_attempts(io, worker, 2, thrown));
         CHECK(worker.passing());
     }
     CHECK_FALSE(any_failed);

@@ -1,6 +1,6 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 //
-// A program without exceptions and run-time type information: it looks in every way there is, and
+// A program without exceptions and run-time type information: it probes in every way there is, and
 // ends with 0 if all went well.
 #include <chrono>
 #include <cstdio>
@@ -64,7 +64,7 @@ private:
     asio::ip::tcp::socket socket_;
 };
 
-/// Looks until the worker has judged, and says whether it passes.
+/// Runs until the worker has judged, and returns whether it passes.
 template <class P>
 bool passes(asio::io_context& io, P probe) {
     ProbeWorker worker{std::move(probe),

@@ -55,7 +55,7 @@ TEST_CASE("without probes a target is started and ready as soon as it runs") {
     bench.group->start();
     CHECK(bench.group->started());
     CHECK(bench.group->ready());
-    CHECK(bench.changes.empty()); // told by a post
+    CHECK(bench.changes.empty()); // notified by a post
     bench.clock.run_ready();
     CHECK(bench.take() == Lines{"started at 0", "ready at 0"});
     bench.group->target_gone();
@@ -67,7 +67,7 @@ TEST_CASE("without probes a target is started and ready as soon as it runs") {
     CHECK(bench.take() == Lines{"started at 0", "ready at 0"});
 }
 
-TEST_CASE("liveness and readiness do not look until startup has passed") {
+TEST_CASE("liveness and readiness make no attempt until startup has passed") {
     Bench bench;
     ScriptedProbe startup{bench.clock, {Outcome::failure, Outcome::failure, Outcome::success}};
     ScriptedProbe readiness{bench.clock, {Outcome::success}};
@@ -112,7 +112,7 @@ TEST_CASE("a failing liveness probe kills once, a new target begins anew") {
     CHECK(bench.take() == Lines{"started", "ready", "kill"});
 }
 
-TEST_CASE("a startup probe that fails kills, and nothing else has ever looked") {
+TEST_CASE("a startup probe that fails kills, and no other probe has made an attempt") {
     Bench bench;
     ScriptedProbe startup{bench.clock, {Outcome::failure}};
     ScriptedProbe readiness{bench.clock, {Outcome::success}};
@@ -290,14 +290,14 @@ TEST_CASE("a group may be destroyed or moved inside its own callback, and throw 
     bench.group->readiness(readiness, {.period = 1s, .failure_threshold = 1});
     bench.group->start();
     SECTION("destroyed") {
-        int told = 0;
+        int notified = 0;
         bench.group->on_change([&, kept = std::make_shared<int>(1)](const GroupChange& change) {
             bench.group.reset();
-            told += *kept;
+            notified += *kept;
             CHECK(change.event == GroupChange::Event::started); // still valid
         });
         bench.clock.advance(5s);
-        CHECK(told == 1);
+        CHECK(notified == 1);
     }
     SECTION("moved") {
         std::optional<Bench::Group> elsewhere;

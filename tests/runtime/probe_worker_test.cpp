@@ -40,7 +40,7 @@ using testing::Step;
 
 namespace {
 
-// A worker on a scripted probe, and everything it says.
+// A worker on a scripted probe, with a record of all notifications.
 struct Bench {
     explicit Bench(std::initializer_list<Step> steps, ProbeSpec given = {})
         : probe(clock, steps), spec(given) {}
@@ -92,7 +92,7 @@ constexpr ProbeSpec of(ProbeKind kind) { return {.kind = kind}; }
 
 } // namespace
 
-TEST_CASE("a worker looks at its start and at each period after it") {
+TEST_CASE("a worker makes a check at its start and at each period after it") {
     Bench bench{{Outcome::success}};
     bench.made().start();
     CHECK(bench.probe.attempts() == 0); // never from inside the call
@@ -107,7 +107,7 @@ TEST_CASE("a worker looks at its start and at each period after it") {
     CHECK(bench.made().snapshot().attempts == 12);
 }
 
-TEST_CASE("the initial delay moves the first look to a point of the grid") {
+TEST_CASE("the initial delay moves the first check to a point of the grid") {
     Bench bench{{Outcome::success}, {.initial_delay = 12s, .period = 5s}};
     bench.made().start();
     bench.clock.advance(15s - 1ns);
@@ -126,7 +126,7 @@ TEST_CASE("verdicts: the first judgement, and then the changes") {
     CHECK(bench.verdicts == Lines{"passing at 1000", "failing at 5000", "passing at 6000"});
 }
 
-TEST_CASE("a first judgement that equals the initial health is told as well") {
+TEST_CASE("a first judgement that equals the initial health is notified as well") {
     Bench bench{{Outcome::success}, of(ProbeKind::liveness)};
     CHECK(bench.made().passing());
     CHECK_FALSE(bench.made().snapshot().judged);
@@ -188,7 +188,7 @@ TEST_CASE("an error counts for nothing, and is tried again at once, three times 
     CHECK(bench.verdicts == Lines{"failing at 10000"});
 }
 
-TEST_CASE("an error is not retried behind a closed gate, and the observer hears so") {
+TEST_CASE("an error is not retried behind a closed gate, and the observer is notified so") {
     Bench bench{{Step{std::make_error_code(std::errc::too_many_files_open), 1s}}};
     StartupGate gate{bench.io};
     gate.open();
@@ -247,7 +247,7 @@ TEST_CASE("a timeout that a busy loop comes to late begins anew, once") {
         Bench bench{{{Outcome::success, 5s}}, spec};
         bench.made().start();
         bench.clock.run_ready();
-        for (int look = 1; look != 4; ++look) {
+        for (int check = 1; check != 4; ++check) {
             bench.clock.stall(4s);
             bench.clock.advance(56s);
         }
@@ -263,8 +263,8 @@ TEST_CASE("a timeout that a busy loop comes to late begins anew, once") {
     }
 }
 
-TEST_CASE(
-    "a look that takes longer than the period is followed by one at once, the others are skipped") {
+TEST_CASE("a check that takes longer than the period is followed by one at once, the others are "
+          "skipped") {
     Bench bench{{{Outcome::success, 3500ms}, Outcome::success}, {.period = 1s, .timeout = 10s}};
     bench.made().start();
     bench.clock.advance(3500ms);
@@ -274,7 +274,7 @@ TEST_CASE(
     CHECK(bench.probe.attempts() == 3);
 }
 
-TEST_CASE("probe_now looks at once, and the grid begins anew") {
+TEST_CASE("probe_now makes a check at once, and the grid begins anew") {
     Bench bench{{Outcome::success}, {.period = 10s}};
     CHECK_FALSE(bench.made().probe_now()); // not started
     bench.made().start();
@@ -301,7 +301,7 @@ TEST_CASE("probe_now during an attempt asks for one more right after it") {
     CHECK(bench.probe.attempts() == 2);
 }
 
-TEST_CASE("a pause drops the attempt uncounted; resuming looks at once") {
+TEST_CASE("a pause cancels the attempt uncounted; resuming makes a check at once") {
     Bench bench{{Step::hang(), Outcome::success}, {.timeout = 100s}};
     bench.made().start();
     bench.clock.run_ready();
@@ -318,13 +318,13 @@ TEST_CASE("a pause drops the attempt uncounted; resuming looks at once") {
     CHECK(bench.verdicts == Lines{"passing at 60000"});
 }
 
-TEST_CASE("a target that is gone fails, and is not looked at until it is back") {
+TEST_CASE("a target that is gone fails, and is not checked until it is back") {
     Bench bench{{Outcome::success}, {.period = 10s}};
     bench.made().start();
     bench.clock.advance(1s);
     bench.made().target_gone();
     CHECK(bench.made().health() == Health::failing); // at once
-    CHECK(bench.verdicts.size() == 1);               // told by a post
+    CHECK(bench.verdicts.size() == 1);               // notified by a post
     bench.clock.advance(30s);
     CHECK(bench.verdicts == Lines{"passing at 0", "failing at 1000"});
     CHECK(bench.probe.attempts() == 1);
@@ -352,7 +352,7 @@ TEST_CASE("a terminating target passes and ends liveness and startup, readiness 
 }
 
 TEST_CASE(
-    "stop: nothing is told to on_verdict afterwards, the attempt's end is told to the observer") {
+    "stop: on_verdict is not called afterwards, the observer is notified of the attempt's end") {
     Bench bench{{Step::hang()}, {.timeout = 100s}};
     bench.made().start();
     bench.clock.run_ready();
@@ -392,59 +392,60 @@ TEST_CASE("waiting for a verdict") {
     Bench bench{
         {Outcome::success, Outcome::failure, Outcome::failure, Outcome::failure, Outcome::success},
         {.kind = ProbeKind::readiness, .period = 1s}};
-    std::vector<std::string> told;
-    const auto tell = [&](std::string name) {
-        return [&told, name](std::error_code error, const Verdict& verdict) {
-            told.push_back(name +
-                           (error ? " aborted" : " " + std::string{to_string(verdict.health)}));
+    std::vector<std::string> notified;
+    const auto record = [&](std::string name) {
+        return [&notified, name](std::error_code error, const Verdict& verdict) {
+            notified.push_back(name +
+                               (error ? " aborted" : " " + std::string{to_string(verdict.health)}));
         };
     };
     SECTION("the initial health does not count") {
-        bench.made().async_wait(Health::failing, tell("wait"));
+        bench.made().async_wait(Health::failing, record("wait"));
         bench.made().start();
         bench.clock.advance(2s);
-        CHECK(told.empty());
+        CHECK(notified.empty());
         bench.clock.advance(1s);
-        CHECK(told == Lines{"wait failing"});
+        CHECK(notified == Lines{"wait failing"});
     }
-    SECTION("what stands already is told soon") {
+    SECTION("what stands already completes the wait soon") {
         bench.made().start();
         bench.clock.run_ready();
-        bench.made().async_wait(Health::passing, tell("wait"));
-        CHECK(told.empty());
+        bench.made().async_wait(Health::passing, record("wait"));
+        CHECK(notified.empty());
         bench.clock.run_ready();
-        CHECK(told == Lines{"wait passing"});
+        CHECK(notified == Lines{"wait passing"});
     }
     SECTION("stop, destruction and cancellation") {
         asio::cancellation_signal signal;
         bench.made().start();
         bench.made().async_wait(Health::failing,
-                                asio::bind_cancellation_slot(signal.slot(), tell("cancelled")));
-        bench.made().async_wait(Health::failing, tell("stopped"));
+                                asio::bind_cancellation_slot(signal.slot(), record("cancelled")));
+        bench.made().async_wait(Health::failing, record("stopped"));
         signal.emit(asio::cancellation_type::total);
         bench.clock.run_ready();
-        CHECK(told == Lines{"cancelled aborted"});
+        CHECK(notified == Lines{"cancelled aborted"});
         bench.made().stop();
         bench.clock.run_ready();
-        CHECK(told.back() == "stopped aborted");
-        bench.made().async_wait(Health::failing, tell("destroyed"));
+        CHECK(notified.back() == "stopped aborted");
+        bench.made().async_wait(Health::failing, record("destroyed"));
         bench.worker.reset();
         bench.clock.run_ready();
-        CHECK(told.back() == "destroyed aborted");
+        CHECK(notified.back() == "destroyed aborted");
     }
     SECTION("the callback that stops the worker comes too late for those whose verdict it is") {
         bench.made().on_verdict([&](const Verdict& verdict) {
             if (verdict.failed()) bench.made().stop();
         });
-        bench.made().async_wait(Health::failing, tell("wait"));
+        bench.made().async_wait(Health::failing, record("wait"));
         bench.made().start();
         bench.clock.advance(10s);
-        CHECK(told == Lines{"wait failing"});
+        CHECK(notified == Lines{"wait failing"});
     }
 }
 
-TEST_CASE("no look while the gate is shut; readiness looks when it opens, the others at the next "
-          "point of the grid") {
+TEST_CASE(
+    "no check while the gate is closed; readiness is checked when it opens, the others at the next "
+    "point of the grid") {
     const ProbeKind kind = GENERATE(ProbeKind::liveness, ProbeKind::readiness);
     Bench bench{{Outcome::success}, {.kind = kind, .period = 10s}};
     StartupGate gate{bench.io};
@@ -462,7 +463,7 @@ TEST_CASE("no look while the gate is shut; readiness looks when it opens, the ot
     CHECK(bench.probe.attempts() == (kind == ProbeKind::readiness ? 1 : 1));
 }
 
-TEST_CASE("a startup worker opens a gate, and a new target shuts it") {
+TEST_CASE("a startup worker opens a gate, and a new target closes it") {
     Bench bench{{Outcome::failure, Outcome::success}, {.kind = ProbeKind::startup, .period = 1s}};
     StartupGate gate{bench.io};
     bench.made().opens(gate);
@@ -504,12 +505,12 @@ TEST_CASE(
     CHECK(limit.waiting() == 2);
     clock.advance(600ms);
     CHECK(late == std::vector<Duration>{0ms, 300ms, 600ms});
-    SECTION("whoever goes gives its place back") {
+    SECTION("a worker that is destroyed releases its permit") {
         workers.clear();
         clock.advance(1s);
         CHECK(limit.in_flight() == 0);
     }
-    SECTION("whoever stops while it waits leaves the queue") {
+    SECTION("a worker that stops while it waits leaves the queue") {
         clock.advance(9400ms); // all due again
         workers[1].stop();
         clock.advance(300ms);
@@ -587,22 +588,22 @@ TEST_CASE("a callback may replace itself, stop, move or destroy the worker") {
         CHECK(second == 2);
     }
     SECTION("take itself away") {
-        int told = 0;
+        int notified = 0;
         bench.made().on_verdict([&](const Verdict&) {
-            ++told;
+            ++notified;
             bench.made().on_verdict(nullptr);
         });
         bench.clock.advance(5s);
-        CHECK(told == 1);
+        CHECK(notified == 1);
     }
     SECTION("destroy the worker") {
-        int told = 0;
+        int notified = 0;
         bench.made().on_verdict([&, kept = std::make_shared<int>(5)](const Verdict&) {
             bench.worker.reset();
-            told += *kept;
+            notified += *kept;
         });
         bench.clock.advance(5s);
-        CHECK(told == 5);
+        CHECK(notified == 5);
         CHECK(bench.probe.attempts() == 1);
     }
     SECTION("move the worker") {
@@ -614,7 +615,7 @@ TEST_CASE("a callback may replace itself, stop, move or destroy the worker") {
         CHECK(bench.probe.attempts() == 6);
         CHECK(elsewhere->snapshot().attempts == 6);
     }
-    SECTION("change the target: told later, in order") {
+    SECTION("change the target: notified later, in order") {
         bench.made().on_verdict([&](const Verdict& verdict) {
             bench.verdicts.push_back(std::string{to_string(verdict.origin)});
             if (bench.verdicts.size() == 1) {
@@ -641,7 +642,7 @@ TEST_CASE("what listeners throw goes to the caller of run(), and the worker goes
         CHECK(bench.probe.attempts() == 2);
         CHECK(bench.made().snapshot().state == WorkerState::waiting);
     }
-    SECTION("from an observer, before the probe is asked") {
+    SECTION("from an observer, before the probe is started") {
         struct Thrower {
             int* left;
             void attempt_begun(const AttemptBegun&) {
@@ -655,7 +656,7 @@ TEST_CASE("what listeners throw goes to the caller of run(), and the worker goes
         CHECK_THROWS_AS(bench.clock.run_ready(), std::runtime_error);
         CHECK(probe.attempts() == 0);
         bench.clock.run_ready();
-        CHECK(probe.attempts() == 1); // the attempt that was told of is made
+        CHECK(probe.attempts() == 1); // the attempt that was announced is made
         CHECK(worker.passing());
     }
 }

@@ -1,6 +1,6 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 //
-// Workers on strands of a pool of threads: for the thread sanitizer to look at.
+// Workers on strands of a pool of threads: for the thread sanitizer.
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -39,7 +39,8 @@ struct Actor {
 
 } // namespace
 
-TEST_CASE("workers on strands look, are read from anywhere, triggered, paused and destroyed") {
+TEST_CASE(
+    "workers on strands make attempts, are read from anywhere, triggered, paused and destroyed") {
     asio::thread_pool pool{4};
     asio::io_context io;
     asio::ip::tcp::acceptor acceptor{io, {asio::ip::make_address("127.0.0.1"), 0}};
@@ -123,7 +124,7 @@ TEST_CASE("a probe is replaced on its worker's strand while other threads post t
     pool.join();
 }
 
-TEST_CASE("looks by hand from several threads") {
+TEST_CASE("attempts by hand from several threads") {
     asio::thread_pool pool{4};
     asio::io_context io;
     asio::ip::tcp::acceptor acceptor{io, {asio::ip::make_address("127.0.0.1"), 0}};

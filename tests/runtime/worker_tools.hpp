@@ -8,7 +8,7 @@
 #include <probekit/core/observer.hpp>
 #include <probekit/core/verdict.hpp>
 
-/// Writes down what a worker tells its observer, in order.
+/// Records what a worker notifies its observer of, in order.
 struct Journal {
     std::vector<std::string> lines = {};
 
