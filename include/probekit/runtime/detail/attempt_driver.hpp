@@ -142,10 +142,16 @@ protected:
         renewal_ = {};
         ++attempts_;
         begun_at_ = now;
-        if constexpr (Derived::announces_attempts) arm(now); // in case a listener throws
-        derived().announce(now);
-        if constexpr (Derived::announces_attempts) disarm();
-        start();
+        if constexpr (Derived::announces_attempts) {
+            arm(now); // in case a listener throws
+            derived().announce(now);
+            disarm();
+            start();
+        } else { // without listeners nothing comes between
+            derived().announce(now);
+            stage_ = Stage::running;
+            start_probe();
+        }
     }
 
     void cancel() noexcept { handle(StageEvent::cancel); }
@@ -283,7 +289,8 @@ private:
         const TimePoint now = steady && at != TimePoint::min() ? at : clock_.now();
         disarm();
         const Stage ended = stage_;
-        handle(StageEvent::finish);
+        stage_ = stage_step(ended, StageEvent::finish).to;
+        derived().release_permit();
         if (is_cancelled(ended)) {
             error = asio::error::operation_aborted;
         } else if (ended == Stage::timed_out && error == asio::error::operation_aborted) {

@@ -212,8 +212,9 @@ public:
     // ---- AttemptDriver ----
 
     static constexpr bool observes_skips = SeesChecksSkipped<Unwrapped<Obs>>;
+    static constexpr bool observes_states = SeesStateChanged<Unwrapped<Obs>>;
     static constexpr bool announces_attempts =
-        SeesAttemptBegun<Unwrapped<Obs>> || SeesStateChanged<Unwrapped<Obs>> || observes_skips;
+        SeesAttemptBegun<Unwrapped<Obs>> || observes_states || observes_skips;
 
     [[nodiscard]] bool abandoned() const noexcept { return notifier_.abandoned(); }
     [[nodiscard]] bool must_wait() const noexcept { return !notifier_.may_notify(*this); }
@@ -245,7 +246,7 @@ public:
     }
 
     void announce(TimePoint now) {
-        const WorkerState before = fsm_.state();
+        const WorkerState before = observed_state();
         static_cast<void>(fsm_.step(event::AttemptBegun{}, now));
         if constexpr (announces_attempts) {
             const typename Notifications::Scope scope{notifier_};
@@ -256,7 +257,7 @@ public:
             const Duration late = first ? std::max(now - fsm_.due(), Duration{}) : Duration{};
             notifier_.observe(
                 AttemptBegun{kind(), this->attempts(), this->attempt_in_check(), now, late});
-            observe_state(before, fsm_.state());
+            observe_state(before, observed_state());
         }
     }
 
@@ -294,10 +295,15 @@ private:
     // The moment of one step of the machine, and the state before it.
     struct Step {
         explicit Step(const WorkerCore& core) : Step(core, core.now()) {}
-        Step(const WorkerCore& core, TimePoint at) : now(at), before(core.fsm_.state()) {}
+        Step(const WorkerCore& core, TimePoint at) : now(at), before(core.observed_state()) {}
         TimePoint now;
         WorkerState before;
     };
+
+    /// For StateChanged, if there is an observer of it.
+    [[nodiscard]] WorkerState observed_state() const noexcept {
+        return observes_states ? fsm_.state() : WorkerState::stopped;
+    }
 
     [[nodiscard]] ProbeKind kind() const noexcept { return fsm_.spec().kind; }
 
@@ -371,9 +377,8 @@ private:
     void on_delivery() { notifier_.deliver_posted(*this); }
 
     void enqueue(const Step& step, const Decision& decision) noexcept {
-        const WorkerState after = fsm_.state();
-        const bool state_observed = SeesStateChanged<Unwrapped<Obs>> && step.before != after;
-        if (!decision.changed && !state_observed) return;
+        const WorkerState after = observed_state();
+        if (!decision.changed && step.before == after) return;
         Item item{.before = step.before, .after = after, .generation = notifier_.generation()};
         if (decision.changed) item.verdict = verdict_of(decision, step.now, {});
         notifier_.push(*this, std::move(item));
@@ -384,7 +389,7 @@ private:
                         std::uint32_t generation);
 
     void observe_state(WorkerState before, WorkerState after) {
-        if constexpr (SeesStateChanged<Unwrapped<Obs>>)
+        if constexpr (observes_states)
             if (before != after)
                 notifier_.observe(StateChanged{kind(), before, after, this->now()});
     }

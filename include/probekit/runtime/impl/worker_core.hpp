@@ -77,7 +77,7 @@ void WorkerCore<P, Pol, Obs, Clk>::on_attempt_ended(TimePoint now, bool cancelle
     if (decision.changed) remember_deciding(result);
 
     const std::uint32_t generation = notifier_.generation();
-    const WorkerState after = fsm_.state();
+    const WorkerState after = observed_state();
     const typename Notifications::Scope scope{notifier_};
     // Those who wait for a stop have waited for this attempt, even if another one is decided on.
     const ScopeExit stopped{[&] {
