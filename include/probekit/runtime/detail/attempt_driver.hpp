@@ -195,7 +195,10 @@ private:
         [[nodiscard]] allocator_type get_allocator() const noexcept {
             return allocator_type{driver->context().pool()};
         }
-        void operator()() { driver->attempt_done(TimePoint::min(), error, std::move(result)); }
+        void operator()() {
+            static_cast<AttemptDriver&>(*driver).on_attempt_done({}, TimePoint::min(), error,
+                                                                 std::move(result));
+        }
     };
 
     [[nodiscard]] Derived& derived() noexcept { return static_cast<Derived&>(*this); }
@@ -217,7 +220,25 @@ private:
     }
     void on_attempt_done(Ref<AttemptOwner<Executor>>, TimePoint at, std::error_code error,
                          ProbeResult&& result) final {
-        attempt_done(at, error, std::move(result));
+        if (derived().abandoned()) return handle(StageEvent::finish);
+        if (derived().must_wait())
+            return asio::post(executor(),
+                              PostedEnd{Ref<Derived>{&derived()}, error, std::move(result)});
+        const TimePoint now = steady && at != TimePoint::min() ? at : clock_.now();
+        disarm();
+        const Stage ended = stage_;
+        stage_ = stage_step(ended, StageEvent::finish).to;
+        derived().release_permit();
+        if (is_cancelled(ended)) {
+            error = asio::error::operation_aborted;
+        } else if (ended == Stage::timed_out && error == asio::error::operation_aborted) {
+            error = {};
+            result.outcome = Outcome::failure;
+            result.cause = Errc::timed_out;
+            if (result.elapsed() == Duration{})
+                result.times[static_cast<std::size_t>(Phase::run) - 1] = now - begun_at_;
+        }
+        derived().on_attempt_ended(now, is_cancelled(ended), error, std::move(result));
     }
     void destroy() noexcept final { delete &derived(); }
 
@@ -253,7 +274,7 @@ private:
         if (step.action == StageAction::start_probe)
             start_probe();
         else if (step.action == StageAction::finish_revoked)
-            attempt_done(TimePoint::min(), asio::error::operation_aborted, {});
+            on_attempt_done({}, TimePoint::min(), asio::error::operation_aborted, {});
     }
 
     void start_probe() {
@@ -270,7 +291,7 @@ private:
             if (!uses_probe(stage_)) std::rethrow_exception(std::current_exception());
             return ToErrorCode{}(thrown);
         });
-        if (could_not) attempt_done(TimePoint::min(), could_not, {});
+        if (could_not) on_attempt_done({}, TimePoint::min(), could_not, {});
     }
 
     void stop_probe(StopReason reason) noexcept {
@@ -279,28 +300,6 @@ private:
             if (!this->stop_own_attempt(reason))
                 if constexpr (Holder::needs_slot) signal_.emit(asio::cancellation_type::terminal);
         });
-    }
-
-    void attempt_done(TimePoint at, std::error_code error, ProbeResult&& result) {
-        if (derived().abandoned()) return handle(StageEvent::finish);
-        if (derived().must_wait())
-            return asio::post(executor(),
-                              PostedEnd{Ref<Derived>{&derived()}, error, std::move(result)});
-        const TimePoint now = steady && at != TimePoint::min() ? at : clock_.now();
-        disarm();
-        const Stage ended = stage_;
-        stage_ = stage_step(ended, StageEvent::finish).to;
-        derived().release_permit();
-        if (is_cancelled(ended)) {
-            error = asio::error::operation_aborted;
-        } else if (ended == Stage::timed_out && error == asio::error::operation_aborted) {
-            error = {};
-            result.outcome = Outcome::failure;
-            result.cause = Errc::timed_out;
-            if (result.elapsed() == Duration{})
-                result.times[static_cast<std::size_t>(Phase::run) - 1] = now - begun_at_;
-        }
-        derived().on_attempt_ended(now, is_cancelled(ended), error, std::move(result));
     }
 
     // ---- the timer ----

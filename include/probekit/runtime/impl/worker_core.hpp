@@ -51,8 +51,9 @@ void WorkerCore<P, Pol, Obs, Clk>::apply(const Decision& decision, TimePoint now
 }
 
 template <class P, class Pol, class Obs, class Clk>
-void WorkerCore<P, Pol, Obs, Clk>::on_attempt_ended(TimePoint now, bool cancelled,
-                                                    std::error_code error, ProbeResult&& result) {
+inline void WorkerCore<P, Pol, Obs, Clk>::on_attempt_ended(TimePoint now, bool cancelled,
+                                                           std::error_code error,
+                                                           ProbeResult&& result) {
     const Step step{*this, now};
     if (extras_ && extras_->next_probe) {
         this->probe().replace(std::move(*extras_->next_probe));
