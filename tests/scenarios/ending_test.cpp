@@ -26,11 +26,11 @@ TEST_CASE("a pod that is to end is deleted in order") {
     supervised.until(ready(true));
     supervised.program().signal(signal);
 
-    const json deleted = supervised.until(deleting);
-    CHECK(deleted["type"] == "MODIFIED");
-    CHECK(deleted["object"]["metadata"]["deletionGracePeriodSeconds"] == 30);
+    const json marked = supervised.until(deleting);
+    CHECK(marked["type"] == "MODIFIED");
+    CHECK(marked["object"]["metadata"]["deletionGracePeriodSeconds"] == 30);
     const json kill = supervised.until(event("Killing", "Stopping container c"));
-    CHECK(moment(deleted["object"]["metadata"]["deletionTimestamp"]) >=
+    CHECK(moment(marked["object"]["metadata"]["deletionTimestamp"]) >=
           moment(kill["object"]["lastTimestamp"]) + 29s);
     const json ended = supervised.until(terminated);
     CHECK(ended["object"]["status"]["phase"] == "Running");
