@@ -319,7 +319,7 @@ TEST_CASE("gRPC probes are not built in, and hooks know no grpc") {
     CHECK(hook.ignored == Texts{"spec.containers[0].lifecycle.postStart.grpc"});
 }
 
-TEST_CASE("a hook has no timing, and says so") {
+TEST_CASE("timing fields of a hook are reported as not honoured") {
     const PodReading reading = read(one_container(R"(
     lifecycle:
       postStart: {exec: {command: [x]}, periodSeconds: 5, timeoutSeconds: 0}
@@ -331,7 +331,7 @@ TEST_CASE("a hook has no timing, and says so") {
                                    "spec.containers[0].lifecycle.preStop.failureThreshold"});
 }
 
-TEST_CASE("probes and hooks call themselves what a kubelet calls its own") {
+TEST_CASE("probes and hooks have the kubelet's user agents") {
     const PodReading reading = read(one_container(R"(
     livenessProbe: {httpGet: {port: 80, unixSocket: /s}}
     lifecycle: {preStop: {httpGet: {port: 80, unixSocket: /s}}}
@@ -343,7 +343,7 @@ TEST_CASE("probes and hooks call themselves what a kubelet calls its own") {
     CHECK(container.pre_stop->settings.options.http.unix_socket == "/s");
 }
 
-TEST_CASE("what is expected of an HTTP answer is kept; a hook takes any") {
+TEST_CASE("expectations of an HTTP response are kept for a probe and ignored for a hook") {
     const PodReading reading = read(one_container(R"(
     livenessProbe: {httpGet: {port: 80}, expect: [{body: whole, jsonPointer: /status, equals: UP}]}
     lifecycle: {preStop: {httpGet: {port: 80}, expect: [{status: [200]}]}}

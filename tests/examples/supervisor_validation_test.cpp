@@ -30,15 +30,15 @@ std::string first_message(const probekit::ConfigErrors& errors) {
 
 TEST_CASE("DNS labels") {
     for (const char* name : {"a", "0", "web-1", "a--b"})
-        CHECK(mistakes(check_dns_label, name) == 0);
+        CHECK(mistakes(validate_dns_label, name) == 0);
     for (const char* name : {"", "-a", "a-", "Web", "a.b", "a_b", "\u00fc"})
-        CHECK(mistakes(check_dns_label, name) == 1);
-    CHECK(mistakes(check_dns_label, std::string(63, 'a')) == 0);
-    CHECK(mistakes(check_dns_label, std::string(64, 'a')) == 1);
-    CHECK(mistakes(check_dns_label, std::string(64, 'A')) == 2);
+        CHECK(mistakes(validate_dns_label, name) == 1);
+    CHECK(mistakes(validate_dns_label, std::string(63, 'a')) == 0);
+    CHECK(mistakes(validate_dns_label, std::string(64, 'a')) == 1);
+    CHECK(mistakes(validate_dns_label, std::string(64, 'A')) == 2);
 
     probekit::ConfigErrors errors;
-    check_dns_label("My_Name", "spec.containers[0].name", errors);
+    validate_dns_label("My_Name", "spec.containers[0].name", errors);
     CHECK(first_message(errors) ==
           "spec.containers[0].name: Invalid value: \"My_Name\": a lowercase RFC 1123 label must "
           "consist of lower case "
@@ -49,18 +49,18 @@ TEST_CASE("DNS labels") {
 
 TEST_CASE("DNS subdomains") {
     for (const char* name : {"a", "a.b", "web-1.example.com"})
-        CHECK(mistakes(check_dns_subdomain, name) == 0);
+        CHECK(mistakes(validate_dns_subdomain, name) == 0);
     for (const char* name : {"", ".", "a.", ".a", "a..b", "-a.b", "a-.b", "A.b"})
-        CHECK(mistakes(check_dns_subdomain, name) == 1);
-    CHECK(mistakes(check_dns_subdomain, std::string(253, 'a')) == 0);
-    CHECK(mistakes(check_dns_subdomain, std::string(254, 'a')) == 1);
+        CHECK(mistakes(validate_dns_subdomain, name) == 1);
+    CHECK(mistakes(validate_dns_subdomain, std::string(253, 'a')) == 0);
+    CHECK(mistakes(validate_dns_subdomain, std::string(254, 'a')) == 1);
 }
 
 TEST_CASE("names of environment variables are printable ASCII without '='") {
     for (const char* name : {"A", "a.b-c", "1", "with space", "~!"})
-        CHECK(mistakes(check_env_name, name) == 0);
+        CHECK(mistakes(validate_env_name, name) == 0);
     for (const char* name : {"A=B", "=", "a\tb", "\u00fc", "\x7f"})
-        CHECK(mistakes(check_env_name, name) == 1);
+        CHECK(mistakes(validate_env_name, name) == 1);
 }
 
 TEST_CASE("labels have qualified names and short values") {
@@ -82,16 +82,16 @@ TEST_CASE("labels have qualified names and short values") {
     }));
     CAPTURE(labels);
     probekit::ConfigErrors errors;
-    check_labels(Json::parse(labels), "f", errors);
+    validate_labels(Json::parse(labels), "f", errors);
     CHECK(first_message(errors).starts_with(message));
     CHECK(errors.empty() == message.empty());
 }
 
 TEST_CASE("annotations may have any text, and capital letters in their prefix") {
     probekit::ConfigErrors errors;
-    check_annotations(Json{{"Example.COM/x", std::string(5000, ' ')}, {"a", "-"}}, "f", errors);
+    validate_annotations(Json{{"Example.COM/x", std::string(5000, ' ')}, {"a", "-"}}, "f", errors);
     CHECK(errors.empty());
-    check_annotations(Json{{"a b", 5}}, "f", errors);
+    validate_annotations(Json{{"a b", 5}}, "f", errors);
     REQUIRE(errors.size() == 2);
     CHECK(errors[1].message() == "f[a b]: Invalid value: 5: must be a string");
 }
@@ -99,19 +99,19 @@ TEST_CASE("annotations may have any text, and capital letters in their prefix") 
 TEST_CASE("pod addresses must be loopback") {
     for (const char* address : {"127.0.0.1", "127.255.255.254", "::1", "0:0:0:0:0:0:0:1"}) {
         probekit::ConfigErrors errors;
-        check_loopback(address, "f", errors);
+        validate_loopback(address, "f", errors);
         CHECK(errors.empty());
     }
     for (const char* address :
          {"", "10.0.0.1", "126.0.0.1", "128.0.0.1", "127.0.0.1:80", "localhost", "::2", "127.1"}) {
         CAPTURE(address);
         probekit::ConfigErrors errors;
-        check_loopback(address, "f", errors);
+        validate_loopback(address, "f", errors);
         CHECK(errors.size() == 1);
     }
 }
 
 TEST_CASE("NUL is refused where a C string would end") {
-    CHECK(mistakes(check_no_nul, "a b\n") == 0);
-    CHECK(mistakes(check_no_nul, std::string_view{"a\0b", 3}) == 1);
+    CHECK(mistakes(validate_no_nul, "a b\n") == 0);
+    CHECK(mistakes(validate_no_nul, std::string_view{"a\0b", 3}) == 1);
 }

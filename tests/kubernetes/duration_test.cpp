@@ -38,7 +38,7 @@ TEST_CASE("durations are read as Go writes them") {
     CHECK(parse_duration(text) == std::optional{expected});
 }
 
-TEST_CASE("what is no duration, negative or too long gives nothing") {
+TEST_CASE("other texts, negative and too long durations give nothing") {
     const std::string_view text =
         GENERATE("", "5", "1.5", "s", ".s", "-1s", "+1s", "1x", "1s ", " 1s", "1 s", "1m2", "1..5s",
                  "9223372036.854775808s", "9223372037s", "2562048h", "99999999999999999999s");
@@ -46,7 +46,7 @@ TEST_CASE("what is no duration, negative or too long gives nothing") {
     CHECK_FALSE(parse_duration(text));
 }
 
-TEST_CASE("what the library writes as Go would is read back") {
+TEST_CASE("durations that the library writes are read back") {
     const Duration span = GENERATE(1ns, 999ns, 1us, 1500us, 1ms, 1s, 80s, 3661s,
                                    1234567890123456789ns, Duration::max());
     CHECK(parse_duration(probekit::go_duration(span)) == std::optional{span});

@@ -93,7 +93,7 @@ TEST_CASE("what is not an object is named once and has no fields") {
     CHECK(errors.empty());
 }
 
-TEST_CASE("fields that nobody asked for are listed as they stand") {
+TEST_CASE("fields that were not read are listed in the order of the object") {
     const Json json = Json::parse(R"({"z": 1, "a": 2, "asked": 3, "null": null, "m": {}})");
     probekit::ConfigErrors errors;
     FieldReader reader{json, "at", errors};

@@ -25,7 +25,8 @@ using nlohmann::json;
 namespace {
 
 std::string why_not(const http::Expectation& one, std::string_view text) {
-    return http::first_mismatch(std::span{&one, 1}, {.status = 200, .body = text, .is_whole = true});
+    return http::first_mismatch(std::span{&one, 1},
+                                {.status = 200, .body = text, .is_whole = true});
 }
 
 kubernetes::ReadResult read(const std::string& expect, kubernetes::ReadOptions options = {}) {
@@ -66,12 +67,12 @@ TEST_CASE("a value is found in JSON by its pointer") {
     CHECK(why_not(body().satisfies(row.match), row.text) == expected);
 }
 
-TEST_CASE("deep JSON is no trouble") {
+TEST_CASE("deep JSON is parsed without exhausting the stack") {
     const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
     CHECK(!why_not(body(http::whole_body).satisfies(json_at("/0", 1)), deep).empty());
 }
 
-TEST_CASE("a pointer that is none is a mistake") {
+TEST_CASE("a text that is no JSON pointer is a mistake") {
     const std::string pointer = GENERATE("status", "/a~2", "/a~", "#/a");
     const std::vector<http::Expectation> list = {body().satisfies(json_at(pointer, 1))};
     const ConfigErrors errors = http::validate(list);
@@ -79,7 +80,7 @@ TEST_CASE("a pointer that is none is a mistake") {
     CHECK(errors[0].field == "expect[0].match");
 }
 
-TEST_CASE("expectations have a form in JSON, and come back from it as they were") {
+TEST_CASE("expectations are written as JSON and read back the same") {
     struct Row {
         http::Expectation value;
         std::string json;
@@ -107,7 +108,7 @@ TEST_CASE("expectations have a form in JSON, and come back from it as they were"
     CHECK(written["expect"].dump() == "[" + row.json + "]");
 }
 
-TEST_CASE("mistakes in the JSON of expectations are named by their place") {
+TEST_CASE("mistakes in the JSON of expectations are reported with their path") {
     const auto [text, message] = GENERATE(table<std::string, std::string>({
         {"7", R"(p.expect: Invalid value: 7: must be an array)"},
         {"[7]", R"(p.expect[0]: Invalid value: 7: must be an object)"},
@@ -144,7 +145,7 @@ TEST_CASE("mistakes in the JSON of expectations are named by their place") {
     CHECK(result.errors[0].message() == message);
 }
 
-TEST_CASE("other fields are named, and strict readers know of no expectations") {
+TEST_CASE("unknown fields of expectations are listed, and strict readers know no expectations") {
     CHECK(read(R"([{"header": "X", "is": "y"}])").ignored ==
           std::vector<std::string>{"p.expect[0].is"});
     const auto strict = read(R"([{"status": [200]}])", {.strict = true});
@@ -156,7 +157,7 @@ TEST_CASE("other fields are named, and strict readers know of no expectations") 
     CHECK(tcp.errors[0].detail == "Forbidden: may only be set with httpGet");
 }
 
-TEST_CASE("alternatives may not stand in one another without end") {
+TEST_CASE("nested alternatives have a limit") {
     std::string deep = R"({"status": [200]})";
     for (int i = 0; i != 8; ++i) deep = R"({"anyOf": [)" + deep + "]}";
     CHECK(read("[" + deep + "]"));

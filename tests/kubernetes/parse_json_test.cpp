@@ -54,7 +54,7 @@ TEST_CASE("JSON text becomes a value of either type, with its mistakes listed") 
     CHECK(errors.size() == 2);
 }
 
-TEST_CASE("text that is no JSON is said to be none, with the place, and nothing is thrown") {
+TEST_CASE("text that is no JSON is an error with its place, and nothing is thrown") {
     const auto [text, expected] = GENERATE(table<std::string, std::string>({
         {"", "p: is not valid JSON: parse error at line 1, column 1: "},
         {"{", "p: is not valid JSON: parse error at line 1, column 2: "},
@@ -73,7 +73,7 @@ TEST_CASE("text that is no JSON is said to be none, with the place, and nothing 
     CHECK(got[0].substr(0, expected.size()) == expected);
 }
 
-TEST_CASE("the error for a long piece of nonsense is short") {
+TEST_CASE("the error for a long invalid token is short") {
     const Texts got = messages("{\"a\": x" + std::string(100'000, 'y'));
     REQUIRE(got.size() == 1);
     CHECK(got[0].size() < 400);
@@ -95,7 +95,7 @@ TEST_CASE("a name given twice is an error wherever it stands, and the last one c
           Texts{"p.x[0][0].a: duplicate field"});
 }
 
-TEST_CASE("nesting beyond any use is an error, and exhausts no stack") {
+TEST_CASE("deep nesting is an error and does not exhaust the stack") {
     constexpr int allowed = 64;
     CHECK(messages(R"({"tcpSocket": {"port": 1}, "x": )" + repeated("[", allowed - 1) +
                    repeated("]", allowed - 1) + "}")
@@ -108,7 +108,7 @@ TEST_CASE("nesting beyond any use is an error, and exhausts no stack") {
     CHECK(objects[0] == "p" + repeated(".a", allowed) + ": is nested too deeply");
 }
 
-TEST_CASE("a value of the wrong type may be nested as it likes, and is shown short") {
+TEST_CASE("a deeply nested value of the wrong type is shown short") {
     nlohmann::json deep = nlohmann::json::array();
     for (int i = 0; i != 1000; ++i) deep = nlohmann::json::array({deep});
     const nlohmann::json probe{{"tcpSocket", deep}, {"periodSeconds", {{"a", deep}}}};
@@ -119,7 +119,7 @@ TEST_CASE("a value of the wrong type may be nested as it likes, and is shown sho
                        "p.periodSeconds: Invalid value: {...}: must be an integer"});
 }
 
-TEST_CASE("numbers of any size are told from those that fit") {
+TEST_CASE("numbers that do not fit are errors") {
     CHECK(messages(
               R"({"tcpSocket": {"port": 1}, "periodSeconds": 123456789012345678901234567890})") ==
           Texts{"p.periodSeconds: Invalid value: 1.2345678901234568e+29: must be an integer"});

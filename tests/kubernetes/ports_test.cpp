@@ -21,13 +21,13 @@ TEST_CASE("port numbers are from 1 to 65535") {
                                                                   {4294967376, false}}));
     CAPTURE(port);
     probekit::ConfigErrors errors;
-    CHECK(check_port_number(port, "p", errors) == good);
+    CHECK(validate_port_number(port, "p", errors) == good);
     CHECK(errors.empty() == good);
 }
 
 TEST_CASE("a port number that is wrong is named with its value") {
     probekit::ConfigErrors errors;
-    check_port_number(70000, "p", errors);
+    validate_port_number(70000, "p", errors);
     REQUIRE(errors.size() == 1);
     CHECK(errors[0].message() == "p: Invalid value: 70000: must be between 1 and 65535, inclusive");
 }
@@ -57,7 +57,7 @@ TEST_CASE("each broken rule of port names is an error of its own, in the API ser
     }));
     CAPTURE(name);
     probekit::ConfigErrors errors;
-    CHECK(check_port_name(name, "p", errors) == details.empty());
+    CHECK(validate_port_name(name, "p", errors) == details.empty());
     probekit::ConfigErrors expected;
     for (const std::string& detail : details)
         expected.push_back({"p", "Invalid value: \"" + name + "\": " + detail});

@@ -529,7 +529,7 @@ TEST_CASE("the handler of a probe is read with what is expected of the response"
     CHECK(probe.ignored == Texts{".periodSeconds"});
 }
 
-TEST_CASE("any of the two JSON types is read") {
+TEST_CASE("both JSON types are read") {
     const auto text = R"({"httpGet": {"port": 1, "httpHeaders": [{"name": "A", "value": "b"}]},
         "expect": [{"body": 9, "jsonPointer": "/x", "equals": {"b": 1, "a": 2}}], "z": 1, "a": 2})";
     const auto sorted = read_probe(json::parse(text));
@@ -539,7 +539,7 @@ TEST_CASE("any of the two JSON types is read") {
     CHECK(ordered.ignored == Texts{".z", ".a"}); // as the user wrote them
 }
 
-TEST_CASE("unknown fields are passed over at every level, and listed") {
+TEST_CASE("unknown fields are ignored at every level, and listed") {
     const auto probe = read_probe(json::parse(R"({
         "httpGet": {"port": 1, "prot": 2, "httpHeaders": [{"name": "A", "valeu": "b"}]},
         "pacing": {"jiter": "1s"}, "perodSeconds": 1, "exex": null})"),

@@ -21,7 +21,7 @@ TEST_CASE("$$ is a single $, so that a reference can be kept") {
     CHECK(expand_variables("kill -9 $$", variables) == "kill -9 $");
 }
 
-TEST_CASE("What only begins like a reference stays") {
+TEST_CASE("text that only begins like a reference stays") {
     const kubernetes::Variables variables{{"A", "1"}};
     CHECK(expand_variables("$", variables) == "$");
     CHECK(expand_variables("$(A", variables) == "$(A");

@@ -46,7 +46,7 @@ std::vector<ContainerPort> read_ports(Fields& container, std::vector<std::string
     for_each_object(container, "ports", [&](Fields& port) {
         ConfigErrors& errors = port.errors();
         const std::string name = port.text("name").value_or("");
-        if (!name.empty() && check_port_name(name, port.path("name"), errors) &&
+        if (!name.empty() && validate_port_name(name, port.path("name"), errors) &&
             !names.insert(name).second)
             errors.push_back(duplicate(port.path("name"), name));
 
@@ -55,25 +55,24 @@ std::vector<ContainerPort> read_ports(Fields& container, std::vector<std::string
         if (errors.size() == before && number == 0)
             errors.push_back(required(port.path("containerPort")));
         else if (errors.size() == before &&
-                 check_port_number(number, port.path("containerPort"), errors))
+                 validate_port_number(number, port.path("containerPort"), errors))
             ports.push_back({name, static_cast<std::uint16_t>(number)});
 
-        // A process on this machine has its port on this machine: another one would have to be
-        // forwarded.
+        // The process listens on this machine. A different host port would need forwarding.
         const std::int32_t host_port = port.int32("hostPort").value_or(0);
-        if (host_port != 0 && check_port_number(host_port, port.path("hostPort"), errors) &&
+        if (host_port != 0 && validate_port_number(host_port, port.path("hostPort"), errors) &&
             host_port != number)
             ignored.push_back(port.path("hostPort"));
         const std::string protocol = port.text("protocol").value_or("TCP");
         if (protocol != "TCP" && protocol != "UDP" && protocol != "SCTP" && !protocol.empty())
             errors.push_back(
                 not_supported(port.path("protocol"), protocol, {"SCTP", "TCP", "UDP"}));
-        note_unhonoured(port, {}, ignored);
+        report_not_honoured(port, {}, ignored);
     });
     return ports;
 }
 
-/// The value of a field of the pod, if it is one of those that are honoured.
+/// The value of the field of the pod, if the supervisor supports it.
 std::optional<std::string> read_field_ref(Fields field_ref, const PodSpec& pod,
                                           std::vector<std::string>& ignored) {
     const std::string version = field_ref.text("apiVersion").value_or("");
@@ -92,7 +91,7 @@ std::optional<std::string> read_field_ref(Fields field_ref, const PodSpec& pod,
                                                                       "status.hostIPs",
                                                                       "status.podIP",
                                                                       "status.podIPs"};
-    // These a variable cannot have, or only by one of their keys.
+    // A variable cannot refer to these, or only to one of their keys.
     constexpr std::array<std::string_view, 5> elsewhere = {"metadata.annotations",
                                                            "metadata.labels", "spec.restartPolicy",
                                                            "spec.schedulerName", "status.phase"};
@@ -117,7 +116,7 @@ std::optional<std::string> read_field_ref(Fields field_ref, const PodSpec& pod,
     return std::nullopt;
 }
 
-/// The value of env[].valueFrom, if it is one of those that are honoured.
+/// The value that env[].valueFrom refers to, if the supervisor supports it.
 std::optional<std::string> read_value_from(Fields& variable, bool has_value, const PodSpec& pod,
                                            std::vector<std::string>& ignored) {
     const Json* json = variable.object("valueFrom");
@@ -130,7 +129,7 @@ std::optional<std::string> read_value_from(Fields& variable, bool has_value, con
         value = read_field_ref({*reference, value_from.path("fieldRef"), variable.errors()}, pod,
                                ignored);
     if (sources == 1 && !has_value) {
-        note_unhonoured(value_from, {}, ignored);
+        report_not_honoured(value_from, {}, ignored);
         return value;
     }
     value_from.errors().push_back(
@@ -143,8 +142,9 @@ std::optional<std::string> read_value_from(Fields& variable, bool has_value, con
     return std::nullopt;
 }
 
-/// Kubernetes has two views of it: a process gets every value, expanded by those before it; exec
-/// probes see the plain values only, as they are written.
+/// A container's variables have two forms in Kubernetes. The process gets all values, with
+/// references to earlier variables expanded. Exec probes expand only plain values, as they are
+/// written.
 struct Environments {
     Environment resolved = {};
     Variables as_written = {};
@@ -162,30 +162,30 @@ Environments read_environment(Fields& container, const PodSpec& pod, double time
         if (name.empty())
             errors.push_back(required(variable.path("name")));
         else
-            check_env_name(name, variable.path("name"), errors);
+            validate_env_name(name, variable.path("name"), errors);
 
         const std::string value = variable.text("value").value_or("");
-        check_no_nul(value, variable.path("value"), errors);
+        validate_no_nul(value, variable.path("value"), errors);
         result.as_written.insert_or_assign(name, value);
         std::optional<std::string> from = read_value_from(variable, !value.empty(), pod, ignored);
         if (from)
             result.resolved.set(name, std::move(*from));
         else if (variable.find("valueFrom") == nullptr)
             result.resolved.set(name, result.resolved.expand(value));
-        note_unhonoured(variable, {}, ignored);
+        report_not_honoured(variable, {}, ignored);
     });
     return result;
 }
 
-/// The manifest's command, or what --image says in its place, with the args behind it.
+/// The manifest's command, or else the one that --image gives, followed by the args.
 std::vector<std::string> read_command(Fields& container, const std::string& image,
                                       const Options& options) {
     std::vector<std::string> command = container.texts("command");
     const std::vector<std::string> args = container.texts("args");
     for (const std::string& word : command)
-        check_no_nul(word, container.path("command"), container.errors());
+        validate_no_nul(word, container.path("command"), container.errors());
     for (const std::string& word : args)
-        check_no_nul(word, container.path("args"), container.errors());
+        validate_no_nul(word, container.path("args"), container.errors());
     if (command.empty() && !image.empty()) {
         const auto mapped = options.images.find(image);
         if (mapped != options.images.end())
@@ -200,8 +200,8 @@ std::vector<std::string> read_command(Fields& container, const std::string& imag
     return command;
 }
 
-/// The container's own policy goes before the pod's. An init container that has succeeded is done,
-/// so that without one of its own it is never started again for a good end.
+/// The container's own policy overrides the pod's. An init container that has succeeded is done, so
+/// without a policy of its own it is restarted only after a failure.
 void read_restart_policy(Fields& container, RestartPolicy of_pod, ContainerSpec& spec) {
     const std::optional<std::string> text = container.text("restartPolicy");
     const std::optional<RestartPolicy> own = text ? to_restart_policy(*text) : std::nullopt;
@@ -227,7 +227,7 @@ void read_handlers(Fields& container, const HandlerContext& context, ContainerSp
         Fields lifecycle{*json, container.path("lifecycle"), container.errors()};
         spec.post_start = read_hook(lifecycle, "postStart", context);
         spec.pre_stop = read_hook(lifecycle, "preStop", context);
-        note_unhonoured(lifecycle, {}, context.ignored);
+        report_not_honoured(lifecycle, {}, context.ignored);
     }
     spec.liveness = read_container_probe(container, "livenessProbe", ProbeKind::liveness, context);
     spec.readiness =
@@ -248,19 +248,19 @@ ContainerSpec ContainerReader::read(const Json& json, const std::string& field, 
     Fields fields{json, field, errors_};
     ContainerSpec spec;
     spec.init = init;
-    // The API server's order: an init container's policy is looked at first, any other's last.
+    // The API server validates the policy of an init container first, and that of others last.
     if (init) read_restart_policy(fields, pod_.restart_policy, spec);
     spec.name = fields.text("name").value_or("");
     if (spec.name.empty())
         errors_.push_back(required(fields.path("name")));
     else
-        check_dns_label(spec.name, fields.path("name"), errors_);
+        validate_dns_label(spec.name, fields.path("name"), errors_);
 
     spec.image = fields.text("image").value_or("");
     if (spec.image.empty()) errors_.push_back(required(fields.path("image")));
     spec.command = read_command(fields, spec.image, options_);
     spec.working_directory = fields.text("workingDir").value_or("");
-    check_no_nul(spec.working_directory, fields.path("workingDir"), errors_);
+    validate_no_nul(spec.working_directory, fields.path("workingDir"), errors_);
 
     spec.ports = read_ports(fields, ignored_);
     const Environments environments = read_environment(fields, pod_, options_.time_scale, ignored_);
@@ -283,10 +283,10 @@ ContainerSpec ContainerReader::read(const Json& json, const std::string& field, 
                        .ignored = ignored_},
                       spec);
     if (!init) read_restart_policy(fields, pod_.restart_policy, spec);
-    // What only matters where images are pulled and containers are made.
-    note_unhonoured(fields,
-                    {"imagePullPolicy", "terminationMessagePath", "terminationMessagePolicy"},
-                    ignored_);
+    // These fields only matter where images are pulled and containers are made.
+    report_not_honoured(fields,
+                        {"imagePullPolicy", "terminationMessagePath", "terminationMessagePolicy"},
+                        ignored_);
     return spec;
 }
 

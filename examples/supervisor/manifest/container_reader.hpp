@@ -13,13 +13,12 @@
 
 namespace supervisor {
 
-/// Reads one element of spec.containers or spec.initContainers. What is wrong is noted in `errors`,
-/// in the API server's order and words, paths of fields that mean something and are not honoured in
-/// `ignored`.
+/// Reads one element of spec.containers or spec.initContainers. Adds mistakes to `errors`, in the
+/// API server's order and words, and the paths of fields that are not honoured to `ignored`.
 class ContainerReader {
 public:
-    /// Of `pod` it needs name, namespace, address, restart policy and grace period. All must
-    /// outlive the reader.
+    /// `pod`: its name, namespace, address, restart policy and grace period are read already. All
+    /// arguments must outlive the reader.
     ContainerReader(const PodSpec& pod, const Options& options, probekit::ConfigErrors& errors,
                     std::vector<std::string>& ignored)
         : pod_(pod), options_(options), errors_(errors), ignored_(ignored) {}
@@ -31,10 +30,10 @@ private:
     const Options& options_;
     probekit::ConfigErrors& errors_;
     std::vector<std::string>& ignored_;
-    std::vector<std::string> names_; // of the containers read so far: each may be used once
+    std::vector<std::string> names_; // of the containers read so far; each name may be used once
 };
 
-/// "Always", "OnFailure" or "Never"; nothing for any other text.
+/// The policy named "Always", "OnFailure" or "Never". Nothing for any other text.
 [[nodiscard]] std::optional<probekit::RestartPolicy> to_restart_policy(std::string_view text);
 
 } // namespace supervisor

@@ -15,8 +15,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// One document of a text, the line on which it begins (from 0), and whether that line is its
-/// separator.
+/// One document of a text. `line` is the one on which it begins, counted from 0; `separated` says
+/// whether that line is a separator.
 struct Chunk {
     std::size_t line = 0;
     std::string_view text = {};
@@ -26,8 +26,8 @@ struct Chunk {
         return text.substr(separated ? 3 : 0);
     }
 
-    /// `part` of the text behind as many empty lines as stand before it, so that a parser names
-    /// lines of the whole.
+    /// `part` of the text after as many empty lines as there are lines before it, so that a parser
+    /// counts lines from the start of the whole text.
     [[nodiscard]] std::string on_its_line(std::string_view part) const {
         const std::string_view before{text.data(),
                                       static_cast<std::size_t>(part.data() - text.data())};
@@ -69,8 +69,8 @@ Json parse_object(const std::string& text) {
         message.substr(message.starts_with('.') ? 1 : 0)}; // ".spec: duplicate field"
 }
 
-/// Takes the first of several JSON objects that follow one another: up to the brace that closes it,
-/// or all of a text in which none does.
+/// Removes the first of several JSON objects from the text and returns it: up to the brace that
+/// closes it, or the whole text if no brace does.
 std::string_view take_object(std::string_view& text) {
     int open = 0;
     bool in_string = false;

@@ -13,14 +13,12 @@ public:
     /// Sets a variable or replaces its value.
     void set(std::string_view name, std::string value);
 
-    /// The text with $(NAME) replaced by values as Kubernetes does: what is not set stays as
-    /// written, and so does
-    /// `$NAME`; `$$` is a single `$`, so that $$(NAME) is never replaced.
+    /// Replaces $(NAME) by the value of the variable: see probekit::kubernetes::expand_variables().
     [[nodiscard]] std::string expand(std::string_view text) const;
 
     [[nodiscard]] std::vector<std::string> expand(std::vector<std::string> texts) const;
 
-    /// "NAME=value" of each.
+    /// "NAME=value" for each variable.
     [[nodiscard]] std::vector<std::string> entries() const;
 
 private:

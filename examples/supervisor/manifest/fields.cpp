@@ -4,8 +4,8 @@
 
 namespace supervisor {
 
-void note_unhonoured(Fields& fields, std::initializer_list<std::string_view> meaningless,
-                     std::vector<std::string>& ignored) {
+void report_not_honoured(Fields& fields, std::initializer_list<std::string_view> meaningless,
+                         std::vector<std::string>& ignored) {
     for (const std::string& name : fields.others()) {
         const Json& value = *fields.find(name);
         const bool asks_for_nothing = value.is_structured() && value.empty();

@@ -14,9 +14,9 @@ namespace supervisor {
 /// Reads the fields of one object of a manifest.
 using Fields = probekit::kubernetes::FieldReader<Json>;
 
-/// Lists the paths of fields that nobody asked for, except those that mean nothing here: the ones
-/// in `meaningless`, and empty objects and arrays, which ask for nothing.
-void note_unhonoured(Fields& fields, std::initializer_list<std::string_view> meaningless,
-                     std::vector<std::string>& ignored);
+/// Adds the paths of fields that were not read to `ignored`, except those that mean nothing here:
+/// the fields in `meaningless`, and empty objects and arrays, which request nothing.
+void report_not_honoured(Fields& fields, std::initializer_list<std::string_view> meaningless,
+                         std::vector<std::string>& ignored);
 
 } // namespace supervisor

@@ -28,9 +28,8 @@ kubernetes::ReadOptions read_options(std::string field, const HandlerContext& co
     return options;
 }
 
-/// Lists the mistakes of a probe or a hook, what this supervisor cannot do among them, and the
-/// fields that are not honoured. Returns why a kubelet could not carry out the handler; empty if it
-/// could.
+/// Reports the mistakes of a probe or a hook, what this supervisor cannot do, and the fields that
+/// are not honoured. Returns why a kubelet could not carry out the handler, empty if it could.
 template <class Reading>
 std::string report(const Reading& reading, const probekit::ProbeAction& action,
                    const std::string& field, probekit::ConfigErrors& errors,
@@ -46,8 +45,8 @@ std::string report(const Reading& reading, const probekit::ProbeAction& action,
     return "port " + probekit::go_quoted(*reading.undeclared_port) + " not found";
 }
 
-/// Exec runs as if in the container: with its environment and working directory, unless the
-/// manifest says otherwise.
+/// A command runs with the container's environment and working directory, unless the manifest sets
+/// others.
 void run_in_container(probekit::ProbeAction& action, const ContainerSpec& container) {
     auto* const exec = std::get_if<ExecAction>(&action);
     if (exec == nullptr) return;
@@ -96,7 +95,7 @@ std::optional<Hook> read_hook(Fields& lifecycle, std::string_view name,
     if (read.sleep)
         hook.sleep =
             sleep_length(*read.sleep, options.field + ".sleep", lifecycle.errors(), context);
-    // The API server still takes it, no kubelet carries it out.
+    // The API server still accepts tcpSocket hooks, but no kubelet carries them out.
     if (std::holds_alternative<TcpSocketAction>(read.action))
         hook.cannot_ask = "invalid handler: tcpSocket";
     run_in_container(read.action, context.container);

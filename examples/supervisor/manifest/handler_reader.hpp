@@ -28,13 +28,13 @@ struct HandlerContext {
     std::vector<std::string>& ignored;                ///< paths of fields that are not honoured
 };
 
-/// The probe in this field of a container, if it has one.
+/// Reads the probe in this field of a container. Nothing if the field is not given.
 [[nodiscard]] std::optional<ContainerProbe> read_container_probe(Fields& container,
                                                                  std::string_view name,
                                                                  probekit::ProbeKind kind,
                                                                  const HandlerContext& context);
 
-/// The hook in this field of a container's `lifecycle`, if it has one.
+/// Reads the hook in this field of a container's `lifecycle`. Nothing if the field is not given.
 [[nodiscard]] std::optional<Hook> read_hook(Fields& lifecycle, std::string_view name,
                                             const HandlerContext& context);
 

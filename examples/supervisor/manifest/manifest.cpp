@@ -71,7 +71,7 @@ private:
         for (const Json& item : items) read_list_item(item, kind == "PodList");
     }
 
-    /// Within a PodList everything is a Pod without having to say so.
+    /// The items of a PodList are Pods, whether they name their kind or not.
     void read_list_item(const Json& item, bool is_pod) {
         Json object = item;
         if (is_pod && object.is_object()) object.update({{"apiVersion", "v1"}, {"kind", "Pod"}});
@@ -93,7 +93,7 @@ private:
         result_.pods.push_back(std::move(reading.pod));
     }
 
-    /// Once, however many pods have the field.
+    /// Warns once, however many pods have the field.
     void warn(std::string what) {
         if (std::ranges::find(result_.warnings, what) == result_.warnings.end())
             result_.warnings.push_back(std::move(what));

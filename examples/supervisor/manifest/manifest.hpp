@@ -1,4 +1,4 @@
-// From files to pods: reads YAML and JSON, checks them as a Kubernetes API server would, and
+// Reads the pods of YAML and JSON files, validates them as a Kubernetes API server would, and
 // resolves what can be resolved before anything runs.
 #pragma once
 
@@ -12,15 +12,15 @@ namespace supervisor {
 
 struct Manifests {
     std::vector<PodSpec> pods = {}; ///< in the order of files and documents
-    /// Complete lines for standard error, everything that is wrong in all files. Not empty: nothing
-    /// may be started and the exit status is 2.
+    /// The mistakes in all files, as complete lines for standard error. If there are any, nothing
+    /// is started and the exit status is 2.
     std::vector<std::string> errors = {};
     std::vector<std::string> warnings =
-        {}; ///< complete lines for standard error; they stop nothing
+        {}; ///< complete lines for standard error; they prevent nothing
 };
 
-/// Reads all of `options.files`. Throws nothing for what the files say or for files that cannot be
-/// read: that is in `errors`.
+/// Reads all of `options.files`. Mistakes in files, and files that cannot be read, are reported in
+/// `errors` and never thrown.
 [[nodiscard]] Manifests read_manifests(const Options& options);
 
 } // namespace supervisor

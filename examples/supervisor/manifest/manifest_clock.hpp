@@ -24,8 +24,8 @@ public:
         : ManifestClock(scale, std::chrono::system_clock::now(), std::chrono::steady_clock::now()) {
     }
 
-    /// `wall` is what the calendar says at the steady clock's `begin`. From then on only the steady
-    /// clock counts: a calendar that is set meanwhile does not disturb.
+    /// `wall`: the calendar time at the steady clock's `begin`. From then on only the steady clock
+    /// counts, so changes of the calendar have no effect.
     ManifestClock(double scale, Timestamp wall, probekit::TimePoint begin)
         : scale_(scale), wall_(wall), begin_(begin) {}
 
@@ -33,8 +33,7 @@ public:
 
     [[nodiscard]] Timestamp at(probekit::TimePoint moment) const;
 
-    /// How long one really has to wait for a manifest's duration to pass: rounded up, so that never
-    /// less passes.
+    /// The real time in which a manifest's duration passes, rounded up so that it is never too short.
     [[nodiscard]] probekit::Duration real(probekit::Duration manifest) const;
 
 private:

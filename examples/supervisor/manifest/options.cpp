@@ -55,8 +55,8 @@ void add_image(std::string_view text, Options& options) {
     options.images.insert_or_assign(std::string{name}, std::move(*words));
 }
 
-/// As the kubelet reads its flag: "A=true,B=false", with everything that Go takes for a truth
-/// value.
+/// Reads feature gates as the kubelet does: "A=true,B=false", with all texts that Go accepts as a
+/// boolean.
 void set_feature_gates(std::string_view text, Options& options) {
     while (!text.empty()) {
         const std::string_view one = text.substr(0, text.find(','));
@@ -96,7 +96,7 @@ void add_file(std::string_view file, Options& options) {
     options.files.emplace_back(file);
 }
 
-/// Takes the value of an option that needs one: behind its '=', or the next argument.
+/// The value of an option that needs one: after its '=', or the next argument.
 std::string_view take_value(std::string_view name, std::optional<std::string_view> attached,
                             std::span<const char* const>& rest) {
     if (attached) return *attached;

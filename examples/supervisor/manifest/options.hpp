@@ -15,7 +15,7 @@ namespace supervisor {
 
 enum class OutputFormat { text, wide, json };
 
-/// Where the lines go that containers print.
+/// Where the output of containers goes.
 enum class LogTarget {
     prefix,    ///< standard error, each line after "[pod/POD/CONTAINER] "
     none,      ///< nowhere
@@ -23,7 +23,7 @@ enum class LogTarget {
 };
 
 struct Options {
-    bool help = false;                   ///< -h: print usage(), exit 0; nothing else here counts
+    bool help = false;                   ///< -h: print usage(), exit 0; all else is ignored
     std::vector<std::string> files = {}; ///< at least one; "-" is standard input, at most once
     OutputFormat output = OutputFormat::text;
     std::map<std::string, std::vector<std::string>, std::less<>> images =
@@ -36,19 +36,19 @@ struct Options {
     std::string log_directory = {};
 };
 
-/// Something on the command line is wrong. The caller prints what() and exits with status 2.
+/// The command line has a mistake. The caller prints what() and exits with status 2.
 class UsageError : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
 };
 
-/// `arguments` are those after the program's name. Options and files may stand in any order,
-/// `--option=value` and
-/// `-oVALUE` are understood, `--` ends the options. Throws UsageError.
+/// `arguments`: those after the program's name. Options and files may stand in any order.
+/// `--option=value` and `-oVALUE` are understood, and `--` ends the options. Throws UsageError.
 [[nodiscard]] Options parse_options(std::span<const char* const> arguments);
 
-/// A duration as users write it: Go's form ("30s", "5m", "1h30m", "250ms") or a bare number of
-/// seconds ("1.5"). Nothing if it is neither, negative or too long for probekit::Duration.
+/// Parses a duration: Go's form ("30s", "5m", "1h30m", "250ms") or a number of seconds ("1.5").
+/// Returns nothing for any other text, and for durations that are negative or too long for
+/// probekit::Duration.
 [[nodiscard]] std::optional<probekit::Duration> parse_duration(std::string_view text);
 
 /// The text of --help.

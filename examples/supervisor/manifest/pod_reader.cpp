@@ -18,7 +18,7 @@ namespace {
 using probekit::go_quoted;
 using namespace probekit::kubernetes;
 
-/// Reads what stands in `name` of an object, as a reader of fields of its own.
+/// A reader for the object in the field `name`.
 Fields inner(Fields& outer, std::string_view name, const std::string& path) {
     static const Json nothing;
     const Json* json = outer.find(name);
@@ -32,20 +32,21 @@ void read_metadata(Fields metadata, PodSpec& pod) {
     if (pod.name.empty())
         errors.push_back(required(metadata.path("name"), "name or generateName is required"));
     else
-        check_dns_subdomain(pod.name, metadata.path("name"), errors);
+        validate_dns_subdomain(pod.name, metadata.path("name"), errors);
     if (const std::string name_space = metadata.text("namespace").value_or("");
         !name_space.empty()) {
-        check_dns_label(name_space, metadata.path("namespace"), errors);
+        validate_dns_label(name_space, metadata.path("namespace"), errors);
         pod.name_space = name_space;
     }
     if (const Json* labels = metadata.object("labels"))
-        check_labels(*labels, metadata.path("labels"), errors);
+        validate_labels(*labels, metadata.path("labels"), errors);
     if (const Json* annotations = metadata.object("annotations")) {
-        check_annotations(*annotations, metadata.path("annotations"), errors);
+        validate_annotations(*annotations, metadata.path("annotations"), errors);
         const Json address = annotations->value(pod_ip, Json());
         if (address.is_string()) {
             pod.pod_ip = address.get<std::string>();
-            check_loopback(pod.pod_ip, metadata.path("annotations") + "[" + pod_ip + "]", errors);
+            validate_loopback(pod.pod_ip, metadata.path("annotations") + "[" + pod_ip + "]",
+                              errors);
         }
     }
 }
@@ -76,9 +77,9 @@ std::vector<ContainerSpec> read_containers(Fields& spec, std::string_view name,
     return containers;
 }
 
-/// The API server wants this of pods only, after everything else.
-void check_images(const std::vector<ContainerSpec>& containers, const std::string& field,
-                  probekit::ConfigErrors& errors) {
+/// The API server validates this for pods only, and last.
+void validate_images(const std::vector<ContainerSpec>& containers, const std::string& field,
+                     probekit::ConfigErrors& errors) {
     constexpr std::string_view white_space = " \t\r\n\v\f";
     std::size_t index = 0;
     for (const ContainerSpec& container : containers) {
@@ -95,7 +96,7 @@ void check_images(const std::vector<ContainerSpec>& containers, const std::strin
 void read_spec(Fields spec, const Options& options, PodReading& reading) {
     PodSpec& pod = reading.pod;
     read_grace_period(spec, pod);
-    // Needed for the containers, complained of after them.
+    // The containers need the policy, but the API server reports its mistakes after theirs.
     probekit::ConfigErrors policy_errors;
     if (const std::string policy = spec.text("restartPolicy").value_or(""); !policy.empty()) {
         if (const auto known = to_restart_policy(policy))
@@ -112,17 +113,18 @@ void read_spec(Fields spec, const Options& options, PodReading& reading) {
         reading.errors.push_back(required(spec.path("containers")));
     pod.init_containers = read_containers(spec, "initContainers", reader);
     reading.errors.insert(reading.errors.end(), policy_errors.begin(), policy_errors.end());
-    check_images(pod.containers, spec.path("containers"), reading.errors);
-    check_images(pod.init_containers, spec.path("initContainers"), reading.errors);
+    validate_images(pod.containers, spec.path("containers"), reading.errors);
+    validate_images(pod.init_containers, spec.path("initContainers"), reading.errors);
 
-    // What chooses a node, pulls images or talks to the cluster has no meaning on one machine
+    // Fields that choose a node, pull images or talk to the cluster mean nothing on one machine
     // without a cluster.
-    note_unhonoured(spec,
-                    {"affinity", "automountServiceAccountToken", "dnsPolicy", "enableServiceLinks",
-                     "imagePullSecrets", "nodeName", "nodeSelector", "preemptionPolicy", "priority",
-                     "priorityClassName", "schedulerName", "schedulingGates", "serviceAccount",
-                     "serviceAccountName", "tolerations", "topologySpreadConstraints"},
-                    reading.ignored);
+    report_not_honoured(spec,
+                        {"affinity", "automountServiceAccountToken", "dnsPolicy",
+                         "enableServiceLinks", "imagePullSecrets", "nodeName", "nodeSelector",
+                         "preemptionPolicy", "priority", "priorityClassName", "schedulerName",
+                         "schedulingGates", "serviceAccount", "serviceAccountName", "tolerations",
+                         "topologySpreadConstraints"},
+                        reading.ignored);
 }
 
 } // namespace

@@ -13,13 +13,12 @@ namespace supervisor {
 struct PodReading {
     PodSpec pod = {};
     probekit::ConfigErrors errors =
-        {}; ///< in the API server's order and words; not empty: `pod` is no good
-    std::vector<std::string> ignored =
-        {}; ///< paths of fields that mean something and are not honoured
+        {}; ///< in the API server's order and words; if there are any, `pod` is of no use
+    std::vector<std::string> ignored = {}; ///< paths of fields that are not honoured
 };
 
-/// Reads a Pod object: checks it as an API server would and resolves all that can be before
-/// anything runs.
+/// Reads a Pod object: validates it as an API server would, and resolves what can be resolved
+/// before anything runs.
 [[nodiscard]] PodReading read_pod(const Json& object, const Options& options);
 
 } // namespace supervisor

@@ -1,6 +1,6 @@
-// What a manifest asks for, resolved as far as it can be before anything runs: plain values that
-// the rest of the supervisor reads and never changes. All durations are the manifest's own; the
-// runtime divides by the time scale.
+// What a manifest requests, resolved as far as possible before anything runs. These are plain
+// values that the rest of the supervisor never changes. All durations are the manifest's own;
+// ManifestClock says how long one takes in real time.
 #pragma once
 
 #include <cstdint>
@@ -48,8 +48,8 @@ struct ContainerSpec {
     /// Program and arguments, complete: --image applied, args appended, $(VAR) expanded. Never
     /// empty.
     std::vector<std::string> command = {};
-    /// "NAME=value" of the manifest, resolved, each name once, and PROBEKIT_TIME_SCALE. It goes on
-    /// top of the supervisor's own environment and wins over it.
+    /// "NAME=value" of the manifest, resolved, each name once, and PROBEKIT_TIME_SCALE. These are
+    /// added to the supervisor's own environment, and replace its variables of the same name.
     std::vector<std::string> environment = {};
     std::string working_directory = {}; ///< empty: the supervisor's own
     std::vector<ContainerPort> ports = {};
@@ -60,9 +60,8 @@ struct ContainerSpec {
     std::optional<Hook> post_start = {};
     std::optional<Hook> pre_stop = {};
 
-    /// What holds for this container: always for a sidecar, otherwise the pod's; for an init
-    /// container of a pod that says Always it is on_failure, since an init container that has
-    /// succeeded is done.
+    /// The policy of this container: `always` for a sidecar, else the pod's. An init container of a
+    /// pod with `always` has `on_failure`, because it is done once it has succeeded.
     probekit::RestartPolicy restart_policy = probekit::RestartPolicy::always;
     bool init = false; ///< stands in initContainers
     bool sidecar =
@@ -80,8 +79,8 @@ struct PodSpec {
     std::string pod_ip = "127.0.0.1";   ///< annotation probekit.dev/pod-ip, a loopback address
     probekit::RestartPolicy restart_policy = probekit::RestartPolicy::always;
     probekit::Duration termination_grace_period =
-        std::chrono::seconds{30};                    ///< may be zero: then SIGKILL follows at once
-    std::vector<ContainerSpec> init_containers = {}; ///< in starting order, sidecars among them
+        std::chrono::seconds{30};                    ///< zero: SIGKILL at once
+    std::vector<ContainerSpec> init_containers = {}; ///< in starting order; includes sidecars
     std::vector<ContainerSpec> containers = {};      ///< at least one
 
     /// The Pod object as the user gave it: metadata.labels, metadata.annotations and spec are

@@ -19,7 +19,7 @@ std::optional<std::vector<std::string>> shell_words(std::string_view text) {
                 word += c;
         } else if (c == '\\') {
             if (++i == text.size()) return std::nullopt;
-            // Inside double quotes the backslash stays, except before what is special there.
+            // In double quotes the backslash stays, except before special characters.
             const bool special =
                 std::string_view{"$`\"\\\n"}.find(text[i]) != std::string_view::npos;
             if (quote == '"' && !special) word += c;

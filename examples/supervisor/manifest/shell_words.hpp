@@ -7,9 +7,9 @@
 
 namespace supervisor {
 
-/// Splits a command into words as a POSIX shell does: at white space, which '...', "..." and
-/// \ protect. Nothing is expanded and there are no comments. Nothing if a quote is not closed or
-/// the text ends with a single backslash.
+/// Splits a command into words as a POSIX shell does: at white space that is not protected by
+/// '...', "..." or \. Nothing is expanded, and there are no comments. Returns nothing if a quote is
+/// not closed or the text ends with a single backslash.
 [[nodiscard]] std::optional<std::vector<std::string>> shell_words(std::string_view text);
 
 } // namespace supervisor

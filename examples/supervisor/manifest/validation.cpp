@@ -44,7 +44,8 @@ bool is_lower_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c
 
 bool is_alphanumeric(char c) { return is_lower_or_digit(c) || (c >= 'A' && c <= 'Z'); }
 
-/// `edge` for the first and the last character, `edge` or one of `inside` for the others.
+/// Whether the first and the last character satisfy `edge`, and the others satisfy `edge` or are
+/// one of `inside`.
 bool has_form(std::string_view text, bool (*edge)(char), std::string_view inside) {
     const auto inner = [&](char c) { return edge(c) || inside.find(c) != std::string_view::npos; };
     return !text.empty() && edge(text.front()) && edge(text.back()) &&
@@ -65,7 +66,7 @@ std::string at_most(std::size_t characters) {
 }
 
 /// The key of a label or annotation: a name, perhaps after a DNS subdomain and a slash.
-void check_qualified_name(std::string_view key, const std::string& field, ConfigErrors& errors) {
+void validate_qualified_name(std::string_view key, const std::string& field, ConfigErrors& errors) {
     const auto refuse = [&](const std::string& detail) {
         errors.push_back(invalid(field, go_quoted(key), detail));
     };
@@ -92,8 +93,8 @@ void check_qualified_name(std::string_view key, const std::string& field, Config
         refuse("name part " + std::string{qualified_name_rule});
 }
 
-bool check_is_text(const nlohmann::ordered_json& value, const std::string& field,
-                   std::string_view key, ConfigErrors& errors) {
+bool require_text(const nlohmann::ordered_json& value, const std::string& field,
+                  std::string_view key, ConfigErrors& errors) {
     // As for the API server, null is the empty string.
     if (value.is_string() || value.is_null()) return true;
     const std::string at = std::string{field}.append("[").append(key).append("]");
@@ -103,22 +104,22 @@ bool check_is_text(const nlohmann::ordered_json& value, const std::string& field
 
 } // namespace
 
-void check_dns_label(std::string_view name, const std::string& field, ConfigErrors& errors) {
+void validate_dns_label(std::string_view name, const std::string& field, ConfigErrors& errors) {
     if (name.size() > 63) errors.push_back(invalid(field, go_quoted(name), at_most(63)));
     if (!has_form(name, is_lower_or_digit, "-"))
         errors.push_back(invalid(field, go_quoted(name), label_rule));
 }
 
-void check_dns_subdomain(std::string_view name, const std::string& field, ConfigErrors& errors) {
+void validate_dns_subdomain(std::string_view name, const std::string& field, ConfigErrors& errors) {
     if (name.size() > 253) errors.push_back(invalid(field, go_quoted(name), at_most(253)));
     if (!is_subdomain(name)) errors.push_back(invalid(field, go_quoted(name), subdomain_rule));
 }
 
-void check_labels(const nlohmann::ordered_json& labels, const std::string& field,
-                  ConfigErrors& errors) {
+void validate_labels(const nlohmann::ordered_json& labels, const std::string& field,
+                     ConfigErrors& errors) {
     for (const auto& [key, value] : labels.items()) {
-        check_qualified_name(key, field, errors);
-        if (!check_is_text(value, field, key, errors) || value.is_null()) continue;
+        validate_qualified_name(key, field, errors);
+        if (!require_text(value, field, key, errors) || value.is_null()) continue;
         const auto& text = value.get_ref<const std::string&>();
         if (text.size() > 63) errors.push_back(invalid(field, go_quoted(text), at_most(63)));
         if (!text.empty() && !has_form(text, is_alphanumeric, "-_."))
@@ -126,31 +127,31 @@ void check_labels(const nlohmann::ordered_json& labels, const std::string& field
     }
 }
 
-void check_annotations(const nlohmann::ordered_json& annotations, const std::string& field,
-                       ConfigErrors& errors) {
+void validate_annotations(const nlohmann::ordered_json& annotations, const std::string& field,
+                          ConfigErrors& errors) {
     for (const auto& [key, value] : annotations.items()) {
-        // Here the API server does not mind capital letters before the slash.
+        // The API server accepts capital letters before the slash here.
         std::string lower = key;
         std::ranges::transform(lower, lower.begin(), [](char c) {
             return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
         });
-        check_qualified_name(lower, field, errors);
-        check_is_text(value, field, key, errors);
+        validate_qualified_name(lower, field, errors);
+        require_text(value, field, key, errors);
     }
 }
 
-void check_env_name(std::string_view name, const std::string& field, ConfigErrors& errors) {
+void validate_env_name(std::string_view name, const std::string& field, ConfigErrors& errors) {
     const auto is_allowed = [](char c) { return c >= ' ' && c <= '~' && c != '='; };
     if (!std::ranges::all_of(name, is_allowed))
         errors.push_back(invalid(field, go_quoted(name), env_name_rule));
 }
 
-void check_no_nul(std::string_view text, const std::string& field, ConfigErrors& errors) {
+void validate_no_nul(std::string_view text, const std::string& field, ConfigErrors& errors) {
     if (text.find('\0') == std::string_view::npos) return;
     errors.push_back(probekit::kubernetes::forbidden(field, "must not contain NUL"));
 }
 
-void check_loopback(const std::string& address, const std::string& field, ConfigErrors& errors) {
+void validate_loopback(const std::string& address, const std::string& field, ConfigErrors& errors) {
     in_addr v4{};
     in6_addr v6{};
     const bool is_v4 =

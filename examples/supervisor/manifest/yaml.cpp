@@ -19,8 +19,8 @@ using Json = nlohmann::ordered_json;
                                        : "line " + std::to_string(mark.line + 1) + ": " + what};
 }
 
-/// Turns the nodes of one text into JSON. It counts them, because aliases make a short text
-/// endlessly long.
+/// Turns the nodes of one text into JSON. It counts them, because aliases can make a short text
+/// extremely long.
 class Converter {
 public:
     explicit Converter(const std::string& text) : max_nodes_(text.size() + allowance) {}
@@ -39,10 +39,10 @@ public:
     }
 
 private:
-    // Deeper nesting is refused, so that nothing that walks a document can run out of stack.
+    // Deeper nesting is an error, so that no recursion over a document exhausts the stack.
     static constexpr int max_depth = 100;
 
-    // Without aliases a text has no more nodes than characters; this is what aliases may add.
+    // Without aliases a text has no more nodes than characters. Aliases may add this many.
     static constexpr std::size_t allowance = 10'000;
 
     /// yaml-cpp's tags: "?" and "" are plain scalars, "!" is one in quotes or a block.
@@ -79,7 +79,7 @@ private:
                 fail(pair.first.Mark(), "key " + Json(name).dump() + " already set in map");
             result[name] = convert(pair.second, depth + 1);
         }
-        // What stands in the map itself wins over what is merged in, whichever comes first.
+        // Keys of the map itself win over merged ones, whichever come first.
         for (auto& [name, value] : merged.items())
             if (!result.contains(name)) result[name] = std::move(value);
         return result;
@@ -89,7 +89,7 @@ private:
         return node.IsScalar() && is_plain(node) && node.Scalar() == "<<";
     }
 
-    /// One map, or a sequence of them, of which the earlier win.
+    /// Merges one map, or a sequence of maps, of which earlier ones win.
     void merge(const YAML::Node& node, int depth, Json& merged) {
         if (!node.IsMap() && !node.IsSequence())
             fail(node.Mark(), "map merge requires map or sequence of maps as the value");

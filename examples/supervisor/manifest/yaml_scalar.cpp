@@ -88,7 +88,7 @@ bool is_decimal(std::string_view text) {
     return take(numerals, any) != 0 && text.empty();
 }
 
-/// What has no fraction becomes an integer, as in the JSON that kubectl sends.
+/// A number without a fraction becomes an integer, as in the JSON that kubectl sends.
 std::optional<Json> decimal(std::string_view text) {
     if (!is_decimal(text)) return std::nullopt;
     if (text.starts_with('+')) text.remove_prefix(1);

@@ -15,7 +15,7 @@ namespace probekit::inline PROBEKIT_ABI {
 
 namespace detail {
 
-/// Takes the longest run of decimal digits off the front of `text`.
+/// Removes the decimal digits at the front of `text` and returns them.
 constexpr std::string_view take_digits(std::string_view& text) noexcept {
     const std::size_t length = std::min(text.find_first_not_of("0123456789"), text.size());
     const std::string_view digits = text.substr(0, length);
@@ -23,7 +23,8 @@ constexpr std::string_view take_digits(std::string_view& text) noexcept {
     return digits;
 }
 
-/// Takes a unit of Go's durations off the front of `text`: its nanoseconds, or 0 if there is none.
+/// Removes a unit of Go's durations from the front of `text`. Returns its nanoseconds, or 0 if
+/// there is no unit.
 constexpr std::int64_t take_unit(std::string_view& text) noexcept {
     constexpr std::pair<std::string_view, std::int64_t> units[] = {
         {"ns", 1},
@@ -42,8 +43,8 @@ constexpr std::int64_t take_unit(std::string_view& text) noexcept {
     return 0;
 }
 
-/// `whole`.`fraction` units of `unit` nanoseconds added to `sum`; false if that is too much.
-/// Decimals too fine for whole nanoseconds are dropped.
+/// Adds `whole`.`fraction` units of `unit` nanoseconds to `sum`. Returns false on overflow.
+/// Decimals finer than a nanosecond are ignored.
 constexpr bool add_decimal(std::int64_t& sum, std::string_view whole, std::string_view fraction,
                            std::int64_t unit) noexcept {
     constexpr std::int64_t max = Duration::max().count();
@@ -70,8 +71,11 @@ constexpr bool add_decimal(std::int64_t& sum, std::string_view whole, std::strin
 
 namespace kubernetes {
 
-/// A duration as Go writes it: "300ms", "1.5h", "1h30m"; "0" needs no unit. Nothing if it is not
-/// one, is negative or is longer than a Duration can be.
+/// Parses a duration as Go writes it: "300ms", "1.5h", "1h30m"; "0" needs no unit. Returns nothing
+/// for any other text, for negative durations, and for those that a Duration cannot hold.
+/// \code
+/// const std::optional<Duration> period = kubernetes::parse_duration("1m30s"); // 90 s
+/// \endcode
 [[nodiscard]] constexpr std::optional<Duration> parse_duration(std::string_view text) noexcept {
     if (text == "0") return Duration{};
     if (text.empty()) return std::nullopt;

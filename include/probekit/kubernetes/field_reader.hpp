@@ -18,7 +18,8 @@
 
 namespace probekit::inline PROBEKIT_ABI::kubernetes {
 
-/// Whether a JSON value has more than so many levels: too many to be written by recursion.
+/// Whether a JSON value has more than `levels` levels. Recursion must not walk a value that is too
+/// deep.
 template <class Json>
 [[nodiscard]] bool is_deeper_than(const Json& value, int levels) {
     if (!value.is_structured()) return false;
@@ -27,8 +28,8 @@ template <class Json>
            });
 }
 
-/// A JSON value for messages: strings as Go quotes them, all else as compact JSON, cut after 200
-/// bytes.
+/// A JSON value for messages: strings as Go quotes them, other values as compact JSON, cut after
+/// 200 bytes.
 template <class Json>
 [[nodiscard]] std::string shown(const Json& value) {
     constexpr std::size_t limit = 200;
@@ -41,7 +42,8 @@ template <class Json>
     return text;
 }
 
-/// A JSON number as an integer of that type, or nothing.
+/// The value of a JSON number as an `Integer`. Nothing if the JSON value is no integer or does not
+/// fit.
 template <class Integer, class Json>
 [[nodiscard]] std::optional<Integer> as_integer(const Json& value) {
     const auto narrowed = [](auto wide) {
@@ -53,14 +55,23 @@ template <class Integer, class Json>
     return std::nullopt;
 }
 
-/// Reads the fields of one JSON object, each with the type it must have, and notes what is wrong.
-/// As in Kubernetes null is the same as not given. It remembers which fields were asked for, so
-/// that the others can be named. Refers to the object and to the list of errors; both must outlive
-/// it.
+/// Reads the fields of one JSON object, each with the type that it must have, and reports mistakes.
+/// \code
+/// // given: const nlohmann::json& port
+/// ConfigErrors errors;
+/// kubernetes::FieldReader fields{port, "spec.ports[0]", errors};
+/// const std::string name = fields.text("name").value_or("");
+/// const std::int32_t number = fields.int32("containerPort").value_or(0);
+/// for (const std::string& unknown : fields.others()) std::cerr << fields.path(unknown) << '\n';
+/// \endcode
+///
+/// As in Kubernetes, null counts as not given. The reader remembers which fields were read, so that
+/// others() can name the rest. It refers to the object and to the list of errors, which must
+/// outlive it.
 template <class Json>
 class FieldReader {
 public:
-    /// `path` is that of the object itself. What is not an object is noted and then has no fields.
+    /// `path`: that of the object. A value that is not an object is reported and has no fields.
     FieldReader(const Json& value, std::string path, ConfigErrors& errors)
         : path_(std::move(path)), errors_(errors) {
         if (value.is_object())
@@ -77,9 +88,9 @@ public:
 
     /// The field, or nullptr if it is not given.
     [[nodiscard]] const Json* find(std::string_view name) {
-        asked_.emplace_back(name);
+        read_.emplace_back(name);
         if (object_ == nullptr) return nullptr;
-        const auto found = object_->find(asked_.back());
+        const auto found = object_->find(read_.back());
         return found == object_->end() || found->is_null() ? nullptr : &*found;
     }
 
@@ -101,7 +112,8 @@ public:
         return typed(name, &Json::is_array, "must be an array");
     }
 
-    /// Kubernetes' int32. A number with a fraction or an exponent is none, as for the API server.
+    /// An int32 of Kubernetes. As for the API server, a number with a fraction or an exponent is
+    /// not an integer.
     [[nodiscard]] std::optional<std::int32_t> int32(std::string_view name) {
         return integer<std::int32_t>(name, "32");
     }
@@ -109,8 +121,8 @@ public:
         return integer<std::int64_t>(name, "64");
     }
 
-    /// An array of strings; null in it is the empty string, as for the API server. Empty if not
-    /// given.
+    /// An array of strings, empty if not given. As for the API server, a null in it is the empty
+    /// string.
     [[nodiscard]] std::vector<std::string> texts(std::string_view name) {
         std::vector<std::string> result;
         const Json* values = array(name);
@@ -125,13 +137,13 @@ public:
         return result;
     }
 
-    /// Names of the fields that are given (not null) and were never asked for, in the order in
-    /// which they stand.
+    /// The names of the fields that are given (not null) and were never read, in the object's
+    /// order.
     [[nodiscard]] std::vector<std::string> others() const {
         std::vector<std::string> names;
         if (object_ == nullptr) return names;
         for (const auto& [name, value] : object_->items())
-            if (!value.is_null() && std::ranges::find(asked_, name) == asked_.end())
+            if (!value.is_null() && std::ranges::find(read_, name) == read_.end())
                 names.push_back(name);
         return names;
     }
@@ -163,7 +175,7 @@ private:
     std::string path_;
     ConfigErrors& errors_;
     const Json* object_ = nullptr;
-    std::vector<std::string> asked_;
+    std::vector<std::string> read_;
 };
 
 } // namespace probekit::inline PROBEKIT_ABI::kubernetes

@@ -26,12 +26,12 @@ public:
 
     [[nodiscard]] std::string found_in(std::string_view text) const override {
         const nlohmann::json document = parse(text);
-        if (document.is_discarded()) return {}; // the text itself shows best what it is
+        if (document.is_discarded()) return {}; // the text itself says most
         return document.contains(pointer_) ? kubernetes::shown(document[pointer_])
                                            : "no such value";
     }
 
-    /// Nothing if it is no JSON pointer (RFC 6901).
+    /// Returns null for a text that is no JSON pointer (RFC 6901).
     [[nodiscard]] static std::shared_ptr<const JsonMatcher> make(const std::string& pointer,
                                                                  nlohmann::json value) {
         if (!is_pointer(pointer)) return nullptr;
@@ -60,10 +60,12 @@ private:
 
 namespace probekit::inline PROBEKIT_ABI::kubernetes {
 
-/// For http::body(...).satisfies(): the body is JSON, and at the pointer ("/status", "": all of it)
-/// stands this value.
-///     http::body(http::whole_body).satisfies(kubernetes::json_at("/status", "UP"))
-/// A pointer that is none gives a match that is not valid.
+/// Expects that the body is JSON and has this value at the JSON pointer; "" points to the whole
+/// document. A text that is no JSON pointer makes a match that is not valid.
+/// \code
+/// const http::Expectation up =
+///     http::body(http::whole_body).satisfies(kubernetes::json_at("/status", "UP"));
+/// \endcode
 [[nodiscard]] inline http::TextMatch json_at(std::string pointer, nlohmann::json value) {
     http::TextMatch match{.kind = http::TextMatch::Kind::json, .text = std::move(pointer)};
     match.value = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);

@@ -13,21 +13,22 @@
 
 namespace probekit::inline PROBEKIT_ABI::kubernetes {
 
-/// What read_probe() and read_handler() have to know beyond the JSON value.
+/// What read_probe() and read_handler() need to know beyond the JSON value.
 struct ReadOptions {
-    ProbeKind kind = ProbeKind::readiness; ///< of livenessProbe, readinessProbe or startupProbe;
-                                           ///< the object does not say
-    std::string field = {};                ///< path of the object, put before every error's field:
-                                           ///< "spec.containers[0].livenessProbe"
+    /// The kind of the probe, which the object itself does not say. Handlers have none.
+    ProbeKind kind = ProbeKind::readiness;
+    /// The path of the object, with which the field of each error begins:
+    /// "spec.containers[0].livenessProbe".
+    std::string field = {};
     std::map<std::string, std::uint16_t, std::less<>> ports = {}; ///< the container's named ports
     /// Accept a port name that `ports` does not have, as the API server does. The name is then only
     /// returned as `undeclared_port`. A kubelet fails each time it has to use such a handler.
     bool allow_undeclared_port = false;
     /// The host of httpGet and tcpSocket handlers that name none, and of grpc: the pod's address.
     std::string default_host = {};
-    bool strict = false; ///< refuse every field that Kubernetes does not have
-    /// The container's variables whose values the manifest says: $(NAME) in an exec command is
-    /// replaced, and $$ is $, as the kubelet does. Not given: a command is taken as it is written.
+    bool strict = false; ///< report each field that Kubernetes does not have as an error
+    /// With these variables, $(NAME) in an exec command is replaced, and $$ becomes $, as the kubelet
+    /// does. If they are not given, a command stays as it is written.
     std::optional<Variables> variables = {};
 };
 

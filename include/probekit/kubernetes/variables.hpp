@@ -12,14 +12,18 @@
 
 namespace probekit::inline PROBEKIT_ABI::kubernetes {
 
-/// A container's environment variables, as far as a manifest says their values.
+/// The environment variables of a container whose values the manifest contains.
 using Variables = std::map<std::string, std::string, std::less<>>;
 
-/// The text with $(NAME) replaced by values, as Kubernetes does with a container's command and the
-/// kubelet with that of an exec probe. What is not set stays as written, and so does `$NAME`; `$$`
-/// is a single `$`, so that $$(NAME) is never replaced.
+/// Replaces $(NAME) by the value of the variable, as Kubernetes does in a container's command and
+/// the kubelet in the command of an exec probe. A reference to a variable that is not set stays as
+/// it is written, and so does `$NAME`. `$$` becomes `$`, so $$(NAME) is never replaced.
+/// \code
+/// const kubernetes::Variables variables{{"PORT", "8080"}};
+/// const std::string url = kubernetes::expand_variables("http://localhost:$(PORT)", variables);
+/// \endcode
 ///
-/// `find`: gives a pointer to the value of a name, null if it is not set.
+/// `find`: returns a pointer to the value of a name, or null if the name is not set.
 template <std::invocable<std::string_view> Find>
 [[nodiscard]] std::string expand_variables(std::string_view text, Find find) {
     std::string result;

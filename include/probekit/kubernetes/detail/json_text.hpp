@@ -15,13 +15,11 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// Makes a JSON value of a text and notes what a value cannot show: where the text is no JSON,
-/// names that are given twice in one object (the last one counts), and nesting beyond any use.
-/// Never throws for what the text says.
+/// Builds a JSON value from text and reports what the value cannot show: see parse_json().
 template <class Json>
 class JsonText final : public nlohmann::json_sax<Json> {
 public:
-    /// What is written of a JSON value by recursion must not be deeper than this.
+    /// Deeper values are not accepted, because others walk JSON values by recursion.
     static constexpr std::size_t max_depth = 64;
 
     /// `field`: the path of the whole value.
@@ -29,7 +27,7 @@ public:
         path_.push_back(std::move(field));
     }
 
-    /// False: there is no value, and an error says why.
+    /// Returns false if there is no value; an error then says why.
     [[nodiscard]] bool parse(std::string_view text) {
         return Json::sax_parse(text.begin(), text.end(), this);
     }
@@ -78,7 +76,7 @@ private:
         return path;
     }
 
-    /// Where the next value goes; its name or index ends path_.
+    /// Makes the place for the next value. Its name or index becomes the last part of path_.
     Json& place() {
         if (open_.empty()) return root_;
         Json& parent = *open_.back();

@@ -87,7 +87,7 @@ template <class Json>
     return {};
 }
 
-/// The names of the JSON's fields for those of the values.
+/// Replaces the names of members in a path by the names of the JSON's fields.
 [[nodiscard]] inline std::string json_field(std::string field) {
     constexpr std::array<std::pair<std::string_view, std::string_view>, 4> names = {
         {{"statuses", "status"},
@@ -158,14 +158,14 @@ void read_expectation_list(const Json& list, const std::string& field, const Rea
                            std::vector<http::Expectation>& expectations) {
     for (const Json& value : list) {
         FieldReader<Json> reader{value, indexed(field, expectations.size()), errors};
-        const bool is_noted = !value.is_object() && !value.is_null();
-        expectations.push_back(is_noted ? http::Expectation{}
-                                        : read_expectation(reader, context, levels));
+        const bool is_reported = !value.is_object() && !value.is_null();
+        expectations.push_back(is_reported ? http::Expectation{}
+                                           : read_expectation(reader, context, levels));
         context.report_unknown_fields(reader);
     }
 }
 
-/// The field `expect` of a probe, which Kubernetes does not have: HttpOptions::expect.
+/// Reads the field `expect` of a probe, which Kubernetes does not have, for HttpOptions::expect.
 template <class Json>
 void read_expectations(FieldReader<Json>& probe, const ReadContext& context,
                        std::vector<http::Expectation>& expectations) {

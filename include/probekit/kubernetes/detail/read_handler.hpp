@@ -159,7 +159,7 @@ private:
         GrpcAction action;
         const std::int32_t port = fields.int32("port").value_or(0);
         if (fields.errors().size() == before &&
-            kubernetes::check_port_number(port, fields.path("port"), fields.errors()))
+            kubernetes::validate_port_number(port, fields.path("port"), fields.errors()))
             action.port = static_cast<std::uint16_t>(port);
         action.service = fields.text("service").value_or("");
         action.host = context_.options.strict ? context_.options.default_host : read_host(fields);
@@ -191,14 +191,14 @@ private:
             if (!given) return 0;
             number = *given;
         }
-        return kubernetes::check_port_number(number, fields.path("port"), fields.errors())
+        return kubernetes::validate_port_number(number, fields.path("port"), fields.errors())
                    ? static_cast<std::uint16_t>(number)
                    : std::uint16_t{0};
     }
 
     [[nodiscard]] std::uint16_t read_port_name(Fields& fields, const std::string& name) {
         const std::string field = fields.path("port");
-        if (!kubernetes::check_port_name(name, field, fields.errors())) return 0;
+        if (!kubernetes::validate_port_name(name, field, fields.errors())) return 0;
         const auto declared = context_.options.ports.find(name);
         if (declared != context_.options.ports.end()) return declared->second;
         handler_.undeclared_port = name;

@@ -18,7 +18,7 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// A duration of our own fields ("250ms").
+/// A duration ("250ms"), for fields that Kubernetes does not have.
 template <class Json>
 std::optional<Duration> read_duration(FieldReader<Json>& reader, std::string_view name) {
     const std::optional<std::string> text = reader.text(name);
@@ -30,7 +30,7 @@ std::optional<Duration> read_duration(FieldReader<Json>& reader, std::string_vie
     return duration;
 }
 
-/// A field of Kubernetes' that may be 0 for "the default" but not negative.
+/// A number that must not be negative. As in Kubernetes, 0 means the default.
 template <class Json>
 int read_count(FieldReader<Json>& reader, std::string_view name, int when_zero) {
     const std::int32_t value = reader.int32(name).value_or(0);
@@ -40,7 +40,7 @@ int read_count(FieldReader<Json>& reader, std::string_view name, int when_zero) 
     return value == 0 ? when_zero : value;
 }
 
-/// `NAMESeconds`, or our `NAME` with a finer duration.
+/// Reads `NAMESeconds`, or the library's own `NAME` with a finer duration.
 template <class Json>
 void read_span(FieldReader<Json>& reader, const ReadContext& context, std::string_view name,
                Duration& span) {
@@ -103,7 +103,7 @@ void read_pacing(FieldReader<Json>& probe, const ReadContext& context, Pacing& p
     context.report_unknown_fields(reader);
 }
 
-/// What validate() asks of a spec beyond the API server's rules, its field names made the JSON's.
+/// Reports the library's own rules for a spec, under the JSON's names of the fields.
 template <class Json>
 void report_own_rules(const ProbeSpec& spec, const FieldReader<Json>& reader) {
     for (const ConfigError& error : validate(spec)) {
@@ -113,7 +113,7 @@ void report_own_rules(const ProbeSpec& spec, const FieldReader<Json>& reader) {
     }
 }
 
-/// The timing fields, in the API server's order of checks.
+/// Reads the timing fields in the order in which the API server validates them.
 template <class Json>
 void read_spec(FieldReader<Json>& reader, const ReadContext& context, ProbeSpec& spec) {
     const std::size_t before = reader.errors().size();

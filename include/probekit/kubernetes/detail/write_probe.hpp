@@ -27,7 +27,7 @@ inline void write_handler(const ExecAction& action, const ProbeOptions&,
     if (!action.working_directory.empty()) out["workingDirectory"] = action.working_directory;
 }
 
-/// A target with a Unix-domain socket may have no port.
+/// Writes where to connect. A target with a Unix-domain socket may have no port.
 inline void write_place(std::uint16_t port, const std::string& unix_socket,
                         nlohmann::ordered_json& out) {
     if (port != 0 || unix_socket.empty()) out["port"] = port;
@@ -60,7 +60,7 @@ inline void write_handler(const GrpcAction& action, const ProbeOptions&,
     if (!action.host.empty()) out["host"] = action.host;
 }
 
-/// In whole seconds in Kubernetes' own field where that can say it, else in ours.
+/// Writes whole seconds to the field of Kubernetes if it can hold them, else the library's field.
 inline void write_span(nlohmann::ordered_json& out, const std::string& name, Duration span,
                        std::int64_t most_seconds) {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(span);
