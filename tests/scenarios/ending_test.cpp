@@ -35,11 +35,10 @@ TEST_CASE("a pod that is to end is deleted in order") {
     const json ended = supervised.until(terminated);
     CHECK(ended["object"]["status"]["phase"] == "Running");
     supervised.until(phase_is("Succeeded"));
-    const json deleted =
-        supervised.until([](const json& line) { return line["type"] == "DELETED"; });
-    CHECK(deleted["object"]["status"]["phase"] == "Succeeded");
+    const json last = supervised.until([](const json& line) { return line["type"] == "DELETED"; });
+    CHECK(last["object"]["status"]["phase"] == "Succeeded");
     CHECK(supervised.finish() == 0);
-    CHECK(supervised.lines().back() == deleted);
+    CHECK(supervised.lines().back() == last);
 }
 
 TEST_CASE("a container that ends badly when it is stopped makes its pod Failed, which is no one's "
