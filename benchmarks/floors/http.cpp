@@ -66,7 +66,8 @@ State go_on(Exchange& exchange, unsigned events) {
                 return State::failed;
             exchange.answered = true;
         }
-        if ((events & EPOLLRDHUP) == 0) return State::pending; // the end of the stream will be reported
+        if ((events & EPOLLRDHUP) == 0)
+            return State::pending; // the end of the stream will be reported
     }
 }
 

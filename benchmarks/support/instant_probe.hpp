@@ -26,7 +26,7 @@ public:
     [[nodiscard]] const executor_type& attempt_executor() const noexcept { return executor_; }
 
     void start_attempt(probekit::Duration,
-                    probekit::detail::OwnedAttemptHandler<executor_type> handler) {
+                       probekit::detail::OwnedAttemptHandler<executor_type> handler) {
         handler(std::error_code{}, probekit::ProbeResult::success());
     }
 

@@ -25,7 +25,8 @@ int main() {
     for (const auto& error : read.errors) std::cerr << error.message() << "\n";
     if (!read || worst_case_seconds(probekit::ProbeSpec{}) != 31) return 1;
 
-    probekit::ProbeWorker worker{probekit::make_probe(io.get_executor(), read.settings), read.settings.spec};
+    probekit::ProbeWorker worker{probekit::make_probe(io.get_executor(), read.settings),
+                                 read.settings.spec};
     bool was_up = false;
     worker.on_verdict([&](const probekit::Verdict& verdict) {
         std::cout << verdict.reason() << "\n";
