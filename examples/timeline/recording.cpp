@@ -196,7 +196,7 @@ private:
 
 // ---- from recordings to scripts ----
 
-/// The probe whose record tells how the container would have answered this one: they mostly ask the
+/// The probe whose record shows how the container would have answered this one: they mostly probe the
 /// same.
 std::optional<ProbeKind> kind_recorded(const Recording& recording, ProbeKind asked) {
     for (const ProbeKind kind :

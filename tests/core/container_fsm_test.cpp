@@ -296,14 +296,14 @@ std::optional<std::string> disagreement(const ContainerFsm& fsm, const Oracle& o
     if (left == 0) return {};
     for (const std::string& word : alphabet) {
         ContainerFsm next = fsm;
-        Oracle told = oracle;
+        Oracle theirs_next = oracle;
         const std::string ours = text(step(next, word, now));
-        const std::string theirs = told.add(word, now);
+        const std::string theirs = theirs_next.add(word, now);
         const std::string script = before + word + " ";
-        if (ours != theirs || next.state() != told.state())
+        if (ours != theirs || next.state() != theirs_next.state())
             return script + "'" + ours + "', not '" + theirs + "'; " +
                    std::string{to_string(next.state())};
-        if (auto found = disagreement(next, told, now + 4s, script, left - 1)) return found;
+        if (auto found = disagreement(next, theirs_next, now + 4s, script, left - 1)) return found;
     }
     return {};
 }
@@ -317,10 +317,10 @@ TEST_CASE("the container's machine agrees with a kubelet's records, whatever com
     CHECK(disagreement(fsm, oracle, at(0s), "", 5).value_or("") == "");
     // After some exits, so that there is something to wait for.
     ContainerFsm later = fsm;
-    Oracle told = oracle;
+    Oracle theirs_next = oracle;
     for (int i = 0; i != 3; ++i) {
         step(later, "fail", at(0s));
-        told.add("fail", at(0s));
+        theirs_next.add("fail", at(0s));
     }
-    CHECK(disagreement(later, told, at(0s), "fail fail fail ", 5).value_or("") == "");
+    CHECK(disagreement(later, theirs_next, at(0s), "fail fail fail ", 5).value_or("") == "");
 }

@@ -240,20 +240,20 @@ std::optional<std::string> disagreement(const GroupFsm& fsm, const Oracle& oracl
     if (left == 0) return {};
     for (const std::string_view word : alphabet) {
         GroupFsm next = fsm;
-        Oracle told = oracle;
+        Oracle theirs_next = oracle;
         const std::string ours = text(step(next, word));
-        const std::string theirs = told.add(word);
-        const Oracle::Facts facts = told.facts();
+        const std::string theirs = theirs_next.add(word);
+        const Oracle::Facts facts = theirs_next.facts();
         const bool same_facts =
-            !told.running() ||
+            !theirs_next.running() ||
             (next.started() == facts.started && next.ready() == facts.ready &&
-             next.failed().has_value() == (facts.killed && !told.came({"T"}, {"B", "N"})));
+             next.failed().has_value() == (facts.killed && !theirs_next.came({"T"}, {"B", "N"})));
         if (ours != theirs || !same_facts) {
             std::string all;
             for (const std::string_view each : oracle.history) all.append(each) += ' ';
             return all.append(word) + ": '" + ours + "', not '" + theirs + "'";
         }
-        if (const auto found = disagreement(next, told, left - 1)) return found;
+        if (const auto found = disagreement(next, theirs_next, left - 1)) return found;
     }
     return {};
 }

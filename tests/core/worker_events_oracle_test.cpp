@@ -63,7 +63,7 @@ struct Plain {
     ProbeSpec spec;
     bool scoped = false; // Cadence::target_start
     bool started = false, ended = false, present = false, held = false, paused = false, gate = true;
-    int looking = 0;        // the try in flight, 0: none
+    int attempt = 0;        // the attempt in flight, 0: none
     bool scheduled = false; // it has not begun
     bool dropping = false;  // it is being cancelled
     bool wants = false;     // a check was requested while one was in flight
@@ -91,10 +91,10 @@ struct Plain {
 
     void begin_check() {
         tick = false;
-        looking = 1;
+        attempt = 1;
     }
 
-    /// Lives until `until`; nothing else happens. When it begins to look, if it does.
+    /// Lives until `until`; nothing else happens. When it begins to check, if it does.
     std::optional<int> live(int now, int until) {
         std::optional<int> begun;
         for (; now <= until; ++now) {
@@ -102,14 +102,14 @@ struct Plain {
                 tick = true;
                 next_tick += period;
             }
-            if (looking != 0) continue;
+            if (attempt != 0) continue;
             const bool may = awake() && gate;
-            if (scoped && !ticking) { // the first look of a target makes the ticker
+            if (scoped && !ticking) { // the first check of a target makes the ticker
                 if (!may || delayed(now)) continue;
                 make_ticker(now);
             } else {
                 const bool ticked =
-                    std::exchange(tick, false); // read in any case, for nothing if it may not look
+                    std::exchange(tick, false); // read in any case, for nothing if it may not check
                 if (!ticked || !may || delayed(now)) continue;
             }
             begin_check();
@@ -118,8 +118,8 @@ struct Plain {
         return begun;
     }
 
-    /// Looks at once if it may, and the ticker begins anew.
-    void look_now(int now) {
+    /// Checks at once if it may, and the ticker begins anew.
+    void check_now(int now) {
         const bool may = awake() && gate && !delayed(now);
         if (ticking || (may && scoped)) make_ticker(now);
         if (may) begin_check();
@@ -127,7 +127,7 @@ struct Plain {
 
     void trigger(int now) {
         if (!awake() || scheduled) return;
-        if (looking == 0) return look_now(now);
+        if (attempt == 0) return check_now(now);
         if (gate && !delayed(now)) {
             wants = true;
         } else if (ticking) {
@@ -138,9 +138,9 @@ struct Plain {
 
     /// Nothing is in flight any more.
     void over(int now) {
-        looking = 0;
+        attempt = 0;
         dropping = scheduled = false;
-        if (std::exchange(wants, false)) look_now(now);
+        if (std::exchange(wants, false)) check_now(now);
     }
 
     void judge(bool passed) {
@@ -158,7 +158,7 @@ struct Plain {
 
     void drop(int now) {
         if (scheduled) return over(now);
-        dropping = dropping || looking != 0;
+        dropping = dropping || attempt != 0;
     }
 
     void happen(Happening what, int now) {
@@ -179,7 +179,7 @@ struct Plain {
             return;
         case Happening::target_started:
             if (!started) return;
-            // Ticks from when there was nothing to look at, or not yet, are no looks missed.
+            // Ticks from when there was nothing to check, or not yet, are no checks missed.
             if (held || !present || delayed(now)) tick = false;
             held = judged = false;
             present = true;
@@ -215,22 +215,22 @@ struct Plain {
             return;
         case Happening::gate_closed:
             gate = false;
-            if (scheduled && looking == 1) over(now);
+            if (scheduled && attempt == 1) over(now);
             return;
         case Happening::success:
         case Happening::warning:
         case Happening::failure:
         case Happening::unknown:
-            if (looking == 0 || scheduled) return;
+            if (attempt == 0 || scheduled) return;
             if (!dropping) judge(what == Happening::success || what == Happening::warning);
             return over(now);
         case Happening::error:
-            if (looking == 0 || scheduled) return;
-            if (dropping || looking == 3 || !gate) return over(now);
-            ++looking;
+            if (attempt == 0 || scheduled) return;
+            if (dropping || attempt == 3 || !gate) return over(now);
+            ++attempt;
             return;
         case Happening::attempt_cancelled:
-            if (looking != 0 && !scheduled) over(now);
+            if (attempt != 0 && !scheduled) over(now);
             return;
         case Happening::triggered: return trigger(now);
         case Happening::paused:
@@ -247,7 +247,7 @@ struct Plain {
             drop(now);
             return;
         case Happening::due: return;
-        case Happening::attempt_scheduled: scheduled = looking != 0 && !dropping; return;
+        case Happening::attempt_scheduled: scheduled = attempt != 0 && !dropping; return;
         case Happening::attempt_begun: scheduled = false; return;
         }
     }
@@ -257,7 +257,7 @@ struct Plain {
         if (held) return WorkerState::on_hold;
         if (!present) return WorkerState::no_target;
         if (paused) return WorkerState::paused;
-        if (looking > (scheduled ? 1 : 0) && !dropping) return WorkerState::probing;
+        if (attempt > (scheduled ? 1 : 0) && !dropping) return WorkerState::probing;
         return gate ? WorkerState::waiting : WorkerState::gated;
     }
 };
@@ -266,20 +266,20 @@ struct Plain {
 struct Machine {
     WorkerFsm<> fsm;
     std::optional<int> timer = {};
-    int looking = 0;
+    int attempt = 0;
     bool scheduled = false;
 
     static TimePoint at(int moment) { return TimePoint{Duration{moment}}; }
 
     Decision obey(const Decision& decision) {
         if (decision.action != Decision::Action::none && scheduled) {
-            looking = 0;
+            attempt = 0;
             scheduled = false;
         }
         switch (decision.action) {
         case Decision::Action::none: break;
         case Decision::Action::attempt:
-            looking = decision.attempt_in_check;
+            attempt = decision.attempt_in_check;
             timer.reset();
             break;
         case Decision::Action::wait:
@@ -291,7 +291,7 @@ struct Machine {
         return decision;
     }
 
-    /// Wakes it as it asked to be woken; when it began to look, if it did.
+    /// Wakes it as it asked to be woken; when it began to check, if it did.
     std::optional<int> live(int until) {
         std::optional<int> begun;
         while (timer && *timer <= until) {
@@ -306,7 +306,7 @@ struct Machine {
     Decision end_with(Outcome outcome, int now) {
         ProbeResult result;
         result.outcome = outcome;
-        if (!scheduled) looking = 0;
+        if (!scheduled) attempt = 0;
         return obey(fsm.step(event::Result{result}, at(now)));
     }
 
@@ -325,17 +325,17 @@ struct Machine {
         case Happening::failure: return end_with(Outcome::failure, now);
         case Happening::unknown: return end_with(Outcome::unknown, now);
         case Happening::error:
-            if (!scheduled) looking = 0;
+            if (!scheduled) attempt = 0;
             return obey(fsm.step(event::Error{}, when));
         case Happening::attempt_cancelled:
-            if (!scheduled) looking = 0;
+            if (!scheduled) attempt = 0;
             return obey(fsm.step(event::AttemptCancelled{}, when));
         case Happening::triggered: return obey(fsm.step(event::Triggered{}, when));
         case Happening::paused: return obey(fsm.step(event::Paused{}, when));
         case Happening::resumed: return obey(fsm.step(event::Resumed{}, when));
         case Happening::due: return obey(fsm.step(event::Due{}, when));
         case Happening::attempt_scheduled:
-            if (looking != 0 && fsm.state() == WorkerState::probing) scheduled = true;
+            if (attempt != 0 && fsm.state() == WorkerState::probing) scheduled = true;
             return obey(fsm.step(event::AttemptScheduled{}, when));
         case Happening::attempt_begun:
             scheduled = false;
@@ -350,7 +350,7 @@ struct Node {
     Plain plain;
     Machine machine;
     int now = 0;
-    std::vector<Happening> path = {}; // for whoever has to look into a difference
+    std::vector<Happening> path = {}; // to find out about a difference
 };
 
 bool can_happen(Happening what, const Plain& plain, int now) {
@@ -359,10 +359,10 @@ bool can_happen(Happening what, const Plain& plain, int now) {
     case Happening::warning:
     case Happening::failure:
     case Happening::unknown:
-    case Happening::error: return plain.looking != 0;
+    case Happening::error: return plain.attempt != 0;
     case Happening::attempt_cancelled: return plain.dropping || plain.scheduled;
     case Happening::due:
-        return plain.looking != 0 || !plain.awake() || !plain.gate || plain.delayed(now);
+        return plain.attempt != 0 || !plain.awake() || !plain.gate || plain.delayed(now);
     default: return true;
     }
 }
@@ -381,7 +381,7 @@ std::uint64_t key(const Node& node) {
          {p.started, p.ended, p.present, p.held, p.paused, p.gate, p.dropping, p.scheduled, p.wants,
           p.judged, p.last, p.ticking, p.tick, f.judged(), f.check_pending()})
         add(fact, 2);
-    add(p.looking, 4);
+    add(p.attempt, 4);
     add(static_cast<int>(p.health), 3);
     add(p.run, 8);
     add(std::max(p.since - now, -2 * period) + 2 * period, 2 * period + 1);
@@ -396,8 +396,8 @@ std::string difference(const Node& node, const Plain& before, const Decision& de
     const Plain& p = node.plain;
     const Machine& m = node.machine;
     if (p.state() != m.fsm.state()) return "state " + std::string{to_string(m.fsm.state())};
-    if (p.looking != m.looking) return "try " + std::to_string(m.looking);
-    if ((p.looking != 0 && !p.scheduled) != m.fsm.in_flight()) return "in flight or not";
+    if (p.attempt != m.attempt) return "attempt " + std::to_string(m.attempt);
+    if ((p.attempt != 0 && !p.scheduled) != m.fsm.in_flight()) return "in flight or not";
     if (p.scheduled != m.scheduled || (p.scheduled || p.wants) != m.fsm.check_pending())
         return "a check pending, or none";
     if (p.health != m.fsm.health() || p.judged != m.fsm.judged())
@@ -408,7 +408,7 @@ std::string difference(const Node& node, const Plain& before, const Decision& de
     if (before.started &&
         decision.changed != (p.health != before.health || (p.judged && !before.judged)))
         return "tells a change, or none";
-    if (p.looking != 0) return {};
+    if (p.attempt != 0) return {};
     Plain future = p; // with nothing else happening
     const std::optional<int> next = future.live(node.now, node.now + 5 * period);
     return next == m.timer ? "" : "waits until " + std::to_string(m.timer.value_or(-1));
@@ -418,7 +418,7 @@ struct Count {
     std::size_t states = 0;
     std::size_t steps = 0;
     std::array<std::size_t, happenings.size()> looked_after =
-        {}; ///< looks that began at once, by what had happened
+        {}; ///< checks that began at once, by the event before
 };
 
 void explore(const ProbeSpec& spec, int depth, Count& count) {
@@ -441,11 +441,11 @@ void explore(const ProbeSpec& spec, int depth, Count& count) {
                     Node next = waited;
                     next.path.push_back(what);
                     next.plain.happen(what, next.now);
-                    const bool looks =
-                        next.plain.looking != 0 || next.plain.live(next.now, next.now);
+                    const bool checks =
+                        next.plain.attempt != 0 || next.plain.live(next.now, next.now);
                     const Decision decision = next.machine.happen(what, next.now);
                     ++count.steps;
-                    if (looks && waited.plain.looking == 0)
+                    if (checks && waited.plain.attempt == 0)
                         ++count.looked_after[static_cast<std::size_t>(what)];
                     if (const std::string wrong = difference(next, waited.plain, decision);
                         !wrong.empty()) {

@@ -17,7 +17,7 @@
 
 #include "../tools/printing.hpp"
 
-// One thing at a time: what each event does in each state. When looks happen is in
+// One thing at a time: what each event does in each state. When checks happen is in
 // worker_grid_test.cpp, the judgement against the kubelet's in worker_oracle_test.cpp.
 namespace {
 
@@ -252,7 +252,7 @@ TEST_CASE("The initial health: startup unknown, liveness passing, readiness fail
     CHECK_FALSE(fsm.judged());
 }
 
-TEST_CASE("The first judgement is told even if it equals the initial value, later ones only if "
+TEST_CASE("The first judgement is reported even if it equals the initial value, later ones only if "
           "they differ") {
     WorkerFsm fsm{spec_of(ProbeKind::readiness)};
     (void)fsm.step(event::Started{}, at(2s));
@@ -330,7 +330,7 @@ TEST_CASE("An error is tried up to three times in a row, then thrown away") {
     CHECK(decision.action == Action::attempt);
     CHECK(decision.attempt_in_check == 2);
     CHECK(decision.skipped == 0);
-    SECTION("the second try gives a result, which counts once") {
+    SECTION("the second attempt gives a result, which counts once") {
         decision = fsm.step(event::Result{bad}, at(12s));
         CHECK(decision.changed);
         CHECK(fsm.state() == WorkerState::on_hold);
@@ -345,14 +345,15 @@ TEST_CASE("An error is tried up to three times in a row, then thrown away") {
         CHECK(fsm.health() == Health::passing);
         CHECK_FALSE(fsm.judged());
         (void)fsm.step(event::Due{}, at(20s));
-        CHECK(fsm.step(event::Error{}, at(20s)).attempt_in_check == 2); // counted anew in each look
+        CHECK(fsm.step(event::Error{}, at(20s)).attempt_in_check ==
+              2); // counted anew in each check
     }
-    SECTION("no further try begins behind a gate that was shut meanwhile") {
+    SECTION("no further attempt begins behind a gate that was closed meanwhile") {
         (void)fsm.step(event::GateClosed{}, at(12s));
         CHECK(fsm.step(event::Error{}, at(12s)).action == Action::hold);
         CHECK(fsm.state() == WorkerState::gated);
     }
-    SECTION("a look asked for meanwhile comes after the tries") {
+    SECTION("a check triggered meanwhile comes after the attempts") {
         (void)fsm.step(event::Triggered{}, at(12s));
         CHECK(fsm.step(event::Error{}, at(12s)).attempt_in_check == 3);
         decision = fsm.step(event::Error{}, at(13s));
@@ -362,7 +363,8 @@ TEST_CASE("An error is tried up to three times in a row, then thrown away") {
     }
 }
 
-TEST_CASE("A gate that shuts during an attempt: it is finished and counted, and no look follows") {
+TEST_CASE(
+    "A gate that closes during an attempt: it is finished and counted, and no check follows") {
     WorkerFsm fsm{spec_of(ProbeKind::readiness)};
     (void)fsm.step(event::Started{}, at(0s));
     CHECK(fsm.step(event::GateClosed{}, at(1s)).action == Action::none);
@@ -374,19 +376,19 @@ TEST_CASE("A gate that shuts during an attempt: it is finished and counted, and 
         CHECK(decision.action == Action::hold);
         CHECK(fsm.state() == WorkerState::gated);
     }
-    SECTION("opened again during the attempt: readiness looks once more right after") {
+    SECTION("opened again during the attempt: readiness checks once more right after") {
         (void)fsm.step(event::GateOpened{}, at(2s));
         CHECK(fsm.check_pending());
         const Decision decision = fsm.step(event::Result{good}, at(3s));
         CHECK(decision.changed);
         CHECK(decision.action == Action::attempt);
     }
-    SECTION("a trigger meanwhile makes no look") {
+    SECTION("a trigger meanwhile causes no check") {
         CHECK(fsm.step(event::Triggered{}, at(2s)).action == Action::none);
         CHECK_FALSE(fsm.check_pending());
         CHECK(fsm.step(event::Result{good}, at(3s)).action == Action::hold);
     }
-    SECTION("a look asked for before is lost behind the gate") {
+    SECTION("a check triggered before is lost behind the gate") {
         (void)fsm.step(event::GateOpened{}, at(1s));
         (void)fsm.step(event::Triggered{}, at(1s));
         (void)fsm.step(event::GateClosed{}, at(2s));
@@ -415,7 +417,7 @@ TEST_CASE("What ends an attempt from outside: it is cancelled, thrown away, and 
         CHECK(fsm.in_flight());
     };
 
-    SECTION("new target: the look that fell due meanwhile is made up") {
+    SECTION("new target: the check that fell due meanwhile is made up") {
         const Decision decision = fsm.step(event::TargetStarted{at(1s)}, at(1s));
         CHECK(decision.cancel);
         CHECK(fsm.state() == WorkerState::waiting);
@@ -439,15 +441,16 @@ TEST_CASE("What ends an attempt from outside: it is cancelled, thrown away, and 
         SECTION("an error that comes all the same is not tried again") {
             CHECK(fsm.step(event::Error{}, at(3s)).action == Action::wait);
         }
-        SECTION("a trigger looks as soon as it may") {
+        SECTION("a trigger checks as soon as it may") {
             CHECK(fsm.step(event::Triggered{}, at(2s)).action == Action::none);
             CHECK(fsm.check_pending());
             CHECK(fsm.step(event::AttemptCancelled{}, at(3s)).action == Action::attempt);
             CHECK(fsm.due() == at(3s));
         }
     }
-    SECTION("new target: a trigger inside its initial delay looks not even then, but begins the "
-            "grid anew") {
+    SECTION(
+        "new target: a trigger inside its initial delay does not check even then, but begins the "
+        "grid anew") {
         ProbeSpec spec = fsm.spec();
         spec.initial_delay = 5s;
         (void)fsm.update(spec, at(1s));
@@ -560,7 +563,7 @@ TEST_CASE("Terminating: readiness goes on, the others pass and end, on hold noth
     CHECK(startup.state() == WorkerState::ended);
 }
 
-TEST_CASE("A target that is gone fails, for every kind, and is told once") {
+TEST_CASE("A target that is gone fails, for every kind, and is reported once") {
     const ProbeKind kind = GENERATE(ProbeKind::startup, ProbeKind::liveness, ProbeKind::readiness);
     WorkerFsm fsm = in(Situation::waiting, kind);
     const Decision decision = fsm.step(event::TargetGone{}, at(4s));
@@ -577,7 +580,7 @@ TEST_CASE("A target that is gone fails, for every kind, and is told once") {
         (void)fsm.step(event::Due{}, at(10s));
         CHECK(fsm.step(event::Result{good}, at(10s)).changed);
     }
-    SECTION("replaced: initial health, told only if it differs") {
+    SECTION("replaced: initial health, reported only if it differs") {
         const Decision replaced = fsm.step(event::TargetStarted{at(6s)}, at(6s));
         CHECK(replaced.changed == (kind != ProbeKind::readiness));
         CHECK(replaced.origin == Verdict::Origin::target_replaced);
@@ -666,7 +669,7 @@ struct Never {
 };
 static_assert(Policy<Never>);
 
-/// Fails what is slow, notes what it is told.
+/// Fails what is slow, records what it is given.
 struct Noting {
     std::vector<std::string>* calls;
     std::optional<Health> judge(const ProbeResult& result, const ProbeSpec&) noexcept {
@@ -728,7 +731,7 @@ TEST_CASE("A policy hears of hold and of new targets, and of a new start if it c
 // ---- whatever comes ----
 
 TEST_CASE("Whatever comes in whatever order: attempts never overlap, waits are ahead, nothing "
-          "looks where nothing may") {
+          "checks where nothing may") {
     const ProbeKind kind = GENERATE(ProbeKind::startup, ProbeKind::liveness, ProbeKind::readiness);
     const Cadence cadence = GENERATE(Cadence::grid, Cadence::target_start);
     std::mt19937_64 random{20240817};
@@ -810,7 +813,7 @@ TEST_CASE("Whatever comes in whatever order: attempts never overlap, waits are a
             case Action::end: timer.reset(); break;
             }
             REQUIRE(fsm.in_flight() == (attempt && !scheduled));
-            // It never forgets to go on: what may look has an attempt, or a timer.
+            // It never forgets to go on: what may check has an attempt, or a timer.
             if (fsm.state() == WorkerState::waiting)
                 REQUIRE((timer.has_value() || scheduled || cancelled));
             if (fsm.state() == WorkerState::probing) REQUIRE((attempt && !cancelled));

@@ -16,8 +16,8 @@
 
 #include "../tools/printing.hpp"
 
-// When looks happen, on a clock that is a variable. The simulation does what a worker does: it
-// keeps one timer, has at most one attempt in flight and tells the FSM what happens.
+// When checks happen, on a clock that is a variable. The simulation does what a worker does: it
+// keeps one timer, has at most one attempt in flight and passes what happens to the FSM.
 namespace {
 
 using namespace probekit;
@@ -25,19 +25,19 @@ using namespace std::chrono_literals;
 
 constexpr TimePoint at(Duration since_start) { return TimePoint{since_start}; }
 
-struct Look {
+struct CheckBegun {
     Duration begun = {};
     Duration late = {};
     int skipped = 0;
 
-    friend bool operator==(const Look&, const Look&) = default;
+    friend bool operator==(const CheckBegun&, const CheckBegun&) = default;
 };
 
-std::string shown(const std::vector<Look>& looks) {
+std::string shown(const std::vector<CheckBegun>& checks) {
     std::string text;
-    for (const Look& look : looks)
-        text += go_duration(look.begun) + "(late " + go_duration(look.late) + ", skipped " +
-                std::to_string(look.skipped) + ") ";
+    for (const CheckBegun& check : checks)
+        text += go_duration(check.begun) + "(late " + go_duration(check.late) + ", skipped " +
+                std::to_string(check.skipped) + ") ";
     return text;
 }
 
@@ -47,9 +47,9 @@ public:
 
     explicit Simulation(const ProbeSpec& spec) : fsm(spec) {}
 
-    /// Tells the FSM one thing at the present moment.
+    /// Passes the FSM one event at the present moment.
     template <class Event>
-    Decision tell(Event happened) {
+    Decision apply(Event happened) {
         return carry_out(fsm.step(happened, at(now)));
     }
 
@@ -75,7 +75,7 @@ public:
 
     [[nodiscard]] std::vector<Duration> times() const {
         std::vector<Duration> all;
-        for (const Look& look : looks) all.push_back(look.begun);
+        for (const CheckBegun& check : checks) all.push_back(check.begun);
         return all;
     }
 
@@ -83,12 +83,12 @@ public:
     Duration now = 0s;
     std::function<Duration(std::size_t)> takes = [](std::size_t) {
         return 0s;
-    }; // how long the n-th look lasts
+    }; // how long the n-th check lasts
     std::function<Duration(Duration)> wakes = [](Duration due) {
         return due;
     }; // how late the timer is
     Answer answer = [](Duration) { return ProbeResult::success(); };
-    std::vector<Look> looks;
+    std::vector<CheckBegun> checks;
     std::vector<std::pair<Duration, Health>> verdicts;
     bool overlap = false;
 
@@ -104,8 +104,8 @@ private:
         case Decision::Action::attempt:
             overlap = overlap || end_.has_value();
             timer_.reset();
-            looks.push_back({now, at(now) - fsm.due(), decision.skipped});
-            end_ = now + takes(looks.size() - 1);
+            checks.push_back({now, at(now) - fsm.due(), decision.skipped});
+            end_ = now + takes(checks.size() - 1);
             break;
         case Decision::Action::wait:
             timer_.reset();
@@ -125,76 +125,78 @@ using Times = std::vector<Duration>;
 
 } // namespace
 
-TEST_CASE("Looks stay on the grid from the start, whatever they take") {
+TEST_CASE("Checks stay on the grid from the start, whatever they take") {
     const Duration takes = GENERATE(0ms, 1ms, 700ms, 999ms);
     Simulation s{{.period = 1s}};
     s.takes = [takes](std::size_t) { return takes; };
-    s.tell(event::Started{});
+    s.apply(event::Started{});
     s.run(100s);
-    REQUIRE(s.looks.size() == 101);
-    for (std::size_t i = 0; i != s.looks.size(); ++i)
-        CHECK(s.looks[i] == Look{std::chrono::seconds{i}, 0s, 0});
+    REQUIRE(s.checks.size() == 101);
+    for (std::size_t i = 0; i != s.checks.size(); ++i)
+        CHECK(s.checks[i] == CheckBegun{std::chrono::seconds{i}, 0s, 0});
 }
 
 TEST_CASE("A late timer does not shift the grid") {
     Simulation s{{.period = 1s}};
     s.wakes = [](Duration due) { return due + 300ms; };
-    s.tell(event::Started{});
+    s.apply(event::Started{});
     s.run(4s);
-    CHECK(s.looks == std::vector<Look>{
-                         {0s, 0s, 0}, {1300ms, 300ms, 0}, {2300ms, 300ms, 0}, {3300ms, 300ms, 0}});
+    CHECK(s.checks == std::vector<CheckBegun>{
+                          {0s, 0s, 0}, {1300ms, 300ms, 0}, {2300ms, 300ms, 0}, {3300ms, 300ms, 0}});
 }
 
 TEST_CASE("A timer later than a period loses the points that passed, as a ticker does") {
     Simulation s{{.period = 1s}};
     s.wakes = [](Duration due) { return due == 1s ? 4500ms : due; };
-    s.tell(event::Started{});
+    s.apply(event::Started{});
     s.run(6s);
-    INFO(shown(s.looks));
-    CHECK(s.looks == std::vector<Look>{{0s, 0s, 0}, {4500ms, 3500ms, 3}, {5s, 0s, 0}, {6s, 0s, 0}});
+    INFO(shown(s.checks));
+    CHECK(s.checks ==
+          std::vector<CheckBegun>{{0s, 0s, 0}, {4500ms, 3500ms, 3}, {5s, 0s, 0}, {6s, 0s, 0}});
 }
 
-TEST_CASE("A look exactly a period late is the next point's look") {
+TEST_CASE("A check exactly a period late is the next point's check") {
     Simulation s{{.period = 1s}};
     s.wakes = [](Duration due) { return due == 1s ? 2s : due; };
-    s.tell(event::Started{});
+    s.apply(event::Started{});
     s.run(3s);
-    CHECK(s.looks == std::vector<Look>{{0s, 0s, 0}, {2s, 1s, 1}, {3s, 0s, 0}});
+    CHECK(s.checks == std::vector<CheckBegun>{{0s, 0s, 0}, {2s, 1s, 1}, {3s, 0s, 0}});
 }
 
-TEST_CASE("A point that passes during a look is made up at once, further ones are lost") {
+TEST_CASE("A point that passes during a check is made up at once, further ones are lost") {
     Simulation s{{.period = 1s}};
 
     SECTION("one point") {
-        s.takes = [](std::size_t look) { return look == 0 ? 1500ms : 0ms; };
-        s.tell(event::Started{});
+        s.takes = [](std::size_t check) { return check == 0 ? 1500ms : 0ms; };
+        s.apply(event::Started{});
         s.run(3s);
-        CHECK(s.looks ==
-              std::vector<Look>{{0s, 0s, 0}, {1500ms, 500ms, 0}, {2s, 0s, 0}, {3s, 0s, 0}});
+        CHECK(s.checks ==
+              std::vector<CheckBegun>{{0s, 0s, 0}, {1500ms, 500ms, 0}, {2s, 0s, 0}, {3s, 0s, 0}});
     }
     SECTION("three points") {
-        s.takes = [](std::size_t look) { return look == 0 ? 3500ms : 0ms; };
-        s.tell(event::Started{});
+        s.takes = [](std::size_t check) { return check == 0 ? 3500ms : 0ms; };
+        s.apply(event::Started{});
         s.run(5s);
-        CHECK(s.looks ==
-              std::vector<Look>{{0s, 0s, 0}, {3500ms, 2500ms, 2}, {4s, 0s, 0}, {5s, 0s, 0}});
+        CHECK(s.checks ==
+              std::vector<CheckBegun>{{0s, 0s, 0}, {3500ms, 2500ms, 2}, {4s, 0s, 0}, {5s, 0s, 0}});
     }
     SECTION("exactly a period: the next point is in time") {
         s.takes = [](std::size_t) { return 1s; };
-        s.tell(event::Started{});
+        s.apply(event::Started{});
         s.run(3s);
-        CHECK(s.looks == std::vector<Look>{{0s, 0s, 0}, {1s, 0s, 0}, {2s, 0s, 0}, {3s, 0s, 0}});
+        CHECK(s.checks ==
+              std::vector<CheckBegun>{{0s, 0s, 0}, {1s, 0s, 0}, {2s, 0s, 0}, {3s, 0s, 0}});
     }
-    SECTION("all looks are longer than the period: one follows the other") {
+    SECTION("all checks are longer than the period: one follows the other") {
         s.takes = [](std::size_t) { return 2500ms; };
-        s.tell(event::Started{});
+        s.apply(event::Started{});
         s.run(10s);
         CHECK(s.times() == Times{0s, 2500ms, 5s, 7500ms, 10s});
     }
     CHECK_FALSE(s.overlap);
 }
 
-TEST_CASE("The first look is at the first grid point not before the initial delay") {
+TEST_CASE("The first check is at the first grid point not before the initial delay") {
     struct Row {
         Duration period, delay, target_before_start, first;
     };
@@ -203,32 +205,32 @@ TEST_CASE("The first look is at the first grid point not before the initial dela
                              Row{10s, 5s, 2s, 10s}, Row{10s, 5s, 5s, 0s}, Row{10s, 5s, 60s, 0s},
                              Row{10s, 30s, -5s, 40s}, Row{300ms, 1s, 0s, 1200ms});
     Simulation s{{.initial_delay = row.delay, .period = row.period}};
-    s.tell(event::Started{at(-row.target_before_start)});
+    s.apply(event::Started{at(-row.target_before_start)});
     s.run(100s);
     CAPTURE(row.period, row.delay, row.target_before_start);
-    REQUIRE_FALSE(s.looks.empty());
-    CHECK(s.looks[0] == Look{row.first, 0s, 0});
-    CHECK(s.looks[1].begun == row.first + row.period);
+    REQUIRE_FALSE(s.checks.empty());
+    CHECK(s.checks[0] == CheckBegun{row.first, 0s, 0});
+    CHECK(s.checks[1].begun == row.first + row.period);
 }
 
 TEST_CASE("Never: durations without end") {
     SECTION("initial delay") {
         Simulation s{{.initial_delay = Duration::max()}};
-        s.tell(event::Started{at(5s)});
+        s.apply(event::Started{at(5s)});
         s.run(1h);
-        CHECK(s.looks.empty());
+        CHECK(s.checks.empty());
         CHECK(s.fsm.next_check() == TimePoint::max());
-        s.tell(event::Triggered{});
-        CHECK(s.looks.empty());
+        s.apply(event::Triggered{});
+        CHECK(s.checks.empty());
     }
     SECTION("period") {
         Simulation s{{.period = Duration::max()}};
         s.now = 5s;
-        s.tell(event::Started{at(5s)});
+        s.apply(event::Started{at(5s)});
         s.run(1h);
         CHECK(s.times() == Times{5s});
         CHECK(s.fsm.next_check() == TimePoint::max());
-        s.tell(event::Triggered{});
+        s.apply(event::Triggered{});
         CHECK(s.times() == Times{5s, 1h});
         (void)s.fsm.update({.period = 10s}, at(1h));
         CHECK(s.fsm.next_check() == at(1h + 10s));
@@ -238,89 +240,90 @@ TEST_CASE("Never: durations without end") {
             {.initial_delay = Duration::max(),
              .period = Duration::max(),
              .pacing = {.spread = Duration::max(), .jitter = Duration::max() - 1ns, .seed = 3}}};
-        s.tell(event::Started{});
-        s.tell(event::Triggered{});
+        s.apply(event::Started{});
+        s.apply(event::Triggered{});
         s.run(1h);
-        CHECK(s.looks.empty());
+        CHECK(s.checks.empty());
     }
 }
 
-TEST_CASE("A trigger looks at once and begins the grid anew") {
+TEST_CASE("A trigger checks at once and begins the grid anew") {
     Simulation s{{.period = 10s}};
-    s.tell(event::Started{});
+    s.apply(event::Started{});
     s.run(13s);
-    s.tell(event::Triggered{});
+    s.apply(event::Triggered{});
     s.run(40s);
-    CHECK(s.looks ==
-          std::vector<Look>{{0s, 0s, 0}, {10s, 0s, 0}, {13s, 0s, 0}, {23s, 0s, 0}, {33s, 0s, 0}});
+    CHECK(s.checks == std::vector<CheckBegun>{
+                          {0s, 0s, 0}, {10s, 0s, 0}, {13s, 0s, 0}, {23s, 0s, 0}, {33s, 0s, 0}});
 }
 
-TEST_CASE("A trigger during a look is one more look right after, from which the grid goes on") {
+TEST_CASE("A trigger during a check is one more check right after, from which the grid goes on") {
     Simulation s{{.period = 10s}};
-    s.takes = [](std::size_t look) { return look == 0 ? 4s : 0s; };
-    s.tell(event::Started{});
+    s.takes = [](std::size_t check) { return check == 0 ? 4s : 0s; };
+    s.apply(event::Started{});
     s.run(2s);
-    s.tell(event::Triggered{});
-    s.tell(event::Triggered{}); // one is remembered, not two
+    s.apply(event::Triggered{});
+    s.apply(event::Triggered{}); // one is remembered, not two
     CHECK(s.fsm.check_pending());
     s.run(30s);
-    CHECK(s.looks == std::vector<Look>{{0s, 0s, 0}, {4s, 0s, 0}, {14s, 0s, 0}, {24s, 0s, 0}});
+    CHECK(s.checks ==
+          std::vector<CheckBegun>{{0s, 0s, 0}, {4s, 0s, 0}, {14s, 0s, 0}, {24s, 0s, 0}});
 }
 
-TEST_CASE("A trigger inside the initial delay makes no look, but begins the grid anew") {
+TEST_CASE("A trigger inside the initial delay causes no check, but begins the grid anew") {
     Simulation s{{.initial_delay = 15s, .period = 10s}};
-    s.tell(event::Started{});
+    s.apply(event::Started{});
     s.run(3s);
-    const Decision decision = s.tell(event::Triggered{});
+    const Decision decision = s.apply(event::Triggered{});
     CHECK(decision.action == Decision::Action::wait);
     CHECK(decision.at == at(23s));
     s.run(40s);
     CHECK(s.times() == Times{23s, 33s});
 }
 
-TEST_CASE("A trigger behind a shut gate makes no look, but begins the grid anew") {
+TEST_CASE("A trigger behind a closed gate causes no check, but begins the grid anew") {
     Simulation s{{.kind = ProbeKind::liveness, .period = 10s}};
-    s.tell(event::GateClosed{});
-    s.tell(event::Started{});
+    s.apply(event::GateClosed{});
+    s.apply(event::Started{});
     s.run(3s);
-    CHECK(s.tell(event::Triggered{}).action == Decision::Action::hold);
+    CHECK(s.apply(event::Triggered{}).action == Decision::Action::hold);
     s.run(15s);
-    s.tell(event::GateOpened{});
+    s.apply(event::GateOpened{});
     s.run(40s);
-    CHECK(s.looks == std::vector<Look>{{23s, 0s, 0}, {33s, 0s, 0}});
+    CHECK(s.checks == std::vector<CheckBegun>{{23s, 0s, 0}, {33s, 0s, 0}});
 }
 
-TEST_CASE("When its gate opens readiness looks at once, the others at their next grid point") {
+TEST_CASE("When its gate opens readiness checks at once, the others at their next grid point") {
     const ProbeKind kind = GENERATE(ProbeKind::startup, ProbeKind::liveness, ProbeKind::readiness);
     Simulation s{{.kind = kind, .period = 10s, .failure_threshold = 100}};
     s.answer = [](Duration) { return ProbeResult::failure(std::string{}); };
-    s.tell(event::GateClosed{});
-    s.tell(event::Started{});
+    s.apply(event::GateClosed{});
+    s.apply(event::Started{});
     CHECK(s.fsm.state() == WorkerState::gated);
     CHECK(s.fsm.next_check() == TimePoint::max());
     s.run(24s);
-    s.tell(event::GateOpened{});
+    s.apply(event::GateOpened{});
     s.run(55s);
     // Points that passed behind the gate are neither made up nor counted.
     const Times expected =
         kind == ProbeKind::readiness ? Times{24s, 34s, 44s, 54s} : Times{30s, 40s, 50s};
     CHECK(s.times() == expected);
-    for (const Look& look : s.looks) CHECK(look.skipped == 0);
+    for (const CheckBegun& check : s.checks) CHECK(check.skipped == 0);
 }
 
 TEST_CASE("The initial delay counts from the start, not from the gate") {
     Simulation s{{.kind = ProbeKind::liveness, .initial_delay = 25s, .period = 10s}};
-    s.tell(event::GateClosed{});
-    s.tell(event::Started{});
+    s.apply(event::GateClosed{});
+    s.apply(event::Started{});
     SECTION("gate opens before") {
         s.run(12s);
-        s.tell(event::GateOpened{});
+        s.apply(event::GateOpened{});
         s.run(45s);
         CHECK(s.times() == Times{30s, 40s});
     }
     SECTION("gate opens after") {
         s.run(32s);
-        s.tell(event::GateOpened{});
+        s.apply(event::GateOpened{});
         s.run(45s);
         CHECK(s.times() == Times{40s});
     }
@@ -332,14 +335,15 @@ TEST_CASE("A new target does not move the grid; its delay counts from its own st
     s.answer = [](Duration now) {
         return now == 10s ? ProbeResult::failure(std::string{}) : ProbeResult::success();
     };
-    s.tell(event::Started{});
+    s.apply(event::Started{});
     s.run(33s); // failed at 10 s, on hold since
     CHECK(s.times() == Times{10s});
-    s.tell(event::TargetStarted{at(33s)});
+    s.apply(event::TargetStarted{at(33s)});
     s.run(60s);
-    CHECK(s.looks == std::vector<Look>{{10s, 0s, 0}, {40s, 0s, 0}, {50s, 0s, 0}, {60s, 0s, 0}});
+    CHECK(s.checks ==
+          std::vector<CheckBegun>{{10s, 0s, 0}, {40s, 0s, 0}, {50s, 0s, 0}, {60s, 0s, 0}});
     s.now = 66s;
-    s.tell(event::TargetStarted{at(66s)});
+    s.apply(event::TargetStarted{at(66s)});
     s.run(80s);
     CHECK(s.times() == Times{10s, 40s, 50s, 60s, 80s}); // 70 s is inside its delay
 }
@@ -349,43 +353,44 @@ TEST_CASE("Points that passed on hold or without a target are not made up for th
     s.answer = [](Duration now) {
         return now == 10s ? ProbeResult::failure(std::string{}) : ProbeResult::success();
     };
-    s.tell(event::Started{});
+    s.apply(event::Started{});
     s.run(33s); // on hold since 10 s
-    s.tell(event::TargetStarted{at(33s)});
+    s.apply(event::TargetStarted{at(33s)});
     s.run(42s);
-    s.tell(event::TargetGone{});
+    s.apply(event::TargetGone{});
     s.run(75s);
-    s.tell(event::TargetStarted{at(75s)});
+    s.apply(event::TargetStarted{at(75s)});
     s.run(80s);
-    CHECK(s.looks == std::vector<Look>{{0s, 0s, 0}, {10s, 0s, 0}, {40s, 0s, 0}, {80s, 0s, 0}});
+    CHECK(s.checks ==
+          std::vector<CheckBegun>{{0s, 0s, 0}, {10s, 0s, 0}, {40s, 0s, 0}, {80s, 0s, 0}});
 }
 
-TEST_CASE("A target that comes back is looked at at the next grid point") {
+TEST_CASE("A target that comes back is checked at the next grid point") {
     Simulation s{{.period = 10s}};
-    s.tell(event::Started{});
+    s.apply(event::Started{});
     s.run(3s);
-    s.tell(event::TargetGone{});
+    s.apply(event::TargetGone{});
     s.run(47s);
-    s.tell(event::TargetBack{});
+    s.apply(event::TargetBack{});
     s.run(60s);
-    CHECK(s.looks == std::vector<Look>{{0s, 0s, 0}, {50s, 0s, 0}, {60s, 0s, 0}});
+    CHECK(s.checks == std::vector<CheckBegun>{{0s, 0s, 0}, {50s, 0s, 0}, {60s, 0s, 0}});
 }
 
-TEST_CASE("Resuming looks at once and begins the grid anew") {
+TEST_CASE("Resuming checks at once and begins the grid anew") {
     Simulation s{{.period = 10s}};
-    s.tell(event::Started{});
+    s.apply(event::Started{});
     s.run(3s);
-    s.tell(event::Paused{});
+    s.apply(event::Paused{});
     s.run(47s);
     CHECK(s.times() == Times{0s});
-    s.tell(event::Resumed{});
+    s.apply(event::Resumed{});
     s.run(60s);
-    CHECK(s.looks == std::vector<Look>{{0s, 0s, 0}, {47s, 0s, 0}, {57s, 0s, 0}});
+    CHECK(s.checks == std::vector<CheckBegun>{{0s, 0s, 0}, {47s, 0s, 0}, {57s, 0s, 0}});
 }
 
-TEST_CASE("Another period counts from the last look") {
+TEST_CASE("Another period counts from the last check") {
     Simulation s{{.period = 10s}};
-    s.tell(event::Started{});
+    s.apply(event::Started{});
     s.run(13s);
     struct Row {
         Duration period;
@@ -409,36 +414,36 @@ TEST_CASE("Another period counts from the last look") {
 
 TEST_CASE("A shorter initial delay applies at once") {
     Simulation s{{.initial_delay = 60s, .period = 10s}};
-    s.tell(event::Started{});
+    s.apply(event::Started{});
     s.run(13s);
     CHECK(s.fsm.next_check() == at(60s));
-    // The grid from the start stands: 10 s has passed, nobody was to look there.
+    // The grid from the start stands: 10 s has passed, and no check was to come there.
     CHECK(s.fsm.update({.initial_delay = 5s, .period = 10s}, at(13s)).at == at(20s));
 }
 
 TEST_CASE("A target that has run for long takes over inside another's delay: the next grid point "
           "is its first") {
     Simulation s{{.initial_delay = 60s, .period = 10s}};
-    s.tell(event::Started{});
+    s.apply(event::Started{});
     s.run(13s);
-    s.tell(event::TargetStarted{at(-100s), true});
+    s.apply(event::TargetStarted{at(-100s), true});
     s.run(35s);
-    CHECK(s.looks == std::vector<Look>{{20s, 0s, 0}, {30s, 0s, 0}});
+    CHECK(s.checks == std::vector<CheckBegun>{{20s, 0s, 0}, {30s, 0s, 0}});
 }
 
 // ---- container-scoped probes ----
 
-TEST_CASE("Cadence::target_start: the first look comes exactly after the delay, the grid begins "
+TEST_CASE("Cadence::target_start: the first check comes exactly after the delay, the grid begins "
           "with it") {
     Simulation s{
         {.initial_delay = 3s, .period = 10s, .pacing = {.cadence = Cadence::target_start}}};
-    s.tell(event::Started{at(0s)});
+    s.apply(event::Started{at(0s)});
     s.run(25s);
     CHECK(s.times() == Times{3s, 13s, 23s});
-    s.tell(event::TargetStarted{at(25s)});
+    s.apply(event::TargetStarted{at(25s)});
     s.run(50s);
     CHECK(s.times() == Times{3s, 13s, 23s, 28s, 38s, 48s});
-    for (const Look& look : s.looks) CHECK(look == Look{look.begun, 0s, 0});
+    for (const CheckBegun& check : s.checks) CHECK(check == CheckBegun{check.begun, 0s, 0});
 }
 
 TEST_CASE("One spec under both cadences, as docs/kubelet.md shows it") {
@@ -454,12 +459,12 @@ TEST_CASE("One spec under both cadences, as docs/kubelet.md shows it") {
             return now < healthy_until ? ProbeResult::success()
                                        : ProbeResult::failure(Errc::timed_out);
         };
-        s.tell(event::Started{at(0s)});
+        s.apply(event::Started{at(0s)});
         s.run(s.fsm.next_check().time_since_epoch());
         while (s.fsm.state() != WorkerState::on_hold) s.run(s.fsm.next_check().time_since_epoch());
         healthy_until = Duration::max();
         s.now += 2s;
-        s.tell(event::TargetStarted{at(s.now)});
+        s.apply(event::TargetStarted{at(s.now)});
         s.run(60s);
         return s.times();
     };
@@ -468,44 +473,43 @@ TEST_CASE("One spec under both cadences, as docs/kubelet.md shows it") {
           Times{3s, 13s, 23s, 33s, 43s /* killed, up at 45 s */, 48s, 58s});
 }
 
-TEST_CASE(
-    "Cadence::target_start: a target that has run longer than the delay is looked at at once") {
+TEST_CASE("Cadence::target_start: a target that has run longer than the delay is checked at once") {
     Simulation s{
         {.initial_delay = 3s, .period = 10s, .pacing = {.cadence = Cadence::target_start}}};
     s.now = 20s;
-    s.tell(event::Started{at(0s)});
+    s.apply(event::Started{at(0s)});
     s.run(35s);
     CHECK(s.times() == Times{20s, 30s});
 }
 
 TEST_CASE(
-    "Cadence::target_start: with a gate the first look waits for the later of delay and gate") {
+    "Cadence::target_start: with a gate the first check waits for the later of delay and gate") {
     const ProbeKind kind = GENERATE(ProbeKind::liveness, ProbeKind::readiness);
     Simulation s{{.kind = kind,
                   .initial_delay = 5s,
                   .period = 10s,
                   .pacing = {.cadence = Cadence::target_start}}};
-    s.tell(event::GateClosed{});
-    s.tell(event::Started{});
+    s.apply(event::GateClosed{});
+    s.apply(event::Started{});
     SECTION("gate later") {
         s.run(7s);
-        s.tell(event::GateOpened{});
+        s.apply(event::GateOpened{});
         s.run(20s);
         CHECK(s.times() == Times{7s, 17s});
     }
     SECTION("delay later") {
         s.run(2s);
-        s.tell(event::GateOpened{});
+        s.apply(event::GateOpened{});
         s.run(20s);
         CHECK(s.times() == Times{5s, 15s});
     }
     SECTION("a trigger before changes nothing") {
         s.run(1s);
-        s.tell(event::Triggered{});
+        s.apply(event::Triggered{});
         s.run(2s);
-        s.tell(event::GateOpened{});
+        s.apply(event::GateOpened{});
         s.run(3s);
-        s.tell(event::Triggered{});
+        s.apply(event::Triggered{});
         s.run(20s);
         CHECK(s.times() == Times{5s, 15s});
     }
@@ -514,13 +518,13 @@ TEST_CASE(
 TEST_CASE("Cadence::target_start: a gate that opens again is a new beginning, for every kind") {
     Simulation s{
         {.kind = ProbeKind::liveness, .period = 10s, .pacing = {.cadence = Cadence::target_start}}};
-    s.tell(event::Started{});
+    s.apply(event::Started{});
     s.run(3s);
-    s.tell(event::GateClosed{});
+    s.apply(event::GateClosed{});
     s.run(27s);
-    s.tell(event::GateOpened{});
+    s.apply(event::GateOpened{});
     s.run(40s);
-    CHECK(s.looks == std::vector<Look>{{0s, 0s, 0}, {27s, 0s, 0}, {37s, 0s, 0}});
+    CHECK(s.checks == std::vector<CheckBegun>{{0s, 0s, 0}, {27s, 0s, 0}, {37s, 0s, 0}});
 }
 
 TEST_CASE("Cadence::target_start: counters begin anew with each target, on the grid they go on") {
@@ -530,10 +534,10 @@ TEST_CASE("Cadence::target_start: counters begin anew with each target, on the g
                   .failure_threshold = 3,
                   .pacing = {.cadence = cadence}}};
     s.answer = [](Duration) { return ProbeResult::failure(std::string{}); };
-    s.tell(event::Started{});
-    s.run(15s); // looks at 0 s and 10 s
+    s.apply(event::Started{});
+    s.run(15s); // checks at 0 s and 10 s
     CHECK(s.fsm.run() == 2);
-    s.tell(event::TargetStarted{at(15s)});
+    s.apply(event::TargetStarted{at(15s)});
     CHECK(s.fsm.run() == (cadence == Cadence::grid ? 2 : 0));
     s.run(60s);
     const auto failed = std::find(
@@ -542,19 +546,18 @@ TEST_CASE("Cadence::target_start: counters begin anew with each target, on the g
     CHECK(failed != s.verdicts.end());
 }
 
-TEST_CASE(
-    "Cadence::target_start: an adopted target is looked at within a period, not all at once") {
+TEST_CASE("Cadence::target_start: an adopted target is checked within a period, not all at once") {
     std::vector<Duration> firsts;
     for (std::uint64_t seed = 1; seed != 101; ++seed) {
         Simulation s{{.initial_delay = 5s,
                       .period = 10s,
                       .pacing = {.cadence = Cadence::target_start, .seed = seed}}};
         s.now = 100s;
-        s.tell(event::Started{at(100s)});
-        s.tell(event::TargetStarted{at(0s), true});
+        s.apply(event::Started{at(100s)});
+        s.apply(event::TargetStarted{at(0s), true});
         s.run(200s);
-        firsts.push_back(s.looks.at(0).begun - 100s);
-        CHECK(s.looks.at(1).begun == s.looks.at(0).begun + 10s);
+        firsts.push_back(s.checks.at(0).begun - 100s);
+        CHECK(s.checks.at(1).begun == s.checks.at(0).begun + 10s);
     }
     const auto [least, most] = std::minmax_element(firsts.begin(), firsts.end());
     CHECK(*least >= 0s);
@@ -569,11 +572,11 @@ TEST_CASE("Spread begins the grid somewhere in its span, and the grid stays a gr
     std::vector<Duration> firsts;
     for (std::uint64_t seed = 1; seed != 201; ++seed) {
         Simulation s{{.period = 10s, .pacing = {.cadence = cadence, .spread = 10s, .seed = seed}}};
-        s.tell(event::Started{});
+        s.apply(event::Started{});
         s.run(45s);
-        firsts.push_back(s.looks.at(0).begun);
-        for (std::size_t i = 1; i != s.looks.size(); ++i)
-            CHECK(s.looks[i].begun - s.looks[i - 1].begun == 10s);
+        firsts.push_back(s.checks.at(0).begun);
+        for (std::size_t i = 1; i != s.checks.size(); ++i)
+            CHECK(s.checks[i].begun - s.checks[i - 1].begun == 10s);
     }
     const auto [least, most] = std::minmax_element(firsts.begin(), firsts.end());
     CHECK(*least >= 0s);
@@ -585,38 +588,38 @@ TEST_CASE("Spread begins the grid somewhere in its span, and the grid stays a gr
     CHECK(mean < 6s);
 }
 
-TEST_CASE("Jitter keeps each look within its span after its grid point, and loses none") {
+TEST_CASE("Jitter keeps each check within its span after its grid point, and loses none") {
     const Duration jitter = GENERATE(1000ms, 9999ms);
     Simulation s{{.period = 10s, .pacing = {.jitter = jitter, .seed = 7}}};
     s.wakes = [](Duration due) { return due + 1ms; };
     s.takes = [](std::size_t) { return 5ms; };
-    s.tell(event::Started{});
+    s.apply(event::Started{});
     s.run(10'000s + jitter);
-    REQUIRE(s.looks.size() >= 1000);
+    REQUIRE(s.checks.size() >= 1000);
     bool differ = false;
     for (std::size_t i = 0; i != 1000; ++i) {
-        const Duration offset = s.looks[i].begun - std::chrono::seconds{10 * i};
+        const Duration offset = s.checks[i].begun - std::chrono::seconds{10 * i};
         CHECK(offset >= 0s);
         CHECK(offset < jitter + 7ms);
-        CHECK(s.looks[i].skipped == 0);
-        differ = differ || offset != s.looks[0].begun;
+        CHECK(s.checks[i].skipped == 0);
+        differ = differ || offset != s.checks[0].begun;
     }
     CHECK(differ);
 }
 
-TEST_CASE("The same seed gives the same looks, another seed others, no seed each worker its own") {
-    const auto looks = [](std::uint64_t seed) {
+TEST_CASE("The same seed gives the same checks, another seed others, no seed each worker its own") {
+    const auto checks = [](std::uint64_t seed) {
         Simulation s{{.period = 10s, .pacing = {.spread = 10s, .jitter = 5s, .seed = seed}}};
-        s.tell(event::Started{});
+        s.apply(event::Started{});
         s.run(100s);
         return s.times();
     };
-    CHECK(looks(1) == looks(1));
-    CHECK(looks(1) != looks(2));
+    CHECK(checks(1) == checks(1));
+    CHECK(checks(1) != checks(2));
     Simulation one{{.pacing = {.spread = 10s}}};
     Simulation other{{.pacing = {.spread = 10s}}};
-    one.tell(event::Started{});
-    other.tell(event::Started{});
+    one.apply(event::Started{});
+    other.apply(event::Started{});
     CHECK(one.fsm.next_check() != other.fsm.next_check());
 }
 
@@ -634,7 +637,7 @@ TEST_CASE(
                                    : ProbeResult::failure(std::string{}, Errc::exit_status);
     };
     RestartBackOff back_off;
-    s.tell(event::Started{at(0s)});
+    s.apply(event::Started{at(0s)});
     std::vector<Duration> restarts;
     std::optional<Duration> backs_off;
     while (!backs_off) {
@@ -647,7 +650,7 @@ TEST_CASE(
         } else {
             born = s.now;
             restarts.push_back(born);
-            s.tell(event::TargetStarted{at(born)});
+            s.apply(event::TargetStarted{at(born)});
         }
     }
     CHECK(restarts == Times{43s, 85s, 127s, 169s, 211s});
@@ -663,8 +666,8 @@ TEST_CASE("A server whose first answer takes 15 s is ready at 31 s") {
         return now < 30s ? ProbeResult::failure(std::string{}, Errc::timed_out)
                          : ProbeResult::success();
     };
-    s.takes = [](std::size_t look) { return look < 3 ? 2s : 1ms; };
-    s.tell(event::Started{});
+    s.takes = [](std::size_t check) { return check < 3 ? 2s : 1ms; };
+    s.apply(event::Started{});
     s.run(40s);
     CHECK(s.times() == Times{15s, 20s, 25s, 30s, 35s, 40s});
     REQUIRE(s.verdicts.size() == 2);
@@ -683,7 +686,7 @@ TEST_CASE("The worst case of detection is met and never exceeded") {
         s.answer = [&](Duration now) {
             return now > dies ? ProbeResult::failure(std::string{}) : ProbeResult::success();
         };
-        s.tell(event::Started{});
+        s.apply(event::Started{});
         s.run(60s);
         REQUIRE(s.verdicts.back().second == Health::failing);
         worst = std::max(worst, s.verdicts.back().first - dies);

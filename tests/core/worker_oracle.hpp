@@ -1,5 +1,5 @@
 // The kubelet's doProbe, written down step by step as it reads container statuses: a second, naive
-// statement of the rules that WorkerFsm follows, and WorkerFsm told the same as events. Whoever
+// statement of the rules that WorkerFsm follows, and WorkerFsm given the same as events. Whoever
 // drives both compares them after each tick.
 #pragma once
 
@@ -98,7 +98,7 @@ struct Kubelet {
     }
 };
 
-/// WorkerFsm, told the same as events.
+/// WorkerFsm, given the same as events.
 struct Ours {
     WorkerFsm<> fsm;
     bool seeded = false; // the cache has an entry without anything having been judged
@@ -107,9 +107,9 @@ struct Ours {
     bool found_fault = false;
 
     template <class Event>
-    Decision tell(Event happened, TimePoint now) {
+    Decision apply(Event happened, TimePoint now) {
         const Decision decision = fsm.step(happened, now);
-        if (decision.cancel) tell(event::AttemptCancelled{}, now);
+        if (decision.cancel) apply(event::AttemptCancelled{}, now);
         if (decision.action == Decision::Action::end) keep_going = false;
         if (decision.action == Decision::Action::wait) {
             // Ticks come at whole periods, and that is when it wants to be woken.
@@ -121,36 +121,36 @@ struct Ours {
 
     void replaced(const Status& status, TimePoint now) {
         seeded = !status.adopted;
-        tell(event::TargetStarted{status.started_at, status.adopted}, now);
+        apply(event::TargetStarted{status.started_at, status.adopted}, now);
     }
 
     void tick(const Status& before, const Status& status, TimePoint now, Answer answer) {
         calls = 0;
         const bool startup = fsm.spec().kind == ProbeKind::startup;
         if (status.pod_over) {
-            tell(event::Stopped{}, now);
+            apply(event::Stopped{}, now);
             return;
         }
-        if (status.started == startup) tell(event::GateClosed{}, now);
+        if (status.started == startup) apply(event::GateClosed{}, now);
         if (status.id != before.id) replaced(status, now);
-        if (status.running && !before.running) tell(event::TargetBack{}, now);
-        if (!status.running) tell(event::TargetGone{}, now);
+        if (status.running && !before.running) apply(event::TargetBack{}, now);
+        if (!status.running) apply(event::TargetGone{}, now);
         if (!status.running && !status.may_restart && fsm.state() == WorkerState::no_target)
-            tell(event::Stopped{}, now);
-        if (status.running && status.deleted) tell(event::Terminating{}, now);
-        if (status.started != startup) tell(event::GateOpened{}, now);
-        if (!fsm.in_flight()) tell(event::Due{}, now);
+            apply(event::Stopped{}, now);
+        if (status.running && status.deleted) apply(event::Terminating{}, now);
+        if (status.started != startup) apply(event::GateOpened{}, now);
+        if (!fsm.in_flight()) apply(event::Due{}, now);
         while (fsm.in_flight()) {
             ++calls;
             if (answer == Answer::error || (answer == Answer::error_then_success && calls < 3)) {
-                tell(event::Error{}, now);
+                apply(event::Error{}, now);
                 continue;
             }
             ProbeResult result = ProbeResult::success();
             if (answer == Answer::warning) result = ProbeResult::warning({});
             if (answer == Answer::failure) result = ProbeResult::failure(std::string{});
             if (answer == Answer::unknown) result.outcome = Outcome::unknown;
-            tell(event::Result{result}, now);
+            apply(event::Result{result}, now);
         }
     }
 
@@ -172,8 +172,8 @@ struct Node {
         node.status.adopted = adopted;
         node.status.started_at = adopted ? now - 1000s : now;
         node.status.started = started;
-        if (started == (spec.kind == ProbeKind::startup)) node.ours.tell(event::GateClosed{}, now);
-        node.ours.tell(event::Started{node.status.started_at}, now);
+        if (started == (spec.kind == ProbeKind::startup)) node.ours.apply(event::GateClosed{}, now);
+        node.ours.apply(event::Started{node.status.started_at}, now);
         node.ours.seeded = true;
         if (adopted) node.ours.replaced(node.status, now);
         return node;

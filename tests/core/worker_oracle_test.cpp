@@ -11,7 +11,7 @@
 #include "worker_oracle.hpp"
 
 // WorkerFsm against the oracle, a second, naive statement of the same rules. Every sequence of what
-// may happen to a container and of what a look may give is tried, for all kinds and small
+// may happen to a container and of what an attempt may give is tried, for all kinds and small
 // thresholds. Paths that lead to the same state of both machines are followed once.
 namespace {
 

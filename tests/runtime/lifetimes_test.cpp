@@ -142,7 +142,7 @@ TEST_CASE("a gate and a limit of another context outlive workers whose context h
     executor = {};
     io.reset();
     CHECK(limit.waiting() == 0);
-    gate.open();    // notifies nobody
+    gate.open();    // notifies no listener
     blocker.stop(); // its permit passes to no worker
     other.run();
     CHECK(limit.in_flight() == 0);

@@ -181,7 +181,7 @@ TEST_CASE("a process is killed for its liveness probe and restarted whatever its
     CHECK(process.snapshot().state == ContainerState::ending);
     bench.until_ended(1);
     CHECK(process.snapshot().starts == 2);
-    // A shell that was told before it had set its trap ends by the signal.
+    // A shell that got SIGTERM before it had set its trap ends by the signal.
     const Lines lines = bench.take();
     CHECK(lines.front().starts_with("exited"));
     CHECK(Lines(lines.begin() + 1, lines.end()) ==

@@ -24,7 +24,7 @@ namespace supervisor {
 
 enum class ExitCode : int {
     success = 0,
-    pod_failed = 1,  ///< one had failed before the supervisor was told to end
+    pod_failed = 1,  ///< one had failed before the supervisor was to end
     wrong_input = 2, ///< usage or manifest; nothing was started
     broken = 3,      ///< the supervisor itself could not go on
 };

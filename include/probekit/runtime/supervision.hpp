@@ -16,7 +16,7 @@
 #include <probekit/core/verdict.hpp>
 #include <probekit/process/process_spec.hpp>
 
-// What a SupervisedProcess is told, and what it says.
+// The settings of a SupervisedProcess, and what it reports.
 namespace probekit::inline PROBEKIT_ABI {
 
 /// Whether, when and how a supervised process is ended and started again.
