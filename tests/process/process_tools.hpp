@@ -66,7 +66,7 @@ struct Pipe {
     }
 };
 
-/// Of the kernel, or of the one that older_system plays.
+/// The version of the kernel, or of the one that older_system plays.
 inline bool kernel_is_at_least(int major, int minor) {
     utsname name = {};
     REQUIRE(::uname(&name) == 0);

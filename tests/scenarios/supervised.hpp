@@ -237,7 +237,7 @@ inline bool process_lives(int pid) {
     return name_end != std::string::npos && stat.compare(name_end + 1, 2, " Z") != 0;
 }
 
-/// Of a containerID, "local://PID-STARTTIME".
+/// The pid in a containerID, "local://PID-STARTTIME".
 inline int pid_of(const json& container_status) {
     return std::stoi(
         container_status["containerID"].get<std::string>().substr(std::string{"local://"}.size()));

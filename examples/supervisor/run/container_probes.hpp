@@ -40,7 +40,7 @@ public:
     void pod_terminating() { group_.target_terminating(); }
     void stop() { group_.stop(); }
 
-    /// Of the container that runs; what they say of one that has ended means nothing.
+    /// About the container that runs; meaningless once it has ended.
     [[nodiscard]] bool started() const { return group_.started(); }
     [[nodiscard]] bool ready() const { return group_.ready(); }
     /// The probe for which the container is to be killed.

@@ -104,7 +104,7 @@ namespace detail {
 
 /// A system error as `syscall.Errno` prints it, "connection refused": strerror's text of the C
 /// locale, in whatever locale the program runs (with glibc 2.32 or later), beginning with a small
-/// letter unless its first word is an acronym. Of codes of other categories, the message.
+/// letter unless its first word is an acronym. A code of another category gives its message.
 [[nodiscard]] inline std::string go_error_text(const std::error_code& code) {
     std::string text;
 #if defined(__GLIBC__) && (__GLIBC__ > 2 || (__GLIBC__ == 2 && __GLIBC_MINOR__ >= 32))

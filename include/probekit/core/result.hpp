@@ -39,8 +39,8 @@ struct ProbeResult {
     std::error_code cause = {};
     /// What message() needs besides the codes and the target; often empty.
     std::string detail = {};
-    /// The beginning of the body, or of stdout followed by stderr. Of a success only if the probe's
-    /// options ask for it.
+    /// The beginning of the body, or of stdout followed by stderr. A success keeps it only if the
+    /// probe's options say so.
     std::string output = {};
     std::uint64_t output_bytes = 0;     ///< the length of all the output, kept or not
     std::array<Duration, 9> times = {}; ///< spent in Phase::resolve to Phase::finish

@@ -205,12 +205,12 @@ public:
 private:
     /// Allocated on the first redirect, or on the first header that an expectation is about.
     struct Redirect {
-        // Of the response that is being read:
+        // The response that is being read:
         std::vector<HttpHeader> headers = {}; ///< those that expectations are about
         std::string location = {};            ///< the Location header
         Url next = {};                        ///< the URL that it means
         bool next_is_absolute = false;
-        // Of the current request, from the second one on:
+        // The current request, from the second one on:
         Url url = {};
         std::string host = {}; ///< its Host header, if that is not the URL's host
         std::string request = {};

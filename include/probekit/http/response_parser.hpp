@@ -29,8 +29,8 @@ namespace probekit::inline PROBEKIT_ABI::http {
 /// for (; event == Event::head || event == Event::body; event = parser.next(piece))
 ///     std::printf("%d: %zu bytes\n", parser.status(), parser.body().size());
 /// \endcode
-/// The response comes in pieces of any size. Interim responses (1xx except 101) are skipped. Of the
-/// headers only what frames the body is kept; a header line that lies in one piece is not copied.
+/// The response comes in pieces of any size. Interim responses (1xx except 101) are skipped. The
+/// parser keeps only the headers that frame the body, and copies no header line that is in one piece.
 /// `max_line` bounds all memory.
 class ResponseParser {
 public:

@@ -27,7 +27,7 @@ namespace probekit::inline PROBEKIT_ABI::kubernetes {
 /// What read_probe() made of a JSON value. True if nothing was wrong; else `errors` lists all
 /// mistakes, and `settings` hold what could be understood.
 struct ReadResult {
-    /// Of the options only those that JSON can say: see Handler::options.
+    /// Holds only the options that JSON can say: see Handler::options.
     ProbeSettings settings = {};
     std::optional<std::string> undeclared_port = {}; ///< as Handler::undeclared_port
     /// In the API server's order and words. `field` is ReadOptions::field followed by
@@ -122,7 +122,7 @@ template <class Json>
 
 /// The Kubernetes Probe object for a probe's settings, as the API server shows it: defaults written
 /// out, fields in its order. What Kubernetes cannot say stands in the fields named at read_probe(),
-/// which gives back the same values. Of the options only those of Handler::options are written.
+/// which gives back the same values. It writes only the options named at Handler::options.
 ///
 /// The settings must be valid, and texts UTF-8. A host filled in from ReadOptions::default_host is
 /// written as any other. A matcher of your own cannot be written.

@@ -36,7 +36,7 @@ struct Event {
     ProbeKind kind = ProbeKind::readiness;
     Outcome outcome = Outcome::unknown;
     Health health = Health::unknown;
-    /// Of an attempt: a prober error; operation_canceled if the target ended first.
+    /// A prober error of an attempt; operation_canceled if the target ended first.
     std::error_code error = {};
     bool timed_out = false; ///< of an attempt: no response came within its timeout
     Duration span = {};     ///< of an attempt: how long it took
