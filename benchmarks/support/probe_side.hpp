@@ -1,5 +1,5 @@
-// The library's side of a comparison: attempts by ProbeWorkers, as many in flight at once as the floor
-// has.
+// The library's side of a comparison: attempts by ProbeWorkers, as many in flight at once as the
+// floor has.
 #pragma once
 
 #include <chrono>
@@ -39,8 +39,8 @@ struct Counting {
     return ::inet_ntop(AF_INET, &target.sin_addr, text, sizeof text);
 }
 
-// `make` gives the probe of one worker. Its period is over at once, so it checks again as soon as an
-// attempt has ended.
+// `make` gives the probe of one worker. Its period is over at once, so it checks again as soon as
+// an attempt has ended.
 template <class Make>
 [[nodiscard]] Cost probe_side(const Load& load, Make make) {
     using Probe = decltype(make(std::declval<asio::io_context&>()));

@@ -5,8 +5,8 @@
 
 namespace bench {
 
-// A listening socket at the address, on a port of the system's choice if it names none; `where` then
-// says which.
+// A listening socket at the address, on a port of the system's choice if it names none; `where`
+// then says which.
 [[nodiscard]] int listen_at(sockaddr_in& where);
 
 // Accepts, and waits for the peer to close. Never returns.

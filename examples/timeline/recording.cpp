@@ -196,8 +196,8 @@ private:
 
 // ---- from recordings to scripts ----
 
-/// The probe whose record shows how the container would have answered this one: they mostly probe the
-/// same.
+/// The probe whose record shows how the container would have answered this one: they mostly probe
+/// the same.
 std::optional<ProbeKind> kind_recorded(const Recording& recording, ProbeKind asked) {
     for (const ProbeKind kind :
          {asked, ProbeKind::liveness, ProbeKind::readiness, ProbeKind::startup})
@@ -234,8 +234,8 @@ Response answer_of(const RecordedRun& run, const Recording& recording, ProbeKind
     // is as ill as it was.
     const bool still = before != nullptr && kind == ProbeKind::readiness && unready(run, age, half);
     if (still) return before->response;
-    // Ill from the beginning, if the first check found it so; and for ever, if there was no check any
-    // more.
+    // Ill from the beginning, if the first check found it so; and for ever, if there was no check
+    // any more.
     if (before == nullptr && after != nullptr && after->age < spec.initial_delay + spec.period)
         return after->response;
     const Duration known_until =

@@ -8,9 +8,9 @@
 ///   callers, and aborts when one does not hold. NDEBUG does not matter.
 /// - `PROBEKIT_ASSERT(condition)`: the program's own check instead; it switches the checks on.
 ///
-/// Without either, PROBEKIT_ASSERT is nothing, and its condition is not evaluated. No layout depends
-/// on the setting. Its name is part of the namespace's, so files that differ in it do not link with
-/// each other instead of mixing silently.
+/// Without either, PROBEKIT_ASSERT is nothing, and its condition is not evaluated. No layout
+/// depends on the setting. Its name is part of the namespace's, so files that differ in it do not
+/// link with each other instead of mixing silently.
 #if defined(PROBEKIT_ASSERT)
 #define PROBEKIT_ABI v0_asserts
 #elif defined(PROBEKIT_ENABLE_ASSERTS)

@@ -8,7 +8,8 @@
 using namespace probekit;
 using namespace std::chrono_literals;
 
-// worker_grid_test.cpp tests Schedule within WorkerFsm. This is what it does alone, at compile time.
+// worker_grid_test.cpp tests Schedule within WorkerFsm. This is what it does alone, at compile
+// time.
 namespace {
 constexpr TimePoint at(Duration since_start) { return TimePoint{since_start}; }
 } // namespace

@@ -18,8 +18,8 @@
 // WorkerFsm, event by event, against a naive worker that lives in time: it has a ticker as Go has
 // them (a channel that holds one tick), counts up tick by tick and reads no rule off the machine.
 // Every sequence of events is tried, of every kind there is, at moments between the ticks; also
-// while an attempt is scheduled, in flight or being cancelled. Both cadences. What a container's status can say,
-// and the kubelet's cache, is worker_oracle_test.cpp's.
+// while an attempt is scheduled, in flight or being cancelled. Both cadences. What a container's
+// status can say, and the kubelet's cache, is worker_oracle_test.cpp's.
 namespace {
 
 using namespace probekit;

@@ -230,7 +230,8 @@ TEST_CASE(
             CHECK(decision.changed == expected.changed_to.has_value());
             CHECK(fsm.state() == expected.after);
             CHECK(fsm.health() == decision.health);
-            // `at` says something of wait alone; what they say of the verdict before is tested below.
+            // `at` says something of wait alone; what they say of the verdict before is tested
+            // below.
             if (decision.action != Action::wait) decision.at = {};
             decision.changed = false;
             decision.origin = {};

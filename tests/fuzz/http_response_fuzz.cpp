@@ -1,6 +1,6 @@
-// ResponseParser: the result does not depend on the pieces, and where other parsers accept a response
-// too, it equals theirs. Ours follows Go's net/http, the others Node: they may differ in what they
-// accept, but not in its status and body.
+// ResponseParser: the result does not depend on the pieces, and where other parsers accept a
+// response too, it equals theirs. Ours follows Go's net/http, the others Node: they may differ in
+// what they accept, but not in its status and body.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -29,8 +29,8 @@ struct Response {
     friend bool operator==(const Response&, const Response&) = default;
 };
 
-/// Passes the bytes on in pieces of 1 to `longest` bytes, whose sizes come from `seed`. If `longest`
-/// is 0, in one piece.
+/// Passes the bytes on in pieces of 1 to `longest` bytes, whose sizes come from `seed`. If
+/// `longest` is 0, in one piece.
 Response read(std::string_view bytes, std::size_t longest, std::uint32_t seed) {
     Response response;
     ResponseParser parser;

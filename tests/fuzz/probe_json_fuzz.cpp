@@ -1,5 +1,5 @@
-// parse_probe() on any text: it never throws and says what is wrong. A probe that it has read can be
-// written, and read again as the same probe.
+// parse_probe() on any text: it never throws and says what is wrong. A probe that it has read can
+// be written, and read again as the same probe.
 #include <cstddef>
 #include <cstdint>
 #include <string>

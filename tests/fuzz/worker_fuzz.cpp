@@ -1,5 +1,5 @@
-// WorkerFsm: it agrees with the oracle over many runs of containers, and keeps its promises whatever
-// events come, at whatever times.
+// WorkerFsm: it agrees with the oracle over many runs of containers, and keeps its promises
+// whatever events come, at whatever times.
 #include <chrono>
 #include <cstddef>
 #include <cstdint>

@@ -1,7 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 //
-// An exchange allocates nothing unless it has a failure to word or a redirect to follow. This program
-// counts every allocation.
+// An exchange allocates nothing unless it has a failure to word or a redirect to follow. This
+// program counts every allocation.
 #include <cstddef>
 #include <cstdlib>
 #include <new>

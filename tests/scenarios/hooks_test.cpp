@@ -1,5 +1,5 @@
-// Lifecycle hooks: postStart before a container counts as running, preStop before it gets the signal to
-// end.
+// Lifecycle hooks: postStart before a container counts as running, preStop before it gets the
+// signal to end.
 #include <filesystem>
 #include <string>
 

@@ -52,8 +52,8 @@ bool within_a_second(const Times& actual, const Times& expected) {
 
 } // namespace
 
-// Observed on a real node, to the second, as kubectl shows it. The differences are the time that the
-// node takes to start a container.
+// Observed on a real node, to the second, as kubectl shows it. The differences are the time that
+// the node takes to start a container.
 TEST_CASE("manifests that ran on a node: restarts and back-off come at the observed times") {
     const ProcessBehaviour as_in_a_container{.starts_in = GENERATE(0ms, 500ms, 900ms),
                                              .ends_in = Duration::max()};

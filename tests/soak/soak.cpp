@@ -393,7 +393,8 @@ int main(int argc, char** argv) {
         Soak{
             64, 20ms,
             [&](std::mt19937& random) -> ProbeAction {
-                // Only an attempt that hangs can be cancelled: on loopback others are decided at once.
+                // Only an attempt that hangs can be cancelled: on loopback others are decided at
+                // once.
                 const bool hangs = random() % 8 == 0;
                 return TcpSocketAction{some_host(random), hangs ? ports.back() : some_port(random)};
             },

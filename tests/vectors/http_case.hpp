@@ -112,7 +112,8 @@ struct Observed {
     std::vector<std::string> requests;
 };
 
-/// The result of an attempt over real sockets, without the local port, which a recording cannot know.
+/// The result of an attempt over real sockets, without the local port, which a recording cannot
+/// know.
 inline Observed observed_of(const std::error_code& error, const probekit::ProbeResult& result) {
     std::string text = probekit::kubelet::result_text(result);
     if (const std::size_t arrow = text.find("->127."); arrow != std::string::npos) {
@@ -127,8 +128,8 @@ inline Observed observed_of(const std::error_code& error, const probekit::ProbeR
     return observed;
 }
 
-/// Whether a text is the recorded one, except for the name server's address: Go's resolver reports it
-/// and the system's does not.
+/// Whether a text is the recorded one, except for the name server's address: Go's resolver reports
+/// it and the system's does not.
 inline bool same_text(const std::string& text, const std::string& recorded) {
     return text == replaced(recorded, " on {RESOLVER}", "");
 }
@@ -156,8 +157,9 @@ inline bool agrees_with_case(const Observed& observed, const json& expected, con
     });
 }
 
-/// Whether the library is right to reject the settings. The recorded prober failed on them only once
-/// it sent a request: ports that do not exist, header names and values that would break the request.
+/// Whether the library is right to reject the settings. The recorded prober failed on them only
+/// once it sent a request: ports that do not exist, header names and values that would break the
+/// request.
 inline bool is_rejected_as_intended(const std::string& name, const json& expected) {
     const bool is_intended = name.starts_with("port-") || name.starts_with("hdr-");
     return is_intended && list_at(expected, "requests").empty();

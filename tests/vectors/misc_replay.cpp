@@ -26,8 +26,8 @@
 #include "replay.hpp"
 #include "script_server.hpp"
 
-// Recordings of the kubelet's TCP and exec probers. Our probes do the same, with servers on loopback
-// and by running the commands; all at once, which takes no longer than the slowest.
+// Recordings of the kubelet's TCP and exec probers. Our probes do the same, with servers on
+// loopback and by running the commands; all at once, which takes no longer than the slowest.
 namespace {
 
 using namespace probekit;

@@ -29,9 +29,9 @@
 // The servers of the recordings, on loopback.
 
 /// Follows the script of one connection over `stream` (a TCP socket or a stream above one): the
-/// parts of each step in the order recv, delay, send, close. `request` gets the bytes up to the blank
-/// line, or all of them if there was none. TLS ends with a close_notify unless the connection ends
-/// with a reset or an error.
+/// parts of each step in the order recv, delay, send, close. `request` gets the bytes up to the
+/// blank line, or all of them if there was none. TLS ends with a close_notify unless the connection
+/// ends with a reset or an error.
 template <class Stream>
 asio::awaitable<void> follow_script(Stream& stream, const nlohmann::json& script,
                                     const http_case::Ports& ports, std::string& request) {

@@ -13,8 +13,8 @@
 #include "replay.hpp"
 
 // Recordings of the kubelet's worker.doProbe. WorkerFsm gets, as events, what the kubelet reads in
-// container statuses. Everything that a recording expects is then derived from WorkerFsm's decisions
-// and members, and from the text that the supervisor shows, and compared as a whole.
+// container statuses. Everything that a recording expects is then derived from WorkerFsm's
+// decisions and members, and from the text that the supervisor shows, and compared as a whole.
 namespace {
 
 using namespace probekit;
@@ -92,7 +92,8 @@ private:
         const json& container = status.at("container");
         if (container.is_null() || container.at("id") == "") return true;
 
-        // A startup worker's gate is open until the container has started, the others' from then on.
+        // A startup worker's gate is open until the container has started, the others' from then
+        // on.
         const bool startup = fsm_.spec().kind == ProbeKind::startup;
         const bool open = (container.at("started") == true) != startup;
         const bool running = container.at("state") == "running";

@@ -33,7 +33,8 @@ public:
 
     [[nodiscard]] Timestamp at(probekit::TimePoint moment) const;
 
-    /// The real time in which a manifest's duration passes, rounded up so that it is never too short.
+    /// The real time in which a manifest's duration passes, rounded up so that it is never too
+    /// short.
     [[nodiscard]] probekit::Duration real(probekit::Duration manifest) const;
 
 private:

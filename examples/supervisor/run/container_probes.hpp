@@ -27,7 +27,8 @@ public:
         std::function<void()> changed = {}; ///< started(), ready() or failed() is another now
     };
 
-    /// `spec` and `clock` outlive this. Throws probekit::ConfigException for a probe that cannot be made.
+    /// `spec` and `clock` outlive this. Throws probekit::ConfigException for a probe that cannot be
+    /// made.
     ContainerProbes(asio::any_io_executor executor, const ContainerSpec& spec,
                     const ManifestClock& clock, const Options& options, Callbacks callbacks);
     ContainerProbes(const ContainerProbes&) = delete;

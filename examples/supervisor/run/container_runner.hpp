@@ -29,8 +29,8 @@ public:
     ContainerRunner(const PodSpec& pod, const ContainerSpec& spec, const std::string& uid,
                     Supervision& supervision, std::function<void()> changed);
 
-    /// Starts it, or waits for the end of its back-off and then reports that it may be started again. It must
-    /// want to be started.
+    /// Starts it, or waits for the end of its back-off and then reports that it may be started
+    /// again. It must want to be started.
     void start();
     /// A probe has failed: ends it, to be started again if its policy allows.
     void kill_for_probe();

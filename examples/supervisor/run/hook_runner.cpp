@@ -21,8 +21,8 @@ bool succeeded(const std::error_code& error, const probekit::ProbeResult& result
 
 } // namespace
 
-/// One hook, from start to end. Its handlers keep it: it may have to clean up when its owner no longer waits for
-/// it any more.
+/// One hook, from start to end. Its handlers keep it: it may have to clean up when its owner no
+/// longer waits for it.
 class HookRunner::Run : public std::enable_shared_from_this<Run> {
 public:
     Run(const asio::any_io_executor& executor, std::function<void(bool)> done)

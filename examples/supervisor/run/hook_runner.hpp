@@ -1,5 +1,5 @@
-// Runs a container's lifecycle hooks: postStart and preStop. A hook is an attempt at something, so a
-// probe does it.
+// Runs a container's lifecycle hooks: postStart and preStop. A hook is an attempt at something, so
+// a probe does it.
 #pragma once
 
 #include <functional>
@@ -19,8 +19,8 @@ public:
     HookRunner& operator=(const HookRunner&) = delete;
     ~HookRunner();
 
-    /// Ends a hook that still runs, then runs this one, without a time limit. `done` is called later
-    /// whether it succeeded.
+    /// Ends a hook that still runs, then runs this one, without a time limit. `done` is called
+    /// later with whether it succeeded.
     void run(const Hook& hook, std::function<void(bool succeeded)> done);
 
     /// Ends the hook that runs, if any; its command is killed. Its `done` is not called.

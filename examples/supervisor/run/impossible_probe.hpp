@@ -1,6 +1,6 @@
 // A probe that a manifest demands and no kubelet can carry out, as on a port
-// name that the container does not declare. Each attempt is a prober error, which changes nothing; a kubelet
-// does the same.
+// name that the container does not declare. Each attempt is a prober error, which changes nothing;
+// a kubelet does the same.
 #pragma once
 
 #include <string>

@@ -7,9 +7,9 @@ namespace {
 
 using State = probekit::ContainerState;
 
-/// Init containers are gone through from the last one back: the last that has ever been started shows
-/// how far the pod has come, whatever became of those before it. Returns whether all are done, so
-/// that regular containers may start.
+/// Init containers are gone through from the last one back: the last that has ever been started
+/// shows how far the pod has come, whatever became of those before it. Returns whether all are
+/// done, so that regular containers may start.
 bool plan_init_containers(const PodSpec& pod, const std::vector<ContainerFacts>& containers,
                           PodPlan& plan) {
     const std::size_t count = pod.init_containers.size();

@@ -45,8 +45,8 @@ class EventRecorder {
 public:
     using Sink = std::function<void(const Event&)>;
 
-    /// `sink` gets every event that is let through; one that was reported before replaces the event of
-    /// the same name.
+    /// `sink` gets every event that is let through; one that was reported before replaces the event
+    /// of the same name.
     explicit EventRecorder(Sink sink);
 
     void record(const EventTarget& target, EventType type, std::string reason, std::string message,

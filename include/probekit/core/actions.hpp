@@ -97,7 +97,8 @@ struct ExecOptions {
     /// How many bytes are kept of stdout and stderr together. The rest is read and counted.
     std::size_t output_limit = 10240;
     bool keep_output = false; ///< keep the output of a success too
-    /// At the timeout, the command gets SIGTERM, and SIGKILL this much later. Zero: SIGKILL at once.
+    /// At the timeout, the command gets SIGTERM, and SIGKILL this much later. Zero: SIGKILL at
+    /// once.
     Duration kill_grace = {};
     /// The numbers of the user and the group to run as; a change gives up supplementary groups.
     /// Without the privilege an attempt is a prober error (EPERM). User, group and limits are for
@@ -120,12 +121,13 @@ enum class SocketClose : std::uint8_t {
 struct TcpOptions {
     /// A literal local address of the host's family. Empty: the system chooses.
     std::string source_address = {};
-    /// The server's application never sees the connection (TCP_QUICKACK is off, and a reset follows):
-    /// success shows only that the server's kernel listens. Linux only, ignored elsewhere.
+    /// The server's application never sees the connection (TCP_QUICKACK is off, and a reset
+    /// follows): success shows only that the server's kernel listens. Linux only, ignored
+    /// elsewhere.
     bool silent = false;
     SocketClose close = SocketClose::reset; ///< a silent attempt always resets
-    /// Connect to this Unix-domain socket: a path, or "@name" in Linux' abstract namespace. Host and
-    /// port then need not be given. Cannot be combined with source_address or silent.
+    /// Connect to this Unix-domain socket: a path, or "@name" in Linux' abstract namespace. Host
+    /// and port then need not be given. Cannot be combined with source_address or silent.
     std::string unix_socket = {};
 };
 
@@ -152,8 +154,9 @@ struct HttpOptions {
     std::string unix_socket = {};
 };
 
-/// The user agent of that Kubernetes version's kubelet, for servers that treat its probes specially:
-/// `HttpOptions{.user_agent = kubelet_user_agent(1, 35)}` sends "User-Agent: kube-probe/1.35".
+/// The user agent of that Kubernetes version's kubelet, for servers that treat its probes
+/// specially: `HttpOptions{.user_agent = kubelet_user_agent(1, 35)}` sends "User-Agent:
+/// kube-probe/1.35".
 [[nodiscard]] inline std::string kubelet_user_agent(int major, int minor) {
     return "kube-probe/" + std::to_string(major) + "." + std::to_string(minor);
 }

@@ -79,8 +79,8 @@ public:
     return {static_cast<int>(code), probekit_category()};
 }
 
-/// For `Errc::timed_out == std::errc::timed_out`: the standard's operators need an error_code on one
-/// side.
+/// For `Errc::timed_out == std::errc::timed_out`: the standard's operators need an error_code on
+/// one side.
 [[nodiscard]] inline bool operator==(Errc code, std::errc condition) noexcept {
     return make_error_code(code) == condition;
 }

@@ -27,9 +27,9 @@ struct StatusRange {
     friend bool operator==(const StatusRange&, const StatusRange&) = default;
 };
 
-/// Decides whether a text matches: by a regular expression, by JSON, or by your own rule. The attempts
-/// of a probe share it and call it from the threads that run them, so it must not change. If it
-/// throws, the attempt ends with a prober error: the code of a std::system_error,
+/// Decides whether a text matches: by a regular expression, by JSON, or by your own rule. The
+/// attempts of a probe share it and call it from the threads that run them, so it must not change.
+/// If it throws, the attempt ends with a prober error: the code of a std::system_error,
 /// std::errc::not_enough_memory, or Errc::probe_threw.
 class Matcher {
 public:

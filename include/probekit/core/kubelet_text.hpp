@@ -33,10 +33,10 @@
 /// A program that only wants to know what was wrong asks ProbeResult::message().
 namespace probekit::inline PROBEKIT_ABI::kubelet {
 
-/// The text of a result in a cluster. It is ProbeResult::message(), but for a command that could not
-/// be started: there the kubelet has the error from a container runtime, and says so. Such a result
-/// ended in Phase::spawn with a cause other than a timeout; no other probe of the library has that
-/// phase.
+/// The text of a result in a cluster. It is ProbeResult::message(), but for a command that could
+/// not be started: there the kubelet has the error from a container runtime, and says so. Such a
+/// result ended in Phase::spawn with a cause other than a timeout; no other probe of the library
+/// has that phase.
 ///
 /// `shown_timeout` is named in place of the timeout that ran.
 [[nodiscard]] inline std::string result_text(const ProbeResult& result,
@@ -56,8 +56,8 @@ struct ProbeEvent {
     friend bool operator==(const ProbeEvent&, const ProbeEvent&) = default;
 };
 
-/// The event for one attempt, whether or not it changes a verdict. Nothing, and no text is built, if
-/// the attempt succeeded, was cancelled, or ended with an error and is retried; and for a result
+/// The event for one attempt, whether or not it changes a verdict. Nothing, and no text is built,
+/// if the attempt succeeded, was cancelled, or ended with an error and is retried; and for a result
 /// that is neither success, warning nor failure.
 ///
 /// `shown_timeout` is named in place of the timeout that ran: a program on a scaled clock shows its

@@ -16,8 +16,8 @@ enum class Outcome : std::uint8_t { success, warning, failure, unknown };
 /// A worker's judgement of its target.
 enum class Health : std::uint8_t { unknown, passing, failing };
 
-/// The three questions that Kubernetes asks about a container: has it started, must it be restarted,
-/// may it receive traffic?
+/// The three questions that Kubernetes asks about a container: has it started, must it be
+/// restarted, may it receive traffic?
 enum class ProbeKind : std::uint8_t { startup, liveness, readiness };
 
 /// How far an attempt got. `finish` means that it was complete.

@@ -58,9 +58,9 @@ public:
             point_ = detail::saturating_add(now, offset);
     }
 
-    /// Another target, running since `since`. Only Cadence::target_start gives it a grid of its own.
-    /// The first check of a target that has been running unprobed (`adopted`) then comes up to a
-    /// period later, so that a program which adopts many targets does not check all at once.
+    /// Another target, running since `since`. Only Cadence::target_start gives it a grid of its
+    /// own. The first check of a target that has been running unprobed (`adopted`) then comes up to
+    /// a period later, so that a program which adopts many targets does not check all at once.
     constexpr void replace_target(const ProbeSpec& spec, TimePoint since, TimePoint now,
                                   bool adopted) noexcept {
         skip_delayed(spec, now);
@@ -93,7 +93,8 @@ public:
     constexpr int begin_check(const ProbeSpec& spec, TimePoint now) noexcept {
         PROBEKIT_ASSERT(spec.period > Duration::zero());
         TimePoint point = point_;
-        // Jitter is less than a period, so the point of this check is the last one not after `due_`.
+        // Jitter is less than a period, so the point of this check is the last one not after
+        // `due_`.
         if (const Duration ahead = due_ - point_; ahead >= spec.period)
             point = due_ - ahead % spec.period;
         Duration::rep skipped = 0;

@@ -26,8 +26,8 @@ namespace probekit::inline PROBEKIT_ABI {
 /// When time enters a slot, its nodes move down a level, and at level 0 they are sorted. But nodes
 /// that were inserted in the order of their times, as those of one period are, form a list of their
 /// own in each slot, which time consumes from its front without moving it. Such a node is touched
-/// when it is inserted and when it is due, and not in between: each touch would be a wait for memory
-/// once there are more nodes than the processor's caches hold.
+/// when it is inserted and when it is due, and not in between: each touch would be a wait for
+/// memory once there are more nodes than the processor's caches hold.
 class TimingWheel {
 public:
     /// A moment, linked into at most one wheel. While it is linked it must stay where it is, and it
@@ -120,8 +120,9 @@ public:
         return node;
     }
 
-    /// The node that pop() would return. A caller who shares nodes between threads takes a reference
-    /// to the node's owner before pop(): an owner that sees its node unlinked may destroy it.
+    /// The node that pop() would return. A caller who shares nodes between threads takes a
+    /// reference to the node's owner before pop(): an owner that sees its node unlinked may destroy
+    /// it.
     [[nodiscard]] Node* peek() const noexcept {
         return ready_.is_empty() ? nullptr : ready_.first();
     }
@@ -354,8 +355,8 @@ private:
     }
 
     // Makes the nodes that are due in entered slots ready, in the order of their times. Each step
-    // takes as many nodes of one level as are due before the first node of any other level. At equal
-    // times, nodes of a higher level were inserted first.
+    // takes as many nodes of one level as are due before the first node of any other level. At
+    // equal times, nodes of a higher level were inserted first.
     void take_due(TimePoint now) noexcept {
         for (;;) {
             List* from = &entered_[levels - 1];

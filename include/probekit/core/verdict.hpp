@@ -31,8 +31,8 @@ namespace detail {
 
 } // namespace detail
 
-/// A worker's judgement of its target. Workers notify at the first judgement and whenever the health
-/// changes.
+/// A worker's judgement of its target. Workers notify at the first judgement and whenever the
+/// health changes.
 /// \code
 /// // given: ProbeWorker<TcpProbe>& worker
 /// worker.on_verdict([](const Verdict& verdict) {

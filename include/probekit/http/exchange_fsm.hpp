@@ -40,12 +40,12 @@ namespace probekit::inline PROBEKIT_ABI::http {
 /// if (step == Step::send) step = exchange.sent();             // receive
 /// if (step == Step::receive) step = exchange.received(bytes); // more, or done
 /// \endcode
-/// Each call says what happened and returns what the caller must do next; a timeout is an event like
-/// the others. A call that does not answer the last step must not be made. The machine alone writes
-/// outcome, phase, status, cause, detail, output and output_bytes of the result until it is done;
-/// times and target are the caller's. It allocates nothing unless it follows a redirect, keeps some
-/// of the response, or words a failure. Functions may throw std::bad_alloc, and what a matcher
-/// throws. Plan and result must outlive the machine.
+/// Each call says what happened and returns what the caller must do next; a timeout is an event
+/// like the others. A call that does not answer the last step must not be made. The machine alone
+/// writes outcome, phase, status, cause, detail, output and output_bytes of the result until it is
+/// done; times and target are the caller's. It allocates nothing unless it follows a redirect,
+/// keeps some of the response, or words a failure. Functions may throw std::bad_alloc, and what a
+/// matcher throws. Plan and result must outlive the machine.
 class ExchangeFsm {
 public:
     /// What the caller must do next.
@@ -190,8 +190,8 @@ public:
     /// The phase that the exchange is in, or in which it has ended.
     [[nodiscard]] Phase phase() const noexcept { return result_->phase; }
 
-    /// When done: whether the response has come as far as it was wanted, so that the connection is to
-    /// be closed as after any request. Otherwise it may be reset.
+    /// When done: whether the response has come as far as it was wanted, so that the connection is
+    /// to be closed as after any request. Otherwise it may be reset.
     [[nodiscard]] bool closes_gracefully() const noexcept { return is_in(Phase::finish); }
 
     /// When done: the prober error, or that the body is incomplete; empty if the outcome counts.
@@ -273,8 +273,8 @@ private:
         headers.push_back({std::string{name}, std::string{value}});
     }
 
-    /// The head has been read. Returns whether the body is to be read. If not, the response counts as
-    /// it is, unless is_done_: then the exchange has failed.
+    /// The head has been read. Returns whether the body is to be read. If not, the response counts
+    /// as it is, unless is_done_: then the exchange has failed.
     template <class = detail::OnUse>
     bool begin_body() {
         result_->phase = Phase::body;

@@ -25,8 +25,8 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// The URL that the kubelet makes of a probe's settings. If the path is a whole URL, only its path and
-/// query count; if it is no URL, every byte of it is part of the path.
+/// The URL that the kubelet makes of a probe's settings. If the path is a whole URL, only its path
+/// and query count; if it is no URL, every byte of it is part of the path.
 template <class = OnUse>
 [[nodiscard]] inline http::ParsedUrl probe_url(const HttpGetAction& action) {
     http::ParsedUrl parsed = http::parse_url(action.path);
@@ -61,8 +61,8 @@ public:
     /// The bytes of the first request.
     [[nodiscard]] const std::string& request() const noexcept { return request_; }
 
-    /// An address or a name, without brackets, to connect to for every request: redirects never lead
-    /// to another host.
+    /// An address or a name, without brackets, to connect to for every request: redirects never
+    /// lead to another host.
     [[nodiscard]] const std::string& host() const noexcept { return host_; }
     /// Port and scheme of the first request.
     [[nodiscard]] std::uint16_t port() const noexcept { return port_; }

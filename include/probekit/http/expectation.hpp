@@ -93,7 +93,8 @@ private:
 /// The most that is kept of a body to evaluate expectations.
 inline constexpr std::size_t max_body = 1024 * 1024;
 
-/// A match by a matcher of your own. `description` completes "expected body ...": "to be a picture".
+/// A match by a matcher of your own. `description` completes "expected body ...": "to be a
+/// picture".
 [[nodiscard]] inline TextMatch matching(std::string description,
                                         std::shared_ptr<const Matcher> matcher) {
     return {.kind = TextMatch::Kind::custom,

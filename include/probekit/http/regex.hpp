@@ -23,8 +23,8 @@ public:
 
 private:
 #if defined(__GLIBCXX__)
-    // Without this flag libstdc++ recurses for each character, and a body of some kilobytes overflows
-    // the stack.
+    // Without this flag libstdc++ recurses for each character, and a body of some kilobytes
+    // overflows the stack.
     static constexpr auto flags = std::regex::ECMAScript | std::regex_constants::__polynomial;
 #else
     static constexpr auto flags = std::regex::ECMAScript;

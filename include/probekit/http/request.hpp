@@ -56,8 +56,8 @@ template <class = detail::OnUse>
     return result;
 }
 
-/// The headers that the kubelet and Go send for those a user gives. `user_agent` is sent if the user
-/// gives none; empty means "probekit/VERSION".
+/// The headers that the kubelet and Go send for those a user gives. `user_agent` is sent if the
+/// user gives none; empty means "probekit/VERSION".
 template <class = detail::OnUse>
 [[nodiscard]] inline RequestHeaders make_request_headers(const std::vector<HttpHeader>& given,
                                                          std::string_view user_agent = {}) {

@@ -30,8 +30,8 @@ namespace probekit::inline PROBEKIT_ABI::http {
 ///     std::printf("%d: %zu bytes\n", parser.status(), parser.body().size());
 /// \endcode
 /// The response comes in pieces of any size. Interim responses (1xx except 101) are skipped. The
-/// parser keeps only the headers that frame the body, and copies no header line that is in one piece.
-/// `max_line` bounds all memory.
+/// parser keeps only the headers that frame the body, and copies no header line that is in one
+/// piece. `max_line` bounds all memory.
 class ResponseParser {
 public:
     enum class Event : std::uint8_t {
@@ -51,7 +51,8 @@ public:
 
     /// Reads up to the next event and removes what it has read from `input`. Calls
     /// `on_header(name, value)` for each header, those of interim responses included; status() is
-    /// known then. Name and value are valid during the call only. Must not be called after `failed`.
+    /// known then. Name and value are valid during the call only. Must not be called after
+    /// `failed`.
     template <class OnHeader>
     Event next(std::string_view& input, OnHeader&& on_header) {
         PROBEKIT_ASSERT(state_ != State::failed);

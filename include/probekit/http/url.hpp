@@ -170,8 +170,8 @@ template <class = OnUse>
     return error;
 }
 
-/// Takes "scheme:" off the text. A colon at its beginning is an error; a text that cannot be a scheme
-/// is a path.
+/// Takes "scheme:" off the text. A colon at its beginning is an error; a text that cannot be a
+/// scheme is a path.
 template <class = OnUse>
 [[nodiscard]] inline std::string parse_url_scheme(std::string_view& text, http::Url& url) {
     for (std::size_t i = 0; i != text.size(); ++i) {

@@ -14,10 +14,10 @@
 
 namespace probekit::inline PROBEKIT_ABI::kubernetes {
 
-/// Parses JSON text that a user wrote. Reports what the JSON value cannot show: names that are given
-/// twice in one object ("duplicate field"; the last value counts). Returns nothing for text that is
-/// not JSON ("is not valid JSON: parse error at line 1, column 5: ...") or that has more than 64
-/// levels. Never throws for what the text says.
+/// Parses JSON text that a user wrote. Reports what the JSON value cannot show: names that are
+/// given twice in one object ("duplicate field"; the last value counts). Returns nothing for text
+/// that is not JSON ("is not valid JSON: parse error at line 1, column 5: ...") or that has more
+/// than 64 levels. Never throws for what the text says.
 ///
 /// `field`: the path of the whole value, with which the field of each error begins. `Json`:
 /// nlohmann::json or nlohmann::ordered_json.

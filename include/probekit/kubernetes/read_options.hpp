@@ -27,8 +27,8 @@ struct ReadOptions {
     /// The host of httpGet and tcpSocket handlers that name none, and of grpc: the pod's address.
     std::string default_host = {};
     bool strict = false; ///< report each field that Kubernetes does not have as an error
-    /// With these variables, $(NAME) in an exec command is replaced, and $$ becomes $, as the kubelet
-    /// does. If they are not given, a command stays as it is written.
+    /// With these variables, $(NAME) in an exec command is replaced, and $$ becomes $, as the
+    /// kubelet does. If they are not given, a command stays as it is written.
     std::optional<Variables> variables = {};
 };
 

@@ -22,18 +22,18 @@ namespace probekit::inline PROBEKIT_ABI {
 ///     std::puts(!error && result.passed() ? "up" : "down");
 /// });
 /// \endcode
-/// Mirrors the kubelet's exec probe: there is no shell, and the output is stdout followed by stderr,
-/// the first 10 KiB of it.
+/// Mirrors the kubelet's exec probe: there is no shell, and the output is stdout followed by
+/// stderr, the first 10 KiB of it.
 ///
-/// The command runs in a process group of its own, with /dev/null as stdin and none of the program's
-/// descriptors. The timeout counts from its execution. At the timeout, or when the attempt is
-/// cancelled, the group is killed and the command reaped before the handler runs; a command that may
-/// not be signalled (set-user-ID) is waited for. Processes that a command leaves behind when it
-/// ends by itself are left alone, as in a container, and delay nothing.
+/// The command runs in a process group of its own, with /dev/null as stdin and none of the
+/// program's descriptors. The timeout counts from its execution. At the timeout, or when the
+/// attempt is cancelled, the group is killed and the command reaped before the handler runs; a
+/// command that may not be signalled (set-user-ID) is waited for. Processes that a command leaves
+/// behind when it ends by itself are left alone, as in a container, and delay nothing.
 ///
-/// The inherited environment is that of the moment the probe is made. An attempt owns what it needs:
-/// the probe may be moved or destroyed at once, and attempts may overlap. Use one object from one
-/// thread or strand at a time.
+/// The inherited environment is that of the moment the probe is made. An attempt owns what it
+/// needs: the probe may be moved or destroyed at once, and attempts may overlap. Use one object
+/// from one thread or strand at a time.
 template <class Executor = asio::any_io_executor>
 class BasicExecProbe : public detail::BuiltinProbe<BasicExecProbe<Executor>, Executor> {
     using Base = detail::BuiltinProbe<BasicExecProbe, Executor>;

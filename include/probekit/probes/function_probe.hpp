@@ -29,10 +29,10 @@ namespace probekit::inline PROBEKIT_ABI {
 /// The callable is called without an argument or with the timeout, and returns bool, Outcome,
 /// ProbeResult, or an asio::awaitable of one of these.
 ///
-/// The callable runs on the probe's executor. A plain function blocks that executor, and its timeout
-/// is checked only afterwards. A coroutine is cancelled (`terminal`) at the timeout, and has left
-/// its frame before the attempt completes. The callable lives until then, even if probe and worker
-/// have been destroyed.
+/// The callable runs on the probe's executor. A plain function blocks that executor, and its
+/// timeout is checked only afterwards. A coroutine is cancelled (`terminal`) at the timeout, and
+/// has left its frame before the attempt completes. The callable lives until then, even if probe
+/// and worker have been destroyed.
 ///
 /// An exception is a failure: the code of a std::system_error is the cause, what() of another
 /// std::exception is the output. But local faults (is_local_fault) and std::bad_alloc are prober

@@ -13,8 +13,8 @@ namespace probekit::inline PROBEKIT_ABI {
 
 /// How an attempt completes. Without an error code the attempt has learned the target's state, and
 /// the outcome of the result says which. An error code is a prober error, or
-/// `asio::error::operation_aborted` after a cancellation: no counter moves, and the result says what
-/// is known.
+/// `asio::error::operation_aborted` after a cancellation: no counter moves, and the result says
+/// what is known.
 using ProbeSignature = void(std::error_code, ProbeResult);
 
 namespace detail {
@@ -54,9 +54,9 @@ concept EnforcesTimeout = requires { requires P::enforces_timeout; };
 /// An attempt completes exactly once, through the handler's associated executor, also when it is
 /// cancelled.
 ///
-/// A probe need not enforce the timeout: a worker cancels (`terminal`) an attempt that still runs at
-/// its timeout, and takes `operation_aborted` after that for a failure with Errc::timed_out. If the
-/// worker's event loop comes late to that, the attempt gets the timeout once more. A probe that
+/// A probe need not enforce the timeout: a worker cancels (`terminal`) an attempt that still runs
+/// at its timeout, and takes `operation_aborted` after that for a failure with Errc::timed_out. If
+/// the worker's event loop comes late to that, the attempt gets the timeout once more. A probe that
 /// enforces the timeout itself says `static constexpr bool enforces_timeout = true` and saves the
 /// worker that timer.
 template <class P>

@@ -33,7 +33,8 @@ namespace probekit::inline PROBEKIT_ABI {
 ///
 /// A Process that is destroyed while its process runs kills the group and does not wait: the
 /// execution context reaps the process. If the context was destroyed before, the destructor reaps,
-/// and waits at most a tenth of a second. A moved-from Process may only be assigned to or destroyed.
+/// and waits at most a tenth of a second. A moved-from Process may only be assigned to or
+/// destroyed.
 ///
 /// Threads: one object is used by one thread or strand at a time.
 template <class Executor = asio::any_io_executor>

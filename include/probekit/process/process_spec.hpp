@@ -27,8 +27,8 @@ enum class ProcessOutput : std::uint8_t {
 /// What to start, and how. The process gets the descriptors 0, 1 and 2 and no other, whatever the
 /// program has open; a process group of its own; and no blocked or ignored signals.
 struct ProcessSpec {
-    /// Program and arguments, executed without a shell. A program without a slash is searched for in
-    /// the PATH of the environment that the process gets.
+    /// Program and arguments, executed without a shell. A program without a slash is searched for
+    /// in the PATH of the environment that the process gets.
     std::vector<std::string> command = {};
     /// "NAME=value"; these win over inherited variables, and later ones over earlier ones.
     std::vector<std::string> environment = {};
@@ -43,8 +43,8 @@ struct ProcessSpec {
     int stdout_fd = -1;
     int stderr_fd = -1;
     /// Make the process number 1 of a PID namespace of its own (Linux, privileged), as in a
-    /// container: SIGTERM reaches the process only if it handles SIGTERM, and all other processes of
-    /// the namespace end with it.
+    /// container: SIGTERM reaches the process only if it handles SIGTERM, and all other processes
+    /// of the namespace end with it.
     bool pid_namespace = false;
     /// User and group to become, by number. If that changes anything, the process gives up its
     /// supplementary groups.

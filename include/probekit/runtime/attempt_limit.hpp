@@ -27,9 +27,9 @@ struct LimitAccess;
 /// }
 /// \endcode
 ///
-/// An attempt holds a permit while it is in flight. A check that is due when no permit is left waits
-/// for one: first due, first served. The wait shows as `late` in AttemptBegun, and does not count
-/// towards the timeout.
+/// An attempt holds a permit while it is in flight. A check that is due when no permit is left
+/// waits for one: first due, first served. The wait shows as `late` in AttemptBegun, and does not
+/// count towards the timeout.
 ///
 /// Threads: every member may be called from any thread. A limit may be destroyed while workers use
 /// it: they keep its state.

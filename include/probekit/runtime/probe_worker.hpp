@@ -195,8 +195,8 @@ public:
     void resume() noexcept { core_->handle(event::Resumed{}); }
 
     /// Another target: initial health (on_verdict is called if that is a change), hold over,
-    /// initial delay from now. An attempt in flight is cancelled. The grid goes on, as the kubelet's
-    /// does over a restart; probe_now() makes a check at once.
+    /// initial delay from now. An attempt in flight is cancelled. The grid goes on, as the
+    /// kubelet's does over a restart; probe_now() makes a check at once.
     void target_replaced() noexcept { core_->target_replaced(); }
     /// The same, with an initial delay that counts from `since`.
     void target_replaced(TimePoint since) noexcept { core_->handle(event::TargetStarted{since}); }

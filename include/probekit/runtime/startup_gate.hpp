@@ -32,8 +32,8 @@ struct GateAccess;
 ///
 /// A gate is closed at first. It is opened by hand or by conditions, such as the success of a
 /// startup worker (ProbeWorker::opens()), and may close again when the target is replaced. Any
-/// number of workers may start behind one gate, and any number of waits may wait for it. The kubelet
-/// does the same with a container's `started` state.
+/// number of workers may start behind one gate, and any number of waits may wait for it. The
+/// kubelet does the same with a container's `started` state.
 ///
 /// Threads: every member may be called from any thread, while the gate is neither moved nor
 /// destroyed. is_open() shows a change before the call that makes it returns; workers and waits are

@@ -30,9 +30,9 @@ struct Check {
 /// How the target responds to an attempt.
 struct Response {
     Outcome outcome = Outcome::success;
-    /// If longer than the timeout, the attempt fails at the end of the timeout. Not zero by default,
-    /// since every attempt takes time: one that is due at the moment in which another passes begins
-    /// before the effects of that one.
+    /// If longer than the timeout, the attempt fails at the end of the timeout. Not zero by
+    /// default, since every attempt takes time: one that is due at the moment in which another
+    /// passes begins before the effects of that one.
     Duration takes = std::chrono::milliseconds{1};
     /// A prober error: the attempt is repeated, up to three times in all, and moves no counter.
     std::error_code error = {};
@@ -109,8 +109,8 @@ struct ProcessBehaviour {
     /// The age at which it ends by itself, with the status `exit`, unless it has ended before.
     std::optional<Duration> exits_after = {};
     ExitStatus exit = {};
-    /// From SIGTERM until it ends, with the status `sigterm_exit`. If longer than its grace period, it
-    /// gets SIGKILL then.
+    /// From SIGTERM until it ends, with the status `sigterm_exit`. If longer than its grace period,
+    /// it gets SIGKILL then.
     Duration ends_in = {};
     ExitStatus sigterm_exit = {.signal = SIGTERM};
 };

@@ -24,8 +24,8 @@ namespace probekit::inline PROBEKIT_ABI::simulation {
 ///     std::cout << "killed after " << *kill / 1s << " s\n";
 /// \endcode
 ///
-/// The machines, policy, schedule and back-off are the library's own, wired as a kubelet wires them.
-/// Nothing is probed and nothing waits.
+/// The machines, policy, schedule and back-off are the library's own, wired as a kubelet wires
+/// them. Nothing is probed and nothing waits.
 ///
 /// At one moment, attempts that end come first, then what the target does, then attempts that
 /// begin; among attempts startup, readiness, liveness. Random times (jitter, spread) are the same

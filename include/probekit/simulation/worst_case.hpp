@@ -10,13 +10,14 @@
 #include <probekit/core/probe_spec.hpp>
 
 /// \file
-/// Limits that follow from a ProbeSpec, beside worst_case_detection() and worst_case_recovery(). They
-/// hold while no attempt ends with a prober error, which delays everything. Duration::max() means
-/// never.
+/// Limits that follow from a ProbeSpec, beside worst_case_detection() and worst_case_recovery().
+/// They hold while no attempt ends with a prober error, which delays everything. Duration::max()
+/// means never.
 namespace probekit::inline PROBEKIT_ABI::simulation {
 
-/// How long after its start a target is first checked at the latest. With Cadence::grid the target may
-/// just miss a point of a grid that is older than itself, so it does not quite reach this limit.
+/// How long after its start a target is first checked at the latest. With Cadence::grid the target
+/// may just miss a point of a grid that is older than itself, so it does not quite reach this
+/// limit.
 [[nodiscard]] constexpr Duration worst_case_first_check(const ProbeSpec& spec) noexcept {
     TimePoint first{spec.initial_delay};
     if (spec.pacing.cadence == Cadence::grid)
@@ -36,10 +37,10 @@ namespace probekit::inline PROBEKIT_ABI::simulation {
     return probekit::detail::saturating_add(without_period, first).time_since_epoch();
 }
 
-/// How slow a start is always allowed: a target that responds from this age on is never killed by this
-/// startup or liveness probe, however fast its attempts fail before. With Cadence::grid this holds for
-/// a target that starts for the first time or after a kill; failures of one that ended by itself count
-/// for the next run too. `start_precision` is what the start is truncated to
+/// How slow a start is always allowed: a target that responds from this age on is never killed by
+/// this startup or liveness probe, however fast its attempts fail before. With Cadence::grid this
+/// holds for a target that starts for the first time or after a kill; failures of one that ended by
+/// itself count for the next run too. `start_precision` is what the start is truncated to
 /// (Container::start_precision()): up to this much of the initial delay has passed when the target
 /// starts.
 [[nodiscard]] constexpr Duration allowed_start(const ProbeSpec& spec,
@@ -52,9 +53,9 @@ namespace probekit::inline PROBEKIT_ABI::simulation {
     return probekit::detail::saturating_add(TimePoint{delay}, span).time_since_epoch();
 }
 
-/// The longest time from the failure of a target, just after a successful check, until its grace period
-/// has passed and it may be started again. Back-off and the start itself come on top. `grace` is used
-/// if the spec has no grace period of its own.
+/// The longest time from the failure of a target, just after a successful check, until its grace
+/// period has passed and it may be started again. Back-off and the start itself come on top.
+/// `grace` is used if the spec has no grace period of its own.
 [[nodiscard]] constexpr Duration worst_case_restart(const ProbeSpec& spec,
                                                     Duration grace = std::chrono::seconds{
                                                         30}) noexcept {

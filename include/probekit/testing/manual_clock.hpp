@@ -25,9 +25,9 @@ namespace probekit::inline PROBEKIT_ABI::testing {
 /// if (!worker.passing()) std::abort();
 /// \endcode
 ///
-/// It drives the workers and groups that were constructed with it, all on one io_context, so no test
-/// needs to sleep. It runs the io_context itself, so only one thread may use both. It must outlive
-/// those workers and groups.
+/// It drives the workers and groups that were constructed with it, all on one io_context, so no
+/// test needs to sleep. It runs the io_context itself, so only one thread may use both. It must
+/// outlive those workers and groups.
 class ManualClock final : private detail::WheelDriver {
 public:
     /// The time is `start` at first.
@@ -41,9 +41,9 @@ public:
 
     [[nodiscard]] TimePoint now() const noexcept { return now_; }
 
-    /// Moves time forward by `span`, from one due timer to the next, up to and including now() + span.
-    /// At each it restarts the io_context and polls it until nothing is ready, so that everything that
-    /// follows from a check has happened before time goes on.
+    /// Moves time forward by `span`, from one due timer to the next, up to and including now() +
+    /// span. At each it restarts the io_context and polls it until nothing is ready, so that
+    /// everything that follows from a check has happened before time goes on.
     void advance(Duration span) {
         const TimePoint end = detail::saturating_add(now_, span);
         for (run(); next_due() <= end && next_due() != TimePoint::max(); run())

@@ -84,8 +84,8 @@ private:
 /// if (probe.attempts() != 3 || probe.in_flight() != 1) std::abort();
 /// \endcode
 ///
-/// Copies share the script, whose last step repeats. The probe does not enforce its timeout, so that
-/// a worker's own can be tested.
+/// Copies share the script, whose last step repeats. The probe does not enforce its timeout, so
+/// that a worker's own can be tested.
 class ScriptedProbe {
 public:
     using executor_type = asio::any_io_executor;
@@ -128,7 +128,8 @@ private:
         std::size_t in_flight = 0;
     };
 
-    // One attempt. It owns itself until its completion is posted, or until its context is shut down.
+    // One attempt. It owns itself until its completion is posted, or until its context is shut
+    // down.
     template <class Handler>
     class ScriptedAttempt final : public detail::RefCounted<ScriptedAttempt<Handler>>,
                                   public detail::WheelNode,

@@ -59,8 +59,8 @@ namespace probekit::inline PROBEKIT_ABI::tls {
 /// \endcode
 /// Speaks HTTP/1.1 over TLS where the action or a redirect says https, and is otherwise the same:
 /// request bytes, outcomes, messages, deadline, cancellation, lifetime. Like the kubelet it accepts
-/// any certificate unless told to verify. Each attempt makes a full handshake, on a context that the
-/// probe's attempts share.
+/// any certificate unless told to verify. Each attempt makes a full handshake, on a context that
+/// the probe's attempts share.
 ///
 /// An attempt that fails in TLS has as its cause a tls::Errc, or the system's error, and ends in
 /// Phase::handshake; some servers refuse a client's certificate only later, in Phase::response.

@@ -84,16 +84,16 @@ public:
     /// Runs functions on the context itself, under no strand. Empty after the shutdown.
     [[nodiscard]] const asio::any_io_executor& executor() const noexcept { return executor_; }
 
-    /// Whether the context has been destroyed, or is being destroyed: its executors must not be used
-    /// any more.
+    /// Whether the context has been destroyed, or is being destroyed: its executors must not be
+    /// used any more.
     [[nodiscard]] bool is_shut_down() noexcept {
         const std::lock_guard lock{mutex_};
         return shut_down_;
     }
 
     /// Calls `use`, which posts to the context and does nothing else, unless the context is shut
-    /// down; the shutdown waits for `use`. From any thread, also one that does not know whether this
-    /// context lives.
+    /// down; the shutdown waits for `use`. From any thread, also one that does not know whether
+    /// this context lives.
     template <class Use>
     void while_alive(Use use) {
         const std::lock_guard lock{mutex_};

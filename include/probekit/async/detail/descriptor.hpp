@@ -41,9 +41,9 @@ public:
 
     using Wait = Handle; // for its wait_read and wait_write
 
-    /// Starts waiting until the descriptor is ready; one wait at a time for each direction. An error
-    /// means that the event loop could not register the descriptor (ENOMEM, ENOSPC from epoll); the
-    /// handler has not been moved from then, and will not be called.
+    /// Starts waiting until the descriptor is ready; one wait at a time for each direction. An
+    /// error means that the event loop could not register the descriptor (ENOMEM, ENOSPC from
+    /// epoll); the handler has not been moved from then, and will not be called.
     template <class Handler>
     [[nodiscard]] std::error_code async_wait(typename Wait::wait_type what,
                                              const Executor& executor, Handler&& handler) {

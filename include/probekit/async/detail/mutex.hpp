@@ -8,8 +8,9 @@
 namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// For critical sections of a few instructions in which two threads hardly ever meet; an attempt
-/// passes through ten of them. Locking and unlocking take one inlined atomic instruction each, where
-/// std::mutex makes a call of some 25 instructions. A thread that has to wait sleeps. 4 bytes.
+/// passes through ten of them. Locking and unlocking take one inlined atomic instruction each,
+/// where std::mutex makes a call of some 25 instructions. A thread that has to wait sleeps. 4
+/// bytes.
 class Mutex {
 public:
     Mutex() = default;
@@ -27,8 +28,8 @@ public:
         if (before == awaited) wake_one();
     }
 
-    /// As std::lock_guard, whose destructor g++ does not inline in a large program: for the sections
-    /// that every attempt passes through.
+    /// As std::lock_guard, whose destructor g++ does not inline in a large program: for the
+    /// sections that every attempt passes through.
     class Lock {
     public:
         [[gnu::always_inline]] explicit Lock(Mutex& mutex) noexcept : mutex_(mutex) {

@@ -8,9 +8,9 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// Memory for the one pending Asio operation of an attempt, which its steps use one after the other.
-/// An operation that does not fit, or that begins while another is pending, takes the heap: this is
-/// right with every version of Asio, and only slower.
+/// Memory for the one pending Asio operation of an attempt, which its steps use one after the
+/// other. An operation that does not fit, or that begins while another is pending, takes the heap:
+/// this is right with every version of Asio, and only slower.
 class OpMemory {
 public:
     OpMemory() = default;

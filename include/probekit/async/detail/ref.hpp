@@ -30,7 +30,8 @@ public:
         return count_.load(std::memory_order_acquire) == 1;
     }
 
-    /// False if the last reference has been released: for registries that do not own what they list.
+    /// False if the last reference has been released: for registries that do not own what they
+    /// list.
     [[nodiscard]] bool try_retain() noexcept {
         std::uint32_t count = count_.load(std::memory_order_relaxed);
         while (count != 0)

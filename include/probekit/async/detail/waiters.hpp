@@ -25,8 +25,8 @@ namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// The handlers that wait for an event. Each is completed once, by a post to its own executor, so
 /// never from inside the call that caused the event. While a handler waits, it keeps the run() of
-/// its executor's context from returning, and it may be cancelled alone. If the context is destroyed
-/// the handlers are destroyed without a call. From any thread.
+/// its executor's context from returning, and it may be cancelled alone. If the context is
+/// destroyed the handlers are destroyed without a call. From any thread.
 template <class... Args>
 class WaiterQueue final : public RefCounted<WaiterQueue<Args...>>, private ShutdownListener {
 public:

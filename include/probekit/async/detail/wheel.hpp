@@ -32,8 +32,8 @@ class WheelNode;
 
 /// What the wheel calls when a node is due.
 struct WheelHooks {
-    /// Takes a reference to the node's owner. Called under the wheel's lock, while the node is still
-    /// linked: see notify_listed().
+    /// Takes a reference to the node's owner. Called under the wheel's lock, while the node is
+    /// still linked: see notify_listed().
     void (*retain)(WheelNode&) noexcept;
     /// Handles the expiry, and releases that reference. Called without the lock, on a thread that
     /// runs the context; may throw.
@@ -78,9 +78,9 @@ public:
         return context->steady_;
     }
 
-    /// The wheel of an executor's context on a clock object, which must outlive it. A clock that has
-    /// attach(Wheel&) drives the wheel by process(). How fast the time of any other clock passes is
-    /// unknown, so the wheel asks such a clock every millisecond while nodes wait.
+    /// The wheel of an executor's context on a clock object, which must outlive it. A clock that
+    /// has attach(Wheel&) drives the wheel by process(). How fast the time of any other clock
+    /// passes is unknown, so the wheel asks such a clock every millisecond while nodes wait.
     template <class Executor, class Clock>
     [[nodiscard]] static Ref<BasicWheel> of(const Executor& executor, Clock& clock) {
         const Ref<ContextState> context = ContextState::of(executor);

@@ -68,8 +68,8 @@ template <class = OnUse>
     return request_message(url, dial_message(host, address, phase, cause, network));
 }
 
-/// A result of an HTTP probe. A `result.detail` that is not empty is the whole text; everything else
-/// follows from the first request.
+/// A result of an HTTP probe. A `result.detail` that is not empty is the whole text; everything
+/// else follows from the first request.
 template <class = OnUse>
 [[nodiscard]] inline std::string http_message(std::string_view url, std::string_view host,
                                               std::string_view address, const ProbeResult& result,
@@ -83,8 +83,8 @@ template <class = OnUse>
     return unanswered_message(url, host, address, result.phase, result.cause, network);
 }
 
-/// Why Go could not find a program, if that is why it could not be started; else nothing. Go looks up
-/// a program without a slash in PATH first, and skips files that may not be executed.
+/// Why Go could not find a program, if that is why it could not be started; else nothing. Go looks
+/// up a program without a slash in PATH first, and skips files that may not be executed.
 [[nodiscard]] inline std::optional<std::string> not_in_path_message(const std::string& program,
                                                                     const std::error_code& cause) {
     const bool is_looked_up = program.find('/') == std::string::npos;

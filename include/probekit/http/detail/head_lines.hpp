@@ -69,9 +69,9 @@ template <class = OnUse>
 }
 
 /// Splits the head of a response into lines. Input comes in pieces of any size. A header may
-/// continue in further lines, which begin with a blank, so its end is known only once the byte after
-/// it is. A line that crosses pieces is collected in `texts.partial_line`, which the caller clears
-/// after each line; a line that lies in one piece is not copied.
+/// continue in further lines, which begin with a blank, so its end is known only once the byte
+/// after it is. A line that crosses pieces is collected in `texts.partial_line`, which the caller
+/// clears after each line; a line that lies in one piece is not copied.
 template <class = OnUse>
 class HeadLines {
 public:
@@ -86,8 +86,8 @@ public:
     };
 
     /// Reads the common header in place: one that is valid, lies in the input as a whole, and is
-    /// followed by a byte that does not continue it. False: it is another one, nothing was read, and
-    /// header() is to read it.
+    /// followed by a byte that does not continue it. False: it is another one, nothing was read,
+    /// and header() is to read it.
     bool simple_header(std::string_view& input, const ParserTexts& texts, std::string_view& name,
                        std::string_view& value) noexcept {
         if (fold_ != Fold::none || !texts.partial_line.empty()) return false;

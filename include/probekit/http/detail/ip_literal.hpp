@@ -13,8 +13,8 @@
 // Validates the address in the brackets of a URL's host, in the words of Go's netip.ParseAddr.
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// What is wrong with an address (empty: nothing), and where Go names the place, the text from there
-/// on.
+/// What is wrong with an address (empty: nothing), and where Go names the place, the text from
+/// there on.
 struct IpProblem {
     std::string_view what = {};
     std::string_view at = {};

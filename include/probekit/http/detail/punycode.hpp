@@ -67,9 +67,9 @@ template <class = OnUse>
     return result;
 }
 
-/// Maps one code point of a host name as IDNA (UTS #46) does, as far as that follows rules and needs
-/// no table: capital letters of Latin-1, Greek and Cyrillic become small, full-width characters
-/// become ASCII, and the full stops of East Asia become dots.
+/// Maps one code point of a host name as IDNA (UTS #46) does, as far as that follows rules and
+/// needs no table: capital letters of Latin-1, Greek and Cyrillic become small, full-width
+/// characters become ASCII, and the full stops of East Asia become dots.
 [[nodiscard]] constexpr std::uint32_t mapped_in_name(std::uint32_t c) noexcept {
     const auto within = [&c](std::uint32_t first, std::uint32_t last) {
         return c >= first && c <= last;

@@ -56,7 +56,8 @@ template <class = OnUse>
     return -1;
 }
 
-/// Decodes `text` and appends it to `to`. Returns what is wrong, in Go's words; empty if nothing is.
+/// Decodes `text` and appends it to `to`. Returns what is wrong, in Go's words; empty if nothing
+/// is.
 template <class = OnUse>
 [[nodiscard]] inline std::string url_unescape(std::string_view text, UrlPart part,
                                               std::string& to) {

@@ -61,12 +61,14 @@ concept SecureConnection = Connection<C> && C::has_tls &&
                                {
                                    connection.handshake(target, socket)
                                } noexcept -> std::same_as<IoResult>;
-                               // Once an IoResult has been `failed`: why, and the same in Go's words.
+                               // Once an IoResult has been `failed`: why, and the same in Go's
+                               // words.
                                { constant.cause() } -> std::same_as<std::error_code>;
                                { constant.why() } -> std::same_as<std::string>;
                                // Closes the layer above the socket, not the socket.
                                { connection.close() } noexcept;
-                               // Adds what the connection knows about the target to the result of a finished exchange.
+                               // Adds what the connection knows about the target to the result of a
+                               // finished exchange.
                                constant.review(result);
                            };
 

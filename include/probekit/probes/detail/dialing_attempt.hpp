@@ -37,8 +37,8 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// The base of attempts that begin with a connection. A Derived implements the functions that dial()
-/// asks for. `IoExecutor` is where its steps run.
+/// The base of attempts that begin with a connection. A Derived implements the functions that
+/// dial() asks for. `IoExecutor` is where its steps run.
 template <class Derived, class Handler, class Executor, class IoExecutor>
 class DialingAttempt : public Attempt<Derived, Handler, Executor> {
 public:
@@ -94,8 +94,8 @@ protected:
         return this->derived().dial_settings().close == SocketClose::linger;
     }
 
-    /// Resets the connection, unless it is to linger: no TIME_WAIT on either side, and close() never
-    /// blocks. A peer that has closed its side sees no reset.
+    /// Resets the connection, unless it is to linger: no TIME_WAIT on either side, and close()
+    /// never blocks. A peer that has closed its side sees no reset.
     void close_socket() noexcept {
         const Mutex::Lock lock{this->mutex_};
         linger_on_close(socket_.get(), lingers() ? 1 : 0);

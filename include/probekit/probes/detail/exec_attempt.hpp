@@ -168,8 +168,8 @@ private:
         std::unique_lock lock{this->mutex_};
         child_.adopt(child);
         this->started_ = this->phase_start_; // the timeout counts from the execution on
-        // Most commands end sooner, and their output is never waited for. Armed before the deadline,
-        // which is usually later and then does not move the event loop's timer again.
+        // Most commands end sooner, and their output is never waited for. Armed before the
+        // deadline, which is usually later and then does not move the event loop's timer again.
         constexpr Duration usual = std::chrono::milliseconds{10};
         this->wheel_->arm(timer_, this->phase_start_ + usual);
         this->arm_deadline();

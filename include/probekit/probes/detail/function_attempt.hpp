@@ -37,8 +37,8 @@ template <class T>
 concept ProbeAnswer =
     std::same_as<T, bool> || std::same_as<T, Outcome> || std::same_as<T, ProbeResult>;
 
-// An asio::awaitable, by its members: Asio does not declare it where it believes the compiler to have
-// no coroutines.
+// An asio::awaitable, by its members: Asio does not declare it where it believes the compiler to
+// have no coroutines.
 template <class T>
 concept ProbeCoroutine = requires(const T& coroutine) {
     typename T::executor_type;

@@ -19,8 +19,8 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// Owns a child and waits for its end: by the pidfd, or, on systems without one, by asking every few
-/// milliseconds. The destructor kills the child's group and reaps the child. Not thread-safe.
+/// Owns a child and waits for its end: by the pidfd, or, on systems without one, by asking every
+/// few milliseconds. The destructor kills the child's group and reaps the child. Not thread-safe.
 template <class Executor>
 class ChildWatch {
 public:
@@ -57,7 +57,8 @@ public:
     /// handler will not be called.
     template <class Handler>
     [[nodiscard]] std::error_code async_wait(const Executor& executor, Handler handler) {
-        // If the event loop cannot register the pidfd (ENOMEM, ENOSPC from epoll), the timer serves.
+        // If the event loop cannot register the pidfd (ENOMEM, ENOSPC from epoll), the timer
+        // serves.
         if (pidfd_.is_open() && !pidfd_.async_wait(asio::posix::descriptor_base::wait_read,
                                                    executor, std::move(handler)))
             return {};

@@ -34,9 +34,9 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
-/// What a Process is a handle on. It outlives the handle until a killed process has been reaped. Its
-/// steps run on the context's threads, under no strand; the mutex protects them from each other,
-/// from the wheel and from the user's calls.
+/// What a Process is a handle on. It outlives the handle until a killed process has been reaped.
+/// Its steps run on the context's threads, under no strand; the mutex protects them from each
+/// other, from the wheel and from the user's calls.
 ///
 /// An operation of the event loop is pending only while a wait is, since a running process alone
 /// must not keep run() from returning.
@@ -136,8 +136,8 @@ public:
         waiters_->complete_all(asio::error::operation_aborted, {});
     }
 
-    /// The handle is being destroyed: kills what runs, and stays in the event loop until the process
-    /// has been reaped.
+    /// The handle is being destroyed: kills what runs, and stays in the event loop until the
+    /// process has been reaped.
     void abandon() noexcept {
         const std::lock_guard lock{mutex_};
         abandoned_ = true;

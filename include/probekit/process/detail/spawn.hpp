@@ -31,8 +31,8 @@ namespace probekit::inline PROBEKIT_ABI::detail {
 
 #if defined(__linux__)
 
-/// While this exists the calling thread blocks every signal, libc's own included: no handler may run
-/// in a process that shares our memory.
+/// While this exists the calling thread blocks every signal, libc's own included: no handler may
+/// run in a process that shares our memory.
 class AllSignalsBlocked {
 public:
     AllSignalsBlocked() noexcept {

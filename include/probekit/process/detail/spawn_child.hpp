@@ -80,8 +80,8 @@ inline constexpr long call_setgroups = SYS_setgroups;
     return true;
 }
 
-/// For Linux before 5.9: closes what /proc lists. Without /proc it fails, so that no descriptor gets
-/// through.
+/// For Linux before 5.9: closes what /proc lists. Without /proc it fails, so that no descriptor
+/// gets through.
 [[gnu::always_inline]] inline bool close_listed(SpawnTask& task) noexcept {
     struct Entry {
         std::uint64_t inode;
@@ -162,8 +162,8 @@ inline constexpr long call_setgroups = SYS_setgroups;
 #pragma GCC diagnostic ignored "-Wunknown-attributes"
 #endif
 
-/// The new process, from its first instruction to its last. Returns only if the program could not be
-/// executed.
+/// The new process, from its first instruction to its last. Returns only if the program could not
+/// be executed.
 [[gnu::noinline, gnu::no_sanitize_address, gnu::no_sanitize_thread, gnu::no_instrument_function,
   clang::disable_sanitizer_instrumentation]] inline int
 run_child(void* memory) noexcept {

@@ -38,8 +38,8 @@ struct SpawnImage {
     bool pid_namespace = false;
 };
 
-/// execvp()'s rule: whether the next directory of PATH is tried after execve() failed with `error` in
-/// this one.
+/// execvp()'s rule: whether the next directory of PATH is tried after execve() failed with `error`
+/// in this one.
 [[nodiscard, gnu::always_inline]] inline bool tries_next_directory(int error) noexcept {
     switch (error) {
     case EACCES: // a later directory may have a program that may be executed
@@ -55,8 +55,8 @@ struct SpawnImage {
 
 /// Prepares everything about a process that can be prepared before its start, so that the start
 /// allocates nothing. Inherited variables are taken when the plan is made: a later setenv() neither
-/// changes what a probe runs with nor races with it. Immutable; any number of threads may spawn from
-/// it. The spec must name a program, and its variables must be NAME=value: see validate().
+/// changes what a probe runs with nor races with it. Immutable; any number of threads may spawn
+/// from it. The spec must name a program, and its variables must be NAME=value: see validate().
 class SpawnPlan {
 public:
     template <class = OnUse>

@@ -20,8 +20,8 @@
 namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// A worker of a simulation: applies what its WorkerFsm decides, on a clock that its owner moves.
-/// `Owner` has `now()`, `response_to(SimulatedWorker&)`, `record(Event)` and `judged(SimulatedWorker&,
-/// const Decision&)`.
+/// `Owner` has `now()`, `response_to(SimulatedWorker&)`, `record(Event)` and
+/// `judged(SimulatedWorker&, const Decision&)`.
 template <class Owner>
 class SimulatedWorker {
 public:
