@@ -118,6 +118,8 @@ inline constexpr auto stage_transitions = [] {
 
 inline constexpr auto stage_table = [] {
     std::array<std::array<StageStep, stage_event_count>, stage_count> table{};
+    // g++ 12 forgets the default of a member here.
+    for (auto& row : table) row.fill({Stage::idle, StageAction::impossible});
     for (const StageTransition& each : stage_transitions)
         table[static_cast<std::size_t>(each.from)][static_cast<std::size_t>(each.event)] = {
             each.to, each.action};
