@@ -107,6 +107,7 @@ set(PROBEKIT_HEADERS
     include/probekit/runtime/detail/probe_holder.hpp
     include/probekit/runtime/detail/small_function.hpp
     include/probekit/runtime/detail/spec_cache.hpp
+    include/probekit/runtime/detail/stop_initiation.hpp
     include/probekit/runtime/detail/supervised_core.hpp
     include/probekit/runtime/detail/worker_core.hpp
     include/probekit/runtime/detail/worker_extras.hpp

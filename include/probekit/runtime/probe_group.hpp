@@ -25,6 +25,7 @@
 #include <probekit/runtime/clock.hpp>
 #include <probekit/runtime/detail/group_core.hpp>
 #include <probekit/runtime/detail/small_function.hpp>
+#include <probekit/runtime/detail/stop_initiation.hpp>
 
 namespace probekit::inline PROBEKIT_ABI {
 
@@ -134,7 +135,8 @@ public:
     /// Throws: bad_alloc where the handler's memory cannot be had.
     template <class Token = asio::default_completion_token_t<executor_type>>
     auto async_stop(Token&& token = Token()) {
-        return asio::async_initiate<Token, void(std::error_code)>(StopInitiation{core_}, token);
+        return asio::async_initiate<Token, void(std::error_code)>(
+            detail::StopInitiation<Core>{core_}, token);
     }
     void pause() noexcept { core_->pause(); }
     void resume() noexcept { core_->resume(); }
@@ -168,16 +170,6 @@ public:
     }
 
 private:
-    struct StopInitiation {
-        using executor_type = asio::any_io_executor;
-        detail::Ref<Core> core;
-        [[nodiscard]] executor_type get_executor() const noexcept { return core->executor(); }
-        template <class Handler>
-        void operator()(Handler&& handler) const {
-            core->stop_and_wait(std::forward<Handler>(handler));
-        }
-    };
-
     detail::Ref<Core> core_;
 };
 

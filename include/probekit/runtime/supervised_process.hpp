@@ -1,12 +1,9 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
-#include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -32,6 +29,7 @@
 #include <probekit/runtime/clock.hpp>
 #include <probekit/runtime/detail/clock_ref.hpp>
 #include <probekit/runtime/detail/small_function.hpp>
+#include <probekit/runtime/detail/stop_initiation.hpp>
 #include <probekit/runtime/detail/supervised_core.hpp>
 
 namespace probekit::inline PROBEKIT_ABI {
@@ -140,8 +138,8 @@ public:
     /// Throws: bad_alloc where the handler's memory cannot be had.
     template <class Token = asio::default_completion_token_t<executor_type>>
     auto async_stop(Token&& token = Token()) {
-        return asio::async_initiate<Token, void(std::error_code, ExitStatus)>(StopInitiation{core_},
-                                                                              token);
+        return asio::async_initiate<Token, void(std::error_code, ExitStatus)>(
+            detail::StopInitiation<Core>{core_}, token);
     }
 
     /// Signals the process's group: std::errc::no_such_process if it does not run.
@@ -158,16 +156,6 @@ public:
     [[nodiscard]] SupervisionSnapshot snapshot() const noexcept { return core_->snapshot(); }
 
 private:
-    struct StopInitiation {
-        using executor_type = asio::any_io_executor;
-        detail::Ref<Core> core;
-        [[nodiscard]] executor_type get_executor() const noexcept { return core->executor(); }
-        template <class Handler>
-        void operator()(Handler&& handler) const {
-            core->stop_and_wait(std::forward<Handler>(handler));
-        }
-    };
-
     detail::Ref<Core> core_;
 };
 

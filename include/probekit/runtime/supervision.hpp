@@ -1,7 +1,6 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
