@@ -15,9 +15,6 @@ namespace {
 
 using Action = probekit::ContainerDecision::Action;
 
-/// What a kubelet says of a container that it has lost.
-constexpr probekit::ExitStatus unknown_exit{.code = 137};
-
 probekit::ProcessSpec process_spec(const ContainerSpec& container, const Options& options) {
     return {.command = container.command,
             .environment = container.environment,
@@ -120,7 +117,7 @@ void ContainerRunner::process_ended(const std::error_code& error, probekit::Exit
     stop_.finished();
     probes_.container_ended();
     const bool unknown = static_cast<bool>(error);
-    if (unknown) exit = unknown_exit;
+    if (unknown) exit = probekit::exit_of_lost_status;
     const Timestamp finished_at = supervision_.clock.now();
     fsm_.step(probekit::event::Ended{exit}, monotonic(finished_at));
     record_exit({.exit_code = exit.as_shell(),

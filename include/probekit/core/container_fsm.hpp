@@ -18,6 +18,9 @@ namespace probekit::inline PROBEKIT_ABI {
 /// How a process ended that could not be started at all, as a kubelet says it.
 inline constexpr ExitStatus exit_of_failed_start{.code = 128};
 
+/// How a process ended whose status is lost, as a kubelet says it.
+inline constexpr ExitStatus exit_of_lost_status{.code = 137};
+
 /// The time between SIGTERM and SIGKILL of a process that is granted so much.
 [[nodiscard]] constexpr Duration effective_grace_period(Duration granted) noexcept {
     return std::max(granted, minimum_grace_period);

@@ -181,9 +181,6 @@ private:
     }
     ~SupervisedCore() = default;
 
-    /// As a kubelet shows a container of which it cannot tell how it ended.
-    static constexpr ExitStatus exit_of_lost_status{.code = 137};
-
     // ---- what the machine decides ----
 
     void apply(const ContainerDecision& decision) {
