@@ -16,6 +16,7 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/bind_cancellation_slot.hpp>
+#include <asio/bind_executor.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/dispatch.hpp>
 #include <asio/error.hpp>
@@ -248,6 +249,78 @@ TEST_CASE("futures of a pool, from a thread that does not run it") {
     REQUIRE(comes(ended));
     CHECK(ended.get().ok());
     pool.join();
+}
+
+TEST_CASE("a handler on another context may destroy the context of the operation") {
+    // Everything lives on a strand, which must not be held when its context is destroyed.
+    struct World {
+        asio::io_context io = {};
+        asio::strand<asio::io_context::executor_type> strand = asio::make_strand(io);
+        std::optional<Process> process = {};
+        std::optional<ExecProbe> exec = {};
+        std::optional<TcpProbe> tcp = {};
+        std::optional<FunctionProbe<bool (*)()>> function = {};
+        std::optional<StartupGate> gate = {};
+        std::optional<ProbeWorker<TcpProbe>> worker = {};
+        std::optional<ProbeGroup<>> group = {};
+        std::optional<SupervisedProcess> supervised = {};
+    };
+    asio::io_context elsewhere;
+    const auto ends = [&](auto begin) {
+        auto world = std::make_unique<World>();
+        bool called = false;
+        const auto handler = asio::bind_executor(elsewhere, [&](std::error_code, auto&&...) {
+            called = true;
+            world.reset();
+        });
+        begin(*world, handler);
+        for (int turns = 0; !called && turns != 3000; ++turns) {
+            world->io.restart();
+            world->io.run_one_for(10ms);
+            elsewhere.restart();
+            elsewhere.poll();
+        }
+        CHECK(called);
+    };
+    ends([](World& its, auto handler) {
+        its.process.emplace(its.strand);
+        must(!its.process->start({.command = {"true"}}));
+        its.process->async_wait(handler);
+    });
+    ends([](World& its, auto handler) {
+        its.exec.emplace(its.strand, ExecAction{.command = {"true"}});
+        its.exec->async_probe(20s, handler);
+    });
+    ends([](World& its, auto handler) {
+        its.tcp.emplace(its.strand, TcpSocketAction{.port = 1});
+        its.tcp->async_probe(20s, handler);
+    });
+    ends([](World& its, auto handler) {
+        its.function.emplace(
+            its.strand, +[] { return true; });
+        its.function->async_probe(20s, handler);
+    });
+    ends([](World& its, auto handler) {
+        its.gate.emplace(its.strand);
+        its.gate->async_wait(handler);
+        its.gate->open();
+    });
+    ends([](World& its, auto handler) {
+        its.worker.emplace(TcpProbe{its.strand, {.port = 1}}, often);
+        its.worker->async_wait(Health::failing, handler);
+        its.worker->start();
+    });
+    ends([](World& its, auto handler) {
+        its.group.emplace(its.strand);
+        its.group->readiness(TcpProbe{its.strand, {.port = 1}}, often);
+        its.group->start();
+        its.group->async_stop(handler);
+    });
+    ends([](World& its, auto handler) {
+        its.supervised.emplace(its.strand, ProcessSpec{.command = {"true"}});
+        its.supervised->start();
+        its.supervised->async_stop(handler);
+    });
 }
 
 TEST_CASE("several threads run one io_context; each worker has its strand") {

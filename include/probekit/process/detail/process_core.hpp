@@ -4,6 +4,7 @@
 #include <chrono>
 #include <csignal>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -179,11 +180,11 @@ private:
 
         Ref<BasicProcessCore> core;
         Handler handler;
-        Executor fallback;
+        std::optional<Executor> fallback;
         bool terminating;
 
         [[nodiscard]] executor_type get_executor() const noexcept {
-            return asio::get_associated_executor(handler, fallback);
+            return asio::get_associated_executor(handler, *fallback);
         }
         [[nodiscard]] allocator_type get_allocator() const noexcept {
             return asio::get_associated_allocator(handler);
@@ -194,6 +195,9 @@ private:
 
         void operator()(std::error_code error, ExitStatus status) {
             std::exchange(core, {})->wait_ended(terminating);
+            // A handler with an executor of its own runs on another thread, and may let the context
+            // be destroyed: a strand of that must not be held any more.
+            fallback.reset();
             std::move(handler)(error, status);
         }
     };
