@@ -165,3 +165,36 @@ TEST_CASE("what has been initialized stays so") {
                                                                // up nothing
     })));
 }
+
+// Whoever has nothing to do waits for something that will come by itself: the end, or the first
+// success, of a container that runs. A pod that waited for anything else would wait for ever.
+TEST_CASE("a pod without a next step has a container whose change it waits for") {
+    const std::vector<History> all{none,          starting_up, runs,   sick,
+                                   never_came_up, done,        failed, killed};
+    const auto policy = GENERATE(always, on_failure, never);
+    const std::string kinds = GENERATE("c", "cc", "ic", "sc", "iic", "sic", "isc", "ssc", "scc");
+    const PodSpec pod = pod_of(kinds, policy);
+    std::vector<std::size_t> picked(kinds.size());
+    for (bool more = true; more;) {
+        std::vector<ContainerFacts> facts;
+        for (const auto& containers : {pod.init_containers, pod.containers})
+            for (const ContainerSpec& container : containers)
+                facts.push_back(facts_of(all[picked[facts.size()]], container.restart_policy));
+        const PodPlan plan = plan_pod(pod, facts);
+        bool one_will_change = false;
+        for (std::size_t i = 0; i != facts.size(); ++i) {
+            const bool is_sidecar = kinds[i] == 's';
+            const bool has_started = is_sidecar && facts[i].started;
+            if (facts[i].state == probekit::ContainerState::running && !has_started)
+                one_will_change = true;
+        }
+        const bool acts = plan.end || !plan.kill.empty() || !plan.start.empty();
+        if (!acts && !one_will_change) FAIL_CHECK(kinds << " stands still");
+        if (plan.end && !plan.start.empty()) FAIL_CHECK(kinds << " ends and starts");
+        more = false;
+        for (std::size_t i = 0; i != picked.size() && !more; ++i) {
+            picked[i] = (picked[i] + 1) % all.size();
+            more = picked[i] != 0;
+        }
+    }
+}

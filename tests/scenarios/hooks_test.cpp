@@ -4,6 +4,7 @@
 #include <string>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include "pods.hpp"
 #include "supervised.hpp"
@@ -112,6 +113,38 @@ TEST_CASE("a preStop hook that hangs takes the whole grace period, and two secon
           3s);
     CHECK(supervised.finish() == 0);
     CHECK_FALSE(process_lives(std::stoi(contents(supervised.folder() / "hook"))));
+}
+
+TEST_CASE("sidecars whose hooks have ended get their turns at once, the last one first") {
+    const bool by_itself = GENERATE(true, false);
+    json sidecars = json::array();
+    for (const std::string name : {"a", "b", "d"}) {
+        json one = obedient(name, 0, "echo " + name + " >> order");
+        one["restartPolicy"] = "Always";
+        one["lifecycle"]["preStop"] = exec_hook("echo " + name + " >> hooks");
+        sidecars.push_back(one);
+    }
+    // Each is ready, so that its trap is set, before the regular container ends.
+    json c = by_itself ? shell("c", "until test -e a.up -a -e b.up -a -e d.up; do "
+                                    "/bin/sleep 0.01; done")
+                       : obedient("c", 0, "echo c >> order");
+    Supervised supervised{pod("p", {c},
+                              {{"initContainers", sidecars},
+                               {"restartPolicy", "Never"},
+                               {"terminationGracePeriodSeconds", 1000000}})
+                              .dump(),
+                          {.scale = "1"}};
+    if (by_itself) {
+        CHECK(supervised.finish() == 0);
+    } else {
+        supervised.until([](const json& line) {
+            return is_pod(line) && condition(line, "Ready")["status"] == "True";
+        });
+        CHECK(supervised.stop() == 0);
+    }
+    CHECK(contents(supervised.folder() / "order") == (by_itself ? "d\nb\na\n" : "c\nd\nb\na\n"));
+    CHECK(contents(supervised.folder() / "hooks").size() == 6);
+    CHECK(phase_is("Succeeded")(supervised.lines().back()));
 }
 
 TEST_CASE("a second signal does not wait for a hook") {

@@ -42,7 +42,7 @@ ContainerRunner::ContainerRunner(const PodSpec& pod, const ContainerSpec& spec,
                    },
                .changed = changed_}),
       post_start_(supervision.executor, supervision.clock),
-      stop_(supervision.executor, process_, supervision.clock, supervision.options),
+      stop_(supervision.executor, process_, supervision.clock, supervision.options, changed_),
       delay_(supervision.executor, supervision.clock,
              {.remind =
                   [this] {

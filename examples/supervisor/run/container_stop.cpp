@@ -12,10 +12,12 @@ namespace supervisor {
 using namespace std::chrono_literals;
 
 ContainerStop::ContainerStop(asio::any_io_executor executor, probekit::Process& process,
-                             const ManifestClock& clock, const Options& options)
+                             const ManifestClock& clock, const Options& options,
+                             std::function<void()> step_changed)
     : process_(process),
       clock_(clock),
       options_(options),
+      step_changed_(std::move(step_changed)),
       timer_(executor),
       hooks_(executor, clock) {}
 
@@ -83,6 +85,7 @@ void ContainerStop::enter(Step step) {
     step_ = step;
     ++step_number_;
     timer_.cancel();
+    step_changed_();
 }
 
 /// The kubelet counts what was spent in whole seconds.

@@ -27,9 +27,11 @@ public:
         std::function<void()> hook_failed = {};
     };
 
-    /// `process`, `clock` and `options` outlive this.
+    /// `process`, `clock` and `options` outlive this. `step_changed` is called at every step, since
+    /// each is one that the pod may be waiting for: active() or waits_for_turn() is another then.
     ContainerStop(asio::any_io_executor executor, probekit::Process& process,
-                  const ManifestClock& clock, const Options& options);
+                  const ManifestClock& clock, const Options& options,
+                  std::function<void()> step_changed);
 
     /// Begins to end the process. While that is under way already, the shorter grace period holds.
     void begin(Request request);
@@ -57,6 +59,7 @@ private:
     probekit::Process& process_;
     const ManifestClock& clock_;
     const Options& options_;
+    std::function<void()> step_changed_;
     asio::steady_timer timer_;
     HookRunner hooks_;
     Step step_ = Step::none;
