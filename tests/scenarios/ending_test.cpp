@@ -1,8 +1,13 @@
 // The end: of one pod, of all of them, in good order and in haste.
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <string>
+
+#include <pty.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -21,7 +26,7 @@ auto deleting(const json& line) {
 } // namespace
 
 TEST_CASE("a pod that is to end is deleted in order") {
-    const int signal = GENERATE(SIGTERM, SIGINT);
+    const int signal = GENERATE(SIGTERM, SIGINT, SIGHUP);
     Supervised supervised{pod("p", {obedient("c")}).dump()};
     supervised.until(ready(true));
     supervised.program().signal(signal);
@@ -133,6 +138,77 @@ TEST_CASE("stopped in the middle of anything a pod ends at once") {
         CHECK(phase_is(name == "in-init" ? "Succeeded" : "Failed")(line));
     }
     CHECK_FALSE(std::filesystem::exists(supervised.folder() / "wrong"));
+}
+
+TEST_CASE("signals that whoever starts it has blocked end it all the same") {
+    sigset_t ours, before;
+    ::sigemptyset(&ours);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&ours, signal);
+    ::pthread_sigmask(SIG_BLOCK, &ours, &before);
+    // A container finds none of them blocked either, and none ignored.
+    Supervised supervised{pod("p", {service("c", "grep -E '^Sig(Blk|Ign)' /proc/self/status > "
+                                                 "signals; trap 'exit 0' TERM")})
+                              .dump()};
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    supervised.until(ready(true));
+    CHECK(contents(supervised.folder() / "signals") ==
+          "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+    CHECK(supervised.stop() == 0);
+    CHECK(phase_is("Succeeded")(supervised.lines().back()));
+}
+
+TEST_CASE("a hangup that nohup has ignored changes nothing, one that repeats hastens nothing") {
+    const bool ignored = GENERATE(true, false);
+    CAPTURE(ignored);
+    const auto before = std::signal(SIGHUP, ignored ? SIG_IGN : SIG_DFL);
+    json c = service("c", "trap 'until test -e go; do /bin/sleep 0.01; done; exit 0' TERM");
+    Supervised supervised{pod("p", {c}, {{"terminationGracePeriodSeconds", 1000000}}).dump(),
+                          {.scale = "1"}};
+    std::signal(SIGHUP, before);
+    supervised.until(ready(true));
+    supervised.program().signal(SIGHUP);
+    if (ignored) {
+        // It has been sent before this signal, which would be a second one.
+        supervised.program().signal(SIGTERM);
+        supervised.until(event("Killing"));
+    } else {
+        supervised.until(event("Killing"));
+        supervised.program().signal(SIGHUP);
+    }
+    std::ofstream{supervised.folder() / "go"};
+    CHECK(supervised.finish() == 0);
+    CHECK(supervised.all(event("Killing")).size() == 1);
+    CHECK(container(supervised.lines().back())["state"]["terminated"]["exitCode"] == 0);
+}
+
+TEST_CASE("nothing is left when the terminal is closed") {
+    const TemporaryFolder folder;
+    const std::string manifest = (folder.path() / "pod.json").string();
+    std::ofstream{manifest} << pod("p", {obedient("c")}).dump();
+    int terminal = -1;
+    const pid_t program = ::forkpty(&terminal, nullptr, nullptr, nullptr);
+    if (program == 0) {
+        std::signal(SIGHUP, SIG_DFL);
+        if (::chdir(folder.path().c_str()) == 0)
+            ::execl(SUPERVISOR, SUPERVISOR, "-o", "json", manifest.c_str(), nullptr);
+        ::_exit(127);
+    }
+    REQUIRE(program > 0);
+    int running = -1;
+    {
+        tools::LineReader lines{terminal}; // closes the terminal
+        while (running < 0) {
+            const auto line = lines.line();
+            REQUIRE(line);
+            const json said = json::parse(*line);
+            if (ready(true)(said)) running = pid_of(container(said));
+        }
+        CHECK(process_lives(running));
+    }
+    int status = 0;
+    CHECK(::waitpid(program, &status, 0) == program);
+    CHECK(WIFEXITED(status));
+    CHECK_FALSE(process_exists(running));
 }
 
 TEST_CASE("--duration is a signal that is sent in time") {

@@ -17,13 +17,18 @@ std::size_t longest_name(const std::vector<PodSpec>& pods) {
     return longest;
 }
 
-/// What comes when all has ended has nothing left to end, and must not change the exit status.
-void block_signals() {
+/// The closed terminal ends the supervisor too, unless somebody (nohup) has it ignored.
+bool heeds_hangup() {
+    struct sigaction action = {};
+    return ::sigaction(SIGHUP, nullptr, &action) == 0 && action.sa_handler != SIG_IGN;
+}
+
+/// `how`: SIG_BLOCK or SIG_UNBLOCK for those that end the supervisor.
+void mask_signals(int how) {
     sigset_t signals;
     ::sigemptyset(&signals);
-    ::sigaddset(&signals, SIGINT);
-    ::sigaddset(&signals, SIGTERM);
-    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&signals, signal);
+    ::pthread_sigmask(how, &signals, nullptr);
 }
 
 } // namespace
@@ -46,6 +51,8 @@ Supervisor::Supervisor(const Options& options, const std::vector<PodSpec>& pods)
       duration_(io_) {
     // The output has no reader any more: end everything in order, but not from inside the write.
     standard_output_.on_error([this] { asio::post(io_, [this] { remove_pods(); }); });
+    if (heeds_hangup()) signals_.add(SIGHUP);
+    mask_signals(SIG_UNBLOCK); // whoever started us may have blocked them
     for (const PodSpec& pod : pods) {
         logs_.prepare(pod.name);
         pods_.emplace_back(pod, supervision_, [this] { pod_ended(); });
@@ -57,7 +64,8 @@ ExitCode Supervisor::run() {
     await_end_of_duration();
     for (PodRunner& pod : pods_) pod.start();
     io_.run(); // until nothing is left to wait for: processes reaped, attempts in flight cleaned up
-    block_signals();
+    // What comes when all has ended has nothing left to end, and must not change the exit status.
+    mask_signals(SIG_BLOCK);
 
     if (standard_output_.error()) return ExitCode::broken;
     const bool failed = std::any_of(pods_.begin(), pods_.end(),
@@ -66,12 +74,12 @@ ExitCode Supervisor::run() {
 }
 
 void Supervisor::await_signal() {
-    signals_.async_wait([this](std::error_code error, int) {
+    signals_.async_wait([this](std::error_code error, int signal) {
         if (error || all_ended()) return; // it may have come just before it was cancelled
-        if (removing_)
-            for (PodRunner& pod : pods_) pod.kill_now();
-        else
+        if (!removing_)
             remove_pods();
+        else if (signal != SIGHUP) // which a closed terminal sends more than once
+            for (PodRunner& pod : pods_) pod.kill_now();
         await_signal();
     });
 }

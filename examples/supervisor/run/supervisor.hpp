@@ -36,8 +36,8 @@ public:
     /// started then.
     Supervisor(const Options& options, const std::vector<PodSpec>& pods);
 
-    /// Runs all pods until they have ended by themselves or are ended: by SIGINT, SIGTERM or the
-    /// end of --duration.
+    /// Runs all pods until they have ended by themselves or are ended: by SIGINT, SIGTERM,
+    /// SIGHUP (unless it is ignored) or the end of --duration.
     [[nodiscard]] ExitCode run();
 
 private:
