@@ -43,6 +43,7 @@ TEST_CASE("Defaults are the kubelet's") {
 
 TEST_CASE("A command must be there, and nothing in it may hold a NUL") {
     CHECK(fields(validate(ExecAction{})) == Fields{"command"});
+    CHECK(fields(validate(ExecOptions{.cgroup = std::string{"/a\0b", 4}})) == Fields{"cgroup"});
     CHECK(fields(validate(ExecAction{.command = {""}})) == Fields{"command[0]"});
     CHECK(validate(ExecAction{.command = {"test", ""}}).empty()); // an argument may be empty
     CHECK(fields(validate(ExecAction{.command = {"a" + nul, "b", "c" + nul}})) ==

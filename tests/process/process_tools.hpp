@@ -8,9 +8,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <sched.h>
+#include <sstream>
 #include <string>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <system_error>
 #include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
@@ -93,6 +98,49 @@ inline bool has_no_children() {
     siginfo_t info = {};
     return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | __WALL) != 0 && errno == ECHILD;
 }
+
+/// A cgroup of version 2 below the one that the test runs in. The destructor kills what is in it.
+class TestCgroup {
+public:
+    TestCgroup() {
+        std::ifstream mounts{"/proc/self/mountinfo"};
+        for (std::string line; std::getline(mounts, line);) {
+            if (line.find(" - cgroup2 ") == std::string::npos) continue;
+            std::istringstream fields{line};
+            for (int field = 0; field != 5; ++field) fields >> path_;
+        }
+        std::ifstream own{"/proc/self/cgroup"};
+        std::string below = "/no/such/group";
+        for (std::string line; std::getline(own, line);)
+            if (line.starts_with("0::")) below = line.substr(3);
+        path_ += below + "/" + name_;
+        std::error_code error;
+        if (!std::filesystem::create_directory(path_, error)) path_.clear();
+    }
+    TestCgroup(const TestCgroup&) = delete;
+    TestCgroup& operator=(const TestCgroup&) = delete;
+    ~TestCgroup() {
+        if (path_.empty()) return;
+        std::ofstream{path_ + "/cgroup.kill"} << 1;
+        while (populated()) ::sched_yield();
+        std::error_code ignored;
+        std::filesystem::remove(path_, ignored);
+    }
+
+    /// Empty: it cannot be made here.
+    [[nodiscard]] const std::string& path() const noexcept { return path_; }
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
+    [[nodiscard]] bool populated() const {
+        std::ifstream events{path_ + "/cgroup.events"};
+        std::string first;
+        std::getline(events, first);
+        return first == "populated 1";
+    }
+
+private:
+    std::string name_ = "probekit-test-" + std::to_string(::getpid());
+    std::string path_;
+};
 
 /// Puts a signal's action back.
 class SignalAction {

@@ -489,6 +489,76 @@ TEST_CASE("a process can be process 1 of its own PID namespace") {
     CHECK(result.end.status.ok());
 }
 
+TEST_CASE("a process can run in the PID namespace of another one") {
+    const char* const where = "readlink /proc/self/ns/pid; echo $$";
+    const std::string ours = run(detail::spawn, shell(where)).output;
+    ProcessSpec first = shell("read line; exit 0");
+    first.pid_namespace = true;
+    ProcessSpec second = shell(where);
+    second.pid_namespace_fd = ::open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+    CHECK(run(detail::spawn_portable, second).error == std::errc::function_not_supported);
+    if (!has_clone()) return;
+    if (!is_root()) {
+        CHECK(run(detail::spawn, second).error == std::errc::operation_not_permitted);
+        ::close(second.pid_namespace_fd);
+        return;
+    }
+    CHECK(run(detail::spawn, second).error == std::error_code{}); // its own
+    ::close(second.pid_namespace_fd);
+
+    Pipe input;
+    Child init;
+    REQUIRE(!detail::spawn(SpawnPlan{first}, {input.read_end, -1, -1}, init));
+    const std::string path = "/proc/" + std::to_string(init.pid) + "/ns/pid";
+    second.pid_namespace_fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    REQUIRE(second.pid_namespace_fd >= 0);
+    const Run inside = run(detail::spawn, second);
+    CHECK(inside.end.status.ok());
+    CHECK(inside.output.substr(0, inside.output.find('\n')) ==
+          std::filesystem::read_symlink(path).string());
+    CHECK(std::stoi(inside.output.substr(inside.output.find('\n'))) < 10);
+    const Run missing = [&] {
+        ProcessSpec spec = second;
+        spec.command = {"/no/such/program"};
+        return run(detail::spawn, spec);
+    }();
+    CHECK(missing.error == std::errc::no_such_file_or_directory);
+    // This thread has not moved: what it starts next runs where it runs.
+    CHECK(run(detail::spawn, shell("readlink /proc/self/ns/pid")).output ==
+          ours.substr(0, ours.find('\n') + 1));
+
+    input.close_write_end();
+    CHECK(detail::reap(init, 0).status.ok());
+    close_pidfd(init);
+    const Run late = run(detail::spawn, second);
+    CHECK(late.error == std::errc::no_such_process);
+    CHECK_FALSE(is_local_fault(late.error));
+    ::close(second.pid_namespace_fd);
+    second.pid_namespace_fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    CHECK(run(detail::spawn, second).error == std::errc::invalid_argument);
+    ::close(second.pid_namespace_fd);
+    CHECK(run(detail::spawn, shell("exit 0")).end.status.ok());
+    CHECK(has_no_children());
+}
+
+TEST_CASE("a process joins the cgroup that it is told, and what it starts stays there") {
+    ProcessSpec spec = shell("cat /proc/self/cgroup; /bin/sleep 1000 >/dev/null 2>&1 &");
+    spec.cgroup = "/no/such/group";
+    CHECK(run(detail::spawn_portable, spec).error == std::errc::function_not_supported);
+    if (!has_clone()) return;
+    CHECK(run(detail::spawn, spec).error == std::errc::no_such_file_or_directory);
+    const TestCgroup group;
+    if (group.path().empty()) SKIP("no cgroup of version 2 can be made here");
+    spec.cgroup = group.path();
+    const Run joined = run(detail::spawn, spec);
+    CHECK(joined.end.status.ok());
+    CHECK(joined.output.find("/" + group.name() + "\n") != std::string::npos);
+    CHECK(group.populated()); // the sleeper
+    CHECK(run(detail::spawn, shell("cat /proc/self/cgroup")).output.find(group.name()) ==
+          std::string::npos);
+    CHECK(has_no_children());
+}
+
 TEST_CASE("without descriptors to spare a process is not started, and later it is") {
     rlimit before = {};
     REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);

@@ -106,6 +106,10 @@ struct ExecOptions {
     std::optional<unsigned> user = {};
     std::optional<unsigned> group = {};
     std::vector<ResourceLimit> limits = {};
+    /// Where the command runs: see ProcessSpec. Also for Linux only. The descriptor must be open
+    /// while attempts begin.
+    int pid_namespace_fd = -1;
+    std::string cgroup = {};
 };
 
 /// How the connection of an attempt is closed.
@@ -261,6 +265,7 @@ template <class = detail::OnUse>
     if (options.kill_grace < Duration::zero())
         errors.push_back({"kill_grace", "must not be negative"});
     detail::validate_limits(options.limits, errors);
+    if (detail::has_nul(options.cgroup)) errors.push_back({"cgroup", "must not contain NUL"});
     return errors;
 }
 

@@ -46,6 +46,14 @@ struct ProcessSpec {
     /// container: SIGTERM reaches the process only if it handles SIGTERM, and all other processes
     /// of the namespace end with it.
     bool pid_namespace = false;
+    /// A descriptor of the PID namespace to run in, such as an open `/proc/PID/ns/pid` (Linux,
+    /// privileged); -1: the program's own. The process is this program's child all the same. Once
+    /// process number 1 of the namespace has ended, a start fails with ESRCH.
+    int pid_namespace_fd = -1;
+    /// The directory of a cgroup that the process joins before the program is executed (Linux,
+    /// cgroups of version 2): all that it starts stays there, in whatever session, and can be ended
+    /// by `cgroup.kill`. Empty: the program's own.
+    std::string cgroup = {};
     /// User and group to become, by number. If that changes anything, the process gives up its
     /// supplementary groups.
     std::optional<unsigned> user = {};
@@ -68,6 +76,7 @@ template <class = detail::OnUse>
                                               .inherit_environment = spec.inherit_environment,
                                               .working_directory = spec.working_directory});
     detail::validate_limits(spec.limits, errors);
+    if (detail::has_nul(spec.cgroup)) errors.push_back({"cgroup", "must not contain NUL"});
     return errors;
 }
 

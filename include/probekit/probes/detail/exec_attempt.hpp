@@ -66,6 +66,8 @@ private:
         spec.user = options.user;
         spec.group = options.group;
         spec.limits = options.limits;
+        spec.pid_namespace_fd = options.pid_namespace_fd;
+        spec.cgroup = options.cgroup;
         return spec;
     }
 };

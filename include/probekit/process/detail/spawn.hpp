@@ -9,6 +9,7 @@
 #include <system_error>
 
 #if defined(__linux__)
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -49,6 +50,34 @@ private:
     std::uint64_t before_[2] = {};
 };
 
+/// While this exists, what the calling thread starts runs in another PID namespace, if `descriptor`
+/// is one; the thread itself stays where it is.
+class InPidNamespace {
+public:
+    explicit InPidNamespace(int descriptor) noexcept {
+        if (descriptor < 0) return;
+        own_ = ::open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+        if (own_ < 0 || ::syscall(SYS_setns, descriptor, CLONE_NEWPID) != 0) error_ = errno;
+    }
+    InPidNamespace(const InPidNamespace&) = delete;
+    InPidNamespace& operator=(const InPidNamespace&) = delete;
+    ~InPidNamespace() {
+        if (own_ < 0) return;
+        // One's own namespace is the one that can always be had.
+        [[maybe_unused]] const long back = ::syscall(SYS_setns, own_, CLONE_NEWPID);
+        PROBEKIT_ASSERT(back == 0 || error_ != 0);
+        ::close(own_);
+    }
+
+    /// Why it could not be entered; 0 if it was, or if there is none.
+    [[nodiscard]] int error() const noexcept { return error_; }
+    [[nodiscard]] bool entered() const noexcept { return own_ >= 0 && error_ == 0; }
+
+private:
+    int own_ = -1; // to come back to
+    int error_ = 0;
+};
+
 /// Runs `task` by clone(), in our memory, until the program has been executed or a step has failed.
 /// Returns the process id, or -1 and errno.
 [[nodiscard]] inline int clone_child(SpawnTask& task, int& pidfd) noexcept {
@@ -81,13 +110,18 @@ private:
     Child started;
     {
         const AllSignalsBlocked blocked;
-        started.pid = clone_child(task, started.pidfd);
-        if (started.pid < 0) task.error = errno;
+        const InPidNamespace inside{task.image.pid_namespace_fd};
+        task.error = inside.error();
+        if (task.error == 0) started.pid = clone_child(task, started.pidfd);
+        // The kernel's word for a namespace whose process 1 has ended.
+        if (started.pid < 0 && task.error == 0)
+            task.error = inside.entered() && errno == ENOMEM ? ESRCH : errno;
     }
     if (started.pid < 0) {
         const bool unknown_call =
             task.error == EINVAL || task.error == ENOSYS || task.error == EPERM;
-        if (unknown_call && !task.image.pid_namespace) return spawn_portable(plan, streams, child);
+        if (unknown_call && !task.image.pid_namespace && task.image.pid_namespace_fd < 0)
+            return spawn_portable(plan, streams, child);
         return {task.error, std::system_category()};
     }
     if (task.error != 0) {

@@ -115,6 +115,13 @@ inline constexpr long call_setgroups = SYS_setgroups;
     return ::syscall(call_close_range, 3U, ~0U, 0U) == 0 || close_listed(task);
 }
 
+[[gnu::always_inline]] inline bool join_cgroup(const char* members) noexcept {
+    if (members == nullptr) return true;
+    // Closed by the execution. "0" is whoever writes it, whatever its number in which namespace.
+    const long opened = ::syscall(SYS_openat, AT_FDCWD, members, O_WRONLY | O_CLOEXEC);
+    return opened >= 0 && ::syscall(SYS_write, opened, "0", 1) == 1;
+}
+
 [[gnu::always_inline]] inline bool set_limits(const SpawnImage& image) noexcept {
     for (std::size_t i = 0; i != image.limit_count; ++i)
         if (::syscall(SYS_prlimit64, 0, image.limits[i].resource, image.limits[i].values,
@@ -171,7 +178,7 @@ run_child(void* memory) noexcept {
     const SpawnImage& image = task.image;
     reset_signal_actions(task);
     if (::syscall(SYS_setpgid, 0, 0) == 0 && place_streams(task.streams) && close_others(task) &&
-        set_limits(image) && change_identity(task) &&
+        join_cgroup(image.cgroup_members) && set_limits(image) && change_identity(task) &&
         (image.working_directory == nullptr ||
          ::syscall(SYS_chdir, image.working_directory) == 0) &&
         ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, task.no_signals, nullptr,

@@ -36,6 +36,8 @@ struct SpawnImage {
     unsigned user = 0;
     unsigned group = 0;
     bool pid_namespace = false;
+    int pid_namespace_fd = -1;            ///< of one to enter; -1: stay
+    const char* cgroup_members = nullptr; ///< the file cgroup.procs of a cgroup to join; null: stay
 };
 
 /// execvp()'s rule: whether the next directory of PATH is tried after execve() failed with `error`
@@ -88,6 +90,7 @@ public:
         offsets.push_back(end);
         const std::size_t directory = offsets.size();
         add({}, spec.working_directory);
+        add(spec.cgroup, "/cgroup.procs");
 
         pointers_.reserve(offsets.size());
         for (const std::size_t offset : offsets)
@@ -108,6 +111,8 @@ public:
         image_.user = spec.user.value_or(0);
         image_.group = spec.group.value_or(0);
         image_.pid_namespace = spec.pid_namespace;
+        image_.pid_namespace_fd = spec.pid_namespace_fd;
+        image_.cgroup_members = spec.cgroup.empty() ? nullptr : pointers_[directory + 1];
     }
 
     SpawnPlan(const SpawnPlan&) = delete;

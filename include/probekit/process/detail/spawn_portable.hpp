@@ -20,7 +20,8 @@
 #include <probekit/process/detail/spawn_plan.hpp>
 
 // Starts a process by POSIX alone: for systems other than Linux, and for emulators of Linux that
-// have no clone(CLONE_PIDFD). It allocates, and cannot change user, group, limits or namespace.
+// have no clone(CLONE_PIDFD). It allocates, and cannot change user, group, limits, namespace or
+// cgroup.
 namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// The two objects of posix_spawn(), filled step by step; `error` keeps the first error.
@@ -117,7 +118,8 @@ struct PosixSpawnSettings {
                                                     const std::array<int, 3>& streams,
                                                     Child& child) noexcept {
     const SpawnImage& image = plan.image();
-    if (image.pid_namespace || image.has_user || image.has_group || image.limit_count != 0)
+    if (image.pid_namespace || image.pid_namespace_fd >= 0 || image.cgroup_members != nullptr ||
+        image.has_user || image.has_group || image.limit_count != 0)
         return {ENOSYS, std::system_category()};
     PosixSpawnSettings settings;
     settings.reset_signals_and_group();
