@@ -28,9 +28,13 @@ endmacro()
 
 # nlohmann_json::nlohmann_json
 function(probekit_need_json)
-    set(JSON_BuildTests OFF)
-    set(JSON_Install ${PROBEKIT_INSTALL})
-    FetchContent_MakeAvailable(nlohmann_json)
+    if(PROBEKIT_KUBERNETES STREQUAL "AUTO")
+        find_package(nlohmann_json 3.11 QUIET GLOBAL)
+    else()
+        set(JSON_BuildTests OFF)
+        set(JSON_Install ${PROBEKIT_INSTALL})
+        FetchContent_MakeAvailable(nlohmann_json)
+    endif()
 endfunction()
 
 # OpenSSL::SSL: the system's or none, as it has to be kept up to date. A macro, as OpenSSL_FOUND is asked for later.

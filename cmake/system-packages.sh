@@ -72,12 +72,12 @@ for what in "$@"; do
     case $what in
     examples) packages="$packages libyaml-cpp-dev" want_nginx=yes ;;
     tests)
-        packages="$packages libssl-dev openssl libfaketime" want_catch2=yes
+        packages="$packages libssl-dev openssl libfaketime pkgconf" want_catch2=yes
         # A bare root has no /etc/hosts, and the tests ask for localhost by its name.
         getent hosts localhost >/dev/null || packages="$packages libnss-myhostname"
         ;;
     checks)
-        packages="$packages clang-16 libclang-rt-16-dev clang-format-16 nftables strace valgrind" want_peer=yes
+        packages="$packages clang-16 libclang-rt-16-dev clang-format-16 meson nftables strace valgrind" want_peer=yes
         ;;
     benchmarks) packages="$packages strace valgrind liburing-dev gnuplot-nox fonts-dejavu-core" ;;
     *) echo "usage: $0 [examples] [tests] [checks] [benchmarks]" >&2; exit 2 ;;

@@ -11,6 +11,10 @@
 /// Without either, PROBEKIT_ASSERT is nothing, and its condition is not evaluated. No layout
 /// depends on the setting. Its name is part of the namespace's, so files that differ in it do not
 /// link with each other instead of mixing silently.
+#if __cplusplus < 202002L
+#error "probekit needs C++20: compile with -std=c++20 or later (CMake: cxx_std_20)"
+#endif
+
 #if defined(PROBEKIT_ASSERT)
 #define PROBEKIT_ABI v0_asserts
 #elif defined(PROBEKIT_ENABLE_ASSERTS)

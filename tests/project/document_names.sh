@@ -4,7 +4,7 @@
 # - a path in backquotes in docs/architecture.md, from the root or from include/probekit/, is a file or a folder;
 # - an identifier of the library in backquotes there or in docs/glossary.md stands in a header: `Type`, `Type::member`,
 #   `some_function`, `some_function()`;
-# - a link to a file in README.md, CHANGELOG.md and docs/ leads to one.
+# - a link to a file in a Markdown page leads to one.
 set -eu
 cd "$1"
 words=$(mktemp)
@@ -34,7 +34,7 @@ errors=$(
             esac
         done
     done
-    for page in README.md CHANGELOG.md docs/*.md; do
+    for page in README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md packaging/*.md docs/*.md; do
         [ -e "$page" ] || continue
         grep -o ']([^)#][^)]*)' "$page" | sed 's/^](//; s/)$//; s/#.*//' | sort -u | while IFS= read -r link; do
             case $link in

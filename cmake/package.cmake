@@ -1,0 +1,17 @@
+# `cpack -G DEB` in the build folder makes a Debian package of what is installed.
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME libprobekit-dev)
+set(CPACK_PACKAGE_CONTACT "The probekit authors <${PROJECT_HOMEPAGE_URL}>")
+set(CPACK_PACKAGE_DESCRIPTION "Probes programs, ports and HTTP endpoints exactly as Kubernetes' kubelet does: liveness,
+readiness and startup probes, thresholds, restarts with back-off. A header-only C++20 library on standalone Asio.")
+set(CPACK_RESOURCE_FILE_LICENSE "${PROJECT_SOURCE_DIR}/LICENSE")
+set(CPACK_COMPONENTS_ALL probekit)
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_COMPONENTS_GROUPING ALL_COMPONENTS_IN_ONE)
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE all)
+set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "libasio-dev (>= 1:1.22.1)")
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "nlohmann-json3-dev (>= 3.11), libssl-dev (>= 3.0)")
+include(CPack)
