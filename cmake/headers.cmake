@@ -22,6 +22,7 @@ set(PROBEKIT_HEADERS
     include/probekit/core/detail/message_context.hpp
     include/probekit/core/detail/observer_hooks.hpp
     include/probekit/core/detail/on_use.hpp
+    include/probekit/core/detail/to_size.hpp
     include/probekit/core/duration.hpp
     include/probekit/core/error.hpp
     include/probekit/core/go_text.hpp

@@ -49,6 +49,14 @@ way "a folder in the include path"
 run "$compiler" -std=c++20 $warnings "-I$root/include" $asio -DASIO_STANDALONE "$program" -pthread -o "$work/program"
 run "$work/program"
 
+way "no header warns, whatever a program asks for"
+(cd "$root/include" && find probekit -name '*.hpp' ! -path '*/impl/*' ! -path '*/kubernetes/*' ! -path '*/tls/*' |
+    sort | sed 's/.*/#include <&>/') >"$work/warnings.cpp"
+cat "$program" >>"$work/warnings.cpp"
+strict="-Wold-style-cast -Wnon-virtual-dtor -Wdouble-promotion -Wcast-qual -Wnull-dereference"
+if ! "$compiler" --version | grep -q clang; then strict="$strict -Wuseless-cast"; fi
+run "$compiler" -std=c++20 -O2 $warnings $strict "-I$root/include" $asio -DASIO_STANDALONE -c "$work/warnings.cpp" -o "$work/warnings.o"
+
 way "an older standard is refused in one line"
 if "$compiler" -std=c++17 "-I$root/include" $asio -DASIO_STANDALONE -fsyntax-only "$program" >"$work/output" 2>&1; then
     echo "it is taken"

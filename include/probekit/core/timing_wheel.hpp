@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <probekit/config.hpp>
+#include <probekit/core/detail/to_size.hpp>
 #include <probekit/core/duration.hpp>
 
 namespace probekit::inline PROBEKIT_ABI {
@@ -296,7 +297,7 @@ private:
     };
 
     [[nodiscard]] static std::size_t byte_of(std::uint64_t tick, std::size_t level) noexcept {
-        return static_cast<std::size_t>(tick >> (slot_bits * level)) % slots_per_level;
+        return detail::to_size(tick >> (slot_bits * level)) % slots_per_level;
     }
 
     [[nodiscard]] std::uint64_t tick_of(TimePoint time) const noexcept {
@@ -317,9 +318,7 @@ private:
         const std::uint64_t tick = std::max(tick_of(due), tick_);
         const std::uint64_t difference = tick ^ tick_;
         const std::size_t level =
-            difference == 0
-                ? 0
-                : (static_cast<std::size_t>(std::bit_width(difference)) - 1) / slot_bits;
+            difference == 0 ? 0 : (detail::to_size(std::bit_width(difference)) - 1) / slot_bits;
         return level < levels ? Position{level, byte_of(tick, level)} : Position{levels, 0};
     }
 

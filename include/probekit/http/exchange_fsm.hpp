@@ -16,6 +16,7 @@
 #include <probekit/core/actions.hpp>
 #include <probekit/core/detail/message.hpp>
 #include <probekit/core/detail/on_use.hpp>
+#include <probekit/core/detail/to_size.hpp>
 #include <probekit/core/error.hpp>
 #include <probekit/core/go_text.hpp>
 #include <probekit/core/outcome.hpp>
@@ -299,7 +300,7 @@ private:
             plan_->keeps_output() || status < 200 || status > 299 || !plan_->expectations().empty();
         // The peer may announce any length, so a long body gets its memory as it comes.
         if (keeps_body_ && length_known)
-            result_->output.reserve(static_cast<std::size_t>(
+            result_->output.reserve(detail::to_size(
                 std::min<std::uint64_t>({parser_.length(), body_left_, 64 * 1024})));
         return body_left_ != 0;
     }

@@ -8,6 +8,7 @@
 
 #include <probekit/async/detail/mutex.hpp>
 #include <probekit/config.hpp>
+#include <probekit/core/detail/to_size.hpp>
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
@@ -75,8 +76,7 @@ private:
     static constexpr std::size_t most_bytes = std::size_t{4} << 20;
 
     [[nodiscard]] static std::size_t class_of(std::size_t size) noexcept {
-        return size <= smallest ? 0
-                                : static_cast<std::size_t>(std::bit_width((size - 1) / smallest));
+        return size <= smallest ? 0 : to_size(std::bit_width((size - 1) / smallest));
     }
     [[nodiscard]] static std::size_t bytes_for(std::size_t size) noexcept {
         const std::size_t index = class_of(size);

@@ -28,18 +28,14 @@ using Wheel = BasicWheel<>;
 
 /// Must release what it has of an execution context (handlers, work, executors) when the context is
 /// destroyed first.
-class ShutdownListener : private ListLink<ShutdownListener> {
+class ShutdownListener : public ListLink<ShutdownListener> {
+public:
+    /// Called once, from the context's destructor; the listener is no longer listed then.
+    virtual void on_context_shutdown() noexcept = 0;
+
 protected:
     ShutdownListener() = default;
     ~ShutdownListener() = default;
-
-private:
-    template <class>
-    friend class BasicContextState;
-    friend IntrusiveList<ShutdownListener>;
-
-    /// Called once, from the context's destructor; the listener is no longer listed then.
-    virtual void on_context_shutdown() noexcept = 0;
 };
 
 /// Something that an execution context has one of, made and named by a room above this one: see

@@ -231,14 +231,14 @@ protected:
     OpMemory op_memory_;
 
 private:
-    friend struct AttemptHandler<Handler, Executor>;
-
     struct Completion {
         using allocator_type = HandlerAllocator;
 
         Ref<Derived> attempt;
 
         [[nodiscard]] allocator_type get_allocator() const noexcept { return attempt->allocator_; }
+
+        [[nodiscard]] TimePoint phase_start() const noexcept { return attempt->phase_start_; }
 
         void operator()() { call_at(TimePoint::min()); }
 

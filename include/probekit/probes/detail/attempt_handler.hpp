@@ -94,7 +94,7 @@ struct AttemptHandler<OwnedAttemptHandler<Executor>, Executor> {
     void complete(Completion&& completion, bool) {
         const Executor& executor = handler.owner().attempt_executor();
         if (runs_here(executor))
-            completion.call_at(completion.attempt->phase_start_);
+            completion.call_at(completion.phase_start());
         else
             asio::dispatch(executor, std::forward<Completion>(completion));
     }

@@ -28,7 +28,7 @@ namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// Is notified when a gate has opened or closed. A notification says that something has changed,
 /// not what: the listener asks is_open() when it comes to act on it.
-class GateListener : private ListLink<GateListener> {
+class GateListener : public ListLink<GateListener> {
 public:
     /// Called under the gate's lock: see notify_listed().
     virtual void retain_owner() noexcept = 0;
@@ -41,12 +41,9 @@ protected:
     GateListener() = default;
     ~GateListener() = default;
 
-private:
-    template <class>
-    friend class BasicGateState;
-    friend IntrusiveList<GateListener>;
-
-    std::uint64_t notified_of_ = 0; // the number of the last change it was notified of
+public:
+    /// Of the gate: the number of the last change that it was notified of.
+    std::uint64_t notified_of = 0;
 };
 
 /// What one condition said last. If `generation` is not the gate's, open() or close() has replaced
@@ -152,7 +149,7 @@ public:
     /// that has begun may outlast that.
     void subscribe(GateListener& listener) noexcept {
         const std::lock_guard lock{mutex_};
-        listener.notified_of_ = changes_;
+        listener.notified_of = changes_;
         listeners_.push_back(listener);
     }
 
@@ -212,12 +209,12 @@ private:
     [[nodiscard]] bool notify_listeners(std::unique_lock<Mutex>& lock) {
         bool notified = true;
         for (GateListener* listener = listeners_.front();
-             notified && listener != nullptr && listener->notified_of_ != changes_;
+             notified && listener != nullptr && listener->notified_of != changes_;
              listener = listeners_.front()) {
             const auto move_to_back = [&] {
                 listeners_.remove(*listener);
                 listeners_.push_back(*listener);
-                listener->notified_of_ = changes_;
+                listener->notified_of = changes_;
             };
             notify_listed(lock, *listener, move_to_back, [&] {
                 const ScopeExit release{[&] { listener->release_owner(); }};
@@ -234,7 +231,7 @@ private:
         if (!listeners_.is_listed(listener)) return; // unsubscribed meanwhile
         listeners_.remove(listener);
         listeners_.push_front(listener);
-        listener.notified_of_ = changes_ - 1;
+        listener.notified_of = changes_ - 1;
     }
 
     // The armed node has a reference of its own.

@@ -14,7 +14,7 @@
 namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// Waits for one of a limit's permits.
-class LimitWaiter : private ListLink<LimitWaiter> {
+class LimitWaiter : public ListLink<LimitWaiter> {
 public:
     /// Called under the limit's lock: see notify_listed().
     virtual void retain_owner() noexcept = 0;
@@ -26,9 +26,6 @@ public:
 protected:
     LimitWaiter() = default;
     ~LimitWaiter() = default;
-
-private:
-    friend IntrusiveList<LimitWaiter>;
 };
 
 /// What an AttemptLimit shares with its workers. From any thread; allocates nothing.

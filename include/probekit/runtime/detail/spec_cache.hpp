@@ -13,6 +13,7 @@
 #include <probekit/async/detail/ref.hpp>
 #include <probekit/config.hpp>
 #include <probekit/core/detail/on_use.hpp>
+#include <probekit/core/detail/to_size.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/probe_spec.hpp>
 #include <probekit/core/schedule.hpp>
@@ -75,7 +76,7 @@ private:
     }
 
     [[nodiscard]] Entry*& bucket_of(const ProbeSpec& spec) noexcept {
-        return buckets_[static_cast<std::size_t>(hash(spec)) & (buckets_.size() - 1)];
+        return buckets_[to_size(hash(spec)) & (buckets_.size() - 1)];
     }
 
     [[nodiscard]] Ref<Entry> find_or_add(const ProbeSpec& spec) {

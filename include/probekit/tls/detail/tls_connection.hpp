@@ -194,7 +194,9 @@ private:
         SSL_set_bio(ssl.get(), bio, bio);
         if (SSL_set_app_data(ssl.get(), this) != 1) return false;
         SSL_set_connect_state(ssl.get());
-        if (target.is_name_sent && SSL_set_tlsext_host_name(ssl.get(), target.name.c_str()) != 1)
+        if (target.is_name_sent &&
+            SSL_ctrl(ssl.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                     const_cast<char*>(target.name.c_str())) != 1)
             return false;
         ssl_ = std::move(ssl);
         return true;
