@@ -13,9 +13,8 @@ FetchContent_Declare(nlohmann_json
 FetchContent_Declare(Catch2
     GIT_REPOSITORY https://github.com/catchorg/Catch2.git GIT_TAG v3.7.1 GIT_SHALLOW TRUE SYSTEM
     FIND_PACKAGE_ARGS 3.4 GLOBAL)
-FetchContent_Declare(yaml-cpp
-    GIT_REPOSITORY https://github.com/jbeder/yaml-cpp.git GIT_TAG 0.8.0 GIT_SHALLOW TRUE SYSTEM
-    FIND_PACKAGE_ARGS 0.7 GLOBAL)
+FetchContent_Declare(yaml
+    GIT_REPOSITORY https://github.com/yaml/libyaml.git GIT_TAG 0.2.5 GIT_SHALLOW TRUE SYSTEM)
 
 # asio::asio. A macro, as asio_VERSION is asked for later.
 macro(probekit_need_asio)
@@ -51,12 +50,23 @@ function(probekit_need_catch2)
     FetchContent_MakeAvailable(Catch2)
 endfunction()
 
-# yaml-cpp::yaml-cpp, whatever version 0.7 or 0.8 calls it
-function(probekit_need_yaml_cpp)
-    set(YAML_CPP_BUILD_TOOLS OFF)
-    set(YAML_CPP_BUILD_TESTS OFF)
-    FetchContent_MakeAvailable(yaml-cpp)
-    if(NOT TARGET yaml-cpp::yaml-cpp)
-        add_library(yaml-cpp::yaml-cpp ALIAS yaml-cpp)
+# probekit_yaml: libyaml, for which Debian has no CMake package and others (vcpkg, conan) have one called yaml
+function(probekit_need_yaml)
+    add_library(probekit_yaml INTERFACE)
+    find_package(yaml QUIET CONFIG)
+    find_path(PROBEKIT_YAML_INCLUDE yaml.h)
+    find_library(PROBEKIT_YAML_LIBRARY yaml)
+    mark_as_advanced(PROBEKIT_YAML_INCLUDE PROBEKIT_YAML_LIBRARY)
+    if(PROBEKIT_YAML_INCLUDE AND PROBEKIT_YAML_LIBRARY AND NOT TARGET yaml)
+        target_include_directories(probekit_yaml SYSTEM INTERFACE "${PROBEKIT_YAML_INCLUDE}")
+        target_link_libraries(probekit_yaml INTERFACE "${PROBEKIT_YAML_LIBRARY}")
+        return()
     endif()
+    if(NOT TARGET yaml)
+        set(CMAKE_POLICY_DEFAULT_CMP0077 NEW) # it asks for an old CMake, which would overrule the next line
+        set(CMAKE_POLICY_VERSION_MINIMUM 3.5)
+        set(BUILD_TESTING OFF)
+        FetchContent_MakeAvailable(yaml)
+    endif()
+    target_link_libraries(probekit_yaml INTERFACE yaml)
 endfunction()

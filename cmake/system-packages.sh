@@ -70,7 +70,7 @@ want_nginx=no
 want_peer=no
 for what in "$@"; do
     case $what in
-    examples) packages="$packages libyaml-cpp-dev" want_nginx=yes ;;
+    examples) packages="$packages libyaml-dev" want_nginx=yes ;;
     tests)
         packages="$packages libssl-dev openssl libfaketime pkgconf" want_catch2=yes
         # A bare root has no /etc/hosts, and the tests ask for localhost by its name.

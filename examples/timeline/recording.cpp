@@ -297,8 +297,9 @@ Recordings read_recordings(const std::string& file) {
     for (int count = 1; reader.result.errors.empty() && std::getline(lines, line); ++count) {
         const std::string where = name + ":" + std::to_string(count);
         try {
-            for (const Json& document : supervisor::parse_documents(line))
-                reader.read_line(document, where);
+            const supervisor::Documents documents = supervisor::parse_documents(line);
+            for (const supervisor::Document& document : documents.all)
+                reader.read_line(document.value, where);
         } catch (const supervisor::DocumentError& error) {
             reader.result.errors.push_back(where + ": " + error.what());
         }

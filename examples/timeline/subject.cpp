@@ -157,8 +157,11 @@ Subjects read_subjects(const std::vector<std::string>& files) {
             continue;
         }
         try {
-            for (const Json& document : supervisor::parse_documents(*text))
-                add_subjects(subjects, document, where);
+            const supervisor::Documents documents = supervisor::parse_documents(*text);
+            for (const std::string& duplicate : documents.duplicates)
+                subjects.errors.push_back(where + ": " + duplicate);
+            for (const supervisor::Document& document : documents.all)
+                add_subjects(subjects, document.value, where);
         } catch (const supervisor::DocumentError& error) {
             subjects.errors.push_back(where + ": " + error.what());
         }

@@ -24,7 +24,7 @@ namespace {
 const Options with_images{.images = {{"nginx", {"bin/nginx", "-q"}}}};
 
 PodReading read(std::string_view yaml, const Options& options = with_images) {
-    return read_pod(parse_documents(yaml).at(0), options);
+    return read_pod(parse_documents(yaml).all.at(0).value, options);
 }
 
 Texts messages(const PodReading& reading) {

@@ -1,120 +1,139 @@
 #include "manifest/document.hpp"
 
-#include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <string>
 #include <utility>
 
-#include <probekit/core/error.hpp>
-#include <probekit/kubernetes/parse_json.hpp>
+#include <nlohmann/json.hpp>
 
+#include "manifest/tree_builder.hpp"
 #include "manifest/yaml.hpp"
 
 namespace supervisor {
 namespace {
 
-using Json = nlohmann::ordered_json;
+constexpr std::string_view white_space = " \t\r\n";
+constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 
-/// One document of a text. `line` is the one on which it begins, counted from 0; `separated` says
-/// whether that line is a separator.
-struct Chunk {
-    std::size_t line = 0;
+/// What is left of a text, and the line on which that begins.
+struct Rest {
     std::string_view text = {};
-    bool separated = false;
+    std::size_t line = 1;
 
-    [[nodiscard]] std::string_view without_separator() const {
-        return text.substr(separated ? 3 : 0);
+    void skip() {
+        if (text.front() == '\n') ++line;
+        text.remove_prefix(1);
     }
-
-    /// `part` of the text after as many empty lines as there are lines before it, so that a parser
-    /// counts lines from the start of the whole text.
-    [[nodiscard]] std::string on_its_line(std::string_view part) const {
-        const std::string_view before{text.data(),
-                                      static_cast<std::size_t>(part.data() - text.data())};
-        const auto lines = line + static_cast<std::size_t>(std::ranges::count(before, '\n'));
-        return std::string(lines, '\n').append(part);
+    void skip_white_space() {
+        while (!text.empty() && white_space.find(text.front()) != std::string_view::npos) skip();
     }
 };
 
-bool is_separator(std::string_view line) {
-    return line.starts_with("---") &&
-           (line.size() == 3 || line[3] == ' ' || line[3] == '\t' || line[3] == '\r');
-}
+/// Takes the characters of a Rest, so that the line is known at any moment; made without one, the
+/// end of it.
+class RestIterator {
+public:
+    using iterator_category = std::input_iterator_tag;
+    using value_type = char;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const char*;
+    using reference = const char&;
 
-std::vector<Chunk> split(std::string_view text) {
-    std::vector<Chunk> chunks;
-    Chunk current;
-    std::size_t begin = 0;
-    std::size_t line = 0;
-    for (std::size_t at = 0; at < text.size(); ++line) {
-        const std::size_t end = std::min(text.find('\n', at), text.size());
-        if (is_separator(text.substr(at, end - at))) {
-            current.text = text.substr(begin, at - begin);
-            chunks.push_back(std::exchange(current, {.line = line, .separated = true}));
-            begin = at;
-        }
-        at = end + 1;
+    explicit RestIterator(Rest* rest = nullptr) noexcept : rest_(rest) {}
+
+    reference operator*() const noexcept { return rest_->text.front(); }
+    RestIterator& operator++() {
+        rest_->skip();
+        return *this;
     }
-    current.text = text.substr(begin);
-    chunks.push_back(current);
-    return chunks;
-}
-
-Json parse_object(const std::string& text) {
-    probekit::ConfigErrors errors;
-    auto object = probekit::kubernetes::parse_json<Json>(text, "", errors);
-    if (errors.empty()) return std::move(*object);
-    const std::string message = errors.front().message();
-    throw DocumentError{
-        message.substr(message.starts_with('.') ? 1 : 0)}; // ".spec: duplicate field"
-}
-
-/// Removes the first of several JSON objects from the text and returns it: up to the brace that
-/// closes it, or the whole text if no brace does.
-std::string_view take_object(std::string_view& text) {
-    int open = 0;
-    bool in_string = false;
-    std::size_t end = text.size();
-    for (std::size_t i = 0; i < end; ++i) {
-        const char c = text[i];
-        if (in_string && c == '\\')
-            ++i;
-        else if (c == '"')
-            in_string = !in_string;
-        else if (!in_string && (c == '{' || c == '}') && (open += c == '{' ? 1 : -1) <= 0)
-            end = i + 1;
+    RestIterator operator++(int) {
+        ++*this;
+        return *this;
     }
-    const std::string_view object = text.substr(0, end);
-    text.remove_prefix(end);
-    return object;
-}
+    friend bool operator==(const RestIterator& a, const RestIterator& b) noexcept {
+        return a.is_at_end() == b.is_at_end();
+    }
 
-bool is_blank(std::string_view text) {
-    return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
-}
+private:
+    [[nodiscard]] bool is_at_end() const noexcept {
+        return rest_ == nullptr || rest_->text.empty();
+    }
 
-bool looks_like_json(std::string_view text) {
-    const std::size_t first = text.find_first_not_of(" \t\r\n");
-    return first != std::string_view::npos && text[first] == '{';
-}
+    Rest* rest_;
+};
+
+/// Passes on what the parser of JSON finds.
+class JsonReader final : public nlohmann::json_sax<Json> {
+public:
+    JsonReader(const Rest& rest, TreeBuilder& tree) noexcept : rest_(rest), tree_(tree) {}
+
+    bool null() override { return put(nullptr); }
+    bool boolean(bool value) override { return put(value); }
+    bool number_integer(Json::number_integer_t value) override { return put(value); }
+    bool number_unsigned(Json::number_unsigned_t value) override { return put(value); }
+    bool number_float(Json::number_float_t value, const std::string&) override {
+        return put(value);
+    }
+    bool string(std::string& value) override { return put(std::move(value)); }
+    bool binary(Json::binary_t&) override { return false; } // JSON has none
+    bool start_object(std::size_t) override { return open(Json::object()); }
+    bool start_array(std::size_t) override { return open(Json::array()); }
+    bool end_object() override { return close(); }
+    bool end_array() override { return close(); }
+    bool key(std::string& name) override {
+        tree_.key(std::move(name), rest_.line);
+        return true;
+    }
+
+    bool parse_error(std::size_t, const std::string&, const Json::exception& error) override {
+        constexpr std::size_t longest = 300;  // the token that is wrong may be of any length
+        std::string_view what = error.what(); // "[...] parse error at line 1, column 5: syntax ..."
+        if (const std::size_t colon = what.find(": "); colon != std::string_view::npos)
+            what.remove_prefix(colon + 2);
+        throw DocumentError{rest_.line,
+                            "is not valid JSON: " + std::string{what.substr(0, longest)}};
+    }
+
+private:
+    bool put(Json value) {
+        tree_.put(std::move(value), rest_.line);
+        return true;
+    }
+    bool open(Json empty) {
+        tree_.open(std::move(empty), rest_.line);
+        return true;
+    }
+    bool close() {
+        Document closed = tree_.close();
+        tree_.put(std::move(closed.value), closed.line);
+        return true;
+    }
+
+    const Rest& rest_;
+    TreeBuilder& tree_;
+};
 
 } // namespace
 
-std::vector<Json> parse_documents(std::string_view text) {
-    if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3); // a byte order mark
-    std::vector<Json> documents;
-    for (const Chunk& chunk : split(text)) {
-        std::string_view rest = chunk.without_separator();
-        if (looks_like_json(rest)) {
-            while (!is_blank(rest)) {
-                const std::string_view object = take_object(rest);
-                documents.push_back(parse_object(chunk.on_its_line(object)));
-            }
-            continue;
-        }
-        for (Json& document : parse_yaml(chunk.on_its_line(chunk.text)))
-            if (!document.is_null()) documents.push_back(std::move(document));
+Documents parse_documents(std::string_view text) {
+    Documents documents;
+    if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
+    Rest rest{.text = text};
+    rest.skip_white_space();
+    if (!rest.text.starts_with('{')) {
+        parse_yaml(text, 1, documents);
+        return documents;
     }
+    TreeBuilder tree{documents};
+    JsonReader reader{rest, tree};
+    while (!rest.text.empty() && !rest.text.starts_with("---")) {
+        constexpr bool nothing_may_follow = false;
+        Json::sax_parse(RestIterator{&rest}, RestIterator{}, &reader, Json::input_format_t::json,
+                        nothing_may_follow);
+        rest.skip_white_space();
+    }
+    if (!rest.text.empty()) parse_yaml(rest.text, rest.line, documents);
     return documents;
 }
 

@@ -42,7 +42,9 @@ public:
         for (const std::string& file : options_.files) {
             file_ = file == "-" ? "standard input" : file;
             try {
-                for (const Json& document : parse_documents(read_file(file))) read_object(document);
+                const Documents documents = parse_documents(read_file(file));
+                for (const std::string& duplicate : documents.duplicates) fail(duplicate);
+                for (const Document& document : documents.all) read_object(document.value);
             } catch (const DocumentError& error) {
                 fail(error.what());
             } catch (const std::system_error& error) { fail(error.code().message()); }

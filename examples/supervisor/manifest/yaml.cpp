@@ -1,127 +1,282 @@
 #include "manifest/yaml.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
-#include <cstddef>
-#include <string_view>
+#include <map>
+#include <memory>
+#include <new>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
-#include <yaml-cpp/yaml.h>
+#include <yaml.h>
 
-#include "manifest/document.hpp"
+#include <probekit/core/go_text.hpp>
+
+#include "manifest/base64.hpp"
+#include "manifest/tree_builder.hpp"
 
 namespace supervisor {
 namespace {
 
-using Json = nlohmann::ordered_json;
+/// How much memory a value takes, roughly, and how many levels it has.
+struct Extent {
+    std::size_t bytes = sizeof(Json);
+    std::size_t levels = 0;
 
-[[noreturn]] void fail(const YAML::Mark& mark, const std::string& what) {
-    throw DocumentError{mark.is_null() ? what
-                                       : "line " + std::to_string(mark.line + 1) + ": " + what};
+    void add(const Extent& part) {
+        bytes += part.bytes;
+        levels = std::max(levels, part.levels + 1);
+    }
+};
+
+Extent extent_of(const Json& value) {
+    Extent extent;
+    if (value.is_string()) extent.bytes += value.get_ref<const std::string&>().size();
+    if (value.is_array())
+        for (const Json& item : value) extent.add(extent_of(item));
+    if (value.is_object())
+        for (const auto& [name, item] : value.get_ref<const Json::object_t&>()) {
+            extent.bytes += sizeof name + name.size();
+            extent.add(extent_of(item));
+        }
+    return extent;
 }
 
-/// Turns the nodes of one text into JSON. It counts them, because aliases can make a short text
-/// extremely long.
-class Converter {
-public:
-    explicit Converter(const std::string& text) : max_nodes_(text.size() + allowance) {}
+struct DeleteEvent {
+    void operator()(yaml_event_t* event) const noexcept { yaml_event_delete(event); }
+};
 
-    [[nodiscard]] Json convert(const YAML::Node& node, int depth = 0) {
-        if (depth >= max_depth) fail(node.Mark(), "nested too deeply");
-        if (++count_ > max_nodes_) fail(node.Mark(), "document contains excessive aliasing");
-        switch (node.Type()) {
-        case YAML::NodeType::Scalar: return scalar(node);
-        case YAML::NodeType::Sequence: return sequence(node, depth);
-        case YAML::NodeType::Map: return map(node, depth);
-        case YAML::NodeType::Null:
-        case YAML::NodeType::Undefined: break;
-        }
-        return nullptr;
+/// libyaml refuses a colon before a bracket or a comma in the flow style; for kubectl it belongs to
+/// the text: [fd00::]. Such colons are replaced until the text has been taken in.
+class ColonStandIn {
+public:
+    /// Replaces the colon at `index`, counted in characters. False if none stands there.
+    [[nodiscard]] bool put_in(std::string& text, std::size_t index) {
+        const auto begins = [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; };
+        std::size_t at = 0;
+        for (; at != text.size(); ++at)
+            if (begins(text[at]) && index-- == 0) break;
+        if (at == text.size() || text[at] != ':') return false;
+        for (char last = '\x80'; bytes_.empty() && last != '\xc0'; ++last)
+            if (const std::string unused{'\xee', '\x80', last}; text.find(unused) == text.npos)
+                bytes_ = unused;
+        text.replace(at, 1, bytes_);
+        return !bytes_.empty();
+    }
+
+    [[nodiscard]] std::string taken_out(std::string text) const {
+        for (std::size_t at = 0; !bytes_.empty() && (at = text.find(bytes_, at)) != text.npos;)
+            text.replace(at, bytes_.size(), ":");
+        return text;
     }
 
 private:
-    // Deeper nesting is an error, so that no recursion over a document exhausts the stack.
-    static constexpr int max_depth = 100;
+    std::string bytes_; // a character of a private-use area that the text does not have
+};
 
-    // Without aliases a text has no more nodes than characters. Aliases may add this many.
-    static constexpr std::size_t allowance = 10'000;
+/// A colon for which there must be a stand-in.
+struct UnexpectedColon {
+    std::size_t index;
+};
 
-    /// yaml-cpp's tags: "?" and "" are plain scalars, "!" is one in quotes or a block.
-    [[nodiscard]] static bool is_plain(const YAML::Node& node) {
-        return node.Tag() == "?" || node.Tag().empty();
+/// Builds the values of one text from libyaml's events.
+class YamlReader {
+public:
+    YamlReader(const std::string& text, std::size_t first_line, const ColonStandIn& colons,
+               Documents& documents)
+        : text_(text), first_line_(first_line), colons_(colons), tree_(documents) {
+        if (yaml_parser_initialize(&parser_) == 0) throw std::bad_alloc{};
+        yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text_.data()),
+                                     text_.size());
+    }
+    YamlReader(const YamlReader&) = delete;
+    YamlReader& operator=(const YamlReader&) = delete;
+    ~YamlReader() { yaml_parser_delete(&parser_); }
+
+    void read() {
+        for (bool goes_on = true; goes_on;) {
+            yaml_event_t event{};
+            if (yaml_parser_parse(&parser_, &event) == 0) fail();
+            const std::unique_ptr<yaml_event_t, DeleteEvent> owner{&event};
+            goes_on = event.type != YAML_STREAM_END_EVENT;
+            take(event);
+        }
     }
 
-    [[nodiscard]] static Json scalar(const YAML::Node& node) {
-        constexpr std::string_view core = "tag:yaml.org,2002:";
-        const bool typed = node.Tag().starts_with(core) && node.Tag().substr(core.size()) != "str";
-        if (!is_plain(node) && !typed) return node.Scalar();
-        Json value = plain_scalar(node.Scalar());
+private:
+    /// A value with a name.
+    struct Anchored {
+        Json value = {};
+        Extent extent = {};
+    };
+
+    // Aliases can make a short text extremely long: they may add so many bytes.
+    static constexpr std::size_t max_copied = 32 * 1024 * 1024;
+
+    [[nodiscard]] std::size_t line_of(const yaml_mark_t& mark) const {
+        return first_line_ + mark.line;
+    }
+
+    [[noreturn]] void fail() const {
+        const std::string problem = parser_.problem == nullptr ? "no memory" : parser_.problem;
+        if (problem == "found unexpected ':'") throw UnexpectedColon{parser_.problem_mark.index};
+        std::size_t line = line_of(parser_.problem_mark);
+        if (parser_.error == YAML_SCANNER_ERROR && parser_.context != nullptr)
+            line = line_of(parser_.context_mark); // where the unclosed quote begins
+        // Not behind the last line break; of what cannot be read there is only the place in bytes.
+        std::string_view before{text_.data(), text_.size() - 1};
+        if (parser_.error == YAML_READER_ERROR) before = before.substr(0, parser_.problem_offset);
+        const std::size_t last =
+            first_line_ + static_cast<std::size_t>(std::ranges::count(before, '\n'));
+        if (parser_.error == YAML_READER_ERROR || line > last) line = last;
+        throw DocumentError{line, problem};
+    }
+
+    void take(const yaml_event_t& event) {
+        const std::size_t line = line_of(event.start_mark);
+        switch (event.type) {
+        case YAML_DOCUMENT_START_EVENT:
+            anchors_.clear();
+            separator_ = event.data.document_start.implicit == 0 ? line_of(event.end_mark) : 0;
+            return;
+        case YAML_ALIAS_EVENT: return alias(text_of(event.data.alias.anchor), line);
+        case YAML_SCALAR_EVENT: return scalar(event, line);
+        case YAML_SEQUENCE_START_EVENT:
+            return open(Json::array(), event.data.sequence_start.anchor, line);
+        case YAML_MAPPING_START_EVENT:
+            return open(Json::object(), event.data.mapping_start.anchor, line);
+        case YAML_SEQUENCE_END_EVENT:
+        case YAML_MAPPING_END_EVENT: return close();
+        default: return;
+        }
+    }
+
+    void open(Json empty, const yaml_char_t* anchor, std::size_t line) {
+        check_separator(line);
+        if (tree_.expects_key()) throw DocumentError{line, "a key must be a string"};
+        open_anchors_.push_back(text_of(anchor));
+        if (anchor != nullptr) anchors_.insert_or_assign(open_anchors_.back(), std::nullopt);
+        tree_.open(std::move(empty), line);
+    }
+
+    void close() {
+        Document closed = tree_.close();
+        remember(open_anchors_.back(), closed.value, closed.line);
+        open_anchors_.pop_back();
+        tree_.put(std::move(closed.value), closed.line);
+    }
+
+    void scalar(const yaml_event_t& event, std::size_t line) {
+        check_separator(line);
+        const auto& given = event.data.scalar;
+        const bool plain = given.style == YAML_PLAIN_SCALAR_STYLE && given.plain_implicit != 0;
+        std::string text{reinterpret_cast<const char*>(given.value), given.length};
+        if (plain) text = colons_.taken_out(std::move(text));
+        Json value = plain ? plain_scalar(text) : tagged(text, text_of(given.tag), line);
         if (value.is_number_float() && !std::isfinite(value.get<double>()))
-            fail(node.Mark(), node.Scalar() + " is no value of JSON");
-        return value;
+            throw DocumentError{line, text + " is no value of JSON"};
+        remember(text_of(given.anchor), value, line);
+        if (plain && text == "<<" && tree_.expects_key()) return tree_.merge_key();
+        put(std::move(value), line);
     }
 
-    [[nodiscard]] Json sequence(const YAML::Node& node, int depth) {
-        Json result = Json::array();
-        for (const YAML::Node& item : node) result.push_back(convert(item, depth + 1));
-        return result;
-    }
-
-    [[nodiscard]] Json map(const YAML::Node& node, int depth) {
-        Json result = Json::object();
-        Json merged = Json::object();
-        for (const auto& pair : node) {
-            if (is_merge(pair.first)) {
-                merge(pair.second, depth, merged);
-                continue;
-            }
-            const std::string name = key(pair.first);
-            if (result.contains(name))
-                fail(pair.first.Mark(), "key " + Json(name).dump() + " already set in map");
-            result[name] = convert(pair.second, depth + 1);
+    /// A scalar with quotes or with a tag.
+    [[nodiscard]] static Json tagged(const std::string& text, std::string_view tag,
+                                     std::size_t line) {
+        constexpr std::string_view core = "tag:yaml.org,2002:";
+        if (!tag.starts_with(core)) return text;
+        tag.remove_prefix(core.size());
+        if (tag == "binary") {
+            if (auto bytes = from_base64(text)) return *std::move(bytes);
+            throw DocumentError{line, "!!binary value contains invalid base64 data"};
         }
-        // Keys of the map itself win over merged ones, whichever come first.
-        for (auto& [name, value] : merged.items())
-            if (!result.contains(name)) result[name] = std::move(value);
-        return result;
+        Json value = plain_scalar(text);
+        if (tag == "int"
+                ? !value.is_number_integer()
+                : (tag == "float" && !value.is_number()) ||
+                      (tag == "bool" && !value.is_boolean()) || (tag == "null" && !value.is_null()))
+            throw DocumentError{line, "cannot decode `" + text + "` as a !!" + std::string{tag}};
+        constexpr std::array<std::string_view, 4> typed{"int", "float", "bool", "null"};
+        return std::ranges::find(typed, tag) == typed.end() ? Json(text) : value;
     }
 
-    [[nodiscard]] static bool is_merge(const YAML::Node& node) {
-        return node.IsScalar() && is_plain(node) && node.Scalar() == "<<";
+    void alias(const std::string& name, std::size_t line) {
+        check_separator(line);
+        const auto found = anchors_.find(name);
+        if (found == anchors_.end())
+            throw DocumentError{line,
+                                "unknown anchor " + probekit::go_quoted(name) + " referenced"};
+        if (!found->second)
+            throw DocumentError{line,
+                                "anchor " + probekit::go_quoted(name) + " value contains itself"};
+        tree_.check_depth(found->second->extent.levels, line);
+        spend(found->second->extent.bytes, line);
+        put(found->second->value, line);
     }
 
-    /// Merges one map, or a sequence of maps, of which earlier ones win.
-    void merge(const YAML::Node& node, int depth, Json& merged) {
-        if (!node.IsMap() && !node.IsSequence())
-            fail(node.Mark(), "map merge requires map or sequence of maps as the value");
-        const Json value = convert(node, depth + 1);
-        for (const Json& source : node.IsMap() ? Json::array({value}) : value) {
-            if (!source.is_object())
-                fail(node.Mark(), "map merge requires map or sequence of maps as the value");
-            for (const auto& [name, inner] : source.items())
-                if (!merged.contains(name)) merged[name] = inner;
-        }
+    void remember(const std::string& anchor, const Json& value, std::size_t line) {
+        if (anchor.empty()) return;
+        const Extent extent = extent_of(value);
+        spend(extent.bytes, line);
+        anchors_.insert_or_assign(anchor, Anchored{value, extent});
     }
 
-    [[nodiscard]] static std::string key(const YAML::Node& node) {
-        const Json value = node.IsScalar() ? scalar(node) : Json();
-        if (value.is_string()) return value.get<std::string>();
-        if (value.is_primitive() && !value.is_null()) return value.dump();
-        fail(node.Mark(), "a key must be a string");
+    void spend(std::size_t bytes, std::size_t line) {
+        copied_ += bytes;
+        if (copied_ > max_copied) throw DocumentError{line, "document contains excessive aliasing"};
     }
 
-    std::size_t max_nodes_;
-    std::size_t count_ = 0;
+    void put(Json value, std::size_t line) {
+        if (!tree_.expects_key()) return tree_.put(std::move(value), line);
+        if (value.is_string()) return tree_.key(std::move(value.get_ref<std::string&>()), line);
+        if (value.is_null() || value.is_structured())
+            throw DocumentError{line, "a key must be a string"};
+        tree_.key(value.dump(), line);
+    }
+
+    /// As in kubectl, nothing but a comment stands behind `---`.
+    void check_separator(std::size_t line) {
+        if (std::exchange(separator_, 0) == line)
+            throw DocumentError{line, "invalid Yaml document separator"};
+    }
+
+    [[nodiscard]] static std::string text_of(const yaml_char_t* text) {
+        return text == nullptr ? std::string{} : reinterpret_cast<const char*>(text);
+    }
+
+    const std::string& text_;
+    std::size_t first_line_;
+    const ColonStandIn& colons_;
+    TreeBuilder tree_;
+    yaml_parser_t parser_{};
+    std::map<std::string, std::optional<Anchored>> anchors_ = {}; // nothing while it is being read
+    std::vector<std::string> open_anchors_ = {}; // of the maps and sequences that go on
+    std::size_t separator_ = 0;                  // the line of the `---` before what comes
+    std::size_t copied_ = 0;
 };
 
 } // namespace
 
-std::vector<Json> parse_yaml(const std::string& text) {
-    std::vector<Json> documents;
-    try {
-        for (const YAML::Node& node : YAML::LoadAll(text))
-            documents.push_back(Converter{text}.convert(node));
-    } catch (const YAML::Exception& error) { fail(error.mark, error.msg); }
-    return documents;
+void parse_yaml(std::string_view text, std::size_t first_line, Documents& documents) {
+    constexpr std::size_t most_work = 64 * 1024 * 1024; // of reading the text again, in bytes
+    std::string whole{text};
+    // A block of text that ends there has one; UTF-16 brings its own.
+    if (!whole.ends_with('\n') && !whole.starts_with('\xff') && !whole.starts_with('\xfe'))
+        whole += '\n';
+    ColonStandIn colons;
+    const Documents before = documents;
+    for (std::size_t work = 0;; work += whole.size()) {
+        try {
+            return YamlReader{whole, first_line, colons, documents}.read();
+        } catch (const UnexpectedColon& colon) {
+            if (work > most_work || !colons.put_in(whole, colon.index))
+                throw DocumentError{first_line, "found unexpected ':'"};
+            documents = before;
+        }
+    }
 }
 
 } // namespace supervisor

@@ -16,8 +16,6 @@
 namespace supervisor {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 bool is_one_of(std::string_view text, std::initializer_list<std::string_view> words) {
     for (const std::string_view word : words)
         if (text == word) return true;
