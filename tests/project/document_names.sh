@@ -34,7 +34,7 @@ errors=$(
             esac
         done
     done
-    for page in README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md packaging/*.md docs/*.md; do
+    for page in README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md packaging/*.md docs/*.md docs/how-to/*.md; do
         [ -e "$page" ] || continue
         grep -o ']([^)#][^)]*)' "$page" | sed 's/^](//; s/)$//; s/#.*//' | sort -u | while IFS= read -r link; do
             case $link in
