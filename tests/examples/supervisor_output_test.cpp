@@ -1,4 +1,5 @@
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <sstream>
@@ -41,7 +42,8 @@ public:
     }
 
     /// What has been written so far; less than a pipe holds.
-    std::string read() {
+    std::string read(LineWriter& writer) {
+        writer.flush();
         std::string text(65536, '\0');
         REQUIRE(::fcntl(ends_[0], F_SETFL, O_NONBLOCK) == 0);
         const ssize_t size = ::read(ends_[0], text.data(), text.size());
@@ -49,8 +51,18 @@ public:
         return text;
     }
 
-    std::vector<std::string> lines() {
-        std::istringstream stream{read()};
+    std::string read_exactly(std::size_t size) {
+        std::string text(size, '\0');
+        for (std::size_t at = 0; at != size;) {
+            const ssize_t read = ::read(ends_[0], text.data() + at, size - at);
+            REQUIRE(read > 0);
+            at += static_cast<std::size_t>(read);
+        }
+        return text;
+    }
+
+    std::vector<std::string> lines(LineWriter& writer) {
+        std::istringstream stream{read(writer)};
         std::vector<std::string> lines;
         for (std::string line; std::getline(stream, line);) lines.push_back(line);
         return lines;
@@ -111,7 +123,7 @@ TEST_CASE("text is the lines of kubectl, pods and events each under their header
     pod.status.containers[0].last_state = ended_with(137, at(43s));
     output.pod(Change::modified, pod.view(), at(43s));
 
-    CHECK(pipe.lines() ==
+    CHECK(pipe.lines(writer) ==
           std::vector<std::string>{
               "NAME                READY   STATUS              RESTARTS      AGE",
               "liveness-exec-pod   0/1     ContainerCreating   0             0s",
@@ -133,11 +145,11 @@ TEST_CASE("only what can be seen to change is a line") {
 
     output.pod(Change::added, pod.view(), at(0s));
     output.pod(Change::modified, pod.view(), at(9s));
-    CHECK(pipe.lines().size() == 2); // with the header
+    CHECK(pipe.lines(writer).size() == 2); // with the header
     pod.deletion = Deletion{.timestamp = at(40s), .grace = 30s};
     output.pod(Change::modified, pod.view(), at(10s));
     output.pod(Change::deleted, pod.view(), at(10s));
-    CHECK(pipe.lines().size() == 2); // the end is always reported
+    CHECK(pipe.lines(writer).size() == 2); // the end is always reported
 }
 
 TEST_CASE("wide output has the IP column") {
@@ -147,9 +159,10 @@ TEST_CASE("wide output has the IP column") {
     OnePod pod;
     pod.spec.pod_ip = "127.0.0.7";
     output.pod(Change::added, pod.view(), at(0s));
-    CHECK(pipe.lines() == std::vector<std::string>{
-                              "NAME   READY   STATUS              RESTARTS      AGE   IP",
-                              "web    0/1     ContainerCreating   0             0s    127.0.0.7"});
+    CHECK(pipe.lines(writer) ==
+          std::vector<std::string>{
+              "NAME   READY   STATUS              RESTARTS      AGE   IP",
+              "web    0/1     ContainerCreating   0             0s    127.0.0.7"});
 }
 
 TEST_CASE("colors change neither the columns nor the text") {
@@ -160,7 +173,7 @@ TEST_CASE("colors change neither the columns nor the text") {
     pod.status.containers = {running("web")};
     output.pod(Change::added, pod.view(), at(0s));
     output.event(unhealthy(1), at(40s));
-    const auto lines = pipe.lines();
+    const auto lines = pipe.lines(writer);
     REQUIRE(lines.size() == 4);
     CHECK(lines[1] == "web    1/1     \x1b[32mRunning\x1b[0m             0             0s");
     CHECK(lines[3].substr(0, 5) == "\x1b[33m");
@@ -173,7 +186,7 @@ TEST_CASE("nothing is colored that does not go to a terminal") {
     const auto output = make_output(OutputFormat::text, writer, 3);
     OnePod pod;
     output->pod(Change::added, pod.view(), at(0s));
-    CHECK(pipe.read().find('\x1b') == std::string::npos);
+    CHECK(pipe.read(writer).find('\x1b') == std::string::npos);
 }
 
 TEST_CASE("what a container wrote cannot break a line or reach the terminal") {
@@ -191,7 +204,7 @@ TEST_CASE("a message stands without the white space around it") {
         event.message = message;
         output.event(event, at(40s));
     }
-    const auto lines = pipe.lines();
+    const auto lines = pipe.lines(writer);
     REQUIRE(lines.size() == 4);
     CHECK(lines[1] == before + "Liveness probe failed: a\\n b");
     CHECK(lines[2] == before + "Liveness probe failed:");
@@ -253,7 +266,7 @@ TEST_CASE("an event in JSON is the API's object, and MODIFIED when it is repeate
     const auto output = make_output(OutputFormat::json, writer, 0);
     output->event(unhealthy(1), at(40s));
     output->event(unhealthy(2), at(40s));
-    const auto lines = pipe.lines();
+    const auto lines = pipe.lines(writer);
     REQUIRE(lines.size() == 2);
     CHECK(Json::parse(lines[0]) ==
           Json::parse(R"({"type":"ADDED","object":{"apiVersion":"v1","kind":"Event",
@@ -274,7 +287,7 @@ TEST_CASE("bytes that are no UTF-8 do not stop the JSON") {
     Event event = unhealthy(1);
     event.message = "\xff\nx";
     output->event(event, at(40s));
-    CHECK(Json::parse(pipe.read())["object"]["message"] == "\xef\xbf\xbd\nx");
+    CHECK(Json::parse(pipe.read(writer))["object"]["message"] == "\xef\xbf\xbd\nx");
 }
 
 TEST_CASE("a reader that has gone is noticed, and nothing more is written") {
@@ -283,8 +296,71 @@ TEST_CASE("a reader that has gone is noticed, and nothing more is written") {
     LineWriter writer{pipe.writing()};
     pipe.close_reading();
     writer.write("lost");
+    CHECK_FALSE(writer.flush());
     CHECK(writer.error() == std::errc::broken_pipe);
-    writer.write("lost as well");
+    CHECK(writer.write("lost as well"));
+    CHECK(writer.take_dropped() == 0);
+    CHECK_FALSE(writer.flush());
     CHECK(writer.error() == std::errc::broken_pipe);
     std::signal(SIGPIPE, before);
+}
+
+TEST_CASE("who writes waits for no reader: what must not be lost is kept, else 1 MiB at most") {
+    Pipe pipe;
+    std::atomic<int> drained = 0;
+    std::atomic<int> kept = 0;
+    LineWriter writer{pipe.writing()};
+    writer.callbacks({.drained = [&] {
+        ++drained;
+        drained.notify_all();
+    }});
+    std::string expected;
+    const std::string filler(1000, 'x');
+    int lines = 0;
+    for (; writer.write(std::to_string(lines) + filler); ++lines)
+        expected += std::to_string(lines) + filler + "\n";
+    CHECK(expected.size() > LineWriter::most_pending - filler.size() - 10);
+    CHECK(expected.size() <= LineWriter::most_pending + 2 * 65536); // what fits into the pipe
+    CHECK_FALSE(writer.has_room());
+    CHECK_FALSE(writer.write(filler));
+    for (int i = 0; i != 2; ++i) {
+        writer.write_all(filler + "\n" + filler + "\n", [&] { ++kept; });
+        expected += filler + "\n" + filler + "\n";
+    }
+    CHECK(writer.take_dropped() == 2);
+    CHECK(writer.take_dropped() == 0);
+    CHECK(drained == 0);
+    CHECK(pipe.read_exactly(expected.size()) == expected);
+    drained.wait(0);
+    CHECK(drained == 1);
+    CHECK(kept == 2);
+    CHECK(writer.has_room());
+    CHECK(writer.write("again"));
+    CHECK(pipe.read_exactly(6) == "again\n");
+    CHECK(writer.flush());
+    writer.notify_when_drained();
+    CHECK(drained == 2);
+}
+
+TEST_CASE("a line that is longer than all that may wait is written nevertheless") {
+    Pipe pipe;
+    LineWriter writer{pipe.writing()};
+    const std::string line(LineWriter::most_pending * 2, 'x');
+    CHECK(writer.write(line));
+    CHECK_FALSE(writer.write("y"));
+    CHECK(pipe.read_exactly(line.size() + 1) == line + "\n");
+}
+
+TEST_CASE("a reader that has missed lines is shown again what has not changed") {
+    Pipe pipe;
+    LineWriter writer{pipe.writing()};
+    TextOutput output{writer, {}};
+    OnePod pod;
+    CHECK(output.pod(Change::added, pod.view(), at(0s)));
+    output.start_over();
+    CHECK(output.pod(Change::modified, pod.view(), at(0s)));
+    const auto lines = pipe.lines(writer);
+    REQUIRE(lines.size() == 4);
+    CHECK(lines[2] == lines[0]);
+    CHECK(lines[3] == lines[1]);
 }

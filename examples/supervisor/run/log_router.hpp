@@ -2,9 +2,9 @@
 // nowhere.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include <asio/any_io_executor.hpp>
 
@@ -43,7 +43,7 @@ private:
     LogTarget target_;
     std::string directory_;
     LineWriter& errors_;
-    std::vector<std::weak_ptr<Reader>> readers_; // each keeps itself while it reads
+    std::map<std::string, std::shared_ptr<Reader>> readers_; // by the prefix of their lines
 };
 
 } // namespace supervisor

@@ -109,9 +109,16 @@ void PodRunner::finish() {
 
 void PodRunner::publish(Change change) {
     status_ = compute_status();
+    change_ = change;
+    show();
+}
+
+void PodRunner::show() {
     const PodView view{
         .spec = spec_, .uid = uid_, .created = created_, .deletion = deletion_, .status = status_};
-    supervision_.output.pod(change, view, supervision_.clock.now());
+    const bool is_new = change_ == Change::modified && !announced_;
+    if (supervision_.output.pod(is_new ? Change::added : change_, view, supervision_.clock.now()))
+        announced_ = true;
 }
 
 PodStatus PodRunner::compute_status() const {

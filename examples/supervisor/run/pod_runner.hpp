@@ -28,6 +28,8 @@ public:
     void remove();
     /// Kills what is left of it.
     void kill_now();
+    /// Says once more what it said last, for a reader that has missed lines.
+    void show();
 
     [[nodiscard]] bool ended() const noexcept { return ended_; }
     /// Ended by itself, and badly.
@@ -53,6 +55,8 @@ private:
     std::optional<Deletion> deletion_ = {};
     std::deque<ContainerRunner> containers_ = {}; // as they stand in the pod, init containers first
     PodStatus status_ = {};                       // as last published
+    Change change_ = Change::added;               // as last published
+    bool announced_ = false;                      // a reader can have heard of it
     bool sync_scheduled_ = false;
     bool ending_ = false;
     bool ended_ = false;

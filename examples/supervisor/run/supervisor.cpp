@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <string>
 #include <system_error>
 
 #include <unistd.h>
@@ -49,14 +50,17 @@ Supervisor::Supervisor(const Options& options, const std::vector<PodSpec>& pods)
                    .output = *output_},
       signals_(io_, SIGINT, SIGTERM),
       duration_(io_) {
-    // The output has no reader any more: end everything in order, but not from inside the write.
-    standard_output_.on_error([this] { asio::post(io_, [this] { remove_pods(); }); });
+    standard_output_.callbacks(
+        {// The output has no reader any more: end everything in order.
+         .failed = [this] { asio::post(io_, [this] { remove_pods(); }); },
+         .drained = [this] { asio::post(io_, [this] { show_what_was_missed(); }); }});
     if (heeds_hangup()) signals_.add(SIGHUP);
     mask_signals(SIG_UNBLOCK); // whoever started us may have blocked them
     for (const PodSpec& pod : pods) {
         logs_.prepare(pod.name);
         pods_.emplace_back(pod, supervision_, [this] { pod_ended(); });
     }
+    shown_again_ = pods_.size();
 }
 
 ExitCode Supervisor::run() {
@@ -67,6 +71,8 @@ ExitCode Supervisor::run() {
     // What comes when all has ended has nothing left to end, and must not change the exit status.
     mask_signals(SIG_BLOCK);
 
+    while (standard_output_.flush() && show_what_was_missed()) {}
+    standard_error_.flush();
     if (standard_output_.error()) return ExitCode::broken;
     const bool failed = std::any_of(pods_.begin(), pods_.end(),
                                     [](const auto& pod) { return pod.failed_by_itself(); });
@@ -95,6 +101,24 @@ void Supervisor::await_end_of_duration() {
 void Supervisor::remove_pods() {
     removing_ = true;
     for (PodRunner& pod : pods_) pod.remove();
+}
+
+/// Lines were dropped, and all others have been written: now there is somebody who reads again.
+/// Returns whether there was anything to show.
+bool Supervisor::show_what_was_missed() {
+    if (const std::size_t dropped = standard_output_.take_dropped(); dropped != 0) {
+        standard_error_.write(
+            "supervisor: standard output was not read: " + std::to_string(dropped) +
+            " lines are missing, the last state of each pod follows");
+        output_->start_over();
+        shown_again_ = 0;
+    }
+    if (shown_again_ == pods_.size()) return false;
+    // In parts, so that none of it is dropped.
+    while (shown_again_ != pods_.size() && standard_output_.has_room())
+        pods_[shown_again_++].show();
+    if (shown_again_ != pods_.size()) standard_output_.notify_when_drained();
+    return true;
 }
 
 bool Supervisor::all_ended() const {

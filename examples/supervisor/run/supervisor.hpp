@@ -45,6 +45,7 @@ private:
     void await_end_of_duration();
     void remove_pods();
     void pod_ended();
+    bool show_what_was_missed();
     [[nodiscard]] bool all_ended() const;
 
     const Options& options_;
@@ -60,6 +61,7 @@ private:
     asio::steady_timer duration_;
     bool removing_ = false;
     std::deque<PodRunner> pods_;
+    std::size_t shown_again_ = 0; // so many pods, since lines were dropped
 };
 
 } // namespace supervisor

@@ -13,8 +13,8 @@ std::string line(Change change, Json object) {
 
 } // namespace
 
-void JsonOutput::pod(Change change, const PodView& pod, Timestamp) {
-    writer_.write(line(change, to_json(pod)));
+bool JsonOutput::pod(Change change, const PodView& pod, Timestamp) {
+    return writer_.write(line(change, to_json(pod)));
 }
 
 void JsonOutput::event(const Event& event, Timestamp) {

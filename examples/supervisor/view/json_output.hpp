@@ -10,7 +10,7 @@ class JsonOutput final : public Output {
 public:
     explicit JsonOutput(LineWriter& writer) noexcept : writer_(writer) {}
 
-    void pod(Change change, const PodView& pod, Timestamp now) override;
+    bool pod(Change change, const PodView& pod, Timestamp now) override;
     void event(const Event& event, Timestamp now) override;
 
 private:

@@ -29,8 +29,11 @@ class Output {
 public:
     virtual ~Output() = default;
 
-    virtual void pod(Change change, const PodView& pod, Timestamp now) = 0;
+    /// False: it could not be shown, since nobody reads what is written.
+    virtual bool pod(Change change, const PodView& pod, Timestamp now) = 0;
     virtual void event(const Event& event, Timestamp now) = 0;
+    /// The reader has missed lines: what it was shown before does not count.
+    virtual void start_over() {}
 };
 
 /// `writer` outlives the output. `name_width`: of the longest pod name.

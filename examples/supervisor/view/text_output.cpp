@@ -56,11 +56,11 @@ TextOutput::TextOutput(LineWriter& writer, TextStyle style)
       pod_columns_(pod_columns(style)),
       event_columns_(event_columns(style)) {}
 
-void TextOutput::pod(Change change, const PodView& pod, Timestamp now) {
+bool TextOutput::pod(Change change, const PodView& pod, Timestamp now) {
     PodRow row = row_of(pod);
     const auto before = shown_.find(pod.uid);
     if (change == Change::modified && before != shown_.end() && looks_the_same(before->second, row))
-        return;
+        return true;
 
     std::vector<std::string> cells{row.name, row.ready, row.status, row.restarts_text(now),
                                    row.age(now)};
@@ -73,8 +73,8 @@ void TextOutput::pod(Change change, const PodView& pod, Timestamp now) {
         line.insert(at + row.status.size(), "\x1b[0m");
         line.insert(at, "\x1b[" + std::string{color_of(row)} + "m");
     }
-    write(Kind::pod, pod_columns_, std::move(line));
     shown_.insert_or_assign(pod.uid, std::move(row));
+    return write(Kind::pod, pod_columns_, line);
 }
 
 void TextOutput::event(const Event& event, Timestamp now) {
@@ -86,13 +86,18 @@ void TextOutput::event(const Event& event, Timestamp now) {
         event_columns_.row({std::move(seen), std::string{to_string(event.type)}, event.reason,
                             "Pod/" + event.target.pod, printable(trimmed(event.message))});
     if (style_.colored && event.type == EventType::warning) line = "\x1b[33m" + line + "\x1b[0m";
-    write(Kind::event, event_columns_, std::move(line));
+    write(Kind::event, event_columns_, line);
 }
 
-void TextOutput::write(Kind kind, Columns& columns, std::string line) {
+void TextOutput::start_over() {
+    shown_.clear();
+    last_kind_ = Kind::none;
+}
+
+bool TextOutput::write(Kind kind, Columns& columns, const std::string& line) {
     if (kind != last_kind_) writer_.write(columns.header());
     last_kind_ = kind;
-    writer_.write(line);
+    return writer_.write(line);
 }
 
 } // namespace supervisor

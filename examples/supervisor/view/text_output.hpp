@@ -22,13 +22,14 @@ class TextOutput final : public Output {
 public:
     TextOutput(LineWriter& writer, TextStyle style);
 
-    void pod(Change change, const PodView& pod, Timestamp now) override;
+    bool pod(Change change, const PodView& pod, Timestamp now) override;
     void event(const Event& event, Timestamp now) override;
+    void start_over() override;
 
 private:
     enum class Kind { none, pod, event };
 
-    void write(Kind kind, Columns& columns, std::string line);
+    bool write(Kind kind, Columns& columns, const std::string& line);
 
     LineWriter& writer_;
     TextStyle style_;
