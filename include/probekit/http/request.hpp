@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <probekit/config.hpp>
@@ -95,8 +96,15 @@ template <class = detail::OnUse>
     if (!sends_accept)
         std::erase_if(headers.fields,
                       [](const HttpHeader& field) { return field.name == "Accept"; });
-    std::stable_sort(headers.fields.begin(), headers.fields.end(),
-                     [](const HttpHeader& a, const HttpHeader& b) { return a.name < b.name; });
+    // By name, then by place. std::stable_sort would ask a deprecated function for its buffer.
+    std::vector<HttpHeader*> order;
+    for (HttpHeader& field : headers.fields) order.push_back(&field);
+    std::sort(order.begin(), order.end(), [](const HttpHeader* a, const HttpHeader* b) {
+        return a->name != b->name ? a->name < b->name : a < b;
+    });
+    std::vector<HttpHeader> sorted;
+    for (HttpHeader* const field : order) sorted.push_back(std::move(*field));
+    headers.fields = std::move(sorted);
 
     // A request for another protocol on this connection must not ask to close it.
     const bool switches_protocol =
