@@ -77,7 +77,7 @@ for what in "$@"; do
         getent hosts localhost >/dev/null || packages="$packages libnss-myhostname"
         ;;
     checks)
-        packages="$packages clang-16 libclang-rt-16-dev clang-format-16 doxygen meson mkdocs nftables strace valgrind" want_peer=yes
+        packages="$packages clang-16 libclang-rt-16-dev clang-format-16 clang-tidy-16 doxygen meson mkdocs nftables strace valgrind" want_peer=yes
         ;;
     benchmarks) packages="$packages strace valgrind liburing-dev gnuplot-nox fonts-dejavu-core" ;;
     *) echo "usage: $0 [examples] [tests] [checks] [benchmarks]" >&2; exit 2 ;;

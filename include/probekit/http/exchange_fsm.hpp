@@ -301,7 +301,7 @@ private:
         // The peer may announce any length, so a long body gets its memory as it comes.
         if (keeps_body_ && length_known)
             result_->output.reserve(detail::to_size(
-                std::min<std::uint64_t>({parser_.length(), body_left_, 64 * 1024})));
+                std::min<std::uint64_t>({parser_.length(), body_left_, std::uint64_t{64} * 1024})));
         return body_left_ != 0;
     }
 
@@ -374,7 +374,8 @@ private:
             given_referer.empty() ? url().text_without_user() : std::string{given_referer};
         if (url().scheme == "https" && redirect.next.scheme == "http") referer.clear();
         // The user's Host header is sent again for relative redirects only.
-        std::string host = is_first() ? plan_->headers().host : std::move(redirect.host);
+        std::string host = std::move(redirect.host);
+        if (is_first()) host = plan_->headers().host;
         if (redirect.next_is_absolute || host == url().host) host.clear();
 
         redirect.url = std::exchange(redirect.next, {});

@@ -91,7 +91,7 @@ private:
 }
 
 /// The most that is kept of a body to evaluate expectations.
-inline constexpr std::size_t max_body = 1024 * 1024;
+inline constexpr std::size_t max_body = std::size_t{1024} * 1024;
 
 /// A match by a matcher of your own. `description` completes "expected body ...": "to be a
 /// picture".

@@ -98,11 +98,13 @@ template <class = detail::OnUse>
                       [](const HttpHeader& field) { return field.name == "Accept"; });
     // By name, then by place. std::stable_sort would ask a deprecated function for its buffer.
     std::vector<HttpHeader*> order;
+    order.reserve(headers.fields.size());
     for (HttpHeader& field : headers.fields) order.push_back(&field);
     std::sort(order.begin(), order.end(), [](const HttpHeader* a, const HttpHeader* b) {
         return a->name != b->name ? a->name < b->name : a < b;
     });
     std::vector<HttpHeader> sorted;
+    sorted.reserve(order.size());
     for (HttpHeader* const field : order) sorted.push_back(std::move(*field));
     headers.fields = std::move(sorted);
 

@@ -43,7 +43,7 @@ public:
     };
 
     /// How much Go reads of heads, interim ones included.
-    static constexpr std::uint64_t max_head = 10 * 1024 * 1024;
+    static constexpr std::uint64_t max_head = std::uint64_t{10} * 1024 * 1024;
     /// A longer line of a head is read only up to here, and is not passed to `on_header`.
     static constexpr std::size_t max_line = detail::HeadLines<>::max_line;
     /// length() of a body that is chunked, or that ends with the stream.

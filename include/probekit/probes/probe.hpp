@@ -24,7 +24,7 @@ struct BuiltinProbeTag {};
 
 /// Stands for any handler where Probe asks whether a type has async_probe.
 struct ArchetypeHandler {
-    void operator()(std::error_code, ProbeResult) const {}
+    void operator()(std::error_code, const ProbeResult&) const {}
 };
 
 /// A probe that says that it ends an attempt at its timeout by itself. (AnyProbe, which knows it at

@@ -76,7 +76,7 @@ template <class = OnUse>
 class HeadLines {
 public:
     /// A longer line is truncated here, or one or two bytes later, so that its length shows it.
-    static constexpr std::size_t max_line = 16 * 1024;
+    static constexpr std::size_t max_line = std::size_t{16} * 1024;
 
     enum class Status : std::uint8_t {
         incomplete, ///< the input is used up, and the line has not ended

@@ -113,8 +113,8 @@ private:
         with_inner_executor(executor, [&](const auto& io) {
             using Attempt = typename Derived::template Attempt<std::decay_t<Handler>,
                                                                std::decay_t<decltype(io)>>;
-            Ref attempt = Attempt::make(std::move(handler), executor, io, wheel, timeout,
-                                        std::move(settings));
+            Ref attempt = Attempt::make(std::forward<Handler>(handler), executor, io, wheel,
+                                        timeout, std::move(settings));
             Attempt::start(std::move(attempt));
             PROBEKIT_ASSERT(Attempt::goes_on(attempt));
         });

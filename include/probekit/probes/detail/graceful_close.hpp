@@ -52,7 +52,8 @@ public:
 
 private:
     static constexpr Duration grace = std::chrono::milliseconds{50};
-    static constexpr std::size_t most_drained = 64 * 1024; // bytes of a body that is not wanted
+    static constexpr std::size_t most_drained =
+        std::size_t{64} * 1024; // bytes of a body that is not wanted
 
     GracefulClose(StreamSocket<IoExecutor>&& socket, const IoExecutor& io, const Ref<Wheel>& wheel)
         : WheelNode(hooks), io_(io), wheel_(wheel), socket_(std::move(socket)) {}

@@ -62,6 +62,7 @@ public:
         if (pidfd_.is_open() && !pidfd_.async_wait(asio::posix::descriptor_base::wait_read,
                                                    executor, std::move(handler)))
             return {};
+        // NOLINTNEXTLINE(bugprone-use-after-move): a wait that fails has not moved it
         return try_allocating([&] {
             if (!timer_) timer_.emplace(executor);
             timer_->expires_after(std::chrono::milliseconds{5});

@@ -25,6 +25,7 @@
 #if defined(__GLIBC__)
 // Another name of glibc's clone(). clang's thread sanitizer takes every clone() for a fork(), and
 // aborts.
+// NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming)
 extern "C" int __clone(int (*)(void*), void*, int, void*, ...) noexcept;
 #endif
 

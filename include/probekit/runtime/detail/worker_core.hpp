@@ -137,7 +137,7 @@ public:
             extras().opens.back().set(fsm_.health() == Health::passing);
     }
 
-    void limit(Ref<LimitState> limit) {
+    void limit(Ref<LimitState>&& limit) {
         PROBEKIT_ASSERT(this->stage() != Stage::queued); // it would wait in the wrong queue
         extras().limit = std::move(limit);
     }
