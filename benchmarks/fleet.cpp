@@ -56,8 +56,9 @@ int watch(std::size_t count, Make make) {
 } // namespace
 
 int main(int argc, char** argv) {
-    const bench::Options options{
-        argc, argv, "[--kind=tcp|http|exec] [--silent] [--port=N] [--command=WORDS] [--targets=N]"};
+    const bench::Options options{argc, argv,
+                                 "[--kind=tcp|http|exec] [--close=silent|reset|orderly|linger] "
+                                 "[--port=N] [--command=WORDS] [--targets=N]"};
     using Executor = asio::io_context::executor_type;
     const auto port = static_cast<std::uint16_t>(options.number("port", 0));
     const std::size_t count = options.number("targets", 1000);
@@ -73,9 +74,9 @@ int main(int argc, char** argv) {
             return probekit::BasicHttpGetProbe<Executor>{
                 io, {.host = host, .port = port, .path = "/healthz"}};
         });
-    return watch(count, [&, tcp = probekit::TcpOptions{.silent = options.has("silent")}](
-                            asio::io_context& io, std::size_t number) {
+    const probekit::TcpClose close = bench::way_to_close(options.text("close", "silent"));
+    return watch(count, [&](asio::io_context& io, std::size_t number) {
         return probekit::BasicTcpProbe<Executor>{
-            io, {.host = bench::address_of_target(number), .port = port}, tcp};
+            io, {.host = bench::address_of_target(number), .port = port}, {.close = close}};
     });
 }

@@ -15,7 +15,7 @@ attempts() {
     length=$1
     shift
     "$@" $probe_cost --one="$side" --kind="$kind" --host="$host" --port="$port" --in-flight="$in_flight" \
-        --warm-up="$warm_up" --count="$length" 2>$build/gates.errors
+        --warm-up="$warm_up" --count="$length" --close="$close" 2>$build/gates.errors
 }
 system_calls() {
     attempts "$1" strace -c -o $build/gates.calls >/dev/null
@@ -40,10 +40,13 @@ each() { # each FUNCTION SHORT LONG
 }
 
 measure() { # measure PROBE FIGURE
-    in_flight=64 warm_up=64 side=probe host=${ANY_ADDRESS:-127.0.0.1}
+    in_flight=64 warm_up=64 side=probe host=${ANY_ADDRESS:-127.0.0.1} close=reset
     case $1 in *-refused) side=refused ;; esac
     case $1 in *-loopback*) host=127.0.0.1 ;; esac
+    case $1 in *-silent | *-orderly | *-linger) close=${1##*-} ;; esac
     case $1 in
+    tcp*-client-port) kind=tcp port=$TCP_CLIENT_PORT ;;
+    http*-client-port) kind=http port=$HTTP_CLIENT_PORT ;;
     tcp*) kind=tcp port=$TCP_PORT ;;
     http*) kind=http port=$HTTP_PORT ;;
     exec*) kind=exec port=0 ;;
@@ -63,15 +66,19 @@ measure() { # measure PROBE FIGURE
 # Beside the servers: probe_cost comes back here with their ports, in a network of its own where it may have one.
 if [ -n "${TCP_PORT:-}" ]; then
     status=0
-    row() { printf '| %-20s | %-12s | %9s | %9s | %-9s |\n' "$@"; }
+    row() { printf '| %-25s | %-12s | %9s | %9s | %-9s |\n' "$@"; }
     row probe figure measured "at most" ""
-    row -------------------- ------------ --------: --------: ---------
+    row ------------------------- ------------ --------: --------: ---------
     while read -r probe figure limit rest; do
         case $probe in '' | '#'*) continue ;; esac
-        if [ "$probe" = tcp ] && [ -z "${ANY_ADDRESS:-}" ]; then
-            row "$probe" "$figure" "" "$limit" "no network namespace to be had"
-            continue
-        fi
+        case $probe in
+        tcp | tcp-silent | tcp-client-port)
+            if [ -z "${ANY_ADDRESS:-}" ]; then
+                row "$probe" "$figure" "" "$limit" "no network namespace to be had"
+                continue
+            fi
+            ;;
+        esac
         measured=$(measure "$probe" "$figure" </dev/null) || measured=failed
         verdict=$(echo "$measured" "$limit" | awk '$1 !~ /^[0-9.]+$/ || $1 + 0 > $2 + 0 { print "TOO MUCH" }')
         row "$probe" "$figure" "$measured" "$limit" "$verdict"

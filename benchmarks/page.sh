@@ -367,7 +367,7 @@ $(table headers 'NF > 6' header=1 "CPU ratio=6" "memory ratio=7" "CPU, s=2" "mem
 Each peer checks the same targets at the same server as probekit does right before or after it, once a second each, every
 target with an address of its own; what is counted is the CPU time of the checking process alone. A ratio above 1: the peer
 takes more. HAProxy's TCP checks reset the connection before the server's program gets to see it; probekit does so with
-\`TcpOptions::silent\`, so there are rows with both. The blackbox exporter and curl probe on request, one attempt at a time. curl
+\`TcpClose::silent\`, so there are rows with both. The blackbox exporter and curl probe on request, one attempt at a time. curl
 is run as a container's health command is, \`sh -c 'curl -f ... || exit 1'\`, and its row contains the shell. Memory of 2,000 or
 10,000 targets, over that of one.
 $(picture peers "CPU time of a check: peers and probekit")

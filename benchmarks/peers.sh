@@ -98,7 +98,8 @@ watch() {
 # start_NAME KIND COUNT
 start_probekit() {
     case $1 in
-    silent) begin "$bench/fleet" --kind=tcp --silent --port="$port" --targets="$2" ;;
+    silent) begin "$bench/fleet" --kind=tcp --port="$port" --targets="$2" ;;
+    tcp) begin "$bench/fleet" --kind=tcp --close=reset --port="$port" --targets="$2" ;;
     *) begin "$bench/fleet" --kind="$1" --port="$port" --targets="$2" ;;
     esac
 }

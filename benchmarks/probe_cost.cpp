@@ -4,7 +4,8 @@
 // --fork sets an exec probe beside fork() instead, which is what many programs would take.
 // --one=floor|probe|refused runs one side, once, against the server at --host and --port, for tools
 // that count; --run=COMMAND runs such a tool by the shell, beside the servers, which it finds by
-// TCP_PORT, HTTP_PORT and, if there is one, ANY_ADDRESS.
+// TCP_PORT, HTTP_PORT (TCP_CLIENT_PORT and HTTP_CLIENT_PORT: among those that the system gives to
+// clients) and, if there is one, ANY_ADDRESS. --close=WAY is for a TCP probe.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -32,7 +33,8 @@ namespace {
 constexpr const char* usage =
     "[--kind=tcp|http|exec] [--pairs=N] [--count=N] [--warm-up=N] [--in-flight=N,N...] "
     "[--resident=MIB] [--fork] [--any-executor] [--locking] [--json] [--columns] "
-    "[--one=floor|probe|refused --host=A --port=N] [--run=COMMAND] [--serve=tcp|http --port=N]";
+    "[--one=floor|probe|refused --host=A --port=N] [--close=silent|reset|orderly|linger] "
+    "[--run=COMMAND] [--serve=tcp|http --port=N]";
 
 Kind kind_of(const std::string& name) {
     if (name == "tcp") return Kind::tcp;
@@ -155,10 +157,19 @@ int serve(const Options& options) {
     serve_tcp(listener);
 }
 
-int run_command(const std::string& command, bool own_network, const sockaddr_in& tcp,
-                const sockaddr_in& http) {
-    ::setenv("TCP_PORT", std::to_string(ntohs(tcp.sin_port)).c_str(), 1);
-    ::setenv("HTTP_PORT", std::to_string(ntohs(http.sin_port)).c_str(), 1);
+void tell_port(const char* variable, const sockaddr_in& server) {
+    ::setenv(variable, std::to_string(ntohs(server.sin_port)).c_str(), 1);
+}
+
+int run_command(const std::string& command, bool own_network, unsigned server_core) {
+    sockaddr_in tcp = address("0.0.0.0", 0);
+    sockaddr_in http = tcp;
+    const int tcp_listener = listen_at(tcp, Port::client);
+    const int http_listener = listen_at(http, Port::client);
+    const Child tcp_server{server_core, [&] { serve_tcp(tcp_listener); }};
+    const Child http_server{server_core, [&] { serve_http(http_listener); }};
+    tell_port("TCP_CLIENT_PORT", tcp);
+    tell_port("HTTP_CLIENT_PORT", http);
     if (own_network) ::setenv("ANY_ADDRESS", other_address, 1);
     const int status = std::system(command.c_str());
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
@@ -174,6 +185,7 @@ int main(int argc, char** argv) {
               .warm_up = options.number("warm-up", 500)};
     load.in_flight = static_cast<unsigned>(options.number("in-flight", 64));
     load.locking = options.has("locking");
+    load.close = way_to_close(options.text("close", "reset")); // as the floor does
     if (options.has("one")) return run_one(options, load);
 
     const bool own_network = enter_private_network();
@@ -185,7 +197,11 @@ int main(int argc, char** argv) {
     const Child tcp_server{server_core, [&] { serve_tcp(tcp_listener); }};
     const Child http_server{server_core, [&] { serve_http(http_listener); }};
 
-    if (options.has("run")) return run_command(options.text("run"), own_network, tcp, http);
+    if (options.has("run")) {
+        tell_port("TCP_PORT", tcp);
+        tell_port("HTTP_PORT", http);
+        return run_command(options.text("run"), own_network, server_core);
+    }
 
     std::vector<Comparison> comparisons;
     const auto add = [&](const char* name, Kind kind, const char* host, const sockaddr_in& server) {

@@ -2,6 +2,7 @@
 set(PROBEKIT_HEADERS
     include/probekit/async/detail/block_pool.hpp
     include/probekit/async/detail/cancel_link.hpp
+    include/probekit/async/detail/client_ports.hpp
     include/probekit/async/detail/context_state.hpp
     include/probekit/async/detail/descriptor.hpp
     include/probekit/async/detail/exceptions.hpp
@@ -62,6 +63,7 @@ set(PROBEKIT_HEADERS
     include/probekit/probes/detail/attempt.hpp
     include/probekit/probes/detail/attempt_handler.hpp
     include/probekit/probes/detail/attempt_owner.hpp
+    include/probekit/probes/detail/begin_connect.hpp
     include/probekit/probes/detail/builtin_probe.hpp
     include/probekit/probes/detail/connection.hpp
     include/probekit/probes/detail/deadline.hpp

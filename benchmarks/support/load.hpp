@@ -5,6 +5,8 @@
 
 #include <netinet/in.h>
 
+#include <probekit/core/actions.hpp>
+
 namespace bench {
 
 enum class Kind : std::uint8_t { tcp, http, exec };
@@ -16,6 +18,7 @@ struct Load {
     unsigned in_flight = 64;
     bool locking =
         false; // the context takes Asio's locks, which a program with one thread can do without
+    probekit::TcpClose close = probekit::TcpClose::reset;
 };
 
 // CPU time is this process's own, children excluded.

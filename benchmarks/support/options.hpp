@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include <probekit/core/actions.hpp>
+
 namespace bench {
 
 class Options {
@@ -44,5 +46,16 @@ public:
 private:
     std::map<std::string, std::string> given_;
 };
+
+// Of a TCP probe, by its name; any other ends the program.
+[[nodiscard]] inline probekit::TcpClose way_to_close(const std::string& name) {
+    using enum probekit::TcpClose;
+    if (name == "silent") return silent;
+    if (name == "reset") return reset;
+    if (name == "orderly") return orderly;
+    if (name == "linger") return linger;
+    std::fprintf(stderr, "no such way to close: %s\n", name.c_str());
+    std::exit(2);
+}
 
 } // namespace bench

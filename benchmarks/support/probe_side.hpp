@@ -68,7 +68,8 @@ template <class Executor>
     switch (kind) {
     case Kind::tcp:
         return probe_side(load, [&](asio::io_context& io) {
-            return probekit::BasicTcpProbe<Executor>{io, {.host = host, .port = port}};
+            return probekit::BasicTcpProbe<Executor>{
+                io, {.host = host, .port = port}, {.close = load.close}};
         });
     case Kind::http:
         return probe_side(load, [&](asio::io_context& io) {

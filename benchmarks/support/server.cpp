@@ -42,13 +42,26 @@ template <class Ready>
 
 } // namespace
 
-int listen_at(sockaddr_in& where) {
+int listen_at(sockaddr_in& where, Port port) {
     const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     const int on = 1;
     ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     socklen_t size = sizeof where;
-    if (::bind(listener, reinterpret_cast<const sockaddr*>(&where), size) != 0 ||
-        ::listen(listener, 65535) != 0 ||
+    const auto bound = [&] {
+        return ::bind(listener, reinterpret_cast<const sockaddr*>(&where), size) == 0;
+    };
+    bool is_bound = false;
+    if (where.sin_port != 0 || port == Port::client) {
+        is_bound = bound();
+    } else {
+        // The process's number, so that programs that begin at once do not try the same ports.
+        for (int tries = 0; !is_bound && tries != 1000; ++tries) {
+            where.sin_port =
+                htons(static_cast<std::uint16_t>(20000 + (::getpid() + tries) % 12000));
+            is_bound = bound();
+        }
+    }
+    if (!is_bound || ::listen(listener, 65535) != 0 ||
         ::getsockname(listener, reinterpret_cast<sockaddr*>(&where), &size) != 0) {
         std::perror("listen");
         std::exit(1);

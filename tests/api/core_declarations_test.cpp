@@ -246,7 +246,7 @@ TEST_CASE("settings have a default for every field") {
     const ExecOptions exec;
     CHECK((exec.output_limit == 10240 && !exec.keep_output && exec.kill_grace == 0s));
     const TcpOptions tcp;
-    CHECK((tcp.source_address.empty() && !tcp.silent));
+    CHECK((tcp.source_address.empty() && tcp.close == TcpClose::silent));
     const HttpOptions http;
     CHECK((http.redirects == Redirects::same_host && http.max_requests == 10 &&
            http.body_limit == 10240));
@@ -291,7 +291,7 @@ TEST_CASE("settings are written with designated initialisers, each leaving the o
     CHECK(ExecOptions{.user = 65534u, .group = 65534u}.limits.empty());
     CHECK(ExecOptions{.limits = {{.resource = 7, .soft = 64}}}.limits[0].hard ==
           ResourceLimit::unlimited);
-    CHECK(TcpOptions{.silent = true}.source_address.empty());
+    CHECK(TcpOptions{.close = TcpClose::orderly}.source_address.empty());
     CHECK(HttpOptions{.user_agent = "me"}.max_requests == 10);
     CHECK(HttpOptions{.redirects = Redirects::none, .source_address = "127.0.0.1"}.body_limit ==
           10240);

@@ -313,7 +313,7 @@ TEST_CASE("lists are made at run time") {
     const ProbeAction action = HttpGetAction{.port = server.port()};
     probes.push_back(make_probe(io.get_executor(), action, {.http = {.max_requests = 1}}));
     probes.push_back(make_probe(io.get_executor(), TcpSocketAction{.port = server.port()},
-                                ProbeOptions{.tcp = {.silent = true}}));
+                                ProbeOptions{.tcp = {.close = TcpClose::linger}}));
     int passed = 0;
     for (AnyProbe& probe : probes)
         probe.async_probe(20s, [&](std::error_code error, const ProbeResult& result) {

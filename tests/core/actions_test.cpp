@@ -38,7 +38,7 @@ TEST_CASE("Defaults are the kubelet's") {
     CHECK(HttpOptions{}.body_limit == 10240);
     CHECK(HttpOptions{}.max_requests == 10);
     CHECK(HttpOptions{}.redirects == Redirects::same_host);
-    CHECK_FALSE(TcpOptions{}.silent);
+    CHECK(HttpOptions{}.close == SocketClose::reset);
 }
 
 TEST_CASE("A command must be there, and nothing in it may hold a NUL") {

@@ -51,7 +51,15 @@ TEST_CASE("Every Errc has a text, and no two the same") {
         for (const std::string& other : texts) CHECK(text != other);
         texts.push_back(text);
     }
-    CHECK(texts.size() == 12);
+    CHECK(texts.size() == 13);
+}
+
+TEST_CASE("no local address is no lack of local ports, though it has the same errno") {
+    const std::error_code no_ports = std::make_error_code(std::errc::address_not_available);
+    CHECK(is_local_fault(no_ports));
+    CHECK_FALSE(is_local_fault(Errc::no_local_address));
+    CHECK(Errc::no_local_address == std::errc::address_not_available);
+    CHECK(make_error_code(Errc::no_local_address) != no_ports);
 }
 
 TEST_CASE("timed_out equals std::errc::timed_out, and nothing else does") {

@@ -77,6 +77,13 @@ bool fails_for(int socket, Call call) {
     return is_socket && ntohs(own.sin_port) != server_port && fails(call);
 }
 
+// Datagrams have ports of their own.
+bool is_stream(int socket) {
+    int type = 0;
+    socklen_t size = sizeof type;
+    return ::getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+}
+
 template <class Function>
 Function* next(const char* name) {
     return reinterpret_cast<Function*>(::dlsym(RTLD_NEXT, name));
@@ -98,7 +105,7 @@ int bind(int fd, const sockaddr* address, socklen_t size) noexcept {
 
 int connect(int fd, const sockaddr* address, socklen_t size) {
     static const auto real = next<int(int, const sockaddr*, socklen_t)>("connect");
-    return fails(call_connect) ? -1 : real(fd, address, size);
+    return is_stream(fd) && fails(call_connect) ? -1 : real(fd, address, size);
 }
 
 ssize_t send(int fd, const void* bytes, std::size_t size, int flags) {

@@ -3,12 +3,15 @@
 
 #include <cstddef>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <functional>
 #include <string>
 #include <thread>
 
+#include <arpa/inet.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -35,6 +38,19 @@ inline bool in_own_network(const std::function<void()>& test, int more_namespace
         .join();
     if (thrown) std::rethrow_exception(thrown);
     return could;
+}
+
+/// Gives the loopback of this thread's network another IPv4 address.
+inline bool add_address(const char* address) {
+    const int any = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ifreq alias{.ifr_ifrn = {"lo:1"}, .ifr_ifru = {}};
+    sockaddr_in where{};
+    where.sin_family = AF_INET;
+    const bool is_set = ::inet_pton(AF_INET, address, &where.sin_addr) == 1 &&
+                        (std::memcpy(&alias.ifr_addr, &where, sizeof where),
+                         ::ioctl(any, SIOCSIFADDR, &alias) == 0);
+    ::close(any);
+    return is_set;
 }
 
 /// Sets what happens to incoming packets, by a rule of nftables. False if there is no nftables.

@@ -9,6 +9,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <sched.h>
@@ -25,6 +26,7 @@
 #include <probekit/probes/http_get_probe.hpp>
 #include <probekit/probes/tcp_probe.hpp>
 
+#include "../tools/loopback.hpp"
 #include "faulty_server.hpp"
 #include "network.hpp"
 #include "watched.hpp"
@@ -151,6 +153,74 @@ TEST_CASE("without a free local port it is a prober error, which ends by itself"
         CHECK(each->health == Health::passing);
     }
     CHECK(with->result.passed());
+}
+
+TEST_CASE("a closed port of this machine does not pass because a probe is connected to itself") {
+    constexpr std::uint16_t port = 40000;
+    const std::string host = GENERATE("127.0.0.1", "::1", "192.0.2.7", "0.0.0.0");
+    const std::string source = GENERATE("", "its own");
+    std::vector<Watched> seen;
+    bool bare_socket_connects = false;
+    bool listener_passes = false;
+    std::size_t left_waiting = 0;
+    const bool could = in_own_network([&] {
+        // The only port there is for the sockets that connect.
+        std::ofstream{"/proc/sys/net/ipv4/ip_local_port_range"} << port << ' ' << port;
+        if (!add_address("192.0.2.7")) return;
+        asio::io_context io;
+        const auto address = asio::ip::make_address(host);
+        const std::string local = host == "0.0.0.0" ? "127.0.0.1" : host;
+        {
+            asio::ip::tcp::socket bare{io};
+            std::error_code error;
+            bare.connect({address, port}, error);
+            bare_socket_connects = !error;
+            if (!error) bare.set_option(asio::socket_base::linger{true, 0});
+            bare.close();
+        }
+        const std::string from = source.empty() ? source : local;
+        for (const TcpClose close :
+             {TcpClose::silent, TcpClose::reset, TcpClose::orderly, TcpClose::linger})
+            seen.push_back(watch(io, TcpProbe{io,
+                                              {.host = host, .port = port},
+                                              {.source_address = from, .close = close}}));
+        for (const SocketClose close : {SocketClose::reset, SocketClose::linger})
+            seen.push_back(watch(io, HttpGetProbe{io,
+                                                  {.host = host, .port = port},
+                                                  {.source_address = from, .close = close}}));
+        left_waiting = static_cast<std::size_t>(tools::in_time_wait(port));
+        // With a listener there the system gives no socket its port.
+        std::ofstream{"/proc/sys/net/ipv4/ip_local_port_range"} << port << ' ' << port + 3;
+        asio::ip::tcp::acceptor acceptor{io, {address, port}};
+        listener_passes =
+            watch(io, TcpProbe{io, {.host = host, .port = port}, {.source_address = from}})
+                .result.passed();
+    });
+    if (!could || seen.empty()) SKIP("needs root");
+    CHECK(bare_socket_connects); // or this test shows nothing
+    for (const Watched& each : seen) {
+        check_failure(each, Phase::connect, std::errc::connection_refused);
+        CHECK(each.result.message().ends_with(":40000: connect: connection refused"));
+    }
+    CHECK(left_waiting == 0);
+    CHECK(listener_passes);
+}
+
+TEST_CASE("an address that this machine cannot reach for want of one of that family is a failure") {
+    std::vector<Watched> seen;
+    const bool could = in_own_network([&] {
+        std::ofstream{"/proc/sys/net/ipv6/conf/all/disable_ipv6"} << 1;
+        asio::io_context io;
+        seen.push_back(watch(io, TcpProbe{io, {.host = "::1", .port = 80}}));
+        seen.push_back(watch(io, HttpGetProbe{io, {.host = "::1", .port = 80}}));
+    });
+    if (!could) SKIP("needs root");
+    for (const Watched& each : seen) {
+        check_failure(each, Phase::connect, std::errc::address_not_available);
+        CHECK(each.result.cause == Errc::no_local_address);
+        CHECK(each.result.message().ends_with(
+            "dial tcp [::1]:80: connect: cannot assign requested address"));
+    }
 }
 
 TEST_CASE("a name server that does not answer costs no more than the timeout, and a literal "

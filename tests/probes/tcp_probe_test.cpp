@@ -267,24 +267,29 @@ TEST_CASE("a source address is used, and one that is not the machine's is a prob
 TEST_CASE("a silent attempt proves the listener, and the server's program does not see it") {
     asio::io_context io;
     tools::LoopbackServer server{io};
-    TcpProbe silent{io, {.port = server.port()}, {.silent = true}};
+    TcpProbe silent{io, {.port = server.port()}}; // the default
     CHECK(probe_once(io, silent).result.passed());
     const tools::BoundPort closed;
-    TcpProbe refused{io, {.port = closed.number()}, {.silent = true}};
+    TcpProbe refused{io, {.port = closed.number()}, {.close = TcpClose::silent}};
     CHECK(probe_once(io, refused).result.outcome == Outcome::failure);
+    TcpProbe loud{io, {.port = server.port()}, {.close = TcpClose::reset}};
+    CHECK(probe_once(io, loud).result.passed());
+    while (server.resets == 0) io.run_one_for(20s);
+    CHECK(server.connections == 1); // the second, not the first
 }
 
 TEST_CASE("no socket is left in TIME_WAIT, and the server sees each connection reset") {
     asio::io_context io;
     tools::LoopbackServer server{io};
-    TcpProbe probe{io, {.port = server.port()}};
+    TcpProbe probe{io, {.port = server.port()}, {.close = TcpClose::reset}};
     constexpr int attempts = 20;
     for (int i = 0; i != attempts; ++i) REQUIRE(probe_once(io, probe).result.passed());
     while (server.resets != attempts) io.run_one_for(20s);
     CHECK(server.connections == attempts);
     CHECK(tools::in_time_wait(server.port()) == 0);
     // Closed in order, like the kubelet's, each connection leaves one, which is counted here.
-    TcpProbe orderly{io, {.port = server.port()}, {.close = SocketClose::linger}};
+    const TcpClose close = GENERATE(TcpClose::orderly, TcpClose::linger);
+    TcpProbe orderly{io, {.port = server.port()}, {.close = close}};
     REQUIRE(probe_once(io, orderly).result.passed());
     while (server.connections != attempts + 1) io.run_one_for(20s);
     while (tools::in_time_wait(server.port()) == 0) io.poll();
@@ -301,8 +306,9 @@ TEST_CASE("a connection is reset, or closed in order like the kubelet's") {
         while (!server.ending) io.run_one_for(20s);
         return server.ending;
     };
-    CHECK(ending({}) == asio::error::connection_reset);
-    CHECK(ending({.close = SocketClose::linger}) == asio::error::eof);
+    CHECK(ending({.close = TcpClose::reset}) == asio::error::connection_reset);
+    CHECK(ending({.close = TcpClose::orderly}) == asio::error::eof);
+    CHECK(ending({.close = TcpClose::linger}) == asio::error::eof);
 }
 
 TEST_CASE("each invalid setting is named") {

@@ -191,7 +191,7 @@ private:
         options.exec.kill_grace = below(2) == 0 ? 0ms : 3ms;
         options.http.keep_output = below(2) == 0;
         options.http.max_requests = 3;
-        options.tcp.silent = below(8) == 0;
+        options.tcp.close = static_cast<TcpClose>(below(3)); // no linger: close() may wait
         return make_probe(io_.get_executor(), make_action_(random_), options);
     }
 

@@ -64,7 +64,9 @@ private:
             io, setup.at("server"), no_literal ? asio::ip::make_address("127.0.0.1") : literal);
         const TcpSocketAction action{.host = host, .port = port_of(setup, server_->ports())};
         if (!validate(action).empty()) return server_->stop(); // rejected
-        start(TcpProbe{io, action});
+        start(TcpProbe{io,
+                       action,
+                       {.close = TcpClose::reset}}); // so that the servers see it, as the kubelet's
     }
 
     void run_command(asio::io_context& io, const json& setup) {

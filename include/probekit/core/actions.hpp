@@ -112,12 +112,20 @@ struct ExecOptions {
     std::string cgroup = {};
 };
 
-/// How the connection of an attempt is closed.
-enum class SocketClose : std::uint8_t {
-    /// By a reset: neither side keeps a TIME_WAIT, and close() never waits. An HTTP server that
-    /// closes the connection soon after its response sees an orderly end instead.
+/// How a TCP attempt closes its connection. docs/closing.md shows what servers make of each.
+enum class TcpClose : std::uint8_t {
+    /// The server's program never sees the connection: the last packet of the handshake is held
+    /// back (TCP_QUICKACK is off), and a reset follows. From outside it looks like a scan: a
+    /// half-open connection. Success shows that the server's kernel listens and has room in its
+    /// queue. Where the system has no TCP_QUICKACK: as `reset`.
+    silent,
+    /// By a reset: neither side keeps a TIME_WAIT, and close() never waits. The server's program
+    /// sees a connection that fails.
     reset,
-    /// As the kubelet does: an orderly end with a linger of one second, during which close() may
+    /// A plain close. The server's program sees a connection that ends; this machine keeps a
+    /// TIME_WAIT, and with it a local port, for a minute.
+    orderly,
+    /// As the kubelet does: as `orderly`, with a linger of one second, during which close() may
     /// block the event loop.
     linger,
 };
@@ -125,14 +133,20 @@ enum class SocketClose : std::uint8_t {
 struct TcpOptions {
     /// A literal local address of the host's family. Empty: the system chooses.
     std::string source_address = {};
-    /// The server's application never sees the connection (TCP_QUICKACK is off, and a reset
-    /// follows): success shows only that the server's kernel listens. Linux only, ignored
-    /// elsewhere.
-    bool silent = false;
-    SocketClose close = SocketClose::reset; ///< a silent attempt always resets
+    TcpClose close = TcpClose::silent; ///< a Unix-domain socket is always closed in an orderly way
     /// Connect to this Unix-domain socket: a path, or "@name" in Linux' abstract namespace. Host
-    /// and port then need not be given. Cannot be combined with source_address or silent.
+    /// and port then need not be given. Cannot be combined with source_address.
     std::string unix_socket = {};
+};
+
+/// How an HTTP attempt closes its connection.
+enum class SocketClose : std::uint8_t {
+    /// By a reset: neither side keeps a TIME_WAIT, and close() never waits. A server that closes
+    /// the connection soon after its response sees an orderly end instead.
+    reset,
+    /// As the kubelet does: an orderly end with a linger of one second, during which close() may
+    /// block the event loop.
+    linger,
 };
 
 enum class Redirects : std::uint8_t {

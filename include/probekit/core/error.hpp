@@ -31,6 +31,9 @@ enum class Errc {
     bad_redirect,        ///< a Location that cannot be followed
     no_such_host,        ///< the name does not resolve
     unexpected_response, ///< a response that does not meet HttpOptions::expect
+    /// This machine has no address to reach the target's from, as for ::1 without IPv6; equals
+    /// std::errc::address_not_available, which by itself is a lack of ports.
+    no_local_address,
     // Prober errors: the attempt counts for nothing.
     incomplete_body, ///< the body broke off, came too late or was framed wrongly
     status_lost,     ///< other code reaped the child, and with it the exit status
@@ -54,6 +57,7 @@ public:
         case Errc::bad_redirect: return "redirect cannot be followed";
         case Errc::no_such_host: return "no such host";
         case Errc::unexpected_response: return "HTTP response is not as expected";
+        case Errc::no_local_address: return "cannot assign requested address";
         case Errc::incomplete_body: return "response body is incomplete";
         case Errc::status_lost: return "exit status was lost to another waiter";
         case Errc::probe_threw: return "probe threw an unknown exception";
@@ -62,8 +66,11 @@ public:
     }
 
     [[nodiscard]] std::error_condition default_error_condition(int value) const noexcept override {
-        if (static_cast<Errc>(value) == Errc::timed_out) return std::errc::timed_out;
-        return {value, *this};
+        switch (static_cast<Errc>(value)) {
+        case Errc::timed_out: return std::errc::timed_out;
+        case Errc::no_local_address: return std::errc::address_not_available;
+        default: return {value, *this};
+        }
     }
 };
 

@@ -293,6 +293,8 @@ private:
             redirect_->next = resolve(url(), std::move(location.url));
             follows_ = redirect_->next.hostname() == plan_->url().hostname();
         }
+        // What follows is another protocol, which the server may speak for ever.
+        if (status == 101) return false;
         body_left_ = follows_ ? redirect_body_limit : plan_->read_limit();
         const bool length_known = parser_.length() != ResponseParser::unknown_length;
         if (follows_) return !length_known || parser_.length() <= redirect_body_limit;

@@ -15,16 +15,16 @@
 
 namespace probekit::inline PROBEKIT_ABI {
 
-/// Opens a TCP connection and closes it at once, with a reset. A connection is a success; nothing
-/// is sent.
+/// Opens a TCP connection and closes it at once. A connection is a success; nothing is sent. By
+/// default the server's program does not see it (TcpOptions::close).
 /// \code
 /// TcpProbe probe{io, {.host = "127.0.0.1", .port = 5432}};
 /// probe.async_probe(1s, [](std::error_code error, const ProbeResult& result) {
 ///     std::puts(!error && result.passed() ? "up" : "down");
 /// });
 /// \endcode
-/// Mirrors the kubelet's tcpSocket probe, apart from its linger of one second, which may hold up
-/// the event loop (TcpOptions::close).
+/// Mirrors the kubelet's tcpSocket probe, whose connections servers do see, and which lingers for
+/// up to one second when it closes: TcpClose::linger.
 ///
 /// An attempt owns what it needs: the probe may be moved or destroyed at once, and attempts may
 /// overlap. A literal host needs no resolver. Use one object from one thread or strand at a time.

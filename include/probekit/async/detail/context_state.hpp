@@ -13,6 +13,7 @@
 #include <asio/prefer.hpp>
 
 #include <probekit/async/detail/block_pool.hpp>
+#include <probekit/async/detail/client_ports.hpp>
 #include <probekit/async/detail/executors.hpp>
 #include <probekit/async/detail/intrusive_list.hpp>
 #include <probekit/async/detail/mutex.hpp>
@@ -62,6 +63,7 @@ public:
     [[nodiscard]] static Ref<BasicContextState> of(const Executor& executor);
 
     [[nodiscard]] BlockPool& pool() noexcept { return pool_; }
+    [[nodiscard]] ClientPorts& client_ports() noexcept { return client_ports_; }
 
     /// The wheel on the steady clock, once Wheel::of() has made it.
     [[nodiscard]] const Ref<Wheel>& steady() const noexcept { return steady_; }
@@ -137,6 +139,7 @@ private:
     void shutdown() noexcept;
 
     BlockPool pool_;
+    ClientPorts client_ports_;
     asio::any_io_executor executor_;
     Mutex mutex_;
     asio::any_io_executor work_;

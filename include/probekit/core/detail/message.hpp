@@ -43,8 +43,10 @@ template <class = OnUse>
     }
     text.append(" ").append(address);
     if (cause == Errc::timed_out) return text + ": i/o timeout";
-    // Go names the call that failed: socket() for lack of descriptors or memory, else connect().
+    // Go names the call that failed: socket() for lack of descriptors, memory or the whole family
+    // of addresses, else connect().
     const bool in_socket = cause == std::errc::too_many_files_open ||
+                           cause == std::errc::address_family_not_supported ||
                            cause == std::errc::too_many_files_open_in_system ||
                            cause == std::errc::no_buffer_space ||
                            cause == std::errc::not_enough_memory;
@@ -62,9 +64,13 @@ template <class = OnUse>
                                                     std::string_view address, Phase phase,
                                                     const std::error_code& cause,
                                                     std::string_view network = "tcp") {
+    // Go finds the handshake cut short before it finds that its client's time is over.
     if (cause == Errc::timed_out)
         return request_message(
-            url, "context deadline exceeded (Client.Timeout exceeded while awaiting headers)");
+            url,
+            phase == Phase::handshake
+                ? "context deadline exceeded"
+                : "context deadline exceeded (Client.Timeout exceeded while awaiting headers)");
     return request_message(url, dial_message(host, address, phase, cause, network));
 }
 

@@ -51,8 +51,6 @@ void validate_socket_options(const Options& options, ConfigErrors& errors) {
     validate_unix_socket(options.unix_socket, errors);
     if (!options.source_address.empty())
         errors.push_back({"unix_socket", "cannot be combined with source_address"});
-    if constexpr (requires { options.silent; })
-        if (options.silent) errors.push_back({"unix_socket", "cannot be combined with silent"});
 }
 
 /// The base of all built-in probes: an executor, and async_probe(), which makes an attempt and

@@ -23,8 +23,7 @@ struct DialSettings {
     };
 
     const Uncommon* uncommon = nullptr; ///< null: none of these
-    bool silent = false;
-    SocketClose close = SocketClose::reset;
+    TcpClose close = TcpClose::reset;
 
     /// Null: the system chooses the local address.
     [[nodiscard]] const asio::ip::address* source() const noexcept {

@@ -12,8 +12,6 @@
 #include <thread>
 #include <utility>
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <asio/ip/address.hpp>
@@ -30,6 +28,7 @@
 #include <probekit/core/error.hpp>
 #include <probekit/core/result.hpp>
 #include <probekit/probes/detail/attempt.hpp>
+#include <probekit/probes/detail/begin_connect.hpp>
 #include <probekit/probes/detail/dial_target.hpp>
 #include <probekit/probes/detail/literal_address.hpp>
 #include <probekit/probes/detail/stream_socket.hpp>
@@ -91,14 +90,13 @@ protected:
     }
 
     [[nodiscard]] bool lingers() noexcept {
-        return this->derived().dial_settings().close == SocketClose::linger;
+        return this->derived().dial_settings().close == TcpClose::linger;
     }
 
-    /// Resets the connection, unless it is to linger: no TIME_WAIT on either side, and close()
-    /// never blocks. A peer that has closed its side sees no reset.
+    /// Closes the connection as the settings say.
     void close_socket() noexcept {
         const Mutex::Lock lock{this->mutex_};
-        linger_on_close(socket_.get(), lingers() ? 1 : 0);
+        prepare_close(socket_.get(), this->derived().dial_settings().close);
         socket_.close();
     }
 
@@ -106,7 +104,7 @@ protected:
     void connect_failed(Ref<Derived>&& self, int error) {
         discard_socket();
         if (!first_failure_) {
-            first_failure_ = {error, std::system_category()};
+            first_failure_ = connect_error(error, endpoint_, this->derived().dial_settings());
             first_endpoint_ = endpoint_;
         }
         if (next_address_ != NextAddress{} && this->stop_reason() == StopReason::none)
@@ -260,25 +258,12 @@ private:
 
     // Connects to endpoint_.
     void connect(Ref<Derived>&& self) {
-        const bool is_near = endpoint_.address().is_loopback();
-        const StreamProtocol protocol{endpoint_.protocol().family(), IPPROTO_TCP};
-        if (const int error = open(protocol, Derived::sends || !is_near); error != 0)
-            return connect_failed(std::move(self), error);
-        const int fd = socket_.get();
-        if (const int error = prepare(fd); error != 0)
-            return connect_failed(std::move(self), error);
-        if (::connect(fd, endpoint_.data(), static_cast<socklen_t>(endpoint_.size())) == 0)
-            return this->derived().connected(std::move(self));
-        if (errno != EINPROGRESS) return connect_failed(std::move(self), errno);
-        // On loopback the handshake is over by now, and a second connect() says how it ended: no
-        // round trip through the event loop.
-        if (is_near) {
-            if (::connect(fd, endpoint_.data(), static_cast<socklen_t>(endpoint_.size())) == 0 ||
-                errno == EISCONN)
-                return this->derived().connected(std::move(self));
-            if (errno != EALREADY && errno != EINPROGRESS)
-                return connect_failed(std::move(self), errno);
-        }
+        const int error = begin_connect(
+            socket_, io_, [this] { return Mutex::Lock{this->mutex_}; }, endpoint_,
+            this->derived().dial_settings(), Derived::sends,
+            this->wheel_->context().client_ports());
+        if (error == 0) return this->derived().connected(std::move(self));
+        if (error != EINPROGRESS) return connect_failed(std::move(self), error);
         using Writable = typename Base::template Step<&DialingAttempt::writable>;
         const std::error_code aborted = this->wait(
             [&] { return socket_.async_wait(asio::socket_base::wait_write, io_, Writable{self}); });
@@ -289,7 +274,7 @@ private:
 
     // Connecting to a Unix-domain socket never needs a wait.
     void connect_to(Ref<Derived>&& self, const UnixAddress& address) {
-        if (const int error = open({AF_UNIX, 0}, Derived::sends); error != 0)
+        if (const int error = open_unix(); error != 0)
             return connect_failed(std::move(self), error);
         if (::connect(socket_.get(), address.data(), address.size()) == 0)
             return this->derived().connected(std::move(self));
@@ -297,28 +282,9 @@ private:
         connect_failed(std::move(self), errno == EAGAIN ? ECONNREFUSED : errno);
     }
 
-    // `waits`: the socket will have to be waited for. Returns an errno.
-    [[nodiscard]] int open(const StreamProtocol& protocol, bool waits) noexcept {
+    [[nodiscard]] int open_unix() noexcept {
         const Mutex::Lock lock{this->mutex_};
-        return waits ? socket_.open(protocol, io_) : socket_.open(protocol);
-    }
-
-    // Sets the options that have to be set before connecting. Returns an errno.
-    [[nodiscard]] int prepare(int fd) noexcept {
-        const DialSettings settings = this->derived().dial_settings();
-        if (const asio::ip::address* const address = settings.source()) {
-            const asio::ip::tcp::endpoint source{*address, 0};
-            // bind() reports an address without a free port as one in use.
-            if (::bind(fd, source.data(), static_cast<socklen_t>(source.size())) != 0)
-                return errno == EADDRINUSE ? EADDRNOTAVAIL : errno;
-        }
-#if defined(TCP_QUICKACK)
-        if (settings.silent) {
-            const int off = 0;
-            if (::setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof off) != 0) return errno;
-        }
-#endif
-        return 0;
+        return Derived::sends ? socket_.open({AF_UNIX, 0}, io_) : socket_.open({AF_UNIX, 0});
     }
 
     void writable(Ref<Derived>&& self, std::error_code error) {

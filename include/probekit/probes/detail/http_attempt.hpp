@@ -68,7 +68,9 @@ private:
     static constexpr bool sends = true;
 
     [[nodiscard]] DialSettings dial_settings() const noexcept {
-        return {.uncommon = target_->dial.uncommon.get(), .close = target_->close};
+        return {.uncommon = target_->dial.uncommon.get(),
+                .close =
+                    target_->close == SocketClose::linger ? TcpClose::linger : TcpClose::reset};
     }
     [[nodiscard]] const std::optional<asio::ip::address>& dial_address() const noexcept {
         return target_->dial.address;

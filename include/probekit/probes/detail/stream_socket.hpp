@@ -11,6 +11,7 @@
 
 #include <probekit/async/detail/descriptor.hpp>
 #include <probekit/config.hpp>
+#include <probekit/core/actions.hpp>
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
@@ -62,5 +63,11 @@ inline void linger_on_close(int socket, int seconds) noexcept {
 }
 
 inline void reset_on_close(int socket) noexcept { linger_on_close(socket, 0); }
+
+/// Sets what close() does. After a reset neither side keeps a TIME_WAIT, and close() never blocks;
+/// a peer that has closed its side sees no reset.
+inline void prepare_close(int socket, TcpClose how) noexcept {
+    if (how != TcpClose::orderly) linger_on_close(socket, how == TcpClose::linger ? 1 : 0);
+}
 
 } // namespace probekit::inline PROBEKIT_ABI::detail

@@ -61,8 +61,7 @@ class BasicTcpTarget final : public MessageContext {
 public:
     BasicTcpTarget(TcpSocketAction what, const TcpOptions& options)
         : action(std::move(what)),
-          silent_(options.silent),
-          close_(options.silent ? SocketClose::reset : options.close) {
+          close_(options.unix_socket.empty() ? options.close : TcpClose::orderly) {
         DialTarget parsed = DialTarget::of(unbracketed(action.host), options);
         is_name_ = parsed.is_name();
         if (parsed.uncommon || (parsed.address && parsed.address->is_v6()))
@@ -75,7 +74,7 @@ public:
     [[nodiscard]] bool is_name() const noexcept { return is_name_; }
 
     [[nodiscard]] DialSettings settings() const noexcept {
-        return {large_ ? large_->uncommon.get() : nullptr, silent_, close_};
+        return {large_ ? large_->uncommon.get() : nullptr, close_};
     }
     /// Empty if the host is a name.
     [[nodiscard]] std::optional<asio::ip::address> address() const noexcept {
@@ -104,8 +103,7 @@ public:
 
 private:
     bool is_name_ : 1;
-    bool silent_ : 1;
-    SocketClose close_ : 1;
+    TcpClose close_ : 2;
     asio::ip::address_v4 v4_;
     std::unique_ptr<const DialTarget>
         large_; // null for an IPv4 address or name without uncommon settings
