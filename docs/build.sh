@@ -57,6 +57,7 @@ nav:
       - Observers: how-to/observers.md
       - Testing: how-to/testing.md
       - No exceptions: how-to/no-exceptions.md
+      - Docker: how-to/docker-healthcheck.md
   - Coming from: coming-from.md
   - Questions: faq.md
   - Facts:

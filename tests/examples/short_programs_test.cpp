@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include <unistd.h>
 
@@ -108,4 +109,43 @@ TEST_CASE("supervise_child names what is wrong with its arguments") {
     Program no_port{{.command = {SUPERVISE_CHILD, "0", "true"}}};
     CHECK(no_port.errors().line() == "port: must be between 1 and 65535");
     CHECK(no_port.wait() == 2);
+}
+
+TEST_CASE("probekit_check probes once") {
+    BoundPort port;
+    const std::string url = "tcp://" + address(port);
+    Program down{{.command = {PROBEKIT_CHECK, url}}};
+    CHECK(down.errors().line() == "dial tcp " + address(port) + ": connect: connection refused");
+    CHECK(down.wait() == 1);
+    port.listen();
+    CHECK(Program{{.command = {PROBEKIT_CHECK, url}}}.wait() == 0);
+    CHECK(Program{{.command = {PROBEKIT_CHECK, "--timeout", "60", "--", "true"}}}.wait() == 0);
+    Program fails{{.command = {PROBEKIT_CHECK, "--", "sh", "-c", "echo why; exit 3"}}};
+    CHECK(fails.errors().line() == "why");
+    CHECK(fails.wait() == 1);
+    // Something listens, and never answers.
+    Program silent{
+        {.command = {PROBEKIT_CHECK, "--timeout", "0.1", "http://" + address(port) + "/healthz"}}};
+    CHECK(silent.errors().line().value_or("").starts_with("Get \"http://" + address(port) +
+                                                          "/healthz\": "));
+    CHECK(silent.wait() == 1);
+}
+
+TEST_CASE("probekit_check names what is wrong with its arguments") {
+    struct Row {
+        std::vector<std::string> arguments;
+        std::string error;
+    };
+    for (const Row& row : std::vector<Row>{
+             {{}, "usage: probekit_check [--timeout SECONDS] URL | -- COMMAND [ARGUMENTS...]"},
+             {{"tcp://127.0.0.1"}, "port: must be between 1 and 65535"},
+             {{"https://127.0.0.1/"}, "neither http:// nor tcp://: https://127.0.0.1/"},
+             {{"http://[::1"}, "parse \"http://[::1\": missing ']' in host"},
+             {{"--timeout", "-1", "tcp://:80"}, "--timeout: must be seconds above 0: -1"}}) {
+        std::vector<std::string> command{PROBEKIT_CHECK};
+        command.insert(command.end(), row.arguments.begin(), row.arguments.end());
+        Program program{{.command = command}};
+        CHECK(program.errors().line() == row.error);
+        CHECK(program.wait() == 2);
+    }
 }
