@@ -63,6 +63,7 @@ nav:
   - Facts:
       - As in the kubelet: kubelet.md
       - Faults: faults.md
+      - Closing: closing.md
       - Costs: benchmarks.md
       - Simulation: simulation.md
       - The supervisor: supervisor.md
@@ -72,6 +73,7 @@ nav:
       - Decisions: decisions.md
       - How it is tested: testing.md
   - Packages: packages.md
+  - Platforms: platforms.md
   - Stability: stability.md
   - Changelog: CHANGELOG.md
   - Contributing: CONTRIBUTING.md
