@@ -64,6 +64,8 @@ private:
         case What::started: return "started: readiness and liveness begin";
         case What::ready: return "ready";
         case What::unready: return "not ready any more";
+        case What::prober_error:
+            return "its " + name_of(event.kind) + " probe cannot ask, and nothing is known";
         case What::kill:
             return "killed by its " + name_of(event.kind) + " probe: SIGTERM, and " +
                    time_text(event.span) + " to end";

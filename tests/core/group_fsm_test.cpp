@@ -19,9 +19,11 @@ namespace {
 ///   B  begins (Started)     N  new target       G  target gone    T  terminating    X  stopped
 ///   =s =l =r  a probe of that kind is set
 ///   +s +l +r  a check of that kind passes       -s -l -r  it fails
+///   ?s ?l ?r  it cannot ask                         !l !r  it can ask again: failing, passing as before
 ///   gl gr     failing because the target is gone    ts tl  passing because it is terminating
-const std::vector<std::string_view> alphabet{"B",  "N",  "G",  "T",  "X",  "=s", "=l", "=r",
-                                             "+s", "-s", "+l", "-l", "+r", "-r", "gr", "ts"};
+const std::vector<std::string_view> alphabet{"B",  "N",  "G",  "T",  "X",  "=s", "=l",
+                                             "=r", "+s", "-s", "+l", "-l", "+r", "-r",
+                                             "gr", "ts", "?l", "?r", "!l", "!r"};
 
 ProbeKind kind_of(char letter) {
     if (letter == 's') return ProbeKind::startup;
@@ -38,6 +40,13 @@ GroupDecision step(GroupFsm& fsm, std::string_view word) {
     case '=': return fsm.step(event::ProbeSet{kind_of(word[1])});
     case '+': return fsm.step(event::Judged{kind_of(word[1]), Health::passing});
     case '-': return fsm.step(event::Judged{kind_of(word[1]), Health::failing});
+    case '?':
+        return fsm.step(
+            event::Judged{kind_of(word[1]), Health::unknown, Verdict::Origin::prober_error});
+    case '!':
+        return fsm.step(event::Judged{kind_of(word[1]),
+                                      word[1] == 'r' ? Health::passing : Health::failing,
+                                      Verdict::Origin::restored});
     case 'g':
         return fsm.step(
             event::Judged{kind_of(word[1]), Health::failing, Verdict::Origin::target_gone});
@@ -113,6 +122,21 @@ TEST_CASE("ready and unready take turns") {
         {"B =s +s", "B: started ready, =s: unready, +s: started ready"},
         {"=r B +r =s +s", "B: started, +r: ready, =s: unready, +s: started ready"},
         {"=r B +r =s -r +s", "B: started, +r: ready, =s: unready, +s: started"},
+    }));
+    CHECK(changes(row.words) == row.changes);
+}
+
+TEST_CASE("a probe that cannot ask makes its target unready or is told, and kills nothing") {
+    const auto row = GENERATE(values<Row>({
+        {"=r B +r ?r !r", "B: started, +r: ready, ?r: unready, !r: ready"},
+        {"=r B +r ?r +r", "B: started, +r: ready, ?r: unready, +r: ready"},
+        {"=r B ?r", "B: started"}, // it was not ready before either
+        {"=l B ?l ?l", "B: started ready, ?l: prober_error, ?l: prober_error"},
+        {"=l B ?l !l", "B: started ready, ?l: prober_error"}, // failing as before: no news
+        {"=l B ?l -l", "B: started ready, ?l: prober_error, -l: kill"},
+        {"=s B ?s +s", "?s: prober_error, +s: started ready"},
+        {"=s =r B ?s +s ?r", "?s: prober_error, +s: started"},
+        {"=l B X ?l", "B: started ready"},
     }));
     CHECK(changes(row.words) == row.changes);
 }
@@ -199,7 +223,7 @@ struct Oracle {
         Facts facts;
         facts.started = has("=s") ? came({"+s"}, {"B", "N", "=s"}) : true;
         // A startup probe that was set while the group was stopped is asked for the next target.
-        const bool passes = came({"+r"}, {"B", "N", "=r", "-r", "gr"});
+        const bool passes = came({"+r", "!r"}, {"B", "N", "=r", "-r", "gr", "?r"});
         facts.ready = present && facts.started && (passes || !has("=r"));
         for (std::size_t i = last({"B", "N"}); i < history.size() && history[i] != "T"; ++i)
             if (history[i] == "-s" || history[i] == "-l") facts.killed = true;
@@ -223,6 +247,7 @@ struct Oracle {
         };
         if (was_ready && (anew || !after.ready)) say("unready");
         if (after.killed && (anew || !before.killed)) say("kill");
+        if (word == "?s" || word == "?l") say("prober_error");
         if (after.started && (anew || !before.started)) say("started");
         if (after.ready && (anew || !was_ready)) say("ready");
         return all;

@@ -20,6 +20,9 @@ static_assert(ProbeSpec{}.success_threshold == 1);
 static_assert(ProbeSpec{}.failure_threshold == 3);
 static_assert(!ProbeSpec{}.termination_grace_period);
 static_assert(ProbeSpec{}.pacing == Pacing{});
+// What Kubernetes does not have.
+static_assert(ProbeSpec{}.error_threshold == 3);
+static_assert(!ProbeSpec{}.error_threshold_local);
 static_assert(Pacing{}.cadence == Cadence::grid && Pacing{}.spread == 0s && Pacing{}.jitter == 0s &&
               Pacing{}.seed == 0);
 
@@ -50,6 +53,10 @@ TEST_CASE("Each mistake names its field, and is_valid agrees") {
         {{.kind = ProbeKind::startup, .success_threshold = 2},
          {{"success_threshold", "must be 1"}}},
         {{.failure_threshold = -3}, {{"failure_threshold", "must be greater than zero"}}},
+        {{.error_threshold = 0}, {}},
+        {{.error_threshold = 65535, .error_threshold_local = true}, {}},
+        {{.error_threshold = -1}, {{"error_threshold", "must not be negative"}}},
+        {{.error_threshold = 65536}, {{"error_threshold", "must not be greater than 65535"}}},
         {{.termination_grace_period = 1s},
          {{"termination_grace_period", "must not be set for readiness"}}},
         {{.kind = ProbeKind::liveness, .termination_grace_period = 0s},
@@ -63,6 +70,7 @@ TEST_CASE("Each mistake names its field, and is_valid agrees") {
           .timeout = 0s,
           .success_threshold = 3,
           .failure_threshold = 0,
+          .error_threshold = -2,
           .termination_grace_period = -1s,
           .pacing = {.spread = -1s, .jitter = -1s}},
          {{"initial_delay", "must not be negative"},
@@ -70,6 +78,7 @@ TEST_CASE("Each mistake names its field, and is_valid agrees") {
           {"timeout", "must be greater than zero"},
           {"success_threshold", "must be 1"},
           {"failure_threshold", "must be greater than zero"},
+          {"error_threshold", "must not be negative"},
           {"termination_grace_period", "must be greater than zero"},
           {"pacing.spread", "must not be negative"},
           {"pacing.jitter", "must not be negative"}}},

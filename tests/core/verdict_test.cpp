@@ -21,6 +21,8 @@ static_assert(to_string(Verdict::Origin::result) == "result");
 static_assert(to_string(Verdict::Origin::target_replaced) == "target_replaced");
 static_assert(to_string(Verdict::Origin::target_gone) == "target_gone");
 static_assert(to_string(Verdict::Origin::terminating) == "terminating");
+static_assert(to_string(Verdict::Origin::prober_error) == "prober_error");
+static_assert(to_string(Verdict::Origin::restored) == "restored");
 
 static_assert(std::is_trivially_copyable_v<WorkerSnapshot>); // so that taking one allocates nothing
 
@@ -60,6 +62,22 @@ TEST_CASE("A user's policy may judge against the result") {
               .reason() == "Liveness probe succeeded");
     CHECK(Verdict{.kind = ProbeKind::liveness, .result = ProbeResult::success()}.reason() ==
           "Liveness probe is undecided");
+}
+
+TEST_CASE("A verdict for prober errors has the kubelet's words and the error's text") {
+    ProbeResult result;
+    result.cause = std::make_error_code(std::errc::permission_denied);
+    Verdict verdict{
+        .kind = ProbeKind::liveness, .origin = Verdict::Origin::prober_error, .result = result};
+    CHECK(verdict.errored());
+    CHECK_FALSE(verdict.passed());
+    CHECK_FALSE(verdict.failed());
+    CHECK(verdict.reason() ==
+          "Liveness probe errored and resulted in unknown state: " + result.cause.message());
+    verdict.origin = Verdict::Origin::restored;
+    verdict.health = Health::passing;
+    CHECK_FALSE(verdict.errored());
+    CHECK(verdict.reason() == "Liveness probe can ask again: passing as before");
 }
 
 TEST_CASE("A verdict without a result says what happened to the target") {

@@ -69,6 +69,8 @@ struct Plain {
     bool wants = false;     // a check was requested while one was in flight
     bool judged = false;
     Health health = Health::unknown;
+    int errors = 0;    // checks in a row
+    bool deaf = false; // so many that what it knows does not count
     bool last = true;
     int run = 0;
     int since = 0;
@@ -80,6 +82,7 @@ struct Plain {
         if (spec.kind == ProbeKind::startup) return Health::unknown;
         return spec.kind == ProbeKind::liveness ? Health::passing : Health::failing;
     }
+    [[nodiscard]] Health shown() const { return deaf ? Health::unknown : health; }
     [[nodiscard]] bool awake() const { return started && !held && present && !paused; }
     [[nodiscard]] bool delayed(int now) const { return now < since + spec.initial_delay.count(); }
 
@@ -144,6 +147,8 @@ struct Plain {
     }
 
     void judge(bool passed) {
+        errors = 0;
+        deaf = false;
         run = passed == last ? run + 1 : 1;
         last = passed;
         if (run < (passed ? spec.success_threshold : spec.failure_threshold)) return;
@@ -166,7 +171,8 @@ struct Plain {
         case Happening::started:
             if (started) return;
             started = present = true;
-            ended = held = paused = judged = wants = false;
+            ended = held = paused = judged = wants = deaf = false;
+            errors = 0;
             health = initial();
             last = true;
             run = 0;
@@ -181,7 +187,8 @@ struct Plain {
             if (!started) return;
             // Ticks from when there was nothing to check, or not yet, are no checks missed.
             if (held || !present || delayed(now)) tick = false;
-            held = judged = false;
+            held = judged = deaf = false;
+            errors = 0;
             present = true;
             health = initial();
             since = now;
@@ -198,13 +205,13 @@ struct Plain {
             return;
         case Happening::target_gone:
             if (!started || held || !present) return;
-            present = wants = false;
+            present = wants = deaf = false;
             health = Health::failing;
             judged = true;
             return drop(now);
         case Happening::terminating:
             if (!started || held || spec.kind == ProbeKind::readiness) return;
-            started = wants = false;
+            started = wants = deaf = false;
             ended = true;
             health = Health::passing;
             judged = true;
@@ -226,9 +233,12 @@ struct Plain {
             return over(now);
         case Happening::error:
             if (attempt == 0 || scheduled) return;
-            if (dropping || attempt == 3 || !gate) return over(now);
-            ++attempt;
-            return;
+            if (!dropping && attempt != 3 && gate) {
+                ++attempt;
+                return;
+            }
+            if (!dropping && ++errors >= spec.error_threshold) deaf = true;
+            return over(now);
         case Happening::attempt_cancelled:
             if (attempt != 0 && !scheduled) over(now);
             return;
@@ -244,6 +254,7 @@ struct Plain {
             return trigger(now);
         case Happening::stopped:
             started = ended = wants = false;
+            errors = 0;
             drop(now);
             return;
         case Happening::due: return;
@@ -379,11 +390,12 @@ std::uint64_t key(const Node& node) {
     };
     for (const bool fact :
          {p.started, p.ended, p.present, p.held, p.paused, p.gate, p.dropping, p.scheduled, p.wants,
-          p.judged, p.last, p.ticking, p.tick, f.judged(), f.check_pending()})
+          p.judged, p.deaf, p.last, p.ticking, p.tick, f.judged(), f.check_pending()})
         add(fact, 2);
     add(p.attempt, 4);
     add(static_cast<int>(p.health), 3);
     add(p.run, 8);
+    add(p.errors, 4);
     add(std::max(p.since - now, -2 * period) + 2 * period, 2 * period + 1);
     add(p.ticking ? p.next_tick - now : 0, period + 1);
     add(node.machine.timer ? *node.machine.timer - now + period : 0, 5 * period);
@@ -400,13 +412,14 @@ std::string difference(const Node& node, const Plain& before, const Decision& de
     if ((p.attempt != 0 && !p.scheduled) != m.fsm.in_flight()) return "in flight or not";
     if (p.scheduled != m.scheduled || (p.scheduled || p.wants) != m.fsm.check_pending())
         return "a check pending, or none";
-    if (p.health != m.fsm.health() || p.judged != m.fsm.judged())
+    if (p.shown() != m.fsm.health() || (p.deaf || p.judged) != m.fsm.judged())
         return "health " + std::string{to_string(m.fsm.health())};
     if (p.run != m.fsm.run() || p.last != m.fsm.policy().counter().last())
         return "run " + std::to_string(m.fsm.run());
     if (decision.cancel != (p.dropping && !before.dropping)) return "cancels";
     if (before.started &&
-        decision.changed != (p.health != before.health || (p.judged && !before.judged)))
+        decision.changed !=
+            (p.health != before.health || (p.judged && !before.judged) || p.deaf != before.deaf))
         return "tells a change, or none";
     if (p.attempt != 0) return {};
     Plain future = p; // with nothing else happening
@@ -479,6 +492,7 @@ TEST_CASE("Every sequence of events is met as a worker in time meets it", "[orac
                                          .timeout = Duration{1},
                                          .success_threshold = kind == ProbeKind::readiness ? 2 : 1,
                                          .failure_threshold = failures,
+                                         .error_threshold = failures,
                                          .pacing = {.cadence = cadence}};
                     REQUIRE(is_valid(spec));
                     explore(spec, failures == 1 ? 5 : 6, count);

@@ -106,7 +106,8 @@ TEST_CASE("Every sequence of target events and outcomes is judged as the kubelet
                                              .initial_delay = delay,
                                              .period = period,
                                              .success_threshold = success,
-                                             .failure_threshold = failure};
+                                             .failure_threshold = failure,
+                                             .error_threshold = 0};
                         if (!is_valid(spec)) continue;
                         const Count count = explore(spec, adopted, depth);
                         all.states += count.states;

@@ -22,6 +22,7 @@ ProbeSpec some_spec(fuzz::Bytes& input) {
     spec.period = oracle::period;
     spec.initial_delay = input.below(30) * 1s;
     spec.failure_threshold = 1 + static_cast<int>(input.below(5));
+    spec.error_threshold = 0; // the kubelet's
     if (spec.kind == ProbeKind::readiness)
         spec.success_threshold = 1 + static_cast<int>(input.below(5));
     return spec;
@@ -91,6 +92,7 @@ private:
 void send_anything(fuzz::Bytes& input) {
     ProbeSpec spec = some_spec(input);
     spec.period = 1ms * (1 + input.byte());
+    spec.error_threshold = static_cast<int>(input.below(3));
     if (input.flag()) spec.pacing.cadence = Cadence::target_start;
     if (input.flag()) spec.pacing.jitter = spec.period / 2;
     spec.pacing.seed = 1 + input.byte();

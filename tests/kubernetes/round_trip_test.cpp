@@ -41,6 +41,13 @@ public:
         return result;
     }
 
+    /// Without a slash, which no host has.
+    std::string host() {
+        std::string result = text(5);
+        std::erase(result, '/');
+        return result;
+    }
+
     std::vector<std::string> texts(std::size_t most) {
         std::vector<std::string> result(below(most + 1));
         for (std::string& one : result) one = text(6);
@@ -76,11 +83,11 @@ ProbeAction any_action(Chooser& choose) {
         if (choose.one_in(2)) action.working_directory = "/" + choose.text(5);
         return action;
     }
-    case 1: return TcpSocketAction{.host = choose.text(5), .port = port};
-    case 2: return GrpcAction{.host = choose.text(5), .port = port, .service = choose.text(8)};
+    case 1: return TcpSocketAction{.host = choose.host(), .port = port};
+    case 2: return GrpcAction{.host = choose.host(), .port = port, .service = choose.text(8)};
     default: break;
     }
-    HttpGetAction action{.host = choose.text(5), .port = port, .path = "/" + choose.text(8)};
+    HttpGetAction action{.host = choose.host(), .port = port, .path = "/" + choose.text(8)};
     if (choose.one_in(2)) action.scheme = HttpScheme::https;
     if (choose.one_in(8)) action.path = choose.text(5) + "x";
     for (std::size_t left = choose.below(4); left != 0; --left)
@@ -113,6 +120,8 @@ ProbeSpec any_spec(Chooser& choose) {
     if (choose.one_in(2)) spec.timeout = choose.span();
     if (spec.kind == ProbeKind::readiness) spec.success_threshold = choose.count();
     spec.failure_threshold = choose.count();
+    spec.error_threshold = choose.one_of({0, 1, 3, 65535});
+    spec.error_threshold_local = choose.one_in(2);
     if (spec.kind != ProbeKind::readiness && choose.one_in(2))
         spec.termination_grace_period = choose.span();
     if (choose.one_in(3)) {
@@ -141,6 +150,8 @@ void make_kubernetes_own(ProbeSettings& settings) {
     spec.timeout = whole(spec.timeout);
     if (spec.termination_grace_period)
         spec.termination_grace_period = whole(*spec.termination_grace_period);
+    spec.error_threshold = 0;
+    spec.error_threshold_local = false;
     spec.pacing = {};
 }
 

@@ -7,8 +7,10 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <catch2/catch_test_macros.hpp>
@@ -38,7 +40,8 @@ std::string story(const Timeline& timeline) {
         if (event.what == What::check || event.what == What::verdict) continue;
         if (!text.empty()) text += ' ';
         text += to_string(event.what);
-        if (event.what == What::kill) text.append(":").append(to_string(event.kind));
+        if (event.what == What::kill || event.what == What::prober_error)
+            text.append(":").append(to_string(event.kind));
     }
     return text;
 }
@@ -266,6 +269,100 @@ TEST_CASE("after prober errors a check has three attempts and changes nothing") 
     CHECK(checks_at(timeline, ProbeKind::liveness) == Times{0s, 10s, 10001ms, 10002ms, 20s});
     CHECK(timeline.checks(ProbeKind::liveness)[1].error == error);
     CHECK(timeline.times(What::kill) == Times{20001ms});
+}
+
+TEST_CASE("a probe that can never ask is told, and kills nothing") {
+    const std::error_code error = make_error_code(std::errc::no_such_file_or_directory);
+    Script script{.responses = always(prober_error(error)), .length = 65s};
+    ProbeSpec spec{.kind = ProbeKind::liveness, .period = 10s};
+    CHECK(story(simulate(spec, script)) == "running ready prober_error:Liveness");
+    CHECK(simulate(spec, script).times(What::prober_error) == Times{20003ms});
+    spec.error_threshold = 0; // as in the kubelet
+    CHECK(story(simulate(spec, script)) == "running ready");
+    spec.kind = ProbeKind::startup;
+    CHECK(story(simulate(spec, script)) == "running");
+    spec.error_threshold = 2;
+    CHECK(story(simulate(spec, script)) == "running prober_error:Startup");
+    SECTION("readiness does not pass then") {
+        spec.kind = ProbeKind::readiness;
+        script.responses =
+            in_turn({pass(), prober_error(error), prober_error(error), prober_error(error),
+                     prober_error(error), prober_error(error), prober_error(error), fail()});
+        const Timeline timeline = simulate(spec, script);
+        CHECK(story(timeline) == "running ready unready ready unready");
+        // At the second errored check; at the first failure, as before; at the third failure.
+        CHECK(timeline.times(What::unready) == Times{20003ms, 50001ms});
+        CHECK(timeline.times(What::ready) == Times{1ms, 30001ms});
+    }
+}
+
+namespace {
+
+/// Said naively: what a container's one probe leads to at the checks of its first run. Each letter
+/// is a check: '+' passes, '-' fails, 'e' errs three times.
+std::string expected_story(ProbeKind kind, const std::string& checks) {
+    std::string text = "running";
+    if (kind == ProbeKind::liveness) text += " ready";
+    int failures = 0, successes = 0, errors = 0;
+    bool passes = false, ready = false, decided = false;
+    for (const char check : checks) {
+        if (decided) break;
+        if (check == 'e') {
+            if (++errors == 2 && kind != ProbeKind::readiness)
+                text.append(" prober_error:").append(to_string(kind));
+        } else {
+            errors = 0;
+            failures = check == '-' ? failures + 1 : 0;
+            successes = check == '+' ? successes + 1 : 0;
+            if (successes == 1) passes = true;
+            if (failures == 2) passes = false;
+            if (failures == 2 && kind != ProbeKind::readiness)
+                text.append(" kill:").append(to_string(kind));
+            if (kind == ProbeKind::startup && passes) text += " started ready";
+            decided = (kind == ProbeKind::startup && passes) ||
+                      (kind != ProbeKind::readiness && failures == 2);
+        }
+        const bool now = passes && errors < 2;
+        if (kind == ProbeKind::readiness && std::exchange(ready, now) != now)
+            text += now ? " ready" : " unready";
+    }
+    return text;
+}
+
+} // namespace
+
+TEST_CASE("every sequence of passes, failures and errors leads to what a naive reading says") {
+    const std::error_code error = make_error_code(std::errc::no_such_file_or_directory);
+    constexpr int length = 7;
+    int sequences = 1;
+    for (int i = 0; i != length; ++i) sequences *= 3;
+    for (const ProbeKind kind : {ProbeKind::startup, ProbeKind::liveness, ProbeKind::readiness})
+        for (int number = 0; number != sequences; ++number) {
+            std::string checks;
+            std::vector<Response> responses;
+            for (int i = 0, rest = number; i != length; ++i, rest /= 3) {
+                checks += "+-e"[rest % 3];
+                const Response response = rest % 3 == 0   ? pass()
+                                          : rest % 3 == 1 ? fail()
+                                                          : prober_error(error);
+                responses.insert(responses.end(), rest % 3 == 2 ? 3 : 1, response);
+            }
+            const ProbeSpec spec{
+                .kind = kind, .period = 10s, .failure_threshold = 2, .error_threshold = 2};
+            // It never ends, so that there is a first run only.
+            const Timeline timeline = simulate(
+                Container{
+                    .startup = kind == ProbeKind::startup ? std::optional{spec} : std::nullopt,
+                    .liveness = kind == ProbeKind::liveness ? std::optional{spec} : std::nullopt,
+                    .readiness = kind == ProbeKind::readiness ? std::optional{spec} : std::nullopt,
+                    .termination_grace_period = 1h},
+                {.responses = in_turn(responses),
+                 .runs = {ignores_sigterm()},
+                 .length = (length - 1) * 10s + 5s});
+            if (story(timeline) == expected_story(kind, checks)) continue;
+            CAPTURE(to_string(kind), checks);
+            CHECK(story(timeline) == expected_story(kind, checks));
+        }
 }
 
 TEST_CASE("one spec under both cadences") {

@@ -52,7 +52,8 @@ ProbeSpec spec_of(const json& trace) {
             .period = seconds(given.at("periodSeconds")),
             .timeout = seconds(given.at("timeoutSeconds")),
             .success_threshold = given.at("successThreshold"),
-            .failure_threshold = given.at("failureThreshold")};
+            .failure_threshold = given.at("failureThreshold"),
+            .error_threshold = 0};
 }
 
 class TraceReplay {

@@ -33,10 +33,11 @@ struct Judged {
 
 /// What the verdicts on a target mean together.
 enum class GroupEvent : std::uint8_t {
-    started, ///< the startup probe has passed, or there is none
-    ready,   ///< started, and the readiness probe passes, or there is none
-    unready, ///< only after ready
-    kill,    ///< a check by the liveness or startup probe has failed; at most once per target
+    started,      ///< the startup probe has passed, or there is none
+    ready,        ///< started, and the readiness probe passes, or there is none
+    unready,      ///< only after ready
+    kill,         ///< a check by the liveness or startup probe has failed; at most once per target
+    prober_error, ///< the liveness or startup probe cannot ask (Verdict::errored()): no kill
 };
 
 [[nodiscard]] constexpr std::string_view to_string(GroupEvent event) noexcept {
@@ -44,6 +45,7 @@ enum class GroupEvent : std::uint8_t {
     case GroupEvent::started: return "started";
     case GroupEvent::ready: return "ready";
     case GroupEvent::unready: return "unready";
+    case GroupEvent::prober_error: return "prober_error";
     case GroupEvent::kill: break;
     }
     return "kill";
@@ -97,11 +99,12 @@ private:
 /// | TargetStarted | running            | unready; without a startup probe: started                 |
 /// | TargetGone    | running            | unready                                                   |
 /// | Terminating   | running            | from now on nothing is a reason to kill this target       |
-/// | Judged        | running            | startup passes: started; startup or liveness fails: kill  |
+/// | Judged        | running            | startup passes: started; startup or liveness fails: kill, |
+/// |               |                    | or errs: prober_error                                     |
 /// | Stopped       | running            | forgets nothing: what was known last can still be read    |
 ///
 /// A target is ready while it is there, has started, and its readiness probe passes or there is
-/// none.
+/// none. A readiness probe that errs does not pass.
 class GroupFsm {
 public:
     constexpr GroupDecision step(event::ProbeSet set) noexcept {
@@ -161,6 +164,8 @@ public:
             } else if (passes && verdict.kind == ProbeKind::startup && !started_) {
                 start(decision);
             }
+        } else if (verdict.origin == Verdict::Origin::prober_error) {
+            decision.push(GroupEvent::prober_error);
         }
         update_ready(decision);
         return decision;

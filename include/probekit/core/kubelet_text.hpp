@@ -68,10 +68,10 @@ struct ProbeEvent {
     if (attempt.error) {
         if (attempt.retried || detail::is_cancelled(attempt.error)) return std::nullopt;
         std::string message = result_text(attempt.result, shown_timeout);
-        if (message.empty()) message = go_error_text(attempt.error);
-        std::string text{to_string(attempt.kind)};
-        text.append(" probe errored and resulted in ").append(to_string(outcome));
-        return ProbeEvent{"Unhealthy", text.append(" state: ").append(message)};
+        // A user's probe may have nothing to say but the code.
+        const bool only_code = !attempt.result.target && attempt.result.output.empty();
+        if (message.empty() || only_code) message = go_error_text(attempt.error);
+        return ProbeEvent{"Unhealthy", detail::probe_error_text(attempt.kind, outcome, message)};
     }
     if (outcome != Outcome::warning && outcome != Outcome::failure) return std::nullopt;
     return ProbeEvent{

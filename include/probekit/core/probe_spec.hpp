@@ -61,6 +61,12 @@ struct ProbeSpec {
     Duration timeout = std::chrono::seconds{1}; ///< of each attempt, from its beginning
     int success_threshold = 1; ///< successes in a row to pass; must be 1 for startup and liveness
     int failure_threshold = 3; ///< failures in a row to fail
+    /// Checks in a row that could not ask, after which the health is `unknown` until one can. 0:
+    /// never, which is Kubernetes' rule and what read_probe() sets. They move no other counter.
+    int error_threshold = 3;
+    /// Whether those errors count too that this machine's own want causes (is_local_fault). By
+    /// default they do not, so that a starved prober takes no healthy targets out of service.
+    bool error_threshold_local = false;
     /// Instead of the pod's grace period, when this probe is why a process is killed. Not for
     /// readiness. Workers do nothing with it.
     std::optional<Duration> termination_grace_period = {};
@@ -70,6 +76,8 @@ struct ProbeSpec {
 };
 
 namespace detail {
+
+inline constexpr int highest_error_threshold = 65535; // what a worker counts to
 
 /// Calls `report(field, detail)` for each rule of a ProbeSpec that is broken, in the order of the
 /// fields.
@@ -85,6 +93,10 @@ constexpr void validate_spec(const ProbeSpec& spec, Report report) {
     else if (!readiness && spec.success_threshold != 1)
         report("success_threshold", "must be 1");
     if (spec.failure_threshold <= 0) report("failure_threshold", "must be greater than zero");
+    if (spec.error_threshold < 0)
+        report("error_threshold", "must not be negative");
+    else if (spec.error_threshold > highest_error_threshold)
+        report("error_threshold", "must not be greater than 65535");
     if (spec.termination_grace_period) {
         if (readiness)
             report("termination_grace_period", "must not be set for readiness");

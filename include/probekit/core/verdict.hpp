@@ -29,6 +29,14 @@ namespace detail {
     return probe + "failed: " + message;
 }
 
+/// "Liveness probe errored and resulted in unknown state: <message>", as in the kubelet's events.
+[[nodiscard]] inline std::string probe_error_text(ProbeKind kind, Outcome outcome,
+                                                  const std::string& message) {
+    std::string text{to_string(kind)};
+    text.append(" probe errored and resulted in ").append(to_string(outcome));
+    return text.append(" state: ").append(message);
+}
+
 } // namespace detail
 
 /// A worker's judgement of its target. Workers notify at the first judgement and whenever the
@@ -47,6 +55,8 @@ struct Verdict {
         target_replaced, ///< there is a new target, with its initial health
         target_gone,     ///< there is no target
         terminating,     ///< the target is meant to end, so it is not killed for what it does now
+        prober_error, ///< unknown: so many checks could not ask as ProbeSpec::error_threshold says
+        restored, ///< an attempt has a result after such errors; what was known before stands again
     };
 
     ProbeKind kind = ProbeKind::readiness;
@@ -56,14 +66,19 @@ struct Verdict {
     Origin origin = Origin::result;
     TimePoint at = {};
     Duration previous_duration = {}; ///< how long the target had been in `previous`
-    ProbeResult result = {};         ///< the attempt that decided, if origin is result
+    /// The attempt that decided, if origin is result, prober_error or restored.
+    ProbeResult result = {};
 
     [[nodiscard]] bool passed() const noexcept { return health == Health::passing; }
     [[nodiscard]] bool failed() const noexcept { return health == Health::failing; }
+    /// Nothing is known of the target, because the probe cannot ask: `result.cause` and reason()
+    /// say why not.
+    [[nodiscard]] bool errored() const noexcept { return origin == Origin::prober_error; }
 
     /// Why, for logs and people: "Liveness probe failed: <message>", "Readiness probe warning:
-    /// <message>", "Startup probe succeeded", "target is gone", "target was replaced" or "target is
-    /// terminating". The message is ProbeResult::message().
+    /// <message>", "Startup probe succeeded", "Liveness probe errored and resulted in unknown state:
+    /// <message>", "Liveness probe can ask again: passing as before", "target is gone", "target was
+    /// replaced" or "target is terminating". The message is ProbeResult::message().
     [[nodiscard]] std::string reason() const;
 };
 
@@ -72,6 +87,8 @@ struct Verdict {
     case Verdict::Origin::target_replaced: return "target_replaced";
     case Verdict::Origin::target_gone: return "target_gone";
     case Verdict::Origin::terminating: return "terminating";
+    case Verdict::Origin::prober_error: return "prober_error";
+    case Verdict::Origin::restored: return "restored";
     case Verdict::Origin::result: break;
     }
     return "result";
@@ -82,6 +99,12 @@ inline std::string Verdict::reason() const {
     case Origin::target_replaced: return "target was replaced";
     case Origin::target_gone: return "target is gone";
     case Origin::terminating: return "target is terminating";
+    case Origin::prober_error:
+        return detail::probe_error_text(kind, Outcome::unknown, result.message());
+    case Origin::restored: {
+        std::string text{to_string(kind)};
+        return text.append(" probe can ask again: ").append(to_string(health)).append(" as before");
+    }
     case Origin::result: break;
     }
     if (health == Health::unknown) return std::string{to_string(kind)} + " probe is undecided";

@@ -121,12 +121,28 @@ struct Decision {
 /// | AttemptScheduled | attempt just decided        | waits; whatever would cancel it calls it off     |
 /// | AttemptBegun     | attempt scheduled           | in flight                                        |
 /// | Result           | attempt in flight           | judged; startup decided, liveness failing: hold  |
-/// | Error            | attempt in flight           | again at once, three attempts; then thrown away  |
+/// | Error            | attempt in flight           | again at once, three attempts; then check erred  |
 /// | AttemptCancelled | attempt in flight           | what was put off until now                       |
 /// | Triggered        | target, no hold, not paused | new grid; check now, or after the one in flight  |
 /// | Paused           | not paused                  | attempt cancelled                                |
 /// | Resumed          | paused                      | as Triggered                                     |
 /// | Stopped          | always                      | attempt cancelled                                |
+///
+/// A check whose last attempt ended with an error moves no counter of the policy. At
+/// `spec.error_threshold` of them in a row the health is unknown (Verdict::Origin::prober_error),
+/// whatever it was. The next result that counts ends this: the policy says what the health is now,
+/// or that of before stands again (restored). So does whatever gives a verdict of its own:
+///
+/// | errored and then ...                        | the health                    | the errors in a row |
+/// |---------------------------------------------|-------------------------------|---------------------|
+/// | Result, the policy says one                 | that one                      | 0                   |
+/// | Result, the policy says none                | of before, judged as before   | 0                   |
+/// | Error, local unless error_threshold_local   | stays                         | stay                |
+/// | another Error at the end of a check         | stays                         | one more            |
+/// | AttemptCancelled, GateClosed, Paused        | stays                         | stay                |
+/// | TargetGone, Terminating                     | as ever, and not errored      | stay                |
+/// | TargetStarted, Started                      | the initial one               | 0                   |
+/// | Stopped                                     | can still be read             | 0                   |
 ///
 /// `Spec` is ProbeSpec, or a handle that `*` dereferences to one: many machines may share it.
 ///
@@ -150,7 +166,7 @@ public:
     Decision step(event::AttemptScheduled, TimePoint now) noexcept;
     Decision step(event::AttemptBegun, TimePoint now) noexcept;
     Decision step(event::Result ended, TimePoint now) noexcept;
-    Decision step(event::Error, TimePoint now) noexcept;
+    Decision step(event::Error ended, TimePoint now) noexcept;
     Decision step(event::AttemptCancelled, TimePoint now) noexcept;
     Decision step(event::Triggered, TimePoint now) noexcept;
     Decision step(event::Paused, TimePoint now) noexcept;
@@ -232,6 +248,7 @@ private:
     void next(Decision& decision, TimePoint now) noexcept;
     [[nodiscard]] Decision next(TimePoint now) noexcept;
     void attempt_over(Decision& decision, TimePoint now) noexcept;
+    void check_errored(Decision& decision, const std::error_code& code, TimePoint now) noexcept;
     void conclude(Decision& decision, Health health, Verdict::Origin origin,
                   TimePoint now) noexcept;
     void cancel_attempt(Decision& decision) noexcept;
@@ -252,6 +269,10 @@ private:
     bool gate_open_ : 1 = true;
     bool judged_ : 1 = false;
     bool check_requested_ : 1 = false; // while an attempt was in flight
+    bool errored_ : 1 = false;         // unknown because of errors; before it:
+    bool judged_before_ : 1 = false;
+    Health health_before_ : 2 = Health::unknown;
+    std::uint16_t errors_in_row_ = 0; // checks
 };
 
 } // namespace probekit::inline PROBEKIT_ABI

@@ -20,6 +20,7 @@
 #include <probekit/core/observer.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/probe_spec.hpp>
+#include <probekit/core/result.hpp>
 #include <probekit/core/verdict.hpp>
 #include <probekit/probes/any_probe.hpp>
 #include <probekit/runtime/clock.hpp>
@@ -43,7 +44,8 @@ struct GroupChange {
         case Event::started: return "target has started";
         case Event::ready: return "target is ready";
         case Event::unready:
-        case Event::kill: break;
+        case Event::kill:
+        case Event::prober_error: break;
         }
         return verdict.reason();
     }
@@ -59,7 +61,9 @@ struct GroupChange {
 /// \endcode
 ///
 /// Liveness and readiness make no attempt until startup has passed; a kind without a probe counts
-/// as passed. The group reports one stream of changes. The caller acts on them, and calls the
+/// as passed. A probe that cannot ask (ProbeSpec::error_threshold) makes its target unready, if it
+/// is the readiness probe, and else is reported; it never ends a target. The group reports one
+/// stream of changes. The caller acts on them, and calls the
 /// group when its target is replaced, gone or terminating. SupervisedProcess does both for a child
 /// process.
 ///
@@ -167,6 +171,11 @@ public:
     [[nodiscard]] std::optional<WorkerSnapshot> snapshot(ProbeKind kind) const noexcept {
         const auto& worker = core_->worker(kind);
         return worker ? std::optional{worker->snapshot()} : std::nullopt;
+    }
+    /// As ProbeWorker::last_result(). Throws: bad_alloc.
+    [[nodiscard]] std::optional<ProbeResult> last_result(ProbeKind kind) const {
+        const auto& worker = core_->worker(kind);
+        return worker ? std::optional{worker->last_result()} : std::nullopt;
     }
 
 private:

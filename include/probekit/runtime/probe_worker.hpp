@@ -137,8 +137,8 @@ public:
     }
     void on_verdict(std::nullptr_t) noexcept { core_->on_verdict({}); }
 
-    /// Adds a condition to the gate: met while this worker passes by a result, unmet from
-    /// target_replaced() and target_gone() on. stop() and destruction leave it as it is.
+    /// Adds a condition to the gate: met while this worker passes by a result, unmet while its health
+    /// is unknown and from target_replaced() and target_gone() on. stop() and destruction leave it as it is.
     void opens(StartupGate& gate) { core_->opens(gate); }
 
     /// Attempts begin only when the limit has a permit for them. Call it before start().
@@ -169,7 +169,7 @@ public:
     }
 
     /// Waits for a judged verdict with this health, or for nothing if it stands already. The
-    /// initial health does not count.
+    /// initial health does not count; `unknown` because of prober errors does.
     ///
     /// Completes with: void(std::error_code, Verdict); operation_aborted after stop() or
     /// destruction.
@@ -223,6 +223,13 @@ public:
     [[nodiscard]] ProbeSpec spec() const noexcept { return core_->fsm().spec(); }
     /// State, health and the last attempt, as plain values.
     [[nodiscard]] WorkerSnapshot snapshot() const noexcept { return core_->snapshot(); }
+
+    /// Why it is failing now: the latest attempt that was not cancelled, with its message() where
+    /// snapshot() has codes only; of a prober error too. Outcome `unknown` and no cause before the
+    /// first has ended. Of a success without output only outcome, status and elapsed() are kept.
+    ///
+    /// Throws: bad_alloc.
+    [[nodiscard]] ProbeResult last_result() const { return core_->last_result(); }
 
     /// From any thread.
     [[nodiscard]] Health health() const noexcept { return core_->health(); }

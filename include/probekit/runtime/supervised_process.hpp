@@ -4,6 +4,7 @@
 #include <chrono>
 #include <concepts>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -23,6 +24,7 @@
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/probe_spec.hpp>
 #include <probekit/core/restart.hpp>
+#include <probekit/core/result.hpp>
 #include <probekit/core/verdict.hpp>
 #include <probekit/probes/any_probe.hpp>
 #include <probekit/process/process_spec.hpp>
@@ -154,6 +156,10 @@ public:
 
     /// All of it at one moment; allocates nothing.
     [[nodiscard]] SupervisionSnapshot snapshot() const noexcept { return core_->snapshot(); }
+    /// As ProbeGroup::last_result(). Throws: bad_alloc.
+    [[nodiscard]] std::optional<ProbeResult> last_result(ProbeKind kind) const {
+        return core_->last_result(kind);
+    }
 
 private:
     detail::Ref<Core> core_;

@@ -43,17 +43,18 @@ struct SupervisionOptions {
 /// Something about a supervised process is different now.
 struct SupervisionChange {
     enum class Event : std::uint8_t {
-        started,    ///< the process runs and its startup probe has passed, or it has none
-        ready,      ///< started, and its readiness probe passes, or it has none
-        unready,    ///< only after ready
-        killed,     ///< it is being ended because its liveness or startup probe has failed
-        exited,     ///< the process has ended, or could not be started
-        restarting, ///< it is started again at `at`
-        over,       ///< it is not started again
+        started,      ///< the process runs and its startup probe has passed, or it has none
+        ready,        ///< started, and its readiness probe passes, or it has none
+        unready,      ///< only after ready
+        killed,       ///< it is being ended because its liveness or startup probe has failed
+        prober_error, ///< its liveness or startup probe cannot ask; the process goes on
+        exited,       ///< the process has ended, or could not be started
+        restarting,   ///< it is started again at `at`
+        over,         ///< it is not started again
     };
 
     Event event = Event::started;
-    Verdict verdict = {};       ///< of started, ready, unready and killed: what it rests on
+    Verdict verdict = {};       ///< of started to prober_error: what it rests on
     ExitStatus status = {};     ///< of exited and over
     std::error_code error = {}; ///< of exited: why it could not be started, or Errc::status_lost
     TimePoint at = {};          ///< of restarting: when; else when it happened
@@ -69,6 +70,7 @@ struct SupervisionChange {
     case SupervisionChange::Event::ready: return "ready";
     case SupervisionChange::Event::unready: return "unready";
     case SupervisionChange::Event::killed: return "killed";
+    case SupervisionChange::Event::prober_error: return "prober_error";
     case SupervisionChange::Event::exited: return "exited";
     case SupervisionChange::Event::restarting: return "restarting";
     case SupervisionChange::Event::over: break;
@@ -83,7 +85,8 @@ inline std::string SupervisionChange::reason() const {
         if (verdict.origin != Verdict::Origin::result) return std::string{to_string(event)};
         return verdict.reason();
     case Event::unready:
-    case Event::killed: return verdict.reason();
+    case Event::killed:
+    case Event::prober_error: return verdict.reason();
     case Event::exited:
         if (error && error != Errc::status_lost) return "could not be started: " + error.message();
         if (error) return error.message();

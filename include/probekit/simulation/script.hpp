@@ -34,7 +34,8 @@ struct Response {
     /// default, since every attempt takes time: one that is due at the moment in which another
     /// passes begins before the effects of that one.
     Duration takes = std::chrono::milliseconds{1};
-    /// A prober error: the attempt is repeated, up to three times in all, and moves no counter.
+    /// A prober error: the attempt is repeated, up to three times in all, and moves no counter but
+    /// that of ProbeSpec::error_threshold.
     std::error_code error = {};
 
     friend bool operator==(const Response&, const Response&) = default;

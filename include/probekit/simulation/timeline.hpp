@@ -17,15 +17,16 @@ namespace probekit::inline PROBEKIT_ABI::simulation {
 /// Something that happened in a simulation. Fields that have no meaning for it keep their defaults.
 struct Event {
     enum class What : std::uint8_t {
-        running, ///< the target runs: a run begins
-        check,   ///< an attempt has ended: `kind`, `outcome`, `error`, `span`
-        verdict, ///< the health that a probe reports has changed: `kind`, `health`
-        started, ///< the startup probe has passed
-        ready,   ///< the target may get traffic
-        unready, ///< the target may not get traffic any more
-        kill,    ///< SIGTERM because probe `kind` has failed; `span` is the grace period
-        stop,    ///< SIGTERM because the target is stopped for good; `span` is the grace period
-        ended,   ///< the process has ended, with status `exit`
+        running,      ///< the target runs: a run begins
+        check,        ///< an attempt has ended: `kind`, `outcome`, `error`, `span`
+        verdict,      ///< the health that a probe reports has changed: `kind`, `health`
+        started,      ///< the startup probe has passed
+        ready,        ///< the target may get traffic
+        unready,      ///< the target may not get traffic any more
+        prober_error, ///< the startup or liveness probe `kind` cannot ask: no kill
+        kill,         ///< SIGTERM because probe `kind` has failed; `span` is the grace period
+        stop,  ///< SIGTERM because the target is stopped for good; `span` is the grace period
+        ended, ///< the process has ended, with status `exit`
         back_off, ///< CrashLoopBackOff: starts again after `span`, what is left of the back-off `delay`
         over,     ///< the target is not started again
     };
@@ -58,6 +59,7 @@ struct Event {
     case Event::What::started: return "started";
     case Event::What::ready: return "ready";
     case Event::What::unready: return "unready";
+    case Event::What::prober_error: return "prober_error";
     case Event::What::kill: return "kill";
     case Event::What::stop: return "stop";
     case Event::What::ended: return "ended";

@@ -4,8 +4,10 @@
 #include <bit>
 #include <cstdint>
 #include <optional>
+#include <system_error>
 
 #include <probekit/config.hpp>
+#include <probekit/core/error.hpp>
 #include <probekit/core/worker_fsm.hpp>
 
 namespace probekit::inline PROBEKIT_ABI {
@@ -59,16 +61,33 @@ void WorkerFsm<P, Spec>::attempt_over(Decision& decision, TimePoint now) noexcep
     if (started_) next(decision, now);
 }
 
+/// The last attempt of a check has ended with an error: neither the policy nor its counters hear of
+/// it.
+template <Policy P, class Spec>
+void WorkerFsm<P, Spec>::check_errored(Decision& decision, const std::error_code& code,
+                                       TimePoint now) noexcept {
+    if (is_local_fault(code) && !spec().error_threshold_local) return;
+    if (errors_in_row_ != detail::highest_error_threshold) ++errors_in_row_;
+    const int threshold = spec().error_threshold;
+    if (errored_ || threshold == 0 || errors_in_row_ < threshold) return;
+    health_before_ = health_;
+    judged_before_ = judged_;
+    conclude(decision, Health::unknown, Verdict::Origin::prober_error, now);
+}
+
 /// The one place where a verdict is made.
 template <Policy P, class Spec>
 void WorkerFsm<P, Spec>::conclude(Decision& decision, Health health, Verdict::Origin origin,
                                   TimePoint now) noexcept {
     // The first judgement is a change even if it equals the initial value; the initial health of a
-    // new target is not a judgement.
+    // new target is not a judgement. That errors begin or end is told whatever the health was.
     const bool judges = origin != Verdict::Origin::target_replaced;
-    if (judges && judged_ && health == health_) return;
+    const bool errs = origin == Verdict::Origin::prober_error;
+    const bool erred = errored_;
+    errored_ = errs;
+    if (judges && judged_ && health == health_ && errs == erred) return;
     decision.origin = origin;
-    decision.changed = judges || health != health_;
+    decision.changed = judges || health != health_ || erred;
     decision.previous = judged_ ? health_ : Health::unknown;
     decision.previous_duration = now - since_;
     decision.health = health_ = health;
@@ -95,7 +114,8 @@ Decision WorkerFsm<P, Spec>::step(event::Started started, TimePoint now) noexcep
         if (started_before_) policy_.on_target_replaced(spec());
     }
     started_ = started_before_ = target_running_ = true;
-    ended_ = on_hold_ = paused_ = judged_ = check_requested_ = false;
+    ended_ = on_hold_ = paused_ = judged_ = check_requested_ = errored_ = false;
+    errors_in_row_ = 0;
     health_ = initial_health(spec().kind);
     since_ = now;
     // Workers differ in their address and in when they start: enough for a seed, without a source
@@ -114,6 +134,7 @@ Decision WorkerFsm<P, Spec>::step(event::TargetStarted target, TimePoint now) no
     if (on_hold_ || !target_running_) schedule_.skip_to(spec(), now);
     on_hold_ = false;
     target_running_ = true;
+    errors_in_row_ = 0;
     if constexpr (requires { policy_.on_target_replaced(spec()); })
         policy_.on_target_replaced(spec());
     schedule_.replace_target(spec(), target.since, now, target.adopted);
@@ -158,7 +179,8 @@ Decision WorkerFsm<P, Spec>::step(event::Terminating, TimePoint now) noexcept {
 
 template <Policy P, class Spec>
 Decision WorkerFsm<P, Spec>::step(event::Stopped, TimePoint) noexcept {
-    started_ = ended_ = check_requested_ = false;
+    started_ = ended_ = check_requested_ = errored_ = false;
+    errors_in_row_ = 0;
     Decision decision = nothing();
     cancel_attempt(decision);
     decision.action = Decision::Action::end;
@@ -197,6 +219,7 @@ Decision WorkerFsm<P, Spec>::step(event::Result ended, TimePoint now) noexcept {
         return decision;
     }
     flight_ = Flight::none;
+    errors_in_row_ = 0;
     if (const std::optional<Health> health = policy_.judge(ended.result, spec())) {
         conclude(decision, *health, Verdict::Origin::result, now);
         const bool decided = (spec().kind == ProbeKind::startup && *health != Health::unknown) ||
@@ -208,17 +231,23 @@ Decision WorkerFsm<P, Spec>::step(event::Result ended, TimePoint now) noexcept {
             decision.action = Decision::Action::hold;
             return decision;
         }
+    } else if (errored_) {
+        conclude(decision, health_before_, Verdict::Origin::restored, now);
+        judged_ = judged_before_;
     }
     next(decision, now);
     return decision;
 }
 
 template <Policy P, class Spec>
-Decision WorkerFsm<P, Spec>::step(event::Error, TimePoint now) noexcept {
+Decision WorkerFsm<P, Spec>::step(event::Error ended, TimePoint now) noexcept {
     Decision decision = nothing();
     if (!in_flight()) return decision;
     // No attempt is decided on behind a closed gate, not even a retry.
-    if (flight_ == Flight::cancelling || attempt_in_check_ == max_attempts || !gate_open_) {
+    if (flight_ == Flight::cancelling) {
+        attempt_over(decision, now);
+    } else if (attempt_in_check_ == max_attempts || !gate_open_) {
+        check_errored(decision, ended.code, now);
         attempt_over(decision, now);
     } else {
         decision.attempt_in_check = ++attempt_in_check_;

@@ -107,8 +107,9 @@ void read_pacing(FieldReader<Json>& probe, const ReadContext& context, Pacing& p
 template <class Json>
 void report_own_rules(const ProbeSpec& spec, const FieldReader<Json>& reader) {
     for (const ConfigError& error : validate(spec)) {
-        const std::string field =
-            error.field == "termination_grace_period" ? "terminationGracePeriod" : error.field;
+        std::string field = error.field;
+        if (field == "termination_grace_period") field = "terminationGracePeriod";
+        if (field == "error_threshold") field = "errorThreshold";
         reader.errors().push_back(kubernetes::forbidden(reader.path(field), error.detail));
     }
 }
@@ -123,6 +124,7 @@ void read_spec(FieldReader<Json>& reader, const ReadContext& context, ProbeSpec&
     read_span(reader, context, "period", spec.period);
     spec.success_threshold = read_count(reader, "successThreshold", 1);
     spec.failure_threshold = read_count(reader, "failureThreshold", 3);
+    spec.error_threshold = 0; // Kubernetes' rule
     read_grace(reader, context, spec);
     if (context.options.kind == ProbeKind::readiness) {
         if (const Json* grace = reader.find("terminationGracePeriodSeconds"))
@@ -134,6 +136,8 @@ void read_spec(FieldReader<Json>& reader, const ReadContext& context, ProbeSpec&
                                                       spec.success_threshold, "must be 1"));
     }
     if (context.options.strict) return;
+    spec.error_threshold = read_count(reader, "errorThreshold", 0);
+    spec.error_threshold_local = reader.boolean("errorThresholdLocal").value_or(false);
     read_pacing(reader, context, spec.pacing);
     if (reader.errors().size() == before) report_own_rules(spec, reader);
 }

@@ -87,6 +87,8 @@ inline void write_spec(const ProbeSpec& spec, nlohmann::ordered_json& out) {
     write_span(out, "period", spec.period, int32_max);
     out["successThreshold"] = spec.success_threshold;
     out["failureThreshold"] = spec.failure_threshold;
+    if (spec.error_threshold != 0) out["errorThreshold"] = spec.error_threshold;
+    if (spec.error_threshold_local) out["errorThresholdLocal"] = true;
     if (spec.termination_grace_period)
         write_span(out, "terminationGracePeriod", *spec.termination_grace_period,
                    std::numeric_limits<std::int64_t>::max());

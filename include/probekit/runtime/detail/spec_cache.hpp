@@ -67,6 +67,8 @@ private:
         mix(spec.pacing.cadence);
         mix(spec.success_threshold);
         mix(spec.failure_threshold);
+        mix(spec.error_threshold);
+        mix(spec.error_threshold_local);
         for (const Duration span :
              {spec.initial_delay, spec.period, spec.timeout, spec.pacing.spread, spec.pacing.jitter,
               spec.termination_grace_period.value_or(Duration{-1})})

@@ -26,6 +26,7 @@
 #include <probekit/core/outcome.hpp>
 #include <probekit/core/probe_spec.hpp>
 #include <probekit/core/restart.hpp>
+#include <probekit/core/result.hpp>
 #include <probekit/core/verdict.hpp>
 #include <probekit/probes/any_probe.hpp>
 #include <probekit/probes/detail/builtin_probe.hpp>
@@ -113,6 +114,10 @@ public:
     [[nodiscard]] std::string_view output() const noexcept { return process_->output(); }
     [[nodiscard]] bool started() const noexcept { return fsm_.alive() && group_->started(); }
     [[nodiscard]] bool ready() const noexcept { return group_->ready(); }
+
+    [[nodiscard]] std::optional<ProbeResult> last_result(ProbeKind kind) const {
+        return group_->last_result(kind);
+    }
 
     [[nodiscard]] SupervisionSnapshot snapshot() const noexcept {
         return {.state = fsm_.state(),
@@ -276,6 +281,7 @@ private:
         case GroupChange::Event::started: push(Event::started, change); break;
         case GroupChange::Event::ready: push(Event::ready, change); break;
         case GroupChange::Event::unready: push(Event::unready, change); break;
+        case GroupChange::Event::prober_error: push(Event::prober_error, change); break;
         case GroupChange::Event::kill: {
             const ProbeKind kind = change.verdict.kind;
             const ContainerDecision decision =

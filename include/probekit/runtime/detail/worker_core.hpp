@@ -133,8 +133,7 @@ public:
 
     void opens(StartupGate& gate) {
         extras().opens.push_back(gate.add_condition());
-        if (fsm_.judged() && origin_ == Verdict::Origin::result)
-            extras().opens.back().set(fsm_.health() == Health::passing);
+        extras().opens.back().set(passes_by_result(origin_));
     }
 
     void limit(Ref<LimitState>&& limit) {
@@ -180,6 +179,8 @@ public:
                 .next_at = fsm_.next_check(),
                 .last_elapsed = last_elapsed_};
     }
+
+    [[nodiscard]] ProbeResult last_result() const;
 
     /// From any thread.
     [[nodiscard]] Health health() const noexcept { return health_.load(std::memory_order_relaxed); }
@@ -276,7 +277,7 @@ public:
     void post_delivery() { this->post(&WorkerCore::on_delivery); }
     void deliver(Item item) {
         if (item.verdict)
-            notify_verdict(*item.verdict, item.before, item.after, item.generation);
+            notify_verdict(*item.verdict, item.judged, item.before, item.after, item.generation);
         else
             observe_state(item.before, item.after);
     }
@@ -379,13 +380,16 @@ private:
     void enqueue(const Step& step, const Decision& decision) noexcept {
         const WorkerState after = observed_state();
         if (!decision.changed && step.before == after) return;
-        Item item{.before = step.before, .after = after, .generation = notifier_.generation()};
+        Item item{.before = step.before,
+                  .after = after,
+                  .generation = notifier_.generation(),
+                  .judged = fsm_.judged()};
         if (decision.changed) item.verdict = verdict_of(decision, step.now, {});
         notifier_.push(*this, std::move(item));
         notifier_.deliver_later(*this);
     }
 
-    void notify_verdict(const Verdict& verdict, WorkerState before, WorkerState after,
+    void notify_verdict(const Verdict& verdict, bool judged, WorkerState before, WorkerState after,
                         std::uint32_t generation);
 
     void observe_state(WorkerState before, WorkerState after) {
@@ -405,8 +409,15 @@ private:
                 .result = std::move(result)};
     }
 
-    // For waits that begin later. A plain success can be rebuilt without having been kept.
-    void remember_deciding(const ProbeResult& result);
+    // What gates are opened by.
+    [[nodiscard]] bool passes_by_result(Verdict::Origin origin) const noexcept {
+        return fsm_.judged() && fsm_.health() == Health::passing &&
+               (origin == Verdict::Origin::result || origin == Verdict::Origin::restored);
+    }
+
+    // For last_result() and for waits that begin later. A plain success can be rebuilt without
+    // having been kept. Returns where the result is then.
+    const ProbeResult& remember(ProbeResult& result, bool decided) noexcept;
     [[nodiscard]] Verdict standing_verdict() const;
 
     // A program may have a million of these: the order leaves no gaps, and what each check touches
@@ -424,7 +435,7 @@ private:
     bool working_ : 1 = false;
     bool gate_seen_open_ : 1 = true;
     Outcome last_outcome_ : 2 = Outcome::unknown;
-    Verdict::Origin origin_ : 2 = Verdict::Origin::result;
+    Verdict::Origin origin_ : 3 = Verdict::Origin::result;
     Health previous_ : 2 = Health::unknown;
     [[no_unique_address]] std::conditional_t<observes_skips, std::uint64_t, Nothing>
         unobserved_skips_{};

@@ -25,6 +25,7 @@ struct WorkerNotification {
     WorkerState before = WorkerState::stopped;
     WorkerState after = WorkerState::stopped;
     std::uint32_t generation = 0;
+    bool judged = false; // whether the verdict is a judgement
 };
 
 /// What most workers do not need, in a block of its own: a gate, a limit, handlers that wait,
@@ -64,7 +65,10 @@ public:
     LazyWaiters<> stop_waits;
     std::deque<WorkerNotification> pending;
     std::optional<typename Core::probe_type> next_probe; // set while an attempt was in flight
-    std::optional<ProbeResult> deciding; // of the verdict that stands, if not a plain success
+    // Where they are not plain successes, which can be rebuilt: of the verdict that stands, and of
+    // the latest attempt.
+    std::optional<ProbeResult> deciding;
+    std::optional<ProbeResult> last;
 
 private:
     void retain_owner() noexcept override { core_->retain(); }

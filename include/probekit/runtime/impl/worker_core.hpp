@@ -45,8 +45,7 @@ void WorkerCore<P, Pol, Obs, Clk>::apply(const Decision& decision, TimePoint now
         previous_duration_ = decision.previous_duration;
     }
     if (!extras_ || decision.origin == Verdict::Origin::terminating) return;
-    const bool met =
-        decision.origin == Verdict::Origin::result && decision.health == Health::passing;
+    const bool met = passes_by_result(decision.origin);
     for (StartupGate::Condition& condition : extras_->opens) condition.set(met);
 }
 
@@ -66,6 +65,8 @@ inline void WorkerCore<P, Pol, Obs, Clk>::on_attempt_ended(TimePoint now, bool c
         if (error) {
             ++errors_;
             last_error_ = error;
+            if (!result.cause)
+                result.cause = to_std(error); // a user's probe may give just the code
         }
         last_outcome_ = result.outcome;
         last_status_ = result.status;
@@ -75,7 +76,8 @@ inline void WorkerCore<P, Pol, Obs, Clk>::on_attempt_ended(TimePoint now, bool c
     }
     const int attempt_in_check = this->attempt_in_check();
     apply(decision, now);
-    if (decision.changed) remember_deciding(result);
+    const ProbeResult& seen = cancelled ? result : remember(result, decision.changed);
+    const bool judged = fsm_.judged();
 
     const std::uint32_t generation = notifier_.generation();
     const WorkerState after = observed_state();
@@ -90,34 +92,58 @@ inline void WorkerCore<P, Pol, Obs, Clk>::on_attempt_ended(TimePoint now, bool c
                                        .attempt_in_check = attempt_in_check,
                                        .at = now,
                                        .error = error,
-                                       .result = result,
+                                       .result = seen,
                                        .counted = !error,
                                        .retried = decision.attempt_in_check > 1});
     if (decision.changed)
-        notify_verdict(verdict_of(decision, now, std::move(result)), step.before, after,
+        notify_verdict(verdict_of(decision, now, std::move(result)), judged, step.before, after,
                        generation);
     else
         observe_state(step.before, after);
 }
 
 template <class P, class Pol, class Obs, class Clk>
-void WorkerCore<P, Pol, Obs, Clk>::notify_verdict(const Verdict& verdict, WorkerState before,
-                                                  WorkerState after, std::uint32_t generation) {
+void WorkerCore<P, Pol, Obs, Clk>::notify_verdict(const Verdict& verdict, bool judged,
+                                                  WorkerState before, WorkerState after,
+                                                  std::uint32_t generation) {
     notifier_.observe(verdict);
     observe_state(before, after);
     if (generation != notifier_.generation()) return;
     // Posted now, so they run after the callback, and a stop() in there comes too late for them.
-    const bool judged = verdict.origin != Verdict::Origin::target_replaced;
     if (judged && extras_) extras_->waits.complete(static_cast<int>(verdict.health), {}, verdict);
     notifier_.call_back(verdict);
 }
 
 template <class P, class Pol, class Obs, class Clk>
-void WorkerCore<P, Pol, Obs, Clk>::remember_deciding(const ProbeResult& result) {
+const ProbeResult& WorkerCore<P, Pol, Obs, Clk>::remember(ProbeResult& result,
+                                                          bool decided) noexcept {
+    if (extras_) {
+        extras_->last.reset();
+        if (decided) extras_->deciding.reset();
+    }
     const bool plain = result.outcome == Outcome::success && result.output.empty();
-    if (extras_) extras_->deciding.reset();
-    if (!plain) // without memory it is forgotten
-        static_cast<void>(try_allocating([&] { extras().deciding = result; }));
+    if (plain) return result;
+    static_cast<void>(try_allocating([&] { // without memory it is forgotten
+        if (decided) {                     // the verdict takes the result itself
+            extras().deciding = result;
+            extras_->last = result;
+        } else {
+            extras().last = std::move(result);
+        }
+    }));
+    return !decided && extras_ && extras_->last ? *extras_->last : result;
+}
+
+template <class P, class Pol, class Obs, class Clk>
+ProbeResult WorkerCore<P, Pol, Obs, Clk>::last_result() const {
+    if (extras_ && extras_->last) return *extras_->last;
+    ProbeResult result;
+    result.outcome = last_outcome_;
+    result.status = last_status_;
+    result.cause = last_cause_;
+    if (result.passed()) result.phase = Phase::finish;
+    result.times[static_cast<std::size_t>(Phase::run) - 1] = last_elapsed_;
+    return result;
 }
 
 template <class P, class Pol, class Obs, class Clk>
@@ -128,11 +154,21 @@ Verdict WorkerCore<P, Pol, Obs, Clk>::standing_verdict() const {
                     .origin = origin_,
                     .at = fsm_.since(),
                     .previous_duration = previous_duration_};
-    if (origin_ != Verdict::Origin::result) return verdict;
-    if (extras_ && extras_->deciding)
+    switch (origin_) {
+    case Verdict::Origin::target_replaced:
+    case Verdict::Origin::target_gone:
+    case Verdict::Origin::terminating: return verdict;
+    case Verdict::Origin::result:
+    case Verdict::Origin::prober_error:
+    case Verdict::Origin::restored: break;
+    }
+    if (extras_ && extras_->deciding) {
         verdict.result = *extras_->deciding;
-    else
+    } else if (verdict.errored()) {
+        verdict.result.cause = to_std(last_error_);
+    } else {
         verdict.result.outcome = verdict.passed() ? Outcome::success : Outcome::failure;
+    }
     return verdict;
 }
 

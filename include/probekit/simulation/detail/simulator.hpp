@@ -84,9 +84,13 @@ public:
     }
 
     void judged(const Worker& worker, const Decision& decision) {
-        if (decision.origin != Verdict::Origin::result) return;
+        const bool by_attempt = decision.origin == Verdict::Origin::result ||
+                                decision.origin == Verdict::Origin::prober_error ||
+                                decision.origin == Verdict::Origin::restored;
+        if (!by_attempt) return; // the target has its own events
         record({.what = Event::What::verdict, .kind = worker.kind(), .health = decision.health});
-        apply(group_.step(event::Judged{worker.kind(), decision.health, decision.origin}));
+        apply(group_.step(event::Judged{worker.kind(), decision.health, decision.origin}),
+              worker.kind());
         set_gates();
     }
 
@@ -203,7 +207,8 @@ private:
         }
     }
 
-    void apply(const GroupDecision& decision) {
+    /// `kind`: of the probe whose verdict it rests on, if it does.
+    void apply(const GroupDecision& decision, ProbeKind kind = {}) {
         for (const GroupEvent change : decision) {
             switch (change) {
             case GroupEvent::started:
@@ -212,6 +217,9 @@ private:
             case GroupEvent::ready: record({.what = Event::What::ready}); break;
             case GroupEvent::unready: record({.what = Event::What::unready}); break;
             case GroupEvent::kill: kill_for(*group_.failed()); break;
+            case GroupEvent::prober_error:
+                record({.what = Event::What::prober_error, .kind = kind});
+                break;
             }
         }
     }
