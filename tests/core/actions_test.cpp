@@ -66,6 +66,54 @@ TEST_CASE("Environment entries are NAME=value") {
     if (!good) CHECK(fields(errors) == Fields{"environment[1]"});
 }
 
+TEST_CASE("A host is a host alone, and what else is in it is said to belong elsewhere") {
+    struct Row {
+        std::string host;
+        std::string http;     ///< what HttpGetAction says after "must be a host alone: "
+        std::string tcp = {}; ///< the same of TcpSocketAction and GrpcAction; empty: as http
+    };
+    const auto row = GENERATE(values<Row>({
+        {"", ""},
+        {"localhost", ""},
+        {"127.0.0.1", ""},
+        {"db_1.example.com.", ""},
+        {"*", ""},
+        {"::1", ""},
+        {"[::1]", ""},
+        {"::ffff:127.0.0.1", ""},
+        {"fe80::1%eth0", ""},
+        {"[fe80::1%25eth0]", ""},
+        {"[", ""}, // no host, but none of these mistakes
+        {"http://localhost", R"(write "localhost", and http as scheme)", R"(write "localhost")"},
+        {"https://[::1]:8443/healthz",
+         R"(write "::1", and 8443 as port, and https as scheme, and )"
+         "/healthz as path",
+         R"(write "::1", and 8443 as port)"},
+        {"localhost:8080", R"(write "localhost", and 8080 as port)"},
+        {"localhost:http", R"(write "localhost", and http as port)"},
+        {"127.0.0.1:80", R"(write "127.0.0.1", and 80 as port)"},
+        {"[::1]:80", R"(write "::1", and 80 as port)"},
+        {"[::1]x", R"(write "::1")"},
+        {"localhost:", R"(write "localhost")"},
+        {"localhost/", R"(write "localhost")"},
+        {"localhost/x?y", R"(write "localhost", and /x?y as path)", R"(write "localhost")"},
+        {"10.0.0.0/8", R"(write "10.0.0.0", and /8 as path)", R"(write "10.0.0.0")"},
+        {"::1/128", R"(write "::1", and /128 as path)", R"(write "::1")"},
+        {"tcp://db:5432", R"(write "db", and 5432 as port, and tcp as scheme)",
+         R"(write "db", and 5432 as port)"},
+    }));
+    CAPTURE(row.host);
+    const auto expected = [](const std::string& text) {
+        return text.empty() ? ConfigErrors{}
+                            : ConfigErrors{{"host", "must be a host alone: " + text}};
+    };
+    const std::string& tcp = row.tcp.empty() ? row.http : row.tcp;
+    CHECK(validate(HttpGetAction{.host = row.host, .port = 1}) == expected(row.http));
+    CHECK(validate(TcpSocketAction{.host = row.host, .port = 1}) == expected(tcp));
+    CHECK(validate(GrpcAction{.host = row.host, .port = 1}) == expected(tcp));
+    CHECK(detail::validate_at(TcpSocketAction{.host = row.host, .port = 1}, {}, true).empty());
+}
+
 TEST_CASE("A port must be given, a host may be left out") {
     CHECK(fields(validate(TcpSocketAction{})) == Fields{"port"});
     CHECK(fields(validate(HttpGetAction{})) == Fields{"port"});

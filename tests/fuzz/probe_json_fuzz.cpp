@@ -23,12 +23,14 @@ struct ActionErrors {
     const ProbeOptions& options;
 
     ConfigErrors operator()(const HttpGetAction& action) const {
-        return detail::validate_at(action, options.http.unix_socket);
+        return detail::validate_at(action, options.http.unix_socket, options.http.any_host);
     }
     ConfigErrors operator()(const TcpSocketAction& action) const {
-        return detail::validate_at(action, options.tcp.unix_socket);
+        return detail::validate_at(action, options.tcp.unix_socket, options.tcp.any_host);
     }
-    ConfigErrors operator()(const auto& action) const { return validate(action); }
+    ConfigErrors operator()(const auto& action) const {
+        return detail::validate_at(action, {}, true);
+    }
 };
 
 void check_round_trip(const kubernetes::ReadResult& read, kubernetes::ReadOptions options) {

@@ -47,7 +47,7 @@ TEST_CASE("an exec probe is read with Kubernetes' defaults") {
     CHECK(std::get<ExecAction>(probe.settings.action).command ==
           Texts{"test", "-e", "/tmp/healthy"});
     CHECK(std::get<ExecAction>(probe.settings.action).inherit_environment);
-    CHECK(probe.settings.spec == ProbeSpec{.kind = ProbeKind::liveness});
+    CHECK(probe.settings.spec == ProbeSpec{.kind = ProbeKind::liveness, .error_threshold = 0});
 }
 
 TEST_CASE("an httpGet probe is read with all its fields") {
@@ -69,7 +69,8 @@ TEST_CASE("an httpGet probe is read with all its fields") {
                                            .period = 3s,
                                            .timeout = 2s,
                                            .success_threshold = 4,
-                                           .failure_threshold = 6});
+                                           .failure_threshold = 6,
+                                           .error_threshold = 0});
 }
 
 TEST_CASE("what is left out of httpGet and tcpSocket is filled in") {
@@ -92,7 +93,7 @@ TEST_CASE("0 and null mean the default") {
         "successThreshold": 0, "failureThreshold": 0, "terminationGracePeriodSeconds": null})"),
                                   liveness());
     REQUIRE(probe);
-    CHECK(probe.settings.spec == ProbeSpec{.kind = ProbeKind::liveness});
+    CHECK(probe.settings.spec == ProbeSpec{.kind = ProbeKind::liveness, .error_threshold = 0});
 }
 
 TEST_CASE("a timeout may be longer than the period") {
@@ -337,6 +338,7 @@ TEST_CASE("fields beyond Kubernetes are read unless strict, which names them and
                                            .initial_delay = 250ms,
                                            .period = 90s,
                                            .timeout = 500ms,
+                                           .error_threshold = 0,
                                            .termination_grace_period = 1ns,
                                            .pacing = {.cadence = Cadence::target_start,
                                                       .spread = 1s,
@@ -346,7 +348,7 @@ TEST_CASE("fields beyond Kubernetes are read unless strict, which names them and
     ReadOptions strict = liveness("l");
     strict.strict = true;
     const auto refused = read_probe(json::parse(text), strict);
-    CHECK(refused.settings.spec == ProbeSpec{.kind = ProbeKind::liveness});
+    CHECK(refused.settings.spec == ProbeSpec{.kind = ProbeKind::liveness, .error_threshold = 0});
     Texts fields;
     for (const ConfigError& error : refused.errors) {
         CHECK(error.detail == "unknown field");
@@ -425,16 +427,56 @@ TEST_CASE("a probe is written as the API server shows it") {
                                              .port = 8080,
                                              .path = "/h",
                                              .headers = {{.name = "X-A", .value = "1"}}};
-    const ProbeSpec spec{
-        .kind = ProbeKind::liveness, .initial_delay = 5s, .termination_grace_period = 60s};
+    const ProbeSpec spec{.kind = ProbeKind::liveness,
+                         .initial_delay = 5s,
+                         .error_threshold = 0,
+                         .termination_grace_period = 60s};
     CHECK(
         write_probe(action, spec).dump() ==
         R"({"httpGet":{"path":"/h","port":8080,"host":"127.0.0.2","scheme":"HTTP","httpHeaders":[{"name":"X-A","value":"1"}]},)"
         R"("initialDelaySeconds":5,"timeoutSeconds":1,"periodSeconds":10,"successThreshold":1,"failureThreshold":3,)"
         R"("terminationGracePeriodSeconds":60})");
     CHECK(
-        write_probe(ExecAction{.command = {"true"}}, {}).dump() ==
+        write_probe(ExecAction{.command = {"true"}}, {.error_threshold = 0}).dump() ==
         R"({"exec":{"command":["true"]},"timeoutSeconds":1,"periodSeconds":10,"successThreshold":1,"failureThreshold":3})");
+}
+
+TEST_CASE("a host that is none is taken, as the API server takes it, and no mistake of settings") {
+    for (const std::string host : {"http://localhost", "localhost:8080", "a/b"}) {
+        CAPTURE(host);
+        const json place{{"port", 1}, {"host", host}};
+        const auto get = read_probe(json{{"httpGet", place}});
+        CHECK(get);
+        CHECK(std::get<HttpGetAction>(get.settings.action).host == host);
+        CHECK(get.settings.options.http.any_host); // so make_probe() takes it too
+        const auto tcp = read_probe(json{{"tcpSocket", place}});
+        CHECK(tcp);
+        CHECK(std::get<TcpSocketAction>(tcp.settings.action).host == host);
+        CHECK(tcp.settings.options.tcp.any_host);
+        CHECK(read_probe(json{{"grpc", place}}));
+    }
+}
+
+TEST_CASE("a probe that cannot ask changes nothing, unless errorThreshold says so") {
+    const auto spec = [](const std::string& fields) {
+        return read_probe(json::parse(R"({"tcpSocket": {"port": 1})" + fields + "}")).settings.spec;
+    };
+    CHECK(spec("").error_threshold == 0);
+    CHECK(spec(R"(, "errorThreshold": 0)").error_threshold == 0);
+    CHECK(spec(R"(, "errorThreshold": null)").error_threshold == 0);
+    CHECK(spec(R"(, "errorThreshold": 7)").error_threshold == 7);
+    CHECK_FALSE(spec(R"(, "errorThreshold": 7)").error_threshold_local);
+    CHECK(spec(R"(, "errorThreshold": 7, "errorThresholdLocal": true)").error_threshold_local);
+    CHECK(messages(R"({"tcpSocket": {"port": 1}, "errorThreshold": -1})") ==
+          Texts{".errorThreshold: Invalid value: -1: must be greater than or equal to 0"});
+    CHECK(messages(R"({"tcpSocket": {"port": 1}, "errorThreshold": 65536})") ==
+          Texts{".errorThreshold: Forbidden: must not be greater than 65535"});
+    CHECK(messages(R"({"tcpSocket": {"port": 1}, "errorThreshold": 3})", {.strict = true}) ==
+          Texts{".errorThreshold: unknown field"});
+    // The library's own default is not Kubernetes'.
+    const auto written = write_probe(TcpSocketAction{.port = 1}, {.error_threshold_local = true});
+    CHECK(written["errorThreshold"] == 3);
+    CHECK(written["errorThresholdLocal"] == true);
 }
 
 TEST_CASE("an empty path is written as what it stands for") {

@@ -200,6 +200,13 @@ TEST_CASE("make_probe makes the probe of the settings") {
     AnyProbe exec = make_probe(io.get_executor(), ExecAction{.command = {"sh", "-c", "exit 4"}});
     CHECK(probe_once(io, exec).result.status == 4);
     CHECK_THROWS_AS(make_probe(io.get_executor(), ExecAction{}), ConfigException);
+    const HttpGetAction with_scheme{.host = "http://localhost", .port = server.port()};
+    CHECK_THROWS_AS(make_probe(io.get_executor(), with_scheme), ConfigException);
+    // What was read from Kubernetes can be asked nothing, but that is said by the attempt.
+    AnyProbe any_host = make_probe(io.get_executor(), with_scheme, {.http = {.any_host = true}});
+    const Completion wrong = probe_once(io, any_host);
+    CHECK(wrong.error);
+    CHECK(wrong.result.outcome == Outcome::unknown);
     AnyProbe from_settings =
         make_probe(io.get_executor(), ProbeSettings{.action = HttpGetAction{.port = server.port()},
                                                     .options = {.http = {.keep_output = true}}});

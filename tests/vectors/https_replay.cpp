@@ -154,7 +154,8 @@ std::optional<bool> replay_https_case(const json& recorded, const HttpOptions& o
     HttpGetAction action = action_of(request, server.ports());
     const std::string scheme = text_at(request, "scheme");
     if (scheme == "HTTPS" || scheme == "https") action.scheme = HttpScheme::https;
-    if (!validate(action).empty()) return is_rejected_as_intended(recorded.at("name"), expected);
+    if (!probekit::detail::validate_at(action, {}, true).empty())
+        return is_rejected_as_intended(recorded.at("name"), expected);
 
     // Only a case that is to time out may do so, however slow the machine is.
     const std::string outcomes = expected.dump();

@@ -63,10 +63,11 @@ private:
         server_ = std::make_unique<ScriptServer>(
             io, setup.at("server"), no_literal ? asio::ip::make_address("127.0.0.1") : literal);
         const TcpSocketAction action{.host = host, .port = port_of(setup, server_->ports())};
-        if (!validate(action).empty()) return server_->stop(); // rejected
+        if (!detail::validate_at(action, {}, true).empty()) return server_->stop(); // rejected
         start(TcpProbe{io,
                        action,
-                       {.close = TcpClose::reset}}); // so that the servers see it, as the kubelet's
+                       {.close = TcpClose::reset, // so that the servers see it, as the kubelet's
+                        .any_host = true}});
     }
 
     void run_command(asio::io_context& io, const json& setup) {

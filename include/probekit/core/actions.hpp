@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -137,6 +138,10 @@ struct TcpOptions {
     /// Connect to this Unix-domain socket: a path, or "@name" in Linux' abstract namespace. Host
     /// and port then need not be given. Cannot be combined with source_address.
     std::string unix_socket = {};
+    /// Any text is taken as host, as by the API server: what cannot be one makes each attempt end as
+    /// it does in a kubelet. read_probe() sets it. Otherwise a host with a scheme, a port or a slash
+    /// is a mistake in the settings.
+    bool any_host = false;
 };
 
 /// How an HTTP attempt closes its connection.
@@ -170,6 +175,7 @@ struct HttpOptions {
     /// namespace. Host and port then appear only in the request and need not be given. Cannot be
     /// combined with source_address.
     std::string unix_socket = {};
+    bool any_host = false; ///< as TcpOptions::any_host
 };
 
 /// The user agent of that Kubernetes version's kubelet, for servers that treat its probes
@@ -204,8 +210,63 @@ inline void validate_port(std::uint16_t port, ConfigErrors& errors) {
     if (port == 0) errors.push_back({"port", "must be between 1 and 65535"});
 }
 
-inline void validate_host(std::string_view host, ConfigErrors& errors) {
-    if (!is_one_line(host)) errors.push_back({"host", "must not contain CR, LF or NUL"});
+/// Whether nothing else can be meant than an IPv6 address, although it may not be a valid one.
+[[nodiscard]] constexpr bool is_ipv6_text(std::string_view text) noexcept {
+    const std::string_view address = text.substr(0, std::min(text.find('%'), text.size()));
+    return std::ranges::count(address, ':') > 1 &&
+           address.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
+}
+
+/// What people write into the field for a host: "https://[::1]:8080/x".
+struct HostParts {
+    std::string_view scheme = {};
+    std::string_view host = {}; ///< without brackets
+    std::string_view port = {};
+    std::string_view path = {}; ///< from the first slash on
+    bool is_alone = false;      ///< there is nothing but the host
+
+    [[nodiscard]] static constexpr HostParts of(std::string_view text) noexcept {
+        HostParts parts;
+        const auto scheme_end = text.find("://");
+        if (scheme_end != std::string_view::npos) {
+            parts.scheme = text.substr(0, scheme_end);
+            text.remove_prefix(scheme_end + 3);
+        }
+        parts.path = text.substr(std::min(text.find('/'), text.size()));
+        text.remove_suffix(parts.path.size());
+        const auto bracket = text.starts_with('[') ? text.find(']') : std::string_view::npos;
+        auto end = text.size();
+        if (bracket != std::string_view::npos)
+            end = bracket + 1;
+        else if (!is_ipv6_text(text) && !text.starts_with('['))
+            end = std::min(text.find(':'), end);
+        parts.host =
+            bracket != std::string_view::npos ? text.substr(1, bracket - 1) : text.substr(0, end);
+        if (text.substr(end).starts_with(':')) parts.port = text.substr(end + 1);
+        parts.is_alone =
+            scheme_end == std::string_view::npos && parts.path.empty() && end == text.size();
+        return parts;
+    }
+};
+
+/// `has_url`: the action has fields for a scheme and a path, too.
+template <class = OnUse>
+inline void validate_host(std::string_view host, ConfigErrors& errors, bool has_url = false) {
+    if (!is_one_line(host)) {
+        errors.push_back({"host", "must not contain CR, LF or NUL"});
+        return;
+    }
+    const HostParts parts = HostParts::of(host);
+    if (parts.is_alone) return;
+    std::string text = "must be a host alone: write \"";
+    text.append(parts.host).append("\"");
+    const auto add = [&](std::string_view what, std::string_view field) {
+        if (!what.empty()) text.append(", and ").append(what).append(" as ").append(field);
+    };
+    add(parts.port, "port");
+    if (has_url) add(parts.scheme, "scheme");
+    if (has_url && parts.path != "/") add(parts.path, "path");
+    errors.push_back({"host", std::move(text)});
 }
 
 [[nodiscard]] inline std::string indexed(std::string_view field, std::size_t index) {
@@ -303,7 +364,7 @@ template <class = detail::OnUse>
 template <class = detail::OnUse>
 [[nodiscard]] inline ConfigErrors validate(const HttpGetAction& action) {
     ConfigErrors errors;
-    detail::validate_host(action.host, errors);
+    detail::validate_host(action.host, errors, true);
     detail::validate_port(action.port, errors);
     for (std::size_t i = 0; i != action.headers.size(); ++i) {
         const HttpHeader& header = action.headers[i];
@@ -319,13 +380,18 @@ template <class = detail::OnUse>
 
 namespace detail {
 
-/// The mistakes in a TcpSocketAction or HttpGetAction that connects to this Unix-domain socket, if
-/// it is not empty.
+/// The mistakes in an action that connects to this Unix-domain socket, if it is not empty.
+/// `any_host`: the host is taken as it is, as TcpOptions::any_host says.
 template <class Action>
-[[nodiscard]] ConfigErrors validate_at(const Action& action, std::string_view unix_socket) {
+[[nodiscard]] ConfigErrors validate_at(const Action& action, std::string_view unix_socket,
+                                       bool any_host) {
     ConfigErrors errors = validate(action);
-    if (!unix_socket.empty())
-        std::erase_if(errors, [](const ConfigError& error) { return error.field == "port"; });
+    const auto allow = [&](std::string_view field) {
+        std::erase_if(errors, [field](const ConfigError& error) { return error.field == field; });
+    };
+    if (!unix_socket.empty()) allow("port");
+    if constexpr (requires { action.host; })
+        if (any_host && is_one_line(action.host)) allow("host");
     return errors;
 }
 

@@ -54,7 +54,7 @@ private:
 
     static std::shared_ptr<const detail::HttpTarget> make_target(HttpGetAction action,
                                                                  const HttpOptions& options) {
-        ConfigErrors errors = detail::validate_at(action, options.unix_socket);
+        ConfigErrors errors = detail::validate_at(action, options.unix_socket, options.any_host);
         if (action.scheme == HttpScheme::https)
             errors.push_back({"scheme", "https needs tls::HttpsGetProbe"});
         detail::throw_if_wrong(std::move(errors), detail::validate_http(options, action.host));

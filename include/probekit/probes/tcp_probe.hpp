@@ -51,7 +51,7 @@ private:
 
     static std::shared_ptr<const detail::TcpTarget> make_target(TcpSocketAction action,
                                                                 const TcpOptions& options) {
-        ConfigErrors errors = detail::validate_at(action, options.unix_socket);
+        ConfigErrors errors = detail::validate_at(action, options.unix_socket, options.any_host);
         detail::validate_source_address(options.source_address, action.host, errors);
         detail::validate_socket_options(options, errors);
         detail::throw_if_wrong(std::move(errors));

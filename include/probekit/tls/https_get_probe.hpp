@@ -96,7 +96,7 @@ private:
     static std::shared_ptr<const detail::HttpsTarget> make_target(HttpGetAction action,
                                                                   const Options& options,
                                                                   const HttpOptions& http) {
-        ConfigErrors errors = detail::validate_at(action, http.unix_socket);
+        ConfigErrors errors = detail::validate_at(action, http.unix_socket, http.any_host);
         for (ConfigError& error : detail::validate_http(http, action.host))
             errors.push_back(std::move(error));
         std::string name = detail::tls_peer_name(action, options);

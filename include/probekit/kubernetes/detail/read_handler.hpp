@@ -100,7 +100,7 @@ private:
     void keep(Action action, const Fields& fields, std::size_t errors_before,
               std::string_view unix_socket = {}) {
         if (fields.errors().size() == errors_before) {
-            ConfigErrors wrong = validate(action);
+            ConfigErrors wrong = validate_at(action, unix_socket, true);
             validate_unix_socket(unix_socket, wrong);
             report_own_rules(wrong, fields);
         }
@@ -140,6 +140,7 @@ private:
                 kubernetes::not_supported(fields.path("scheme"), scheme, {"HTTP", "HTTPS"}));
         read_headers(fields, action.headers);
         action.host = read_host(fields);
+        handler_.options.http.any_host = true;
         keep(std::move(action), fields, before, unix_socket);
     }
 
@@ -150,6 +151,7 @@ private:
         unix_socket = read_unix_socket(fields);
         action.port = read_port(fields, unix_socket);
         action.host = read_host(fields);
+        handler_.options.tcp.any_host = true;
         keep(std::move(action), fields, before, unix_socket);
     }
 
