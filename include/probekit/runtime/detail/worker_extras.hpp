@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -67,8 +68,8 @@ public:
     std::optional<typename Core::probe_type> next_probe; // set while an attempt was in flight
     // Where they are not plain successes, which can be rebuilt: of the verdict that stands, and of
     // the latest attempt.
-    std::optional<ProbeResult> deciding;
-    std::optional<ProbeResult> last;
+    std::unique_ptr<ProbeResult> deciding;
+    std::unique_ptr<ProbeResult> last;
 
 private:
     void retain_owner() noexcept override { core_->retain(); }

@@ -1,7 +1,9 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <system_error>
 #include <utility>
 
@@ -117,21 +119,23 @@ void WorkerCore<P, Pol, Obs, Clk>::notify_verdict(const Verdict& verdict, bool j
 template <class P, class Pol, class Obs, class Clk>
 const ProbeResult& WorkerCore<P, Pol, Obs, Clk>::remember(ProbeResult& result,
                                                           bool decided) noexcept {
-    if (extras_) {
+    const bool plain = result.outcome == Outcome::success && result.output.empty();
+    const auto keep = [](std::unique_ptr<ProbeResult>& place, auto&& kept) {
+        if (place)
+            *place = std::forward<decltype(kept)>(kept);
+        else
+            place = std::make_unique<ProbeResult>(std::forward<decltype(kept)>(kept));
+    };
+    const bool kept = !plain && !try_allocating([&] {
+        if (!decided) return keep(extras().last, std::move(result));
+        keep(extras().deciding, result); // the verdict takes the result itself
+        keep(extras_->last, result);
+    });
+    if (!kept && extras_) { // without memory it is forgotten
         extras_->last.reset();
         if (decided) extras_->deciding.reset();
     }
-    const bool plain = result.outcome == Outcome::success && result.output.empty();
-    if (plain) return result;
-    static_cast<void>(try_allocating([&] { // without memory it is forgotten
-        if (decided) {                     // the verdict takes the result itself
-            extras().deciding = result;
-            extras_->last = result;
-        } else {
-            extras().last = std::move(result);
-        }
-    }));
-    return !decided && extras_ && extras_->last ? *extras_->last : result;
+    return kept && !decided ? *extras_->last : result;
 }
 
 template <class P, class Pol, class Obs, class Clk>
