@@ -137,8 +137,9 @@ public:
     }
     void on_verdict(std::nullptr_t) noexcept { core_->on_verdict({}); }
 
-    /// Adds a condition to the gate: met while this worker passes by a result, unmet while its health
-    /// is unknown and from target_replaced() and target_gone() on. stop() and destruction leave it as it is.
+    /// Adds a condition to the gate: met while this worker passes by a result, unmet while its
+    /// health is unknown and from target_replaced() and target_gone() on. stop() and destruction
+    /// leave it as it is.
     void opens(StartupGate& gate) { core_->opens(gate); }
 
     /// Attempts begin only when the limit has a permit for them. Call it before start().

@@ -136,9 +136,9 @@ public:
         extras().opens.back().set(passes_by_result(origin_));
     }
 
-    void limit(Ref<LimitState>&& limit) {
+    void limit(const Ref<LimitState>& limit) {
         PROBEKIT_ASSERT(this->stage() != Stage::queued); // it would wait in the wrong queue
-        extras().limit = std::move(limit);
+        extras().limit = limit;
     }
 
     template <class Handler>
