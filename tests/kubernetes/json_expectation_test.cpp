@@ -165,3 +165,20 @@ TEST_CASE("nested alternatives have a limit") {
     REQUIRE(result.errors.size() == 1);
     CHECK(result.errors[0].detail == "Forbidden: stands in too many others");
 }
+
+TEST_CASE("JSON that is made to take time or stack makes an expectation fail") {
+    const http::Expectation up = body(http::whole_body).satisfies(json_at("", "UP"));
+    const std::string deep(http::max_body / 8, '[');
+    CHECK(why_not(up, deep).starts_with(R"(expected body to have "UP" at "", got "[[[[)"));
+    const auto nested = [](std::size_t levels) {
+        return std::string(levels, '[') + "\"[\\\"[\"" + std::string(levels, ']');
+    };
+    CHECK(why_not(up, nested(64)).ends_with("got [...]"));
+    CHECK(why_not(up, nested(65)).find(R"(got "[[[[)") != std::string::npos);
+
+    const std::string text = R"({"status":"UP","more":")" + std::string(http::max_body / 4, 'x');
+    const http::Expectation at = body(http::whole_body).satisfies(json_at("/status", "UP"));
+    CHECK(why_not(at, text + "\"}") ==
+          R"(expected body to have "UP" at "/status", gave up after 6291456 steps)");
+    CHECK(why_not(at, text.substr(0, http::max_body / 5) + "\"}").empty());
+}

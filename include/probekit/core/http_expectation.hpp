@@ -39,6 +39,13 @@ public:
     virtual ~Matcher() = default;
 
     [[nodiscard]] virtual bool matches(std::string_view text) const = 0;
+    /// The same, in so many steps, such as comparisons of a byte, from which it subtracts those that
+    /// it has done. If they do not suffice it leaves none, and its result means nothing: see
+    /// http::max_steps. Unless it is overridden, steps are not counted.
+    [[nodiscard]] virtual bool matches_within(std::string_view text, std::size_t& steps) const {
+        static_cast<void>(steps);
+        return matches(text);
+    }
     /// What the text has instead, for messages. If empty, they quote the beginning of the text.
     [[nodiscard]] virtual std::string found_in(std::string_view) const { return {}; }
 };

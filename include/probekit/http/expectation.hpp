@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
@@ -93,6 +94,15 @@ private:
 /// The most that is kept of a body to evaluate expectations.
 inline constexpr std::size_t max_body = std::size_t{1024} * 1024;
 
+/// The most work that evaluating the expectations of one attempt may be. A step is about half a
+/// nanosecond to a few, so that no response holds up an event loop for longer than some milliseconds
+/// (JSON made for it: some tens). An attempt for which they do not suffice fails, and says so.
+///
+/// `contains` takes a step for each byte of the text; a regular expression one, or as many as its
+/// length if the text is made for that; JSON 24, so that it may have 256 KiB. Equality and matchers
+/// of your own are not counted.
+inline constexpr std::size_t max_steps = 6 * 1024 * 1024;
+
 /// A match by a matcher of your own. `description` completes "expected body ...": "to be a
 /// picture".
 [[nodiscard]] inline TextMatch matching(std::string description,
@@ -129,17 +139,28 @@ void each_expectation(std::span<const http::Expectation> expectations, const Vis
     }
 }
 
+/// Takes `cost` from `steps`. If they do not suffice, none are left, and the result is false.
+[[nodiscard]] constexpr bool spend(std::size_t& steps, std::size_t cost) noexcept {
+    const bool suffice = cost < steps;
+    steps = suffice ? steps - cost : 0;
+    return suffice;
+}
+
 template <class = OnUse>
-[[nodiscard]] inline bool matches(const http::TextMatch& match, std::string_view text) {
+[[nodiscard]] inline bool matches(const http::TextMatch& match, std::string_view text,
+                                  std::size_t& steps) {
     switch (match.kind) {
     case http::TextMatch::Kind::any: return true;
     case http::TextMatch::Kind::equals: return text == match.text;
-    case http::TextMatch::Kind::contains: return text.find(match.text) != std::string_view::npos;
+    case http::TextMatch::Kind::contains:
+        // Not find(), which is quadratic: a target could send many beginnings of the text.
+        return spend(steps, text.size()) &&
+               ::memmem(text.data(), text.size(), match.text.data(), match.text.size()) != nullptr;
     case http::TextMatch::Kind::regex:
     case http::TextMatch::Kind::json:
     case http::TextMatch::Kind::custom: break;
     }
-    return match.matcher->matches(text);
+    return match.matcher->matches_within(text, steps);
 }
 
 /// The named header's value, or null.
@@ -155,9 +176,10 @@ template <class = OnUse>
     return expectation.body_bytes == http::whole_body && !response.is_whole;
 }
 
+/// False, too, if there are no steps left.
 template <class = OnUse>
 [[nodiscard]] inline bool holds(const http::Expectation& expectation,
-                                const http::Response& response) {
+                                const http::Response& response, std::size_t& steps) {
     const auto holds_as_written = [&] {
         switch (expectation.subject) {
         case ExpectationSubject::status:
@@ -166,21 +188,23 @@ template <class = OnUse>
             });
         case ExpectationSubject::header: {
             const std::string* const value = find_header(response, expectation.header);
-            return value != nullptr && matches(expectation.match, *value);
+            return value != nullptr && matches(expectation.match, *value, steps);
         }
         case ExpectationSubject::body:
-            return matches(expectation.match, response.body.substr(0, expectation.body_bytes));
+            return matches(expectation.match, response.body.substr(0, expectation.body_bytes),
+                           steps);
         case ExpectationSubject::latency: return response.elapsed <= expectation.at_most;
         case ExpectationSubject::any_of:
-            return std::ranges::any_of(
-                expectation.alternatives,
-                [&](const http::Expectation& alternative) { return holds(alternative, response); });
+            return std::ranges::any_of(expectation.alternatives,
+                                       [&](const http::Expectation& alternative) {
+                                           return holds(alternative, response, steps);
+                                       });
         }
         unreachable();
     };
     if (expectation.subject == ExpectationSubject::body && is_too_long(expectation, response))
         return false;
-    return holds_as_written() != expectation.negated;
+    return holds_as_written() != expectation.negated && steps != 0;
 }
 
 template <class = OnUse>
@@ -323,14 +347,17 @@ template <class = detail::OnUse>
 }
 
 /// The first expectation that does not hold, and what the response has instead: "expected status in
-/// 200, got 404". Empty if all hold. The expectations must be valid.
+/// 200, got 404"; or the one that needs more than is left of max_steps: "expected body to match
+/// \"a*b\", gave up after 6291456 steps". Empty if all hold. The expectations must be valid.
 template <class = detail::OnUse>
 [[nodiscard]] inline std::string first_mismatch(std::span<const Expectation> expectations,
                                                 const Response& response) {
+    std::size_t steps = max_steps;
     for (const Expectation& expectation : expectations) {
-        if (!detail::holds(expectation, response))
-            return "expected " + detail::describe_expected(expectation) + ", got " +
-                   detail::describe_actual(expectation, response);
+        if (detail::holds(expectation, response, steps)) continue;
+        const std::string expected = "expected " + detail::describe_expected(expectation);
+        if (steps == 0) return expected + ", gave up after " + std::to_string(max_steps) + " steps";
+        return expected + ", got " + detail::describe_actual(expectation, response);
     }
     return {};
 }

@@ -1,36 +1,34 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <cstddef>
+#include <limits>
 #include <memory>
-#include <regex>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include <probekit/config.hpp>
 #include <probekit/core/http_expectation.hpp>
+#include <probekit/http/detail/regex_program.hpp>
 
-// Not in probekit.hpp: <regex> takes longer to compile than the probes of most programs.
+// Not in probekit.hpp: few programs need it.
 namespace probekit::inline PROBEKIT_ABI::detail {
 
 class RegexMatcher final : public http::Matcher {
 public:
-    explicit RegexMatcher(const std::string& pattern) : regex_(pattern, flags) {}
+    explicit RegexMatcher(RegexProgram program) : program_(std::move(program)) {}
 
     [[nodiscard]] bool matches(std::string_view text) const override {
-        return std::regex_search(text.begin(), text.end(), regex_);
+        std::size_t steps = std::numeric_limits<std::size_t>::max();
+        return program_.search(text, steps);
+    }
+    [[nodiscard]] bool matches_within(std::string_view text, std::size_t& steps) const override {
+        return program_.search(text, steps);
     }
 
 private:
-#if defined(__GLIBCXX__)
-    // Without this flag libstdc++ recurses for each character, and a body of some kilobytes
-    // overflows the stack.
-    static constexpr auto flags = std::regex::ECMAScript | std::regex_constants::__polynomial;
-#else
-    static constexpr auto flags = std::regex::ECMAScript;
-#endif
-
-    std::regex regex_;
+    RegexProgram program_;
 };
 
 } // namespace probekit::inline PROBEKIT_ABI::detail
@@ -44,18 +42,16 @@ namespace probekit::inline PROBEKIT_ABI::http {
 ///                http::body(http::whole_body).satisfies(http::regex("\"status\": *\"UP\""))}};
 /// HttpGetProbe probe{io, HttpGetAction{.port = 8080, .path = "/actuator/health"}, options};
 /// \endcode
-/// With libstdc++ it takes time linear in the text, and has no back references. A malformed pattern
-/// gives a match that validate() reports as invalid.
+/// It takes time linear in the text, whatever the text is, and no stack. So there are no back
+/// references and nothing that looks ahead, as in RE2 and Go. ^ and $ are the text's begin and end.
+/// A class, such as [a-z], \w or the dot, matches one byte, and the named ones are of ASCII.
+///
+/// A pattern that is malformed, has more than 1,024 characters with its repetitions written out, or
+/// more than 50 groups in one another gives a match that validate() reports as invalid.
 [[nodiscard]] inline TextMatch regex(std::string pattern) {
     TextMatch match{.kind = TextMatch::Kind::regex, .text = std::move(pattern)};
-#if defined(__cpp_exceptions)
-    try {
-        match.matcher = std::make_shared<const detail::RegexMatcher>(match.text);
-    } catch (const std::regex_error&) { // validate() names the field that holds it
-    }
-#else
-    match.matcher = std::make_shared<const detail::RegexMatcher>(match.text);
-#endif
+    if (auto program = detail::RegexProgram::make(match.text))
+        match.matcher = std::make_shared<const detail::RegexMatcher>(*std::move(program));
     return match;
 }
 

@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 
 #include <probekit/config.hpp>
 #include <probekit/core/http_expectation.hpp>
+#include <probekit/http/expectation.hpp>
 #include <probekit/kubernetes/field_reader.hpp>
 
 namespace probekit::inline PROBEKIT_ABI::detail {
@@ -22,6 +24,11 @@ public:
     [[nodiscard]] bool matches(std::string_view text) const override {
         const nlohmann::json document = parse(text);
         return document.contains(pointer_) && document[pointer_] == value_;
+    }
+
+    [[nodiscard]] bool matches_within(std::string_view text, std::size_t& steps) const override {
+        constexpr std::size_t steps_per_byte = 24;
+        return spend(steps, steps_per_byte * text.size()) && matches(text);
     }
 
     [[nodiscard]] std::string found_in(std::string_view text) const override {
@@ -40,8 +47,29 @@ public:
     }
 
 private:
+    /// Discarded if the text is no JSON, or has more levels than anybody reads: they would take a
+    /// hundred times the text's memory.
     [[nodiscard]] static nlohmann::json parse(std::string_view text) {
+        if (is_too_deep(text)) return nlohmann::json(nlohmann::json::value_t::discarded);
         return nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
+    }
+
+    /// A callback of the parser could tell, but with one nlohmann/json is quadratic in the text.
+    [[nodiscard]] static bool is_too_deep(std::string_view text) noexcept {
+        int depth = 0;
+        bool in_string = false;
+        for (std::size_t i = 0; i < text.size(); ++i) {
+            const char byte = text[i];
+            if (byte == '"') in_string = !in_string;
+            if (in_string)
+                i += byte == '\\' ? 1 : 0; // what is escaped ends no string
+            else if (byte == '[' || byte == '{')
+                ++depth;
+            else if (byte == ']' || byte == '}')
+                --depth;
+            if (depth > max_depth) return true;
+        }
+        return false;
     }
 
     [[nodiscard]] static bool is_pointer(std::string_view text) noexcept {
@@ -51,6 +79,8 @@ private:
         }
         return text.empty() || text.front() == '/';
     }
+
+    static constexpr int max_depth = 64; // as of parse_json()
 
     nlohmann::json::json_pointer pointer_;
     nlohmann::json value_;
