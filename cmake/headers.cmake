@@ -7,12 +7,14 @@ set(PROBEKIT_HEADERS
     include/probekit/async/detail/descriptor.hpp
     include/probekit/async/detail/exceptions.hpp
     include/probekit/async/detail/executors.hpp
+    include/probekit/async/detail/forks.hpp
     include/probekit/async/detail/intrusive_list.hpp
     include/probekit/async/detail/mutex.hpp
     include/probekit/async/detail/notify_listed.hpp
     include/probekit/async/detail/op_memory.hpp
     include/probekit/async/detail/ref.hpp
     include/probekit/async/detail/scope_exit.hpp
+    include/probekit/async/detail/standard_streams.hpp
     include/probekit/async/detail/waiters.hpp
     include/probekit/async/detail/wheel.hpp
     include/probekit/config.hpp
@@ -96,6 +98,7 @@ set(PROBEKIT_HEADERS
     include/probekit/process/detail/spawn_child.hpp
     include/probekit/process/detail/spawn_plan.hpp
     include/probekit/process/detail/spawn_portable.hpp
+    include/probekit/process/detail/user_groups.hpp
     include/probekit/process/process.hpp
     include/probekit/process/process_spec.hpp
     include/probekit/runtime/attempt_limit.hpp

@@ -5,7 +5,10 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
+#include <grp.h>
+#include <pwd.h>
 #include <string>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <thread>
 #include <vector>
@@ -13,6 +16,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
+#include "../tools/forked.hpp"
 #include "process_tools.hpp"
 
 namespace {
@@ -471,6 +475,65 @@ TEST_CASE("user and group are changed, and supplementary groups given up") {
     CHECK(run(detail::spawn, spec).error == std::errc::permission_denied);
     CHECK(::geteuid() == 0);
     CHECK(has_no_children());
+}
+
+TEST_CASE("a user without a group gets the groups of a login, never those of the program") {
+    ProcessSpec spec;
+    spec.command = {"id", "-G"};
+    if (!has_clone() || !is_root()) SKIP("only root can become another user");
+    std::size_t users = 0;
+    ::setpwent();
+    while (const passwd* const entry = ::getpwent()) {
+        if (++users > 8) break;
+        const std::string name = entry->pw_name;
+        CAPTURE(name);
+        spec.user = entry->pw_uid;
+        if (entry->pw_uid == 0) continue; // is what the program is already
+        spec.command = {"id", "-G"};
+        const std::string groups = run(detail::spawn, spec).output;
+        CHECK(groups == run(detail::spawn, shell("id -G " + name)).output);
+        spec.command = {"id", "-g"};
+        CHECK(run(detail::spawn, spec).output == std::to_string(entry->pw_gid) + "\n");
+    }
+    ::endpwent();
+    CHECK(users > 1);
+
+    spec.user = 3'999'999'999; // nobody has this one
+    REQUIRE(::getpwuid(*spec.user) == nullptr);
+    CHECK(run(detail::spawn, spec).error == Errc::user_has_no_group);
+    spec.group = 65533;
+    CHECK(run(detail::spawn, spec).output == "65533\n");
+    CHECK(has_no_children());
+}
+
+TEST_CASE("a process keeps its own identity, but not root's group without being root") {
+    if (!has_clone() || !is_root()) SKIP("only root can become another user");
+    ProcessSpec spec;
+    spec.command = {"id", "-g"};
+    spec.user = 3'999'999'999;
+    const auto as_group = [&](unsigned group) {
+        return tools::in_child([&] {
+            if (::setgroups(0, nullptr) != 0 || ::setresgid(group, group, group) != 0 ||
+                ::setresuid(*spec.user, *spec.user, *spec.user) != 0)
+                return false;
+            const Run result = run(detail::spawn, spec);
+            return group == 0 ? result.error == Errc::user_has_no_group
+                              : result.output == std::to_string(group) + "\n";
+        });
+    };
+    CHECK(as_group(65533));
+    CHECK(as_group(0));
+}
+
+TEST_CASE("a process can give up that programs get it more privileges") {
+    ProcessSpec spec;
+    spec.command = {"cat", "/proc/self/status"};
+    const bool own = status_field(run(detail::spawn, spec).output, "NoNewPrivs") == "1";
+    spec.no_new_privs = true;
+    CHECK(run(detail::spawn_portable, spec).error == std::errc::function_not_supported);
+    if (!has_clone()) return;
+    CHECK(status_field(run(detail::spawn, spec).output, "NoNewPrivs") == "1");
+    CHECK((::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1) == own); // the program has kept its own
 }
 
 TEST_CASE("a process can be process 1 of its own PID namespace") {

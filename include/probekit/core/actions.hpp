@@ -101,11 +101,13 @@ struct ExecOptions {
     /// At the timeout, the command gets SIGTERM, and SIGKILL this much later. Zero: SIGKILL at
     /// once.
     Duration kill_grace = {};
-    /// The numbers of the user and the group to run as; a change gives up supplementary groups.
-    /// Without the privilege an attempt is a prober error (EPERM). User, group and limits are for
-    /// Linux only: elsewhere an attempt is a prober error (ENOSYS).
+    /// The numbers of the user and the group to run as, as of ProcessSpec; the user database is
+    /// read when the probe is made. Without the privilege an attempt is a prober error (EPERM).
+    /// User, group, no_new_privs and limits are for Linux only: elsewhere an attempt is a prober
+    /// error (ENOSYS).
     std::optional<unsigned> user = {};
     std::optional<unsigned> group = {};
+    bool no_new_privs = false; ///< as of ProcessSpec
     std::vector<ResourceLimit> limits = {};
     /// Where the command runs: see ProcessSpec. Also for Linux only. The descriptor must be open
     /// while attempts begin.

@@ -36,8 +36,11 @@ enum class Errc {
     no_local_address,
     // Prober errors: the attempt counts for nothing.
     incomplete_body, ///< the body broke off, came too late or was framed wrongly
-    status_lost,     ///< other code reaped the child, and with it the exit status
-    probe_threw,     ///< a user's probe or matcher threw an exception without an error code
+    /// Other code reaped the child, and with it the exit status; or a filter of system calls does
+    /// not let this program wait for it.
+    status_lost,
+    probe_threw,       ///< a user's probe or matcher threw an exception without an error code
+    user_has_no_group, ///< to become a user of whom the system knows no group, without naming one
 };
 
 namespace detail {
@@ -59,8 +62,11 @@ public:
         case Errc::unexpected_response: return "HTTP response is not as expected";
         case Errc::no_local_address: return "cannot assign requested address";
         case Errc::incomplete_body: return "response body is incomplete";
-        case Errc::status_lost: return "exit status was lost to another waiter";
+        case Errc::status_lost:
+            return "exit status was lost: another waiter has it, or waiting is not allowed";
         case Errc::probe_threw: return "probe threw an unknown exception";
+        case Errc::user_has_no_group:
+            return "the user has no entry in the user database: a group must be given";
         }
         return "unknown probekit error";
     }

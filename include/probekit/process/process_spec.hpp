@@ -54,10 +54,15 @@ struct ProcessSpec {
     /// cgroups of version 2): all that it starts stays there, in whatever session, and can be ended
     /// by `cgroup.kill`. Empty: the program's own.
     std::string cgroup = {};
-    /// User and group to become, by number. If that changes anything, the process gives up its
-    /// supplementary groups.
+    /// User and group to become, by number (Linux, privileged). A user without a group gets its
+    /// primary and its supplementary groups from the system's user database, which a start reads
+    /// for that; Errc::user_has_no_group if that does not have the user. With a group that is
+    /// given, a process that changes anything gives up its supplementary groups.
     std::optional<unsigned> user = {};
     std::optional<unsigned> group = {};
+    /// Nothing that the process executes gets more privileges by set-user-ID or file capabilities
+    /// (Linux).
+    bool no_new_privs = false;
     std::vector<ResourceLimit> limits = {};
 };
 

@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <atomic>
 #include <concepts>
 #include <cstddef>
 #include <mutex>
@@ -15,6 +16,7 @@
 #include <probekit/async/detail/block_pool.hpp>
 #include <probekit/async/detail/client_ports.hpp>
 #include <probekit/async/detail/executors.hpp>
+#include <probekit/async/detail/forks.hpp>
 #include <probekit/async/detail/intrusive_list.hpp>
 #include <probekit/async/detail/mutex.hpp>
 #include <probekit/async/detail/ref.hpp>
@@ -56,7 +58,9 @@ protected:
 template <class = OnUse>
 class BasicContextState final : public RefCounted<BasicContextState<>> {
 public:
-    explicit BasicContextState(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+    explicit BasicContextState(asio::any_io_executor executor) : executor_(std::move(executor)) {
+        count_forks();
+    }
 
     /// The state of an executor's context, made by the first call. From any thread.
     template <class Executor>
@@ -81,6 +85,11 @@ public:
 
     /// Runs functions on the context itself, under no strand. Empty after the shutdown.
     [[nodiscard]] const asio::any_io_executor& executor() const noexcept { return executor_; }
+
+    /// Whether the event loop is a parent's, too: from a fork on, until Asio's notify_fork().
+    [[nodiscard]] bool is_of_parent() const noexcept { return maker_.is_other(); }
+    /// The event loop is this process's own now.
+    void forked() noexcept { maker_ = {}; }
 
     /// Whether the context has been destroyed, or is being destroyed: its executors must not be
     /// used any more.
@@ -138,6 +147,7 @@ private:
 
     void shutdown() noexcept;
 
+    MakerProcess maker_;
     BlockPool pool_;
     ClientPorts client_ports_;
     asio::any_io_executor executor_;
@@ -174,6 +184,12 @@ public:
 private:
     void shutdown() override {
         if (state_) state_->shutdown();
+    }
+    void notify_fork(asio::execution_context::fork_event event) override {
+        if (event != asio::execution_context::fork_child) return;
+        notified_generation.store(fork_generation.load(std::memory_order_relaxed),
+                                  std::memory_order_relaxed);
+        if (state_) state_->forked();
     }
 
     Mutex mutex_;

@@ -10,6 +10,8 @@
 #include <asio/posix/basic_stream_descriptor.hpp>
 
 #include <probekit/async/detail/exceptions.hpp>
+#include <probekit/async/detail/forks.hpp>
+#include <probekit/async/detail/standard_streams.hpp>
 #include <probekit/config.hpp>
 
 namespace probekit::inline PROBEKIT_ABI::detail {
@@ -24,7 +26,9 @@ public:
     explicit Descriptor(int fd) noexcept : fd_(fd) {}
     /// No wait may be pending.
     Descriptor(Descriptor&& other) noexcept
-        : fd_(std::exchange(other.fd_, -1)), handle_(std::exchange(other.handle_, std::nullopt)) {}
+        : fd_(std::exchange(other.fd_, -1)),
+          maker_(other.maker_),
+          handle_(std::exchange(other.handle_, std::nullopt)) {}
     Descriptor& operator=(Descriptor&&) = delete;
     ~Descriptor() {
         if (is_open()) close();
@@ -36,7 +40,7 @@ public:
     /// Takes over `fd`, and closes the descriptor that was owned before.
     void reset(int fd) noexcept {
         close();
-        fd_ = fd;
+        own(fd);
     }
 
     using Wait = Handle; // for its wait_read and wait_write
@@ -63,6 +67,9 @@ public:
     void close() noexcept {
         if (fd_ < 0) return;
         if (handle_) {
+            // Asio takes a descriptor out of its event loop, which is the parent's: of a descriptor
+            // that is closed the system finds nothing there.
+            if (maker_.is_other() && shares_event_loops()) ::close(fd_);
             std::error_code ignored;
             handle_->close(ignored);
             handle_.reset();
@@ -73,6 +80,11 @@ public:
     }
 
 protected:
+    void own(int fd) noexcept {
+        fd_ = fd;
+        maker_ = {};
+    }
+
     /// Makes the handle, and calls `assign(handle, error)`, which has to give it the descriptor.
     template <class Assign>
     [[nodiscard]] std::error_code make_handle(const Executor& executor, Assign assign) {
@@ -86,6 +98,7 @@ protected:
     }
 
     int fd_ = -1;
+    MakerProcess maker_ = {};
     std::optional<Handle> handle_;
 
 private:

@@ -224,7 +224,8 @@ private:
     }
 
     void set_timer(TimePoint due) noexcept {
-        if (shut_down_) return;
+        // Asio's timers share a descriptor with those of the parent.
+        if (shut_down_ || context_->is_of_parent()) return;
         if (driver_ != nullptr) {
             // The driver processes what lies ahead; what is due already need not wait for it.
             if (due > now()) return;

@@ -65,6 +65,7 @@ private:
         spec.working_directory = action.working_directory;
         spec.user = options.user;
         spec.group = options.group;
+        spec.no_new_privs = options.no_new_privs;
         spec.limits = options.limits;
         spec.pid_namespace_fd = options.pid_namespace_fd;
         spec.cgroup = options.cgroup;

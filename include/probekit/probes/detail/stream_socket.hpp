@@ -40,7 +40,8 @@ class StreamSocket
 public:
     /// Returns an errno.
     [[nodiscard]] int open(const StreamProtocol& protocol) noexcept {
-        this->fd_ = ::socket(protocol.family(), protocol.type(), protocol.protocol());
+        this->own(above_standard_streams(
+            ::socket(protocol.family(), protocol.type(), protocol.protocol())));
         return this->is_open() ? 0 : errno;
     }
 
@@ -50,8 +51,9 @@ public:
     [[nodiscard]] int open(const StreamProtocol& protocol, const Executor& executor) noexcept {
         const std::error_code refused = this->make_handle(
             executor, [&](auto& socket, std::error_code& error) { socket.open(protocol, error); });
-        if (refused) return open(protocol);
-        this->fd_ = this->handle_->native_handle();
+        if (!refused && this->handle_->native_handle() <= 2) this->handle_.reset();
+        if (!this->handle_) return open(protocol);
+        this->own(this->handle_->native_handle());
         return 0;
     }
 };

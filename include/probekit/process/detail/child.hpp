@@ -27,8 +27,8 @@ struct Child {
     int pidfd = -1; ///< readable once the process has ended; -1 where the system has no such thing
 };
 
-/// Whether a child has ended. `lost`: it has, but another part of the program reaped it and the
-/// system cannot tell its status.
+/// Whether a child has ended. `lost`: its status will never be known, since another part of the
+/// program reaped it and the system cannot tell, or since this program may not wait for it.
 enum class ChildState : std::uint8_t { running, ended, lost };
 
 struct Reaped {
@@ -120,17 +120,27 @@ inline constexpr unsigned long pidfd_get_info = _IOWR(0xFF, 11, PidfdInfo);
     return result;
 }
 
-[[nodiscard]] inline std::error_code signal_group_by_pidfd(const Child&, int) noexcept {
+[[nodiscard]] inline std::error_code signal_by_pidfd(const Child&, int, unsigned) noexcept {
     return {ENOSYS, std::system_category()};
 }
 
+[[nodiscard]] inline std::error_code signal_group_by_pidfd(const Child& child,
+                                                           int signal) noexcept {
+    return signal_by_pidfd(child, signal, 0);
+}
+
 #endif
+
+/// Whether the last wait_for() failed since the child is not ours to reap any more. Other errors
+/// (EPERM, ENOSYS) mean that a filter of system calls forbids waiting, now and later.
+[[nodiscard]] inline bool has_no_such_child() noexcept { return errno == ECHILD; }
 
 /// Reaps the child if it has ended; `options` is WNOHANG, or 0 to wait for its end. Reaps no other
 /// child, and copes with programs that ignore SIGCHLD or reap whatever they find.
 [[nodiscard]] inline Reaped reap(const Child& child, int options = WNOHANG) noexcept {
     siginfo_t info = {};
-    if (wait_for(child, info, WEXITED | options) != 0) return status_after_foreign_reaping(child);
+    if (wait_for(child, info, WEXITED | options) != 0)
+        return has_no_such_child() ? status_after_foreign_reaping(child) : Reaped{ChildState::lost};
     if (info.si_pid == 0) return {ChildState::running};
     if (info.si_code == CLD_EXITED) return {ChildState::ended, ExitStatus{info.si_status, 0}};
     return {ChildState::ended, ExitStatus{0, info.si_status}};
@@ -144,7 +154,8 @@ inline constexpr unsigned long pidfd_get_info = _IOWR(0xFF, 11, PidfdInfo);
     // While the child can be waited for, no other process or group can have its id.
     siginfo_t info = {};
     if (wait_for(child, info, WEXITED | WNOHANG | WNOWAIT) != 0)
-        return {ESRCH, std::system_category()};
+        return has_no_such_child() ? std::error_code{ESRCH, std::system_category()}
+                                   : signal_by_pidfd(child, signal, 0);
     if (::kill(-child.pid, signal) == 0 || (errno == ESRCH && ::kill(child.pid, signal) == 0))
         return {};
     return last_system_error();

@@ -14,13 +14,15 @@
 
 #include <probekit/async/detail/descriptor.hpp>
 #include <probekit/async/detail/exceptions.hpp>
+#include <probekit/async/detail/forks.hpp>
 #include <probekit/config.hpp>
 #include <probekit/process/detail/child.hpp>
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// Owns a child and waits for its end: by the pidfd, or, on systems without one, by asking every
-/// few milliseconds. The destructor kills the child's group and reaps the child. Not thread-safe.
+/// few milliseconds. The destructor kills the child's group and reaps the child. After a fork() the
+/// child is not this process's: then there is none here. Not thread-safe.
 template <class Executor>
 class ChildWatch {
 public:
@@ -33,11 +35,12 @@ public:
     void adopt(const Child& child) noexcept {
         PROBEKIT_ASSERT(!has_child() && child.pid > 0);
         pid_ = child.pid;
+        maker_ = {};
         pidfd_.reset(child.pidfd);
     }
 
-    /// Whether there is a child that has not been reaped.
-    [[nodiscard]] bool has_child() const noexcept { return pid_ >= 0; }
+    /// Whether there is a child of this process that has not been reaped.
+    [[nodiscard]] bool has_child() const noexcept { return pid_ >= 0 && !maker_.is_other(); }
     [[nodiscard]] int pid() const noexcept { return pid_; }
 
     /// Whether the child has ended, reaped or not.
@@ -78,8 +81,8 @@ public:
 
     /// Reaps the child if it has ended; there is none then.
     [[nodiscard]] Reaped reap() noexcept {
-        PROBEKIT_ASSERT(has_child());
-        const Reaped result = detail::reap(child());
+        PROBEKIT_ASSERT(pid_ >= 0);
+        const Reaped result = has_child() ? detail::reap(child()) : Reaped{ChildState::lost};
         if (result.state != ChildState::running) release();
         return result;
     }
@@ -117,6 +120,7 @@ private:
     [[nodiscard]] Child child() const noexcept { return {pid_, pidfd_.get()}; }
 
     int pid_ = -1;
+    MakerProcess maker_;
     Descriptor<Executor> pidfd_;
     std::optional<Timer> timer_;
 };

@@ -31,10 +31,12 @@ public:
         if (::pipe(ends) != 0) return last_system_error();
         for (const int end : ends) ::fcntl(end, F_SETFD, FD_CLOEXEC);
 #endif
-        read_end_.reset(ends[0]);
-        write_end.reset(ends[1]);
+        read_end_.reset(above_standard_streams(ends[0]));
+        write_end.reset(above_standard_streams(ends[1]));
         // Only the read end: programs expect that their output blocks.
-        return ::fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0 ? std::error_code{} : last_system_error();
+        if (is_open() && write_end.is_open() && ::fcntl(read_end_.get(), F_SETFL, O_NONBLOCK) == 0)
+            return {};
+        return last_system_error();
     }
 
     [[nodiscard]] bool is_open() const noexcept { return read_end_.is_open(); }

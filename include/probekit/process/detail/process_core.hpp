@@ -9,6 +9,9 @@
 #include <system_error>
 #include <utility>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <asio/any_io_executor.hpp>
 #include <asio/associated_allocator.hpp>
 #include <asio/associated_cancellation_slot.hpp>
@@ -72,8 +75,11 @@ public:
             if (const std::error_code error = pipe_.open(write_end)) return error;
         const auto stream = [&](int given, int own) {
             if (given >= 0) return given;
-            // Without capture there is no pipe, so the write end is -1, which means /dev/null.
-            return spec.output == ProcessOutput::inherit ? own : write_end.get();
+            // Without capture there is no pipe, so the write end is -1, which means /dev/null. What
+            // is closed on execution is no stream of this program: it had closed its own, and
+            // something else got the number.
+            if (spec.output != ProcessOutput::inherit) return write_end.get();
+            return ::fcntl(own, F_GETFD) == 0 ? own : -1;
         };
         Child child;
         const std::error_code error = spawn(plan,

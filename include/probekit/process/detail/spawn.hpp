@@ -125,13 +125,15 @@ private:
             return spawn_portable(plan, streams, child);
         return {task.error, std::system_category()};
     }
-    if (task.error != 0) {
+    if (task.error != 0 || task.lacks_group) {
         static_cast<void>(reap(started, 0));
         if (started.pidfd >= 0) ::close(started.pidfd);
+        if (task.lacks_group) return make_error_code(Errc::user_has_no_group);
         return {task.error, std::system_category()};
     }
     // Linux before 5.2 ignores CLONE_PIDFD.
-    if (started.pidfd < 0) started.pidfd = open_pidfd(started.pid);
+    started.pidfd =
+        started.pidfd < 0 ? open_pidfd(started.pid) : above_standard_streams(started.pidfd);
     child = started;
     return {};
 }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -30,6 +31,7 @@ struct SpawnTask {
     int error = 0;          ///< errno of the step that failed; 0: the program was executed
     unsigned users[3] = {}; ///< real, effective, saved
     unsigned groups[3] = {};
+    bool lacks_group = false;   ///< what failed is that no group is known for the user
     std::uint64_t entries[128]; ///< of a directory
 };
 
@@ -141,11 +143,14 @@ inline constexpr long call_setgroups = SYS_setgroups;
     if (::syscall(call_getresgid, groups, groups + 1, groups + 2) != 0) return false;
     const unsigned user = image.has_user ? image.user : users[1];
     const unsigned group = image.has_group ? image.group : groups[1];
-    // To name the identity that the process has already takes no privilege, and gives none up.
-    bool same = true;
+    // To name the identity that the process has already takes no privilege, and gives none up. A
+    // group that nobody has named is not kept by another user, and root's by nobody but root.
+    bool same = image.has_group || group != 0 || user == 0;
     for (int i = 0; i != 3; ++i) same = same && users[i] == user && groups[i] == group;
     if (same) return true;
-    return ::syscall(call_setgroups, 0, nullptr) == 0 &&
+    task.lacks_group = !image.has_group && image.has_user;
+    if (task.lacks_group) return false;
+    return ::syscall(call_setgroups, image.group_count, image.groups) == 0 &&
            ::syscall(call_setresgid, group, group, group) == 0 &&
            ::syscall(call_setresuid, user, user, user) == 0;
 }
@@ -181,6 +186,7 @@ run_child(void* memory) noexcept {
         join_cgroup(image.cgroup_members) && set_limits(image) && change_identity(task) &&
         (image.working_directory == nullptr ||
          ::syscall(SYS_chdir, image.working_directory) == 0) &&
+        (!image.no_new_privs || ::syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) == 0) &&
         ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, task.no_signals, nullptr,
                   sizeof(std::uint64_t)) == 0)
         task.error = execute(image);

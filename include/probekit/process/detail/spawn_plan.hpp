@@ -4,14 +4,18 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <sys/resource.h>
+#include <sys/types.h>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 #include <probekit/config.hpp>
 #include <probekit/core/detail/on_use.hpp>
+#include <probekit/process/detail/user_groups.hpp>
 #include <probekit/process/process_spec.hpp>
 
 namespace probekit::inline PROBEKIT_ABI::detail {
@@ -32,9 +36,12 @@ struct SpawnImage {
     const KernelLimit* limits = nullptr;
     std::size_t limit_count = 0;
     bool has_user = false;
-    bool has_group = false;
+    bool has_group = false; ///< given, or the user's
     unsigned user = 0;
     unsigned group = 0;
+    const gid_t* groups = nullptr; ///< the supplementary ones
+    std::size_t group_count = 0;
+    bool no_new_privs = false;
     bool pid_namespace = false;
     int pid_namespace_fd = -1;            ///< of one to enter; -1: stay
     const char* cgroup_members = nullptr; ///< the file cgroup.procs of a cgroup to join; null: stay
@@ -110,6 +117,8 @@ public:
         image_.has_group = spec.group.has_value();
         image_.user = spec.user.value_or(0);
         image_.group = spec.group.value_or(0);
+        if (spec.user && !spec.group) take_groups_of(*spec.user);
+        image_.no_new_privs = spec.no_new_privs;
         image_.pid_namespace = spec.pid_namespace;
         image_.pid_namespace_fd = spec.pid_namespace_fd;
         image_.cgroup_members = spec.cgroup.empty() ? nullptr : pointers_[directory + 1];
@@ -147,6 +156,18 @@ private:
         return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     }
 
+    /// If the system does not know the user, the group is still to be had from the process itself.
+    template <class = OnUse>
+    void take_groups_of(unsigned user) {
+        std::optional<UserGroups> groups = groups_of_user(user);
+        if (!groups) return;
+        groups_ = std::move(groups->all);
+        image_.has_group = true;
+        image_.group = groups->primary;
+        image_.groups = groups_.data();
+        image_.group_count = groups_.size();
+    }
+
     template <class Function>
     static void for_each_directory(std::string_view path, Function function) {
         for (;;) {
@@ -166,6 +187,7 @@ private:
     // Arguments, variables and candidates, each list with a null pointer at its end; the directory.
     std::vector<char*> pointers_;
     std::vector<KernelLimit> limits_;
+    std::vector<gid_t> groups_;
     SpawnImage image_;
 };
 

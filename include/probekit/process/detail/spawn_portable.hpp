@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #endif
 
+#include <probekit/async/detail/standard_streams.hpp>
 #include <probekit/config.hpp>
 #include <probekit/process/detail/child.hpp>
 #include <probekit/process/detail/spawn_plan.hpp>
@@ -107,7 +108,7 @@ struct PosixSpawnSettings {
 
 [[nodiscard]] inline int open_pidfd([[maybe_unused]] int pid) noexcept {
 #if defined(__linux__)
-    return static_cast<int>(::syscall(call_pidfd_open, pid, 0));
+    return above_standard_streams(static_cast<int>(::syscall(call_pidfd_open, pid, 0)));
 #else
     return -1;
 #endif
@@ -119,7 +120,7 @@ struct PosixSpawnSettings {
                                                     Child& child) noexcept {
     const SpawnImage& image = plan.image();
     if (image.pid_namespace || image.pid_namespace_fd >= 0 || image.cgroup_members != nullptr ||
-        image.has_user || image.has_group || image.limit_count != 0)
+        image.has_user || image.has_group || image.no_new_privs || image.limit_count != 0)
         return {ENOSYS, std::system_category()};
     PosixSpawnSettings settings;
     settings.reset_signals_and_group();
