@@ -53,6 +53,7 @@ set(PROBEKIT_HEADERS
     include/probekit/http/detail/ip_literal.hpp
     include/probekit/http/detail/punycode.hpp
     include/probekit/http/detail/regex_program.hpp
+    include/probekit/http/detail/regex_reader.hpp
     include/probekit/http/detail/url_escape.hpp
     include/probekit/http/exchange_fsm.hpp
     include/probekit/http/exchange_plan.hpp

@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -33,6 +34,28 @@ public:
 
     /// `names`: as subjectAltName takes them, "DNS:a.example,IP:127.0.0.1". `days` from now,
     /// negative: expired.
+    /// As make(), with these lines as the certificate's extensions, and by another signer: one of
+    /// this folder's certificates with its key, PEM files of that name.
+    [[nodiscard]] Pair make_with(const std::string& file, const std::string& extensions,
+                                 const std::string& signer = "ca",
+                                 const std::string& subject = "/CN=probekit-test") const {
+        std::ofstream{path(file + ".ext")} << extensions << '\n';
+        openssl("req -new -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -subj '" +
+                subject + "' -keyout " + path(file + ".key") + " -out " + path(file + ".csr"));
+        openssl("x509 -req -in " + path(file + ".csr") + " -CA " + path(signer + ".pem") +
+                " -CAkey " + path(signer + ".key") + " -CAcreateserial -days 30 -extfile " +
+                path(file + ".ext") + " -out " + path(file + ".pem"));
+        return {path(file + ".pem"), path(file + ".key")};
+    }
+
+    /// Puts certificates into one file, in this order.
+    [[nodiscard]] std::string chain(const std::string& file,
+                                    std::initializer_list<std::string> certificates) const {
+        std::ofstream whole{path(file)};
+        for (const std::string& one : certificates) whole << std::ifstream{path(one)}.rdbuf();
+        return path(file);
+    }
+
     [[nodiscard]] Pair make(
         const std::string& file, std::string_view names, int days = 30,
         const std::string& key_type = "ec -pkeyopt ec_paramgen_curve:prime256v1") const {

@@ -12,6 +12,11 @@
 #include <utility>
 #include <vector>
 
+#include <openssl/bio.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/error.hpp>
@@ -171,6 +176,126 @@ TEST_CASE("verification refuses each bad certificate in words of its own") {
                                       "/healthz\": " + prefix + row.words);
         CHECK(server.request == "");
         CHECK(ERR_peek_error() == 0); // the error queue is empty again
+    }
+}
+
+namespace {
+
+/// A certificate that becomes valid tomorrow: the openssl command of older versions cannot make one.
+Certificates::Pair not_yet_valid() {
+    const Certificates& folder = certificates();
+    const Certificates::Pair pair = folder.make("tomorrow", "DNS:a.example");
+    const auto file = [](const std::string& name, const char* mode) {
+        return std::unique_ptr<BIO, decltype(&BIO_free)>{BIO_new_file(name.c_str(), mode),
+                                                         &BIO_free};
+    };
+    const std::unique_ptr<X509, decltype(&X509_free)> certificate{
+        PEM_read_bio_X509(file(pair.certificate, "r").get(), nullptr, nullptr, nullptr),
+        &X509_free};
+    const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key{
+        PEM_read_bio_PrivateKey(file(folder.path("ca.key"), "r").get(), nullptr, nullptr, nullptr),
+        &EVP_PKEY_free};
+    REQUIRE((certificate && key));
+    X509_gmtime_adj(X509_getm_notBefore(certificate.get()), 24L * 60 * 60);
+    REQUIRE(X509_sign(certificate.get(), key.get(), EVP_sha256()) != 0);
+    REQUIRE(PEM_write_bio_X509(file(pair.certificate, "w").get(), certificate.get()) == 1);
+    return pair;
+}
+
+} // namespace
+
+// Beside the rules of Go's crypto/x509.
+TEST_CASE("full verification takes what Go takes") {
+    const Certificates& folder = certificates();
+    const std::string is_authority = "basicConstraints=critical,CA:TRUE\n";
+    const auto for_names = [](const std::string& names) {
+        return "subjectAltName=" + names + "\n";
+    };
+    const auto unknown = tls::Errc::unknown_authority;
+    const auto wrong_name = tls::Errc::wrong_name;
+    const auto rejected = tls::Errc::certificate_rejected;
+    struct Row {
+        std::string what;
+        Certificates::Pair pair;
+        std::string name;
+        tls::Errc cause; // 0: success
+    };
+    std::vector<Row> rows;
+    int made = 0;
+    const auto add = [&](const std::string& what, const std::string& extensions,
+                         const std::string& name, tls::Errc cause,
+                         const std::string& subject = "/CN=x") {
+        rows.push_back({what,
+                        folder.make_with("go" + std::to_string(++made), extensions, "ca", subject),
+                        name, cause});
+    };
+    add("a name", for_names("DNS:b.example,DNS:a.example"), "a.example", {});
+    add("a name in capitals", for_names("DNS:A.Example"), "a.eXample", {});
+    add("a name with the root's dot", for_names("DNS:a.example"), "a.example.", {});
+    add("another name", for_names("DNS:a.example"), "b.example", wrong_name);
+    add("a name below it", for_names("DNS:a.example"), "b.a.example", wrong_name);
+    add("the common name only", "", "a.example", wrong_name, "/CN=a.example");
+    add("the common name beside others", for_names("DNS:b.example"), "a.example", wrong_name,
+        "/CN=a.example");
+    add("the common name beside addresses", for_names("IP:192.0.2.1"), "a.example", wrong_name,
+        "/CN=a.example");
+    add("an address", for_names("IP:192.0.2.1"), "192.0.2.1", {});
+    add("another address", for_names("IP:192.0.2.1"), "192.0.2.2", wrong_name);
+    add("an IPv6 address", for_names("IP:2001:db8::1"), "2001:db8:0::1", {});
+    add("an address as a name", for_names("DNS:192.0.2.1"), "192.0.2.1", wrong_name);
+    add("an address as the common name", "", "192.0.2.1", wrong_name, "/CN=192.0.2.1");
+    add("a name of one label", for_names("DNS:*.a.example"), "b.a.example", {});
+    add("a name of no label", for_names("DNS:*.a.example"), "a.example", wrong_name);
+    add("a name of two labels", for_names("DNS:*.a.example"), "c.b.a.example", wrong_name);
+    add("a part of a label before the star", for_names("DNS:f*.a.example"), "foo.a.example",
+        wrong_name);
+    add("a part of a label behind the star", for_names("DNS:*o.a.example"), "foo.a.example",
+        wrong_name);
+    add("a star that is not the first label", for_names("DNS:b.*.example"), "b.a.example",
+        wrong_name);
+    add("a name with other letters", for_names("DNS:xn--bcher-kva.example"), "b\u00fccher.example",
+        {});
+    add("for clients only", for_names("DNS:a.example") + "extendedKeyUsage=clientAuth\n",
+        "a.example", rejected);
+    add("for servers", for_names("DNS:a.example") + "extendedKeyUsage=serverAuth\n", "a.example",
+        {});
+    rows.push_back({"not yet valid", not_yet_valid(), "a.example", tls::Errc::certificate_not_yet});
+
+    const auto below = [&](const std::string& what, const std::string& signer,
+                           const std::string& extensions, const std::string& name, bool is_sent,
+                           tls::Errc cause) {
+        static_cast<void>(folder.make_with(signer, extensions, "ca", "/CN=" + signer));
+        Certificates::Pair pair =
+            folder.make_with("of-" + signer, for_names("DNS:" + name), signer);
+        // The authority first: any order will do behind the first one.
+        if (is_sent)
+            pair.certificate = folder.chain("chain-" + signer,
+                                            {"of-" + signer + ".pem", "ca.pem", signer + ".pem"});
+        rows.push_back({what, pair, name, cause});
+    };
+    below("by an authority below ours", "sub", is_authority, "a.example", true, {});
+    below("by an authority below ours that is not sent", "sub2", is_authority, "a.example", false,
+          unknown);
+    below("by one that is no authority", "none", "basicConstraints=critical,CA:FALSE\n",
+          "a.example", true, rejected);
+    const std::string inside =
+        is_authority + "nameConstraints=critical,permitted;DNS:inside.example\n";
+    below("within an authority's names", "inside", inside, "a.inside.example", true, {});
+    below("outside of an authority's names", "outside", inside, "a.example", true, rejected);
+
+    for (const Row& row : rows) {
+        CAPTURE(row.what);
+        asio::io_context io;
+        TlsServer server{io, row.pair, response(200, "")};
+        HttpsGetProbe probe{
+            io,
+            to(server.port()),
+            {.verify = tls::Verify::full, .ca_file = folder.authority(), .server_name = row.name}};
+        const auto [error, result] = probe_once(io, probe);
+        INFO(result.message());
+        CHECK_FALSE(error);
+        CHECK(result.outcome == (row.cause == tls::Errc{} ? Outcome::success : Outcome::failure));
+        if (row.cause != tls::Errc{}) CHECK(result.cause == row.cause);
     }
 }
 
@@ -411,6 +536,27 @@ TEST_CASE("redirects lead from http to https and back, within the host") {
         CHECK(probe_once(io, probe).result.message() == "there");
         CHECK(plain.request.starts_with("GET /y HTTP/1.1\r\n"));
         CHECK(plain.request.find("Referer") == std::string::npos);
+    }
+    SECTION("to http, from a peer that was verified") {
+        const std::string location = "http://127.0.0.1:" + std::to_string(plain.port()) + "/y";
+        secure.answer = response(302, "", "Location: " + location + "\r\n");
+        const auto probe_with = [&](Redirects redirects, tls::Verify verify) {
+            tls::Options options{.verify = verify};
+            if (verify != tls::Verify::none) options.ca_file = certificates().authority();
+            HttpsGetProbe probe{io, to(secure.port()), options, {.redirects = redirects}};
+            return probe_once(io, probe).result;
+        };
+        const auto verify = GENERATE(tls::Verify::chain, tls::Verify::full);
+        const ProbeResult result = probe_with(Redirects::same_host, verify);
+        CHECK(result.cause == Errc::bad_redirect);
+        CHECK(result.outcome == Outcome::failure);
+        CHECK(result.message() ==
+              "Get \"https://127.0.0.1:" + std::to_string(secure.port()) +
+                  "/healthz\": redirect from https to http is not followed: \"" + location + "\"");
+        CHECK(plain.connections == 0);
+        CHECK(probe_with(Redirects::no_downgrade, tls::Verify::none).cause == Errc::bad_redirect);
+        CHECK(probe_with(Redirects::any_scheme, verify).outcome == Outcome::success);
+        CHECK(probe_with(Redirects::none, verify).outcome == Outcome::warning);
     }
     SECTION("to https again, each time verified") {
         TlsServer last{io, elsewhere(), response(200, "")};

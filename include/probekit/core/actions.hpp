@@ -157,8 +157,13 @@ enum class SocketClose : std::uint8_t {
 };
 
 enum class Redirects : std::uint8_t {
-    none,      ///< a redirect is the result: a warning, as its status is 3xx
-    same_host, ///< followed on the host of the first request, as the kubelet does
+    none, ///< a redirect is the result: a warning, as its status is 3xx
+    /// Followed on the host of the first request, as the kubelet does. Where tls::Options verify the
+    /// peer, this is `no_downgrade`.
+    same_host,
+    /// The same, but one from https to http is a failure: it leads to a server that may be anybody.
+    no_downgrade,
+    any_scheme, ///< as same_host, from https to http too, whether the peer is verified or not
 };
 
 struct HttpOptions {

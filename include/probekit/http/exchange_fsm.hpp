@@ -292,6 +292,14 @@ private:
             redirect_->next_is_absolute = !location.url.scheme.empty();
             redirect_->next = resolve(url(), std::move(location.url));
             follows_ = redirect_->next.hostname() == plan_->url().hostname();
+            if (follows_ && plan_->refuses_downgrades() && url().scheme == "https" &&
+                redirect_->next.scheme == "http") {
+                is_done_ = true;
+                (void)fail(Phase::response, Errc::bad_redirect,
+                           "redirect from https to http is not followed: " +
+                               go_quoted(redirect_->location));
+                return false;
+            }
         }
         // What follows is another protocol, which the server may speak for ever.
         if (status == 101) return false;

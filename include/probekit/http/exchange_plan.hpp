@@ -97,7 +97,11 @@ public:
     /// How much of a body is read.
     [[nodiscard]] std::size_t read_limit() const noexcept { return read_limit_; }
     [[nodiscard]] bool keeps_output() const noexcept { return keeps_output_; }
-    [[nodiscard]] bool follows_redirects() const noexcept { return follows_redirects_; }
+    [[nodiscard]] bool follows_redirects() const noexcept { return redirects_ != Redirects::none; }
+    /// Whether a redirect from https to http is a failure.
+    [[nodiscard]] bool refuses_downgrades() const noexcept {
+        return redirects_ == Redirects::no_downgrade;
+    }
     [[nodiscard]] int max_requests() const noexcept { return max_requests_; }
 
     /// Why no request can be sent, in the kubelet's words; empty if one can.
@@ -135,7 +139,7 @@ private:
           has_tls_(has_tls),
           is_unix_(!options.unix_socket.empty()),
           keeps_output_(options.keep_output),
-          follows_redirects_(options.redirects == Redirects::same_host) {
+          redirects_(options.redirects) {
         detail::each_expectation(expectations_, [this](const Expectation& expectation) {
             if (expectation.subject == Expectation::Subject::status) expects_status_ = true;
             if (expectation.subject == Expectation::Subject::header)
@@ -168,7 +172,7 @@ private:
     bool has_tls_;
     bool is_unix_;
     bool keeps_output_;
-    bool follows_redirects_;
+    Redirects redirects_;
     bool expects_status_ = false;
     bool invalid_request_is_failure_ = false;
 };

@@ -33,7 +33,7 @@ namespace probekit::inline PROBEKIT_ABI::detail {
 [[nodiscard]] inline std::string tls_peer_name(const HttpGetAction& action,
                                                const tls::Options& options) {
     std::string name = options.server_name.empty() ? ascii_host(host_or_loopback(action.host))
-                                                   : std::string{options.server_name};
+                                                   : ascii_host(options.server_name);
     if (name.ends_with('.')) name.pop_back();
     return name;
 }

@@ -13,7 +13,10 @@ namespace probekit::inline PROBEKIT_ABI::tls {
 enum class Verify : std::uint8_t {
     none,  ///< nothing, like the kubelet: any peer is accepted
     chain, ///< its chain leads to a trusted authority and has not expired; the name is ignored
-    full,  ///< the chain, and that it is for the name or address of the target
+    /// The chain, and that it is for the name or address of the target, by the rules of Go: names
+    /// in subjectAltName only, never the common name; a '*' is the whole first label. Neither looks
+    /// whether a certificate has been revoked.
+    full,
 };
 
 enum class Version : std::uint8_t { tls_1_2, tls_1_3 };

@@ -45,7 +45,7 @@ class HttpsTarget final : public HttpTargetBase {
 public:
     HttpsTarget(HttpGetAction what, const HttpOptions& http, const tls::Options& options,
                 std::string peer_name, SslContext ssl_context, SocketMethod method)
-        : HttpTargetBase(std::move(what), http, true),
+        : HttpTargetBase(std::move(what), with_redirects(http, options), true),
           context(std::move(ssl_context)),
           socket_method(std::move(method)),
           name(std::move(peer_name)),
@@ -58,6 +58,13 @@ public:
     bool is_name_sent; // in the handshake
     Duration warn_before_expiry;
     mutable std::atomic<std::int64_t> expires = tls::PeerCertificate::never_seen;
+
+private:
+    [[nodiscard]] static HttpOptions with_redirects(HttpOptions http, const tls::Options& options) {
+        if (options.verify != tls::Verify::none && http.redirects == Redirects::same_host)
+            http.redirects = Redirects::no_downgrade;
+        return http;
+    }
 };
 
 [[nodiscard]] inline std::int64_t expiry_of(const X509* certificate) noexcept {

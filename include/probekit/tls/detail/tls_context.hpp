@@ -87,6 +87,9 @@ inline void load_authorities(SSL_CTX* context, const tls::Options& options, Conf
 
     load_authorities(context, options, errors);
     if (has_nul(options.server_name)) errors.push_back({"server_name", "must not contain NUL"});
+    // OpenSSL would take the names of all hosts below it.
+    if (options.server_name.starts_with('.'))
+        errors.push_back({"server_name", "must not begin with a dot"});
     // Without this OpenSSL asks for a passphrase on the terminal.
     SSL_CTX_set_default_passwd_cb(context, [](char*, int, int, void*) { return -1; });
     load_certificate(context, options, errors);
@@ -102,6 +105,9 @@ inline void load_authorities(SSL_CTX* context, const tls::Options& options, Conf
     bool ok = true;
     if (options.verify == tls::Verify::full) {
         X509_VERIFY_PARAM* const rules = SSL_CTX_get0_param(context);
+        // As Go: only subjectAltName counts, and a '*' stands for a whole label.
+        X509_VERIFY_PARAM_set_hostflags(rules, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
+                                                   X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
         ok = is_address(name) ? X509_VERIFY_PARAM_set1_ip_asc(rules, name.c_str()) == 1
                               : X509_VERIFY_PARAM_set1_host(rules, name.c_str(), name.size()) == 1;
     }
