@@ -32,6 +32,8 @@ struct ProcessSpec {
     std::vector<std::string> command = {};
     /// "NAME=value"; these win over inherited variables, and later ones over earlier ones.
     std::vector<std::string> environment = {};
+    /// The program's own variables, read at the start, during which no other thread may call
+    /// setenv(). Without them, and with `environment` in full, nothing is read.
     bool inherit_environment = true;
     /// Empty: the program's own. The path of a relative program starts here.
     std::string working_directory = {};

@@ -89,7 +89,7 @@ private:
     [[nodiscard]] static std::vector<Word> packed(const RegexPositions& positions,
                                                   std::size_t words) {
         std::vector<Word> result(words);
-        for (std::size_t i = 0; i != max_regex_positions; ++i)
+        for (std::size_t i = 0; i != words * 64; ++i)
             if (positions[i]) result[i / 64] |= Word{1} << (i % 64);
         return result;
     }
