@@ -103,6 +103,53 @@ TEST_CASE("101 is judged as soon as its head is there: what follows is no HTTP")
     CHECK(wanted.result.outcome == Outcome::success);
 }
 
+TEST_CASE("HEAD is judged by the head alone, and stays HEAD in redirects") {
+    const HttpOptions head{.method = HttpMethod::head};
+    const std::string framing =
+        GENERATE("", "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n");
+    const auto answer = [&](const std::string& status) {
+        return "HTTP/1.1 " + status + " X\r\n" + framing;
+    };
+    SECTION("a success") {
+        Exchange exchange{{.port = 80, .path = "/x"}, head};
+        CHECK(exchange.fsm.request().starts_with("HEAD /x HTTP/1.1\r\nHost: 127.0.0.1:80\r\n"));
+        CHECK(exchange.fsm.received(answer("200") + "\r\n") == Step::done);
+        CHECK(exchange.result.outcome == Outcome::success);
+        CHECK(exchange.result.output_bytes == 0);
+        CHECK(exchange.fsm.closes_gracefully());
+    }
+    SECTION("a server that sends a body all the same") {
+        Exchange exchange{{.port = 80}, head};
+        CHECK(exchange.fsm.received(answer("503") + "\r\nhello") == Step::done);
+        CHECK(exchange.result.message() == "HTTP probe failed with statuscode: 503");
+        CHECK(exchange.result.output.empty());
+    }
+    SECTION("a redirect") {
+        Exchange exchange{{.port = 80}, head};
+        CHECK(exchange.fsm.received(answer("302") + "Location: /y\r\n\r\n") == Step::connect);
+        CHECK(exchange.fsm.request().starts_with("HEAD /y HTTP/1.1\r\n"));
+        exchange.send();
+        CHECK(exchange.fsm.ended() == Step::done);
+        CHECK(exchange.result.message() == "Head \"http://127.0.0.1:80/y\": EOF");
+    }
+    SECTION("lengths that contradict each other are malformed all the same") {
+        Exchange exchange{{.port = 80}, head};
+        CHECK(exchange.fsm.received("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n"
+                                    "Content-Length: 2\r\n\r\n") == Step::done);
+        CHECK(exchange.result.cause == Errc::malformed_response);
+    }
+    SECTION("no connection") {
+        const ExchangePlan plan{{.host = "h", .port = 80}, head};
+        ProbeResult result;
+        ExchangeFsm fsm{plan, result};
+        CHECK(fsm.start() == Step::connect);
+        CHECK(fsm.connect_failed(Phase::connect, system_error(std::errc::connection_refused)) ==
+              Step::done);
+        CHECK(plan.message(result, std::nullopt) ==
+              "Head \"http://h:80/\": dial tcp h:80: connect: connection refused");
+    }
+}
+
 TEST_CASE("connecting fails") {
     struct Row {
         Phase phase;

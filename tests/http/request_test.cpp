@@ -17,7 +17,8 @@ namespace {
 std::string lines_for(const std::vector<HttpHeader>& given, const char* url = "http://h:1/",
                       std::string_view referer = {}) {
     const RequestHeaders headers = make_request_headers(given, "ua");
-    std::string text = make_request(parse_url(url).url, headers, headers.host, referer);
+    std::string text =
+        make_request(HttpMethod::get, parse_url(url).url, headers, headers.host, referer);
     CHECK(text.starts_with("GET "));
     CHECK(text.ends_with("\r\n\r\n"));
     text = text.substr(text.find("\r\n") + 2);

@@ -346,6 +346,17 @@ TEST_CASE("invalid expectations are invalid settings") {
         REQUIRE(exception.errors().size() == 2);
         CHECK(exception.errors()[1].field == "expect[0].body_bytes");
     }
+    try {
+        HttpGetProbe probe{
+            io,
+            {.port = 1},
+            {.method = HttpMethod::head,
+             .expect = {http::any_of({http::status_in({204}), http::body().contains("x")})}}};
+        FAIL("taken");
+    } catch (const ConfigException& exception) {
+        CHECK(exception.errors() ==
+              ConfigErrors{{"method", "HEAD has no body of which something can be expected"}});
+    }
 }
 
 TEST_CASE("a cancelled attempt leaves no descriptor behind, in any phase") {

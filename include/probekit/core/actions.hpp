@@ -166,7 +166,13 @@ enum class Redirects : std::uint8_t {
     any_scheme, ///< as same_host, from https to http too, whether the peer is verified or not
 };
 
+enum class HttpMethod : std::uint8_t {
+    get,
+    head, ///< the response has no body, so nothing can be expected of it
+};
+
 struct HttpOptions {
+    HttpMethod method = HttpMethod::get; ///< of all requests, those to redirects too
     Redirects redirects = Redirects::same_host;
     int max_requests = 10;          ///< including the first, as the kubelet counts
     std::size_t body_limit = 10240; ///< how many bytes of the body are read

@@ -153,7 +153,8 @@ public:
     [[nodiscard]] Step connection_failed(std::error_code code, std::string text) {
         PROBEKIT_ASSERT(is_in(Phase::handshake) || is_in(Phase::request) || is_receiving());
         if (is_local_fault(code))
-            return stop(Outcome::unknown, code, detail::request_message(shown_url(), text));
+            return stop(Outcome::unknown, code,
+                        detail::request_message(plan_->method(), shown_url(), text));
         if (is_in(Phase::body)) return follows_ ? follow() : stop_incomplete(std::move(text));
         if (!is_in(Phase::response) || !parser_.started()) return fail(result_->phase, code, text);
         if (parser_.between_heads()) return fail(Phase::response, code, broken_prefix + text);
@@ -301,8 +302,8 @@ private:
                 return false;
             }
         }
-        // What follows is another protocol, which the server may speak for ever.
-        if (status == 101) return false;
+        // What follows 101 is another protocol, which the server may speak for ever.
+        if (status == 101 || plan_->method() == HttpMethod::head) return false;
         body_left_ = follows_ ? redirect_body_limit : plan_->read_limit();
         const bool length_known = parser_.length() != ResponseParser::unknown_length;
         if (follows_) return !length_known || parser_.length() <= redirect_body_limit;
@@ -374,7 +375,7 @@ private:
         if (requests_ >= plan_->max_requests()) {
             result_->phase = Phase::response;
             return stop(Outcome::failure, Errc::too_many_redirects,
-                        detail::request_message(redirect.location,
+                        detail::request_message(plan_->method(), redirect.location,
                                                 "stopped after " +
                                                     std::to_string(plan_->max_requests()) +
                                                     " redirects"));
@@ -390,7 +391,8 @@ private:
 
         redirect.url = std::exchange(redirect.next, {});
         redirect.host = std::move(host);
-        redirect.request = make_request(redirect.url, plan_->headers(), redirect.host, referer);
+        redirect.request =
+            make_request(plan_->method(), redirect.url, plan_->headers(), redirect.host, referer);
         redirect.location.clear();
         redirect.headers.clear();
         ++requests_;
@@ -425,7 +427,7 @@ private:
     [[nodiscard]] Step stop_without_response(std::error_code cause, std::string_view address) {
         std::string text;
         if (!is_first() || !address.empty())
-            text = detail::unanswered_message(shown_url(), plan_->host(),
+            text = detail::unanswered_message(plan_->method(), shown_url(), plan_->host(),
                                               address.empty() ? plan_->dialled_address(port())
                                                               : std::string{address},
                                               result_->phase, cause, plan_->network());
@@ -442,7 +444,8 @@ private:
     template <class = detail::OnUse>
     [[nodiscard]] Step fail(Phase phase, std::error_code cause, std::string_view what) {
         result_->phase = phase;
-        return stop(Outcome::failure, cause, detail::request_message(shown_url(), what));
+        return stop(Outcome::failure, cause,
+                    detail::request_message(plan_->method(), shown_url(), what));
     }
 
     [[nodiscard]] Step stop(Outcome outcome, std::error_code cause, std::string text) noexcept {

@@ -57,6 +57,7 @@ public:
         : ExchangePlan(detail::probe_url(action), action, options, address, has_tls) {}
 
     [[nodiscard]] const Url& url() const noexcept { return url_; }
+    [[nodiscard]] HttpMethod method() const noexcept { return method_; }
     [[nodiscard]] const RequestHeaders& headers() const noexcept { return headers_; }
     /// The bytes of the first request.
     [[nodiscard]] const std::string& request() const noexcept { return request_; }
@@ -114,8 +115,8 @@ public:
 
     [[nodiscard]] std::string message(const ProbeResult& result,
                                       std::optional<Duration>) const override {
-        return detail::http_message(url_.text_for_messages(), host_, dialled_address(port_), result,
-                                    network());
+        return detail::http_message(method_, url_.text_for_messages(), host_,
+                                    dialled_address(port_), result, network());
     }
 
 private:
@@ -124,7 +125,7 @@ private:
                  std::string_view address, bool has_tls)
         : url_(std::move(parsed.url)),
           headers_(make_request_headers(action.headers, options.user_agent)),
-          request_(make_request(url_, headers_, headers_.host)),
+          request_(make_request(options.method, url_, headers_, headers_.host)),
           host_(detail::ascii_host(url_.hostname())),
           address_(!options.unix_socket.empty() ? options.unix_socket
                    : address.empty()            ? host_
@@ -136,6 +137,7 @@ private:
           max_requests_(options.max_requests),
           port_(action.port),
           scheme_(action.scheme),
+          method_(options.method),
           has_tls_(has_tls),
           is_unix_(!options.unix_socket.empty()),
           keeps_output_(options.keep_output),
@@ -152,7 +154,7 @@ private:
         std::string_view reason = headers_.error;
         if (reason.empty() && host_.empty()) reason = "http: no Host in request URL";
         if (reason.empty()) return;
-        invalid_request_ = detail::request_message(url_.text_for_messages(), reason);
+        invalid_request_ = detail::request_message(method_, url_.text_for_messages(), reason);
         invalid_request_is_failure_ = true;
     }
 
@@ -169,6 +171,7 @@ private:
     int max_requests_;
     std::uint16_t port_;
     HttpScheme scheme_;
+    HttpMethod method_;
     bool has_tls_;
     bool is_unix_;
     bool keeps_output_;

@@ -122,13 +122,14 @@ template <class = detail::OnUse>
     return headers;
 }
 
-/// A whole GET request. `host` is the value of the Host header; if empty, the URL's host is.
+/// A whole request. `host` is the value of the Host header; if empty, the URL's host is.
 /// An empty `referer` is not sent.
 template <class = detail::OnUse>
-[[nodiscard]] inline std::string make_request(const Url& url, const RequestHeaders& headers,
-                                              std::string_view host,
+[[nodiscard]] inline std::string make_request(HttpMethod method, const Url& url,
+                                              const RequestHeaders& headers, std::string_view host,
                                               std::string_view referer = {}) {
-    std::string request = "GET " + url.request_target() + " HTTP/1.1\r\n";
+    std::string request = method == HttpMethod::head ? "HEAD " : "GET ";
+    request += url.request_target() + " HTTP/1.1\r\n";
     const auto add = [&request](std::string_view name, std::string_view value) {
         request.append(name).append(": ").append(detail::trim(value)).append("\r\n");
     };

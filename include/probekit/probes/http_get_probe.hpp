@@ -17,7 +17,7 @@
 
 namespace probekit::inline PROBEKIT_ABI {
 
-/// Sends `GET path` over HTTP/1.1 on a new connection. A status from 200 to 399 is a success; a
+/// Sends `GET path`, or HEAD (HttpOptions::method), over HTTP/1.1 on a new connection. A status from 200 to 399 is a success; a
 /// redirect that is not followed is a warning.
 /// \code
 /// HttpGetProbe probe{io, {.port = 8080, .path = "/healthz"}};

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <probekit/config.hpp>
+#include <probekit/core/actions.hpp>
 #include <probekit/core/detail/on_use.hpp>
 #include <probekit/core/duration.hpp>
 #include <probekit/core/error.hpp>
@@ -54,31 +55,34 @@ template <class = OnUse>
 }
 
 /// A failed request in the words of Go's HTTP client.
-[[nodiscard]] inline std::string request_message(std::string_view url, std::string_view problem) {
-    return "Get " + go_quoted(url) + ": " + std::string{problem};
+[[nodiscard]] inline std::string request_message(HttpMethod method, std::string_view url,
+                                                 std::string_view problem) {
+    return (method == HttpMethod::head ? "Head " : "Get ") + go_quoted(url) + ": " +
+           std::string{problem};
 }
 
 /// A request for which no connection was opened, or to which no response came in time.
 template <class = OnUse>
-[[nodiscard]] inline std::string unanswered_message(std::string_view url, std::string_view host,
-                                                    std::string_view address, Phase phase,
-                                                    const std::error_code& cause,
+[[nodiscard]] inline std::string unanswered_message(HttpMethod method, std::string_view url,
+                                                    std::string_view host, std::string_view address,
+                                                    Phase phase, const std::error_code& cause,
                                                     std::string_view network = "tcp") {
     // Go finds the handshake cut short before it finds that its client's time is over.
     if (cause == Errc::timed_out)
         return request_message(
-            url,
+            method, url,
             phase == Phase::handshake
                 ? "context deadline exceeded"
                 : "context deadline exceeded (Client.Timeout exceeded while awaiting headers)");
-    return request_message(url, dial_message(host, address, phase, cause, network));
+    return request_message(method, url, dial_message(host, address, phase, cause, network));
 }
 
 /// A result of an HTTP probe. A `result.detail` that is not empty is the whole text; everything
 /// else follows from the first request.
 template <class = OnUse>
-[[nodiscard]] inline std::string http_message(std::string_view url, std::string_view host,
-                                              std::string_view address, const ProbeResult& result,
+[[nodiscard]] inline std::string http_message(HttpMethod method, std::string_view url,
+                                              std::string_view host, std::string_view address,
+                                              const ProbeResult& result,
                                               std::string_view network = "tcp") {
     if (!result.detail.empty()) return result.detail;
     if (result.outcome == Outcome::success) return result.output;
@@ -86,7 +90,7 @@ template <class = OnUse>
         return "Probe terminated redirects, Response body: " + result.output;
     if (result.cause == Errc::http_status)
         return "HTTP probe failed with statuscode: " + std::to_string(result.status);
-    return unanswered_message(url, host, address, result.phase, result.cause, network);
+    return unanswered_message(method, url, host, address, result.phase, result.cause, network);
 }
 
 /// Why Go could not find a program, if that is why it could not be started; else nothing. Go looks

@@ -29,6 +29,11 @@ template <class = OnUse>
         errors.push_back({"user_agent", "must not contain CR, LF or NUL"});
     validate_source_address(options.source_address, host, errors);
     for (ConfigError& error : http::validate(options.expect)) errors.push_back(std::move(error));
+    if (options.method == HttpMethod::head)
+        each_expectation(options.expect, [&errors](const http::Expectation& expectation) {
+            if (expectation.subject == http::Expectation::Subject::body)
+                errors.push_back({"method", "HEAD has no body of which something can be expected"});
+        });
     validate_socket_options(options, errors);
     return errors;
 }
