@@ -71,6 +71,8 @@ set(PROBEKIT_HEADERS
     include/probekit/probes/detail/builtin_probe.hpp
     include/probekit/probes/detail/connection.hpp
     include/probekit/probes/detail/deadline.hpp
+    include/probekit/probes/detail/dial_fsm.hpp
+    include/probekit/probes/detail/dial_race.hpp
     include/probekit/probes/detail/dial_target.hpp
     include/probekit/probes/detail/dialing_attempt.hpp
     include/probekit/probes/detail/exec_attempt.hpp

@@ -34,11 +34,12 @@ struct Fault {
         false; ///< sends it when the client has connected; else when the client has sent something
 };
 
-/// A server on 127.0.0.1, on the test's own loop, that has one fault.
+/// A server on the test's own loop that has one fault. `port` 0: one that the system picks.
 class FaultyServer {
 public:
-    FaultyServer(asio::io_context& io, Fault fault)
-        : acceptor_(io, {asio::ip::make_address("127.0.0.1"), 0}), fault_(std::move(fault)) {
+    FaultyServer(asio::io_context& io, Fault fault, std::uint16_t port = 0,
+                 const char* address = "127.0.0.1")
+        : acceptor_(io, {asio::ip::make_address(address), port}), fault_(std::move(fault)) {
         accept();
     }
 

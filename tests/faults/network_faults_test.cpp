@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -14,8 +15,11 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/ip/udp.hpp>
@@ -69,6 +73,52 @@ void check_failure(const Watched& seen, Phase phase, std::error_condition cause)
     CHECK(seen.result.outcome == Outcome::failure);
     CHECK(seen.result.phase == phase);
     CHECK(seen.result.cause == cause);
+}
+
+/// Puts a file of this text in the place of another, in a mount namespace of this test's own: for
+/// this thread, and for the resolver's, which it starts.
+bool put_in_place(const char* name, const std::string& text) {
+    char file[] = "/tmp/probekit-network-XXXXXX";
+    const int fd = ::mkstemp(file);
+    const bool is_written =
+        ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+        ::fchmod(fd, 0644) == 0;
+    ::close(fd);
+    const bool is_ours = is_written &&
+                         ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                         ::mount(file, name, nullptr, MS_BIND, nullptr) == 0;
+    ::unlink(file);
+    return is_ours;
+}
+
+constexpr std::uint16_t service_port = 18500;
+
+/// Runs `test` in a network of its own where names have several addresses: "mixed" ::1 and
+/// 127.0.0.1, "two" 127.0.0.5 and 127.0.0.4. False if the system does not allow it.
+bool with_names(const std::function<void(asio::io_context&)>& test) {
+    bool could = false;
+    const bool has_network = in_own_network(
+        [&] {
+            if (!put_in_place("/etc/hosts", "::1 mixed\n127.0.0.1 mixed\n"
+                                            "127.0.0.5 two\n127.0.0.4 two\n"))
+                return;
+            could = true;
+            asio::io_context io;
+            test(io);
+        },
+        CLONE_NEWNS);
+    return has_network && could;
+}
+
+/// How many connections to `service_port` wait for an answer.
+int waiting_for_answers() {
+    int waiting = 0;
+    for (const char* const name : {"/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"}) {
+        std::ifstream table{name};
+        for (std::string line; std::getline(table, line);)
+            if (line.find(":4844 02 ") != std::string::npos) ++waiting;
+    }
+    return waiting;
 }
 
 } // namespace
@@ -223,6 +273,135 @@ TEST_CASE("an address that this machine cannot reach for want of one of that fam
     }
 }
 
+TEST_CASE("a name whose first address swallows packets is reached at an address of the other "
+          "family beside it") {
+    std::vector<Watched> seen;
+    const bool could = with_names([&](asio::io_context& io) {
+        const tools::FullBacklog deaf{io, "::1", service_port};
+        const FaultyServer server{
+            io, {"HTTP/1.1 200 OK\r\n\r\n", Fault::Then::closes}, service_port};
+        for (const TcpClose close : {TcpClose::silent, TcpClose::orderly})
+            seen.push_back(watch(
+                io, TcpProbe{io, {.host = "mixed", .port = service_port}, {.close = close}}, 20s));
+        seen.push_back(watch(io, HttpGetProbe{io, {.host = "mixed", .port = service_port}}, 20s));
+    });
+    if (!could) SKIP("needs root");
+    for (const Watched& each : seen) CHECK(each.result.outcome == Outcome::success);
+}
+
+TEST_CASE("a name whose first address swallows packets is reached at another of the same family") {
+    std::optional<Watched> seen;
+    const bool could = with_names([&](asio::io_context& io) {
+        const tools::FullBacklog deaf{io, "127.0.0.5", service_port};
+        asio::ip::tcp::acceptor acceptor{io, {asio::ip::make_address("127.0.0.4"), service_port}};
+        seen = watch(io, TcpProbe{io, {.host = "two", .port = service_port}}, 4s);
+    });
+    if (!could) SKIP("needs root");
+    CHECK(seen->result.outcome == Outcome::success);
+}
+
+TEST_CASE("addresses of a name that refuse are passed over, and the first is blamed") {
+    const std::string host = GENERATE("mixed", "two");
+    const bool is_mixed = host == "mixed";
+    std::vector<Watched> refused;
+    std::vector<Watched> served;
+    const bool could = with_names([&](asio::io_context& io) {
+        const auto watch_both = [&](std::vector<Watched>& seen) {
+            seen.push_back(watch(io, TcpProbe{io, {.host = host, .port = service_port}}, 20s));
+            seen.push_back(watch(io, HttpGetProbe{io, {.host = host, .port = service_port}}, 20s));
+        };
+        watch_both(refused);
+        const FaultyServer server{io,
+                                  {"HTTP/1.1 200 OK\r\n\r\n", Fault::Then::closes},
+                                  service_port,
+                                  is_mixed ? "127.0.0.1" : "127.0.0.4"};
+        watch_both(served);
+    });
+    if (!could) SKIP("needs root");
+    for (const Watched& each : refused) {
+        check_failure(each, Phase::connect, std::errc::connection_refused);
+        CHECK(each.result.message().ends_with(
+            is_mixed ? "dial tcp [::1]:18500: connect: connection refused"
+                     : "dial tcp 127.0.0.5:18500: connect: connection refused"));
+    }
+    for (const Watched& each : served) CHECK(each.result.outcome == Outcome::success);
+}
+
+TEST_CASE("at the timeout a dial tells why the first address failed, a request that it is late") {
+    std::optional<Watched> tcp;
+    std::optional<Watched> http;
+    std::optional<Watched> silent;
+    const bool could = with_names([&](asio::io_context& io) {
+        const tools::FullBacklog second{io, "127.0.0.4", service_port};
+        tcp = watch(io, TcpProbe{io, {.host = "two", .port = service_port}}, 200ms);
+        http = watch(io, HttpGetProbe{io, {.host = "two", .port = service_port}}, 200ms);
+        const tools::FullBacklog first{io, "127.0.0.5", service_port};
+        silent = watch(io, TcpProbe{io, {.host = "two", .port = service_port}}, 200ms);
+    });
+    if (!could) SKIP("needs root");
+    check_failure(*tcp, Phase::connect, std::errc::connection_refused);
+    CHECK(tcp->result.message() == "dial tcp 127.0.0.5:18500: connect: connection refused");
+    check_failure(*http, Phase::connect, std::errc::timed_out);
+    CHECK(http->result.message() == "Get \"http://two:18500/\": " + no_answer);
+    check_failure(*silent, Phase::connect, std::errc::timed_out);
+    CHECK(silent->result.message() == "dial tcp 127.0.0.5:18500: i/o timeout");
+}
+
+TEST_CASE("an attempt that dials two families may be cancelled, or destroyed with its context") {
+    const bool is_destroyed = GENERATE(false, true);
+    const bool is_http = GENERATE(false, true);
+    std::error_code seen;
+    int waiting = 0;
+    int left = -1;
+    const bool could = with_names([&](asio::io_context& io) {
+        const tools::FullBacklog first{io, "::1", service_port};
+        const tools::FullBacklog second{io, "127.0.0.1", service_port};
+        const auto probe_and_stop = [&](asio::io_context& mine) {
+            asio::cancellation_signal cancel;
+            auto handler = asio::bind_cancellation_slot(
+                cancel.slot(),
+                [&seen](std::error_code error, const ProbeResult&) { seen = error; });
+            if (is_http)
+                HttpGetProbe{mine, {.host = "mixed", .port = service_port}}.async_probe(
+                    20s, std::move(handler));
+            else
+                TcpProbe{mine, {.host = "mixed", .port = service_port}}.async_probe(
+                    20s, std::move(handler));
+            while (waiting < 2) {
+                mine.run_one_for(10ms);
+                waiting = waiting_for_answers();
+            }
+            if (is_destroyed) return;
+            cancel.emit(asio::cancellation_type::terminal);
+            mine.run();
+        };
+        {
+            asio::io_context mine;
+            probe_and_stop(mine);
+        }
+        left = waiting_for_answers();
+    });
+    if (!could) SKIP("needs root");
+    CHECK(waiting == 2);
+    CHECK(left == 0);
+    CHECK(seen == (is_destroyed ? std::error_code{} : asio::error::operation_aborted));
+}
+
+TEST_CASE("a name that has an address of a family that is missing is reached at the other") {
+    std::optional<Watched> seen;
+    std::optional<Watched> refused;
+    const bool could = with_names([&](asio::io_context& io) {
+        std::ofstream{"/proc/sys/net/ipv6/conf/all/disable_ipv6"} << 1;
+        const FaultyServer server{io, {"", Fault::Then::waits}, service_port};
+        seen = watch(io, TcpProbe{io, {.host = "mixed", .port = service_port}}, 20s);
+        refused = watch(io, TcpProbe{io, {.host = "mixed", .port = 1}}, 20s);
+    });
+    if (!could) SKIP("needs root");
+    CHECK(seen->result.outcome == Outcome::success);
+    CHECK(refused->result.outcome == Outcome::failure);
+    CHECK(refused->counted);
+}
+
 TEST_CASE("a name server that does not answer costs no more than the timeout, and a literal "
           "address nothing") {
     std::optional<Watched> name;
@@ -230,18 +409,9 @@ TEST_CASE("a name server that does not answer costs no more than the timeout, an
     std::string text;
     const bool could = in_own_network(
         [&] {
-            // For this thread, and for the resolver's, which it starts.
-            char file[] = "/tmp/probekit-resolv-XXXXXX";
-            const int fd = ::mkstemp(file);
-            const std::string contents = "nameserver 127.0.0.53\noptions timeout:1 attempts:1\n";
-            const bool is_written = ::write(fd, contents.data(), contents.size()) ==
-                                    static_cast<ssize_t>(contents.size());
-            ::close(fd);
-            const bool is_ours =
-                is_written && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-                ::mount(file, "/etc/resolv.conf", nullptr, MS_BIND, nullptr) == 0;
-            ::unlink(file);
-            if (!is_ours) return;
+            if (!put_in_place("/etc/resolv.conf",
+                              "nameserver 127.0.0.53\noptions timeout:1 attempts:1\n"))
+                return;
             asio::io_context io;
             asio::ip::udp::socket deaf{io, {asio::ip::make_address("127.0.0.53"), 53}};
             const FaultyServer server{io, {"", Fault::Then::waits}};

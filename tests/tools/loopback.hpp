@@ -144,9 +144,14 @@ inline int in_time_wait(std::uint16_t port) {
 /// A listener whose queue is full: connecting to it hangs.
 class FullBacklog {
 public:
-    explicit FullBacklog(asio::io_context& io) : acceptor_(io), waiting_(io) {
-        acceptor_.open(asio::ip::tcp::v4());
-        acceptor_.bind({asio::ip::make_address("127.0.0.1"), 0});
+    /// `port` 0: one that the system picks.
+    explicit FullBacklog(asio::io_context& io, const char* address = "127.0.0.1",
+                         std::uint16_t port = 0)
+        : acceptor_(io), waiting_(io) {
+        const asio::ip::tcp::endpoint where{asio::ip::make_address(address), port};
+        acceptor_.open(where.protocol());
+        acceptor_.set_option(asio::socket_base::reuse_address{true});
+        acceptor_.bind(where);
         acceptor_.listen(0);
         waiting_.connect(acceptor_.local_endpoint());
     }

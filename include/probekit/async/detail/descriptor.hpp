@@ -29,7 +29,13 @@ public:
         : fd_(std::exchange(other.fd_, -1)),
           maker_(other.maker_),
           handle_(std::exchange(other.handle_, std::nullopt)) {}
-    Descriptor& operator=(Descriptor&&) = delete;
+    Descriptor& operator=(Descriptor&& other) noexcept {
+        close();
+        fd_ = std::exchange(other.fd_, -1);
+        maker_ = other.maker_;
+        handle_ = std::exchange(other.handle_, std::nullopt);
+        return *this;
+    }
     ~Descriptor() {
         if (is_open()) close();
     }

@@ -37,6 +37,13 @@ namespace probekit::inline PROBEKIT_ABI::detail {
     return 0;
 }
 
+/// How connecting ended: an errno.
+[[nodiscard]] inline int socket_error(int socket) noexcept {
+    int error = 0;
+    socklen_t size = sizeof error;
+    return ::getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+}
+
 /// Whether the system has given a socket that connects to its own machine the very port that it
 /// connects to, so that it is connected to itself.
 [[nodiscard]] inline bool is_connected_to_itself(int socket,

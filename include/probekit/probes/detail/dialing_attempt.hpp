@@ -29,6 +29,7 @@
 #include <probekit/core/result.hpp>
 #include <probekit/probes/detail/attempt.hpp>
 #include <probekit/probes/detail/begin_connect.hpp>
+#include <probekit/probes/detail/dial_race.hpp>
 #include <probekit/probes/detail/dial_target.hpp>
 #include <probekit/probes/detail/literal_address.hpp>
 #include <probekit/probes/detail/stream_socket.hpp>
@@ -45,6 +46,7 @@ public:
     void stop_waiting() noexcept {
         socket_.cancel();
         if (resolution_) resolution_->cancel();
+        if (race_ != nullptr) race_->cancel();
     }
 
     using Base = Attempt<Derived, Handler, Executor>;
@@ -100,29 +102,15 @@ protected:
         socket_.close();
     }
 
-    /// Tries the next address. If all fail, the failure of the first is reported, as Go does.
     void connect_failed(Ref<Derived>&& self, int error) {
         discard_socket();
-        if (!first_failure_) {
-            first_failure_ = connect_error(error, endpoint_, this->derived().dial_settings());
-            first_endpoint_ = endpoint_;
-        }
-        if (next_address_ != NextAddress{} && this->stop_reason() == StopReason::none)
-            return connect_to_next(std::move(self));
-        endpoint_ = first_endpoint_;
-        const std::error_code failure = std::exchange(first_failure_, {});
-        this->derived().dial_failed(std::move(self), Phase::connect, failure);
+        this->derived().dial_failed(
+            std::move(self), Phase::connect,
+            connect_error(error, endpoint_, this->derived().dial_settings()));
     }
 
-    /// How connecting ended: an errno.
-    [[nodiscard]] int socket_error() const noexcept {
-        int error = 0;
-        socklen_t size = sizeof error;
-        return ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error
-                                                                                     : errno;
-    }
-
-    /// The address that was dialled last; known from Phase::connect on.
+    /// The address that was reached; if none was, the first that was dialled. Known from
+    /// Phase::connect on.
     [[nodiscard]] const asio::ip::tcp::endpoint& dialled() const noexcept { return endpoint_; }
 
     IoExecutor io_;
@@ -131,7 +119,8 @@ protected:
 private:
     using Resolver = asio::ip::basic_resolver<asio::ip::tcp, IoExecutor>;
     using Addresses = typename Resolver::results_type;
-    using NextAddress = typename Addresses::iterator;
+    using Race = DialRace<Derived, IoExecutor>;
+    friend Race;
 
     // A name look-up in progress. It may outlive the attempt: getaddrinfo() runs on the resolver's
     // own thread and cannot be stopped.
@@ -230,9 +219,54 @@ private:
         release_resolution();
         this->add_time(Phase::resolve);
         if (error) return this->derived().dial_failed(std::move(self), Phase::resolve, error);
-        first_failure_ = {};
-        next_address_ = addresses.begin();
-        connect_to_next(std::move(self));
+        endpoint_ = *addresses.begin();
+        if (addresses.size() > 1) return race(std::move(self), addresses);
+        connect(std::move(self));
+    }
+
+    void race(Ref<Derived>&& self, const Addresses& addresses) {
+        Ref<Race> race = Race::make(addresses, io_, this->wheel_, this->derived().dial_settings(),
+                                    Derived::sends, saturating_add(this->started_, this->timeout_),
+                                    this->timeout_);
+        std::error_code aborted = std::make_error_code(std::errc::not_enough_memory);
+        if (race)
+            aborted = this->wait([&] {
+                race_ = race.get();
+                return std::error_code{};
+            });
+        if (aborted) return this->derived().dial_aborted(std::move(self), Phase::connect, aborted);
+        Race::start(std::move(race), std::move(self));
+    }
+
+    // The race is over, or is destroyed with its context.
+    void leave_race() noexcept {
+        const Mutex::Lock lock{this->mutex_};
+        race_ = nullptr;
+    }
+
+    void race_ended(Ref<Derived>&& self, Ref<Race> race) {
+        {
+            const Mutex::Lock lock{this->mutex_};
+            race_ = nullptr;
+            socket_ = race->take_socket();
+        }
+        endpoint_ = race->endpoint();
+        const typename Race::Ending ending = race->ending();
+        const std::error_code error = race->error();
+        const std::error_code first_failure = race->first_failure();
+        race = {};
+        Derived& derived = this->derived();
+        switch (ending) {
+        case Race::Ending::connected: return derived.connected(std::move(self));
+        case Race::Ending::failed:
+            return derived.dial_failed(std::move(self), Phase::connect, error);
+        case Race::Ending::aborted: break;
+        }
+        // At the timeout Go's dialer tells why the first address failed, its HTTP client that the
+        // time is over.
+        if (!Derived::sends && first_failure && this->stop_reason() == StopReason::timeout)
+            return derived.dial_failed(std::move(self), Phase::connect, first_failure);
+        derived.dial_aborted(std::move(self), Phase::connect, error);
     }
 
     void resolution_cancelled(Ref<Derived>&& self, std::error_code error) {
@@ -249,11 +283,6 @@ private:
     void release_resolution() noexcept {
         const Mutex::Lock lock{this->mutex_};
         resolution_ = {};
-    }
-
-    void connect_to_next(Ref<Derived>&& self) {
-        endpoint_ = *next_address_++;
-        connect(std::move(self));
     }
 
     // Connects to endpoint_.
@@ -292,7 +321,7 @@ private:
             discard_socket();
             return this->derived().dial_aborted(std::move(self), Phase::connect, error);
         }
-        const int failure = Derived::sends ? 0 : socket_error();
+        const int failure = Derived::sends ? 0 : socket_error(socket_.get());
         if (failure != 0) return connect_failed(std::move(self), failure);
         this->derived().connected(std::move(self));
     }
@@ -303,10 +332,8 @@ private:
     }
 
     asio::ip::tcp::endpoint endpoint_;
-    asio::ip::tcp::endpoint first_endpoint_;
-    std::error_code first_failure_;
-    NextAddress next_address_; // of a resolved name
     Ref<Resolution> resolution_;
+    Race* race_ = nullptr; // owns the attempt
 };
 
 } // namespace probekit::inline PROBEKIT_ABI::detail

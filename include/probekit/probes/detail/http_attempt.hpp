@@ -130,7 +130,7 @@ private:
 
     void connected(Self&& self) {
         if constexpr (Link::has_tls)
-            if (const int error = this->socket_error(); error != 0)
+            if (const int error = socket_error(this->socket_.get()); error != 0)
                 return this->connect_failed(std::move(self), error);
         this->add_time(Phase::connect);
         execute(std::move(self), exchange_.connected());
