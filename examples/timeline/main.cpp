@@ -1,8 +1,10 @@
 // What would a kubelet do? The probes of a manifest, run against a script on a clock of their own.
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <fstream>
 #include <iostream>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -58,9 +60,11 @@ Scene run(Subject subject, const Options& options, const timeline::Recordings& r
           Cadence cadence) {
     probekit::simulation::Script script;
     std::string target;
+    std::optional<timeline::TargetOptions> target_options;
     if (options.replay.empty()) {
         script = script_of(options.target);
         target = described(options.target);
+        target_options = options.target;
     } else {
         const timeline::Recording* recording = recordings.find(subject);
         if (recording == nullptr)
@@ -79,6 +83,7 @@ Scene run(Subject subject, const Options& options, const timeline::Recordings& r
     const char* whose = cadence == Cadence::grid ? "released kubelets" : "ContainerScopedProbes";
     return {.subject = subject,
             .target = std::move(target),
+            .options = target_options,
             .cadence = options.both_cadences ? whose : "",
             .timeline = probekit::simulation::simulate(subject.settings, script)};
 }
@@ -107,14 +112,10 @@ ExitCode run(std::span<const char* const> arguments) {
         for (const Cadence cadence : cadences)
             scenes.push_back(run(subject, options, recordings, cadence));
 
-    bool killed = false;
-    for (const Scene& scene : scenes) {
-        if (&scene != &scenes.front()) std::cout << '\n';
-        std::cout << story(scene, options.all_checks);
-        killed |= scene.killed();
-    }
+    for (const Scene& scene : scenes) std::cout << scene.title() << ": " << summary(scene) << ".\n";
+    for (const Scene& scene : scenes) std::cout << '\n' << story(scene, options.all_checks);
     if (!options.svg.empty()) write(options.svg, timeline::picture(scenes));
-    return killed ? ExitCode::killed : ExitCode::never_killed;
+    return std::ranges::any_of(scenes, &Scene::killed) ? ExitCode::killed : ExitCode::never_killed;
 }
 
 } // namespace

@@ -119,7 +119,7 @@ void set_option(Arguments& arguments, Options& options) {
         options.container_scoped_probes = arguments.feature_gates();
     else if (name == "--both-cadences")
         options.both_cadences = arguments.flag();
-    else if (name == "--checks")
+    else if (name == "--all")
         options.all_checks = arguments.flag();
     else if (name == "--svg")
         options.svg = arguments.text();
@@ -161,7 +161,8 @@ Options parse_options(std::span<const char* const> all) {
 std::string_view usage() noexcept {
     return R"(Usage: timeline [OPTIONS] FILE...
 
-Would these settings have killed my slow starter? Shows what a kubelet does with the probes of a manifest if the target
+Would these settings have killed my slow starter? Says so first, a sentence for each container, then what the settings
+promise, what to change, and what happens when. Shows what a kubelet does with the probes of a manifest if the target
 behaves as the options say: when it checks, when it has seen enough, when it kills, restarts and backs off. Nothing is run:
 it takes no time. FILE is a manifest in YAML or JSON (Pods, or Deployments and others with a pod template), or - for
 standard input.
@@ -170,7 +171,7 @@ What the target is like; without options it is well at once and for ever:
       --starts-after D       its probes fail until it is so old, in each of its lives
       --fails-after D        its probes fail from that age on
       --hangs                what fails does so by not answering at all, so that attempts end with their timeout
-      --attempt-takes D         each attempt takes so long, one that fails too. Default: 1ms
+      --attempt-takes D      each attempt takes so long, one that fails too. Default: 1ms
       --exits-after D        it ends by itself at that age
       --exit-code N          ... with this exit code. Default: 1
       --ends-in D            it ends so long after SIGTERM. Default: at once
@@ -184,7 +185,7 @@ What is shown:
       --container NAME       this container only
       --duration D           so much time. Default: 5m, or as much as LOG has
       --stop-after D         the pod is deleted then
-      --checks                every check, not only those that changed something
+      --all                  every check, not only what came of them
       --feature-gates NAME=true   known: ContainerScopedProbes (default: false)
       --both-cadences        each container twice, without and with ContainerScopedProbes
       --svg FILE             draw it as well

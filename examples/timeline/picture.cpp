@@ -120,7 +120,7 @@ public:
         draw_process();
         draw_traffic();
         for (const ProbeKind kind : {ProbeKind::startup, ProbeKind::readiness, ProbeKind::liveness})
-            if (lane(kind)) draw_looks(kind);
+            if (lane(kind)) draw_checks(kind);
         draw_arrows();
         return bottom_ + 24;
     }
@@ -220,10 +220,11 @@ private:
     }
 
     /// A dot for each check, where there is room for it.
-    void draw_looks(ProbeKind kind) {
+    void draw_checks(ProbeKind kind) {
         const double y = *lane(kind) + lane_height / 2;
         const double room =
-            (right - left) / static_cast<double>(std::max<std::size_t>(1, looks_of(kind)));
+            (right - left) /
+            static_cast<double>(std::max<std::size_t>(1, scene_.timeline.checks(kind).size()));
         const double radius = std::clamp(room / 3, 1.5, 4.0);
         double last = -1;
         std::string_view last_class;
@@ -244,10 +245,6 @@ private:
                           event.passed() ? "pass" : "slow");
             svg_.circle(x, y, radius, css_class, time_text(event.at));
         }
-    }
-
-    [[nodiscard]] std::size_t looks_of(ProbeKind kind) const {
-        return scene_.timeline.checks(kind).size();
     }
 
     /// What brings about what: a kill, a start, a restart.

@@ -18,7 +18,6 @@ namespace timeline {
 namespace {
 
 using probekit::Duration;
-using probekit::Health;
 using probekit::ProbeKind;
 using probekit::simulation::Event;
 using What = Event::What;
@@ -34,7 +33,7 @@ std::string exit_text(probekit::ExitStatus exit) {
                             : "exit code " + std::to_string(exit.code);
 }
 
-/// Goes through the events, keeping what each line needs.
+/// Goes through the events, keeping what the lines of checks need.
 class Narrator {
 public:
     Narrator(const Scene& scene, bool all_checks) : scene_(scene), all_checks_(all_checks) {}
@@ -51,22 +50,21 @@ private:
     struct Checks {
         int run = 0; ///< of equal results
         bool passed = false;
-        Health verdict = Health::unknown;
     };
 
     std::string text_of(const Event& event) {
         switch (event.what) {
         case What::running:
-            for (Checks& checks : checks_) checks.verdict = Health::unknown;
             return event.run == 1 ? "runs" : "runs again: restart " + std::to_string(event.run - 1);
         case What::check: return probe_text(event);
-        case What::verdict: checks_of(event.kind).verdict = event.health; return {};
+        case What::verdict: return {};
         case What::started: return "started: readiness and liveness begin";
         case What::ready: return "ready";
         case What::unready: return "not ready any more";
         case What::prober_error:
             return "its " + name_of(event.kind) + " probe cannot ask, and nothing is known";
         case What::kill:
+            checks_of(event.kind) = {}; // a probe that is put on hold counts anew
             return "killed by its " + name_of(event.kind) + " probe: SIGTERM, and " +
                    time_text(event.span) + " to end";
         case What::stop:
@@ -81,21 +79,18 @@ private:
     }
 
     std::string probe_text(const Event& event) {
+        if (!all_checks_) return {};
         const std::string probe = name_of(event.kind) + " ";
-        if (event.error == std::errc::operation_canceled)
-            return all_checks_ ? probe + "check is cancelled" : "";
+        if (event.error == std::errc::operation_canceled) return probe + "check is cancelled";
         if (event.error) return probe + "prober error: this changes nothing";
         Checks& checks = checks_of(event.kind);
         const bool passed = event.passed();
         checks.run = passed == checks.passed ? checks.run + 1 : 1;
         checks.passed = passed;
-        // A verdict that stands already makes no news of further checks like it.
-        if (!all_checks_ && checks.verdict == (passed ? Health::passing : Health::failing))
-            return {};
         const probekit::ProbeSpec& spec = *scene_.subject.settings.probe(event.kind);
         const int threshold = passed ? spec.success_threshold : spec.failure_threshold;
         std::string text = probe + (passed ? "passes" : "fails");
-        if (threshold > 1)
+        if (threshold > 1 && checks.run <= threshold)
             text += ", " + std::to_string(checks.run) + " of " + std::to_string(threshold);
         if (event.timed_out) text += ", timed out after " + time_text(event.span);
         return text;
@@ -133,6 +128,36 @@ std::string promises(const Subject& subject) {
                 time_text(probekit::worst_case_detection(*settings.readiness)) +
                 " and given back within " +
                 time_text(probekit::worst_case_recovery(*settings.readiness)) + ".\n";
+    return text;
+}
+
+/// What would have to be different, for a target that is as the options say.
+std::string changes(const Scene& scene) {
+    if (!scene.options) return {};
+    namespace simulation = probekit::simulation;
+    const simulation::Container& settings = scene.subject.settings;
+    const TargetOptions& target = *scene.options;
+    const auto& starter = settings.startup ? settings.startup : settings.liveness;
+    std::string text;
+    const Duration start = target.starts_after.value_or(Duration{});
+    const Duration precision = settings.start_precision();
+    if (starter && start > simulation::allowed_start(*starter, precision)) {
+        probekit::ProbeSpec once = *starter;
+        once.failure_threshold = 1;
+        const Duration rest = start - simulation::allowed_start(once, precision);
+        const auto periods =
+            rest / starter->period + (rest % starter->period != Duration{} ? 1 : 0);
+        text += "  A start of " + time_text(start) + " needs failureThreshold " +
+                std::to_string(periods + 1) +
+                (settings.startup ? " of the startup probe.\n" : ", or a startup probe.\n");
+    }
+    for (const ProbeKind kind : {ProbeKind::startup, ProbeKind::liveness, ProbeKind::readiness})
+        if (const auto& spec = settings.probe(kind);
+            spec && target.attempt_takes && *target.attempt_takes >= spec->timeout)
+            text += "  Attempts that take " + time_text(*target.attempt_takes) +
+                    " need timeoutSeconds " +
+                    std::to_string(*target.attempt_takes / std::chrono::seconds{1} + 1) +
+                    " of the " + name_of(kind) + " probe.\n";
     return text;
 }
 
@@ -177,9 +202,7 @@ std::string summary(const Scene& scene) {
 std::string story(const Scene& scene, bool all_checks) {
     std::string text = scene.title() + ": " + scene.target + "\n";
     for (const std::string& probe : scene.subject.probes) text += "  " + probe + "\n";
-    text += promises(scene.subject);
-    text += Narrator{scene, all_checks}.narrate();
-    return text + "In all: " + summary(scene) + ".\n";
+    return text + promises(scene.subject) + changes(scene) + Narrator{scene, all_checks}.narrate();
 }
 
 } // namespace timeline

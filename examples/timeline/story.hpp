@@ -7,8 +7,8 @@
 
 namespace timeline {
 
-/// A line for everything that happened, and what it comes to. It lists the checks that brought a
-/// verdict nearer, or all of them.
+/// What the target does, what the settings promise, what would have to be different, and a line for
+/// everything that happened; for each check, too, if they are wanted.
 [[nodiscard]] std::string story(const Scene& scene, bool all_checks);
 
 /// What it comes to, in a few words: "killed 6 times by its liveness probe, ready for 83 % of the

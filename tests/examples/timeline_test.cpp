@@ -132,7 +132,7 @@ TEST_CASE("timeline: the command line") {
                                    "1h",
                                    "--stop-after",
                                    "50s",
-                                   "--checks",
+                                   "--all",
                                    "--feature-gates=ContainerScopedProbes=true",
                                    "--both-cadences",
                                    "--svg",
@@ -283,7 +283,9 @@ namespace {
 
 /// Would these settings have killed my slow starter?
 Scene slow_starter(Duration starts_after, int failure_threshold) {
-    Scene scene{.subject = {.pod = "p", .container = "c"}, .target = "<slow> & \"late\""};
+    Scene scene{.subject = {.pod = "p", .container = "c"},
+                .target = "<slow> & \"late\"",
+                .options = TargetOptions{.starts_after = starts_after}};
     scene.subject.settings.liveness = {.kind = ProbeKind::liveness,
                                        .failure_threshold = failure_threshold};
     scene.subject.settings.readiness = {.kind = ProbeKind::readiness};
@@ -301,17 +303,50 @@ TEST_CASE("timeline: a story goes to its end") {
     CHECK(contains(text, "  A start of up to 50s is always allowed; what has not answered 1m1s "
                          "after its start is killed.\n"));
     CHECK(contains(text, "    0.5s  runs\n"));
-    CHECK(contains(text, "     30s  liveness fails, 3 of 6\n"));
-    CHECK(contains(text, "     40s  liveness passes\n"));
-    CHECK(count(text, "liveness passes") == 1); // what stands already is no news
-    CHECK(contains(text, "In all: never killed by a probe, ready for 86 % of 5m.\n"));
-    CHECK(count(story(slow_starter(35s, 6), true), "liveness passes") == 26);
+    CHECK(summary(slow_starter(35s, 6)) == "never killed by a probe, ready for 86 % of 5m");
+    CHECK_FALSE(contains(text, "needs failureThreshold"));
+    CHECK_FALSE(contains(text, "liveness passes"));
+    const std::string all = story(slow_starter(35s, 6), true);
+    CHECK(contains(all, "     30s  liveness fails, 3 of 6\n"));
+    CHECK(contains(all, "     40s  liveness passes\n"));
+    CHECK(count(all, "liveness passes") == 26);
 
     const std::string killed = story(slow_starter(35s, 3), false);
     CHECK(contains(killed, "     30s  killed by its liveness probe: SIGTERM, and 30s to end\n"));
     CHECK(contains(killed, "     30s  has ended: signal 15\n"));
     CHECK(contains(killed, "   30.5s  runs again: restart 1\n"));
     CHECK(contains(killed, "CrashLoopBackOff: back-off 40s"));
+    CHECK(contains(killed, "  A start of 35s needs failureThreshold 5, or a startup probe.\n"));
+    // A probe counts anew after a kill.
+    const std::string every = story(slow_starter(35s, 3), true);
+    const std::size_t kills = count(every, "killed by its liveness probe");
+    CHECK(kills > 2);
+    CHECK(count(every, "liveness fails, 3 of 3") == kills);
+    CHECK(count(every, "liveness fails, 1 of 3") >= kills);
+}
+
+TEST_CASE("timeline: what to change is enough, and no more than needed") {
+    Scene scene = slow_starter(2min, 3);
+    CHECK(contains(story(scene, false),
+                   "  A start of 2m needs failureThreshold 13, or a startup probe.\n"));
+    CHECK(slow_starter(2min, 12).killed());
+    CHECK_FALSE(slow_starter(2min, 13).killed());
+    CHECK_FALSE(contains(story(slow_starter(2min, 13), false), "needs"));
+
+    scene.subject.settings.startup = {
+        .kind = ProbeKind::startup, .initial_delay = 5s, .period = 7s};
+    scene.options->attempt_takes = 2500ms;
+    const std::string text = story(scene, false);
+    CHECK(contains(text, "  A start of 2m needs failureThreshold 18 of the startup probe.\n"));
+    CHECK(contains(text,
+                   "  Attempts that take 2.5s need timeoutSeconds 3 of the readiness probe.\n"));
+    const auto is_killed = [&](int threshold) {
+        scene.subject.settings.startup->failure_threshold = threshold;
+        scene.timeline = simulate(scene.subject.settings, script_of({.starts_after = 2min}));
+        return scene.killed();
+    };
+    CHECK_FALSE(is_killed(18));
+    CHECK(is_killed(16));
 }
 
 TEST_CASE("timeline: pictures are well-formed, whatever they show") {
