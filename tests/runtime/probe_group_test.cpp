@@ -67,6 +67,28 @@ TEST_CASE("without probes a target is started and ready as soon as it runs") {
     CHECK(bench.take() == Lines{"started at 0", "ready at 0"});
 }
 
+TEST_CASE("groups may share a limit of attempts") {
+    Bench bench;
+    ProbeGroup<NoObserver, ManualClock> other{bench.clock, bench.io};
+    AttemptLimit limit{1};
+    const auto slow = [&] { return ScriptedProbe{bench.clock, {{Outcome::success, 300ms}}}; };
+    const ProbeSpec spec{.period = 10s, .timeout = 1s};
+    bench.group->readiness(slow(), spec);
+    bench.group->liveness(slow(), spec);
+    other.readiness(slow(), spec);
+    bench.group->limit(limit);
+    other.limit(limit);
+    bench.group->start();
+    other.start();
+    bench.clock.run_ready();
+    CHECK(limit.in_flight() == 1);
+    CHECK(limit.waiting() == 2);
+    bench.clock.advance(900ms);
+    CHECK(limit.in_flight() == 0);
+    CHECK(bench.group->ready());
+    CHECK(other.ready());
+}
+
 TEST_CASE("liveness and readiness make no attempt until startup has passed") {
     Bench bench;
     ScriptedProbe startup{bench.clock, {Outcome::failure, Outcome::failure, Outcome::success}};

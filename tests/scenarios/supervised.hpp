@@ -94,6 +94,7 @@ struct Setting {
     std::vector<std::string> arguments = {}; ///< further options
     std::string logs = "none"; ///< with "prefix" the test has to read program().errors()
     bool json = true;
+    std::vector<std::string> wrapper = {}; ///< a command that executes the rest of its arguments
 };
 
 class Supervised {
@@ -149,9 +150,10 @@ public:
 
 private:
     static std::vector<std::string> command(const Setting& setting) {
-        std::vector<std::string> words{
-            SUPERVISOR, "--time-scale",       setting.scale, "--logs",         setting.logs,
-            "--image",  "demo-app=" DEMO_APP, "--image",     "nginx=" DEMO_APP};
+        std::vector<std::string> words = setting.wrapper;
+        words.insert(words.end(),
+                     {SUPERVISOR, "--time-scale", setting.scale, "--logs", setting.logs, "--image",
+                      "demo-app=" DEMO_APP, "--image", "nginx=" DEMO_APP});
         if (setting.json) words.insert(words.end(), {"-o", "json"});
         words.insert(words.end(), setting.arguments.begin(), setting.arguments.end());
         words.emplace_back("-");

@@ -14,11 +14,6 @@ namespace {
 
 using probekit::ProbeKind;
 
-probekit::AnyProbe make_probe_of(const asio::any_io_executor& executor,
-                                 const ContainerProbe& probe) {
-    return make_kubelet_probe(executor, probe.settings, probe.cannot_ask);
-}
-
 /// The manifest's times in real ones.
 probekit::ProbeSpec real_spec(const ContainerProbe& probe, const ManifestClock& clock,
                               const Options& options) {
@@ -32,20 +27,24 @@ probekit::ProbeSpec real_spec(const ContainerProbe& probe, const ManifestClock& 
 
 } // namespace
 
-ContainerProbes::ContainerProbes(asio::any_io_executor executor, const ContainerSpec& spec,
-                                 const ManifestClock& clock, const Options& options,
-                                 Callbacks callbacks)
+ContainerProbes::ContainerProbes(Supervision& supervision, const Enclosure& enclosure,
+                                 const ContainerSpec& spec, Callbacks callbacks)
     : spec_(spec),
-      clock_(clock),
-      container_scoped_(options.container_scoped_probes),
+      clock_(supervision.clock),
+      container_scoped_(supervision.options.container_scoped_probes),
       callbacks_(std::move(callbacks)),
-      group_(executor, AttemptReporter{this}) {
-    const auto real = [&](const ContainerProbe& probe) { return real_spec(probe, clock, options); };
-    if (spec.startup) group_.startup(make_probe_of(executor, *spec.startup), real(*spec.startup));
-    if (spec.liveness)
-        group_.liveness(make_probe_of(executor, *spec.liveness), real(*spec.liveness));
-    if (spec.readiness)
-        group_.readiness(make_probe_of(executor, *spec.readiness), real(*spec.readiness));
+      group_(supervision.executor, AttemptReporter{this}) {
+    const auto made = [&](const ContainerProbe& probe) {
+        return make_kubelet_probe(supervision.executor, enclosure, probe.settings,
+                                  probe.cannot_ask);
+    };
+    const auto real = [&](const ContainerProbe& probe) {
+        return real_spec(probe, clock_, supervision.options);
+    };
+    if (spec.startup) group_.startup(made(*spec.startup), real(*spec.startup));
+    if (spec.liveness) group_.liveness(made(*spec.liveness), real(*spec.liveness));
+    if (spec.readiness) group_.readiness(made(*spec.readiness), real(*spec.readiness));
+    group_.limit(supervision.attempts);
     group_.on_change([this](const probekit::GroupChange&) { callbacks_.changed(); });
 }
 

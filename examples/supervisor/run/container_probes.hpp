@@ -6,16 +6,15 @@
 #include <optional>
 #include <string>
 
-#include <asio/any_io_executor.hpp>
-
 #include <probekit/core/duration.hpp>
 #include <probekit/core/observer.hpp>
 #include <probekit/core/outcome.hpp>
 #include <probekit/runtime/probe_group.hpp>
 
 #include "manifest/manifest_clock.hpp"
-#include "manifest/options.hpp"
 #include "manifest/pod_spec.hpp"
+#include "run/enclosure.hpp"
+#include "run/supervision.hpp"
 #include "view/event_recorder.hpp"
 
 namespace supervisor {
@@ -27,10 +26,9 @@ public:
         std::function<void()> changed = {}; ///< started(), ready() or failed() is another now
     };
 
-    /// `spec` and `clock` outlive this. Throws probekit::ConfigException for a probe that cannot be
-    /// made.
-    ContainerProbes(asio::any_io_executor executor, const ContainerSpec& spec,
-                    const ManifestClock& clock, const Options& options, Callbacks callbacks);
+    /// All outlive this. Throws probekit::ConfigException for a probe that cannot be made.
+    ContainerProbes(Supervision& supervision, const Enclosure& enclosure, const ContainerSpec& spec,
+                    Callbacks callbacks);
     ContainerProbes(const ContainerProbes&) = delete;
     ContainerProbes& operator=(const ContainerProbes&) = delete;
 

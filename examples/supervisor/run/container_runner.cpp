@@ -15,11 +15,12 @@ namespace {
 
 using Action = probekit::ContainerDecision::Action;
 
-probekit::ProcessSpec process_spec(const ContainerSpec& container, const Options& options) {
-    return {.command = container.command,
-            .environment = container.environment,
-            .working_directory = container.working_directory,
-            .pid_namespace = options.pid_namespace};
+probekit::ProcessSpec process_spec(const ContainerSpec& container, const Enclosure& enclosure) {
+    probekit::ProcessSpec spec{.command = container.command,
+                               .environment = container.environment,
+                               .working_directory = container.working_directory};
+    enclosure.enclose(spec);
+    return spec;
 }
 
 } // namespace
@@ -34,15 +35,16 @@ ContainerRunner::ContainerRunner(const PodSpec& pod, const ContainerSpec& spec,
       changed_(std::move(changed)),
       fsm_({.restart_policy = spec.restart_policy,
             .termination_grace_period = pod.termination_grace_period}),
+      enclosure_(supervision.enclosures, pod.name_space + "/" + pod.name + "/" + spec.name),
       process_(supervision.executor),
-      probes_(supervision.executor, spec, supervision.clock, supervision.options,
+      probes_(supervision, enclosure_, spec,
               {.event =
                    [this](EventType type, std::string reason, std::string message) {
                        event(type, std::move(reason), std::move(message));
                    },
                .changed = changed_}),
-      post_start_(supervision.executor, supervision.clock),
-      stop_(supervision.executor, process_, supervision.clock, supervision.options, changed_),
+      post_start_(supervision, enclosure_),
+      stop_(supervision, enclosure_, process_, changed_),
       delay_(supervision.executor, supervision.clock,
              {.remind =
                   [this] {
@@ -69,10 +71,11 @@ void ContainerRunner::start_process() {
     ++starts_;
     event(EventType::normal, "Created", "Container created");
 
-    probekit::ProcessSpec process = process_spec(spec_, supervision_.options);
+    probekit::ProcessSpec process = process_spec(spec_, enclosure_);
     const UniqueFd log = supervision_.logs.route(process, pod_.name, spec_.name);
     if (const std::error_code error = process_.start(process)) return start_failed(error);
 
+    enclosure_.started(process_.last_pid());
     started_at_ = supervision_.clock.now();
     container_id_ = container_id(process_.last_pid()); // it may have ended already
     fsm_.step(probekit::event::Started{}, now());
@@ -116,6 +119,7 @@ void ContainerRunner::process_ended(const std::error_code& error, probekit::Exit
     post_start_.cancel();
     stop_.finished();
     probes_.container_ended();
+    enclosure_.ended();
     const bool unknown = static_cast<bool>(error);
     if (unknown) exit = probekit::exit_of_lost_status;
     const Timestamp finished_at = supervision_.clock.now();

@@ -14,6 +14,7 @@
 #include "manifest/pod_spec.hpp"
 #include "run/container_probes.hpp"
 #include "run/container_stop.hpp"
+#include "run/enclosure.hpp"
 #include "run/hook_runner.hpp"
 #include "run/pod_plan.hpp"
 #include "run/restart_delay.hpp"
@@ -77,6 +78,7 @@ private:
     std::function<void()> changed_;
 
     probekit::ContainerFsm fsm_; // in manifest time
+    Enclosure enclosure_;
     probekit::Process process_;
     ContainerProbes probes_;
     HookRunner post_start_;

@@ -11,15 +11,14 @@ namespace supervisor {
 
 using namespace std::chrono_literals;
 
-ContainerStop::ContainerStop(asio::any_io_executor executor, probekit::Process& process,
-                             const ManifestClock& clock, const Options& options,
-                             std::function<void()> step_changed)
+ContainerStop::ContainerStop(Supervision& supervision, const Enclosure& enclosure,
+                             probekit::Process& process, std::function<void()> step_changed)
     : process_(process),
-      clock_(clock),
-      options_(options),
+      clock_(supervision.clock),
+      options_(supervision.options),
       step_changed_(std::move(step_changed)),
-      timer_(executor),
-      hooks_(executor, clock) {}
+      timer_(supervision.executor),
+      hooks_(supervision, enclosure) {}
 
 void ContainerStop::begin(Request request) {
     if (active()) return shorten(request.grace);

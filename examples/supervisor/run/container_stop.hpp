@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <functional>
 
-#include <asio/any_io_executor.hpp>
 #include <asio/steady_timer.hpp>
 
 #include <probekit/core/duration.hpp>
@@ -14,7 +13,9 @@
 #include "manifest/manifest_clock.hpp"
 #include "manifest/options.hpp"
 #include "manifest/pod_spec.hpp"
+#include "run/enclosure.hpp"
 #include "run/hook_runner.hpp"
+#include "run/supervision.hpp"
 
 namespace supervisor {
 
@@ -27,10 +28,9 @@ public:
         std::function<void()> hook_failed = {};
     };
 
-    /// `process`, `clock` and `options` outlive this. `step_changed` is called at every step, since
+    /// All outlive this. `step_changed` is called at every step, since
     /// each is one that the pod may be waiting for: active() or waits_for_turn() is another then.
-    ContainerStop(asio::any_io_executor executor, probekit::Process& process,
-                  const ManifestClock& clock, const Options& options,
+    ContainerStop(Supervision& supervision, const Enclosure& enclosure, probekit::Process& process,
                   std::function<void()> step_changed);
 
     /// Begins to end the process. While that is under way already, the shorter grace period holds.

@@ -1,5 +1,6 @@
 #include "run/hook_runner.hpp"
 
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -9,6 +10,7 @@
 
 #include <probekit/probes/any_probe.hpp>
 
+#include "run/hook_permits.hpp"
 #include "run/probe_maker.hpp"
 
 namespace supervisor {
@@ -25,8 +27,10 @@ bool succeeded(const std::error_code& error, const probekit::ProbeResult& result
 /// longer waits for it.
 class HookRunner::Run : public std::enable_shared_from_this<Run> {
 public:
-    Run(const asio::any_io_executor& executor, std::function<void(bool)> done)
-        : timer_(executor), done_(std::move(done)) {}
+    Run(Supervision& supervision, std::function<void(bool)> done)
+        : permits_(supervision.hook_permits),
+          timer_(supervision.executor),
+          done_(std::move(done)) {}
 
     void sleep(probekit::Duration length) {
         timer_.expires_after(length);
@@ -35,14 +39,14 @@ public:
             [self = shared_from_this()](std::error_code error) { self->end(!error); }));
     }
 
+    /// As soon as it has a permit.
     void start(probekit::AnyProbe probe) {
-        probe.async_probe(
-            probekit::Duration::max(), // a hook has no time limit of its own
-            asio::bind_cancellation_slot(
-                signal_.slot(),
-                [self = shared_from_this()](std::error_code error, probekit::ProbeResult result) {
-                    self->end(succeeded(error, result));
-                }));
+        probe_.emplace(std::move(probe));
+        permits_.acquire([waiting = weak_from_this()] {
+            const auto self = waiting.lock();
+            if (self) self->begin();
+            return self != nullptr;
+        });
     }
 
     void cancel() {
@@ -51,27 +55,41 @@ public:
     }
 
 private:
+    void begin() {
+        probe_->async_probe(
+            probekit::Duration::max(), // a hook has no time limit of its own
+            asio::bind_cancellation_slot(
+                signal_.slot(),
+                [self = shared_from_this()](std::error_code error, probekit::ProbeResult result) {
+                    self->permits_.release();
+                    self->end(succeeded(error, result));
+                }));
+    }
+
     void end(bool success) {
         if (const auto done = std::exchange(done_, nullptr)) done(success);
     }
 
+    HookPermits& permits_;
     asio::steady_timer timer_;
+    std::optional<probekit::AnyProbe> probe_;
     asio::cancellation_signal signal_;
     std::function<void(bool)> done_;
 };
 
-HookRunner::HookRunner(asio::any_io_executor executor, const ManifestClock& clock)
-    : executor_(std::move(executor)), clock_(clock) {}
+HookRunner::HookRunner(Supervision& supervision, const Enclosure& enclosure)
+    : supervision_(supervision), enclosure_(enclosure) {}
 
 HookRunner::~HookRunner() { cancel(); }
 
 void HookRunner::run(const Hook& hook, std::function<void(bool)> done) {
     cancel();
-    run_ = std::make_shared<Run>(executor_, std::move(done));
+    run_ = std::make_shared<Run>(supervision_, std::move(done));
     if (hook.sleep)
-        run_->sleep(clock_.real(*hook.sleep));
+        run_->sleep(supervision_.clock.real(*hook.sleep));
     else
-        run_->start(make_kubelet_probe(executor_, hook.settings, hook.cannot_ask));
+        run_->start(
+            make_kubelet_probe(supervision_.executor, enclosure_, hook.settings, hook.cannot_ask));
 }
 
 void HookRunner::cancel() {

@@ -5,16 +5,16 @@
 #include <functional>
 #include <memory>
 
-#include <asio/any_io_executor.hpp>
-
-#include "manifest/manifest_clock.hpp"
 #include "manifest/pod_spec.hpp"
+#include "run/enclosure.hpp"
+#include "run/supervision.hpp"
 
 namespace supervisor {
 
 class HookRunner {
 public:
-    HookRunner(asio::any_io_executor executor, const ManifestClock& clock);
+    /// Both outlive this. Hooks run in the enclosure.
+    HookRunner(Supervision& supervision, const Enclosure& enclosure);
     HookRunner(const HookRunner&) = delete;
     HookRunner& operator=(const HookRunner&) = delete;
     ~HookRunner();
@@ -29,8 +29,8 @@ public:
 private:
     class Run;
 
-    asio::any_io_executor executor_;
-    const ManifestClock& clock_;
+    Supervision& supervision_;
+    const Enclosure& enclosure_;
     std::shared_ptr<Run> run_;
 };
 

@@ -1,23 +1,15 @@
 #include "run/process_facts.hpp"
 
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include <probekit/core/kubelet_text.hpp>
+
+#include "run/process_table.hpp"
 
 namespace supervisor {
 
 std::string container_id(int pid) {
-    std::ifstream file{"/proc/" + std::to_string(pid) + "/stat"};
-    std::string stat;
-    std::getline(file, stat);
-    // The second field is the program's name in brackets, which may hold blanks and brackets
-    // itself.
-    std::istringstream fields{stat.substr(stat.rfind(')') + 1)};
-    std::string start_time;
-    for (int field = 3; field <= 22; ++field) fields >> start_time;
-    return "local://" + std::to_string(pid) + "-" + start_time;
+    return "local://" + std::to_string(pid) + "-" + start_time(pid);
 }
 
 std::string start_error_text(const ContainerSpec& container, const std::error_code& error) {

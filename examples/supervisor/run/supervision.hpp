@@ -3,8 +3,12 @@
 
 #include <asio/any_io_executor.hpp>
 
+#include <probekit/runtime/attempt_limit.hpp>
+
 #include "manifest/manifest_clock.hpp"
 #include "manifest/options.hpp"
+#include "run/enclosure.hpp"
+#include "run/hook_permits.hpp"
 #include "run/log_router.hpp"
 #include "view/event_recorder.hpp"
 #include "view/output.hpp"
@@ -19,6 +23,9 @@ struct Supervision {
     EventRecorder& events;
     LogRouter& logs;
     Output& output;
+    Enclosures& enclosures;
+    probekit::AttemptLimit& attempts; ///< of all probes
+    HookPermits& hook_permits;
 };
 
 } // namespace supervisor

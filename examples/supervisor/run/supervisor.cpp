@@ -18,6 +18,13 @@ std::size_t longest_name(const std::vector<PodSpec>& pods) {
     return longest;
 }
 
+AttemptsAtOnce attempts_at_once(const Enclosures& enclosures, const std::vector<PodSpec>& pods) {
+    std::size_t containers = 0;
+    for (const PodSpec& pod : pods)
+        containers += pod.init_containers.size() + pod.containers.size();
+    return attempts_within(enclosures.descriptors(), containers);
+}
+
 /// The closed terminal ends the supervisor too, unless somebody (nohup) has it ignored.
 bool heeds_hangup() {
     struct sigaction action = {};
@@ -36,19 +43,26 @@ void mask_signals(int how) {
 
 Supervisor::Supervisor(const Options& options, const std::vector<PodSpec>& pods)
     : options_(options),
+      enclosures_(options),
       standard_output_(STDOUT_FILENO),
       standard_error_(STDERR_FILENO),
       clock_(options.time_scale),
       output_(make_output(options.output, standard_output_, longest_name(pods))),
       events_([this](const Event& event) { output_->event(event, clock_.now()); }),
       logs_(io_.get_executor(), options, standard_error_),
+      attempts_(attempts_at_once(enclosures_, pods).probes),
+      hook_permits_(attempts_at_once(enclosures_, pods).hooks),
       supervision_{.executor = io_.get_executor(),
                    .options = options,
                    .clock = clock_,
                    .events = events_,
                    .logs = logs_,
-                   .output = *output_},
+                   .output = *output_,
+                   .enclosures = enclosures_,
+                   .attempts = attempts_,
+                   .hook_permits = hook_permits_},
       signals_(io_, SIGINT, SIGTERM),
+      orphans_(io_.get_executor(), enclosures_),
       duration_(io_) {
     standard_output_.callbacks(
         {// The output has no reader any more: end everything in order.
@@ -65,9 +79,11 @@ Supervisor::Supervisor(const Options& options, const std::vector<PodSpec>& pods)
 
 ExitCode Supervisor::run() {
     await_signal();
+    orphans_.start();
     await_end_of_duration();
     for (PodRunner& pod : pods_) pod.start();
     io_.run(); // until nothing is left to wait for: processes reaped, attempts in flight cleaned up
+    enclosures_.end();
     // What comes when all has ended has nothing left to end, and must not change the exit status.
     mask_signals(SIG_BLOCK);
 
@@ -129,6 +145,7 @@ bool Supervisor::all_ended() const {
 void Supervisor::pod_ended() {
     if (!all_ended()) return;
     signals_.cancel();
+    orphans_.stop();
     duration_.cancel();
     logs_.close();
 }

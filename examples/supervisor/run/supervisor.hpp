@@ -10,10 +10,15 @@
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
 
+#include <probekit/runtime/attempt_limit.hpp>
+
 #include "manifest/manifest_clock.hpp"
 #include "manifest/options.hpp"
 #include "manifest/pod_spec.hpp"
+#include "run/enclosure.hpp"
+#include "run/hook_permits.hpp"
 #include "run/log_router.hpp"
+#include "run/orphan_reaper.hpp"
 #include "run/pod_runner.hpp"
 #include "run/supervision.hpp"
 #include "view/event_recorder.hpp"
@@ -49,6 +54,7 @@ private:
     [[nodiscard]] bool all_ended() const;
 
     const Options& options_;
+    Enclosures enclosures_; // starts a process by fork(): before any thread
     asio::io_context io_;
     LineWriter standard_output_;
     LineWriter standard_error_;
@@ -56,8 +62,11 @@ private:
     std::unique_ptr<Output> output_;
     EventRecorder events_;
     LogRouter logs_;
+    probekit::AttemptLimit attempts_;
+    HookPermits hook_permits_;
     Supervision supervision_;
     asio::signal_set signals_;
+    OrphanReaper orphans_;
     asio::steady_timer duration_;
     bool removing_ = false;
     std::deque<PodRunner> pods_;

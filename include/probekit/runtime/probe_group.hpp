@@ -23,6 +23,7 @@
 #include <probekit/core/result.hpp>
 #include <probekit/core/verdict.hpp>
 #include <probekit/probes/any_probe.hpp>
+#include <probekit/runtime/attempt_limit.hpp>
 #include <probekit/runtime/clock.hpp>
 #include <probekit/runtime/detail/group_core.hpp>
 #include <probekit/runtime/detail/small_function.hpp>
@@ -118,6 +119,10 @@ public:
     void readiness(AnyProbe probe, const ProbeSpec& spec) {
         core_->set(ProbeKind::readiness, std::move(probe), spec);
     }
+
+    /// Attempts begin only when the limit has a permit for them: those of the probes that the group
+    /// has by now. Call it before start().
+    void limit(AttemptLimit& limit) { core_->limit(limit); }
 
     /// `callback(const GroupChange&)`; replaceable at any time, also from inside itself.
     template <class F>

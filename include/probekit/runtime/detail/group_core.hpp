@@ -26,6 +26,7 @@
 #include <probekit/core/verdict.hpp>
 #include <probekit/core/worker_fsm.hpp>
 #include <probekit/probes/any_probe.hpp>
+#include <probekit/runtime/attempt_limit.hpp>
 #include <probekit/runtime/detail/clock_ref.hpp>
 #include <probekit/runtime/detail/notifier.hpp>
 #include <probekit/runtime/detail/small_function.hpp>
@@ -73,6 +74,10 @@ public:
         if (!fsm_.running()) return;
         start_worker(kind);
         notifier_.deliver_later(*this);
+    }
+
+    void limit(AttemptLimit& limit) {
+        for_each([&](Worker& one) { one.limit(limit); });
     }
 
     void on_change(SmallFunction<Change> callback) noexcept {
