@@ -175,3 +175,18 @@ TEST_CASE("with --pid-namespace probes and hooks run in the namespace of their c
     CHECK(supervised.stop() == 0);
     CHECK(container(supervised.lines().back())["state"]["terminated"]["exitCode"] == 7);
 }
+
+TEST_CASE("what ran before the supervisor took its place is not the supervisor's") {
+    Supervised supervised{
+        pod("p", {leaving()}).dump(),
+        {.wrapper = {"/bin/sh", "-c",
+                     "/bin/sleep 1000 </dev/null >/dev/null 2>&1 & echo $! > before; exec \"$@\"",
+                     "sh"}}};
+    supervised.until(ready(true));
+    const int before = pid_in(supervised, "before");
+    CHECK(supervised.stop() == 0);
+    CHECK(process_lives(before));
+    ::kill(before, SIGKILL);
+    for (const char* const file : {"by-container", "by-post-start", "by-probe", "by-pre-stop"})
+        CHECK_FALSE(process_lives(pid_in(supervised, file)));
+}

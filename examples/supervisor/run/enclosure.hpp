@@ -28,6 +28,7 @@ public:
     explicit Enclosures(const Options& options);
     Enclosures(const Enclosures&) = delete;
     Enclosures& operator=(const Enclosures&) = delete;
+    ~Enclosures() { end(); }
 
     /// How many descriptors this program may have open.
     [[nodiscard]] std::size_t descriptors() const noexcept { return descriptors_.count; }
@@ -37,7 +38,7 @@ public:
     [[nodiscard]] std::vector<int> strangers() const;
 
     /// All containers have ended and all of this program's own children have been reaped: ends what
-    /// is left, and waits for it for a short time.
+    /// is left, and waits for it for a short time. The destructor does the same.
     void end();
 
 private:
