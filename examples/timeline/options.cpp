@@ -1,7 +1,9 @@
 #include "options.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -77,62 +79,42 @@ private:
     std::optional<std::string_view> attached_ = {};
 };
 
-/// Whether it was an option of the target.
-bool set_target_option(Arguments& arguments, TargetOptions& target) {
-    const std::string_view name = arguments.name();
-    if (name == "--starts-after")
-        target.starts_after = arguments.duration();
-    else if (name == "--fails-after")
-        target.fails_after = arguments.duration();
-    else if (name == "--hangs")
-        target.hangs = arguments.flag();
-    else if (name == "--attempt-takes")
-        target.attempt_takes = arguments.duration();
-    else if (name == "--exits-after")
-        target.exits_after = arguments.duration();
-    else if (name == "--exit-code")
-        target.exit_code = arguments.exit_code();
-    else if (name == "--ignores-sigterm")
-        target.ends_in = arguments.flag() ? Duration::max() : Duration{};
-    else if (name == "--ends-in")
-        target.ends_in = arguments.duration();
-    else if (name == "--creation-takes")
-        target.creation_takes = arguments.duration();
-    else
-        return false;
-    return true;
-}
+struct Option {
+    std::string_view name;
+    bool about_target; ///< says what a recording says, too
+    void (*set)(Arguments& arguments, Options& options);
+};
 
-void set_option(Arguments& arguments, Options& options) {
-    const std::string_view name = arguments.name();
-    if (name == "-h" || name == "--help")
-        options.help = arguments.flag();
-    else if (name == "--container")
-        options.container = arguments.text();
-    else if (name == "--replay")
-        options.replay = arguments.text();
-    else if (name == "--duration")
-        options.duration = arguments.duration();
-    else if (name == "--stop-after")
-        options.stop_after = arguments.duration();
-    else if (name == "--feature-gates")
-        options.container_scoped_probes = arguments.feature_gates();
-    else if (name == "--both-cadences")
-        options.both_cadences = arguments.flag();
-    else if (name == "--all")
-        options.all_checks = arguments.flag();
-    else if (name == "--svg")
-        options.svg = arguments.text();
-    else
-        throw UsageError{"unknown option " + std::string{name}};
-}
+constexpr Option known[] = {
+    {"-h", false, [](auto& a, auto& o) { o.help = a.flag(); }},
+    {"--help", false, [](auto& a, auto& o) { o.help = a.flag(); }},
+    {"--starts-after", true, [](auto& a, auto& o) { o.target.starts_after = a.duration(); }},
+    {"--fails-after", true, [](auto& a, auto& o) { o.target.fails_after = a.duration(); }},
+    {"--hangs", true, [](auto& a, auto& o) { o.target.hangs = a.flag(); }},
+    {"--attempt-takes", true, [](auto& a, auto& o) { o.target.attempt_takes = a.duration(); }},
+    {"--exits-after", true, [](auto& a, auto& o) { o.target.exits_after = a.duration(); }},
+    {"--exit-code", true, [](auto& a, auto& o) { o.target.exit_code = a.exit_code(); }},
+    {"--ends-in", true, [](auto& a, auto& o) { o.target.ends_in = a.duration(); }},
+    {"--ignores-sigterm", true,
+     [](auto& a, auto& o) { o.target.ends_in = a.flag() ? Duration::max() : Duration{}; }},
+    {"--creation-takes", true, [](auto& a, auto& o) { o.target.creation_takes = a.duration(); }},
+    {"--container", false, [](auto& a, auto& o) { o.container = a.text(); }},
+    {"--replay", false, [](auto& a, auto& o) { o.replay = a.text(); }},
+    {"--duration", false, [](auto& a, auto& o) { o.duration = a.duration(); }},
+    {"--stop-after", false, [](auto& a, auto& o) { o.stop_after = a.duration(); }},
+    {"--feature-gates", false,
+     [](auto& a, auto& o) { o.container_scoped_probes = a.feature_gates(); }},
+    {"--both-cadences", false, [](auto& a, auto& o) { o.both_cadences = a.flag(); }},
+    {"--all", false, [](auto& a, auto& o) { o.all_checks = a.flag(); }},
+    {"--svg", false, [](auto& a, auto& o) { o.svg = a.text(); }},
+};
 
 } // namespace
 
 Options parse_options(std::span<const char* const> all) {
     Options options;
     Arguments arguments{all};
-    std::string_view about_target; // the last option that says what a recording says, too
+    std::string_view about_target; // the last such option
     bool only_files = false;
     while (!arguments.empty() && !options.help) {
         const std::string_view argument = arguments.take();
@@ -142,10 +124,11 @@ Options parse_options(std::span<const char* const> all) {
             only_files = true;
         } else {
             arguments.begin_option(argument);
-            if (set_target_option(arguments, options.target))
-                about_target = arguments.name();
-            else
-                set_option(arguments, options);
+            const auto* const option = std::ranges::find(known, arguments.name(), &Option::name);
+            if (option == std::end(known))
+                throw UsageError{"unknown option " + std::string{arguments.name()}};
+            option->set(arguments, options);
+            if (option->about_target) about_target = option->name;
         }
     }
     if (options.help) return options;

@@ -1,5 +1,6 @@
 #include "script.hpp"
 
+#include <algorithm>
 #include <system_error>
 #include <utility>
 
@@ -12,21 +13,14 @@ using probekit::simulation::Check;
 using probekit::simulation::Response;
 
 probekit::simulation::Script script_of(const TargetOptions& target) {
-    const Response bad = target.hangs ? probekit::simulation::hang() : probekit::simulation::fail();
+    Response well = probekit::simulation::pass();
+    Response ill = target.hangs ? probekit::simulation::hang() : probekit::simulation::fail();
+    well.takes = target.attempt_takes.value_or(well.takes);
+    if (!target.hangs) ill.takes = well.takes; // a response that never comes takes no other time
     const Duration well_from = target.starts_after.value_or(Duration::min());
-    const Duration well_until = target.fails_after.value_or(Duration::max());
-    probekit::simulation::Responses responses = [=](const Check& check) {
-        return check.age < well_from || check.age >= well_until ? bad
-                                                                : probekit::simulation::pass();
-    };
-    // A response that never comes takes no other time.
-    if (target.attempt_takes)
-        responses = [takes = *target.attempt_takes,
-                     given = std::move(responses)](const Check& check) {
-            Response response = given(check);
-            if (response.takes != Duration::max()) response.takes = takes;
-            return response;
-        };
+    const Duration ill_from = target.fails_after.value_or(Duration::max());
+    auto responses = probekit::simulation::by_age(
+        {{Duration::min(), ill}, {well_from, well}, {std::max(well_from, ill_from), ill}});
     return {.responses = std::move(responses),
             .runs = {{.starts_in = target.creation_takes,
                       .exits_after = target.exits_after,
