@@ -642,6 +642,43 @@ TEST_CASE("what listeners throw goes to the caller of run(), and the worker goes
         CHECK(bench.probe.attempts() == 2);
         CHECK(bench.made().snapshot().state == WorkerState::waiting);
     }
+    SECTION("from an observer: the others are notified in the next turn, and in order") {
+        const std::string hook = GENERATE("attempt", "verdict", "state");
+        CAPTURE(hook);
+        struct Thrower {
+            Lines* lines;
+            std::string hook;
+            bool* armed;
+            void note(const char* which) {
+                if (which != hook || !std::exchange(*armed, false)) return;
+                throw std::runtime_error{"mine"};
+            }
+            void attempt_ended(const AttemptEnded&) { note("attempt"); }
+            void verdict_changed(const Verdict& verdict) {
+                lines->push_back("observed " + std::string{to_string(verdict.health)});
+                note("verdict");
+            }
+            void state_changed(const StateChanged& state) {
+                if (state.to == WorkerState::on_hold) note("state");
+            }
+        };
+        Lines lines;
+        bool armed = true;
+        ScriptedProbe probe{bench.clock, {Outcome::failure}};
+        ProbeWorker worker{bench.clock, probe,
+                           ProbeSpec{.kind = ProbeKind::liveness, .failure_threshold = 1},
+                           Thrower{&lines, hook, &armed}};
+        worker.on_verdict([&](const Verdict& verdict) {
+            lines.push_back(std::string{to_string(verdict.health)});
+        });
+        worker.async_wait(Health::failing,
+                          [&](std::error_code, Verdict) { lines.push_back("wait"); });
+        worker.start();
+        CHECK_THROWS_AS(bench.clock.run_ready(), std::runtime_error);
+        worker.target_replaced(); // comes after what is left
+        bench.clock.run_ready();
+        CHECK(lines == Lines{"observed failing", "failing", "observed passing", "passing", "wait"});
+    }
     SECTION("from an observer, before the probe is started") {
         struct Thrower {
             int* left;

@@ -159,6 +159,16 @@ public:
             try_allocating([&] { owner.pending_queue().push_back(std::move(item)); }));
     }
 
+    /// What is left of an item when a listener has thrown comes before all that is queued.
+    template <class Owner, class Item>
+        requires NotifierOwner<Owner, Item>
+    void put_back(Owner& owner, Item item) noexcept {
+        if (abandoned_) return;
+        static_cast<void>(
+            try_allocating([&] { owner.pending_queue().push_front(std::move(item)); }));
+        deliver_later(owner);
+    }
+
     /// Lets the event loop deliver what is queued.
     template <class Owner>
     void deliver_later(Owner& owner) noexcept {

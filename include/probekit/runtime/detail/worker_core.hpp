@@ -276,10 +276,7 @@ public:
     [[nodiscard]] std::deque<Item>& pending_queue() { return extras().pending; }
     void post_delivery() { this->post(&WorkerCore::on_delivery); }
     void deliver(Item item) {
-        if (item.verdict)
-            notify_verdict(*item.verdict, item.judged, item.before, item.after, item.generation);
-        else
-            observe_state(item.before, item.after);
+        notify_of(item, [] {});
     }
 
 private:
@@ -389,8 +386,10 @@ private:
         notifier_.deliver_later(*this);
     }
 
-    void notify_verdict(const Verdict& verdict, bool judged, WorkerState before, WorkerState after,
-                        std::uint32_t generation);
+    /// Notifies of `item`, after `first`. What a listener throws goes on to the caller, and those
+    /// that come after it are notified later.
+    template <class First>
+    void notify_of(Item& item, First first);
 
     void observe_state(WorkerState before, WorkerState after) {
         if constexpr (observes_states)

@@ -26,7 +26,8 @@ struct WorkerNotification {
     WorkerState before = WorkerState::stopped;
     WorkerState after = WorkerState::stopped;
     std::uint32_t generation = 0;
-    bool judged = false; // whether the verdict is a judgement
+    bool judged = false;   // whether the verdict is a judgement
+    bool observed = false; // whether the observer has been notified of the verdict
 };
 
 /// What most workers do not need, in a block of its own: a gate, a limit, handlers that wait,

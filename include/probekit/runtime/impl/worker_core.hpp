@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -78,41 +79,49 @@ inline void WorkerCore<P, Pol, Obs, Clk>::on_attempt_ended(TimePoint now, bool c
     }
     const int attempt_in_check = this->attempt_in_check();
     apply(decision, now);
-    const ProbeResult& seen = cancelled ? result : remember(result, decision.changed);
-    const bool judged = fsm_.judged();
+    const ProbeResult& kept = cancelled ? result : remember(result, decision.changed);
+    Item item{.before = step.before,
+              .after = observed_state(),
+              .generation = notifier_.generation(),
+              .judged = fsm_.judged()};
+    if (decision.changed) item.verdict = verdict_of(decision, now, std::move(result));
 
-    const std::uint32_t generation = notifier_.generation();
-    const WorkerState after = observed_state();
     const typename Notifications::Scope scope{notifier_};
     // Those who wait for a stop have waited for this attempt, even if another one is decided on.
     const ScopeExit stopped{[&] {
         if (extras_ && !abandoned()) extras_->stop_waits.complete_all({});
     }};
-    if constexpr (SeesAttemptEnded<Unwrapped<Obs>>)
-        notifier_.observe(AttemptEnded{.kind = kind(),
-                                       .number = this->attempts(),
-                                       .attempt_in_check = attempt_in_check,
-                                       .at = now,
-                                       .error = error,
-                                       .result = seen,
-                                       .counted = !error,
-                                       .retried = decision.attempt_in_check > 1});
-    if (decision.changed)
-        notify_verdict(verdict_of(decision, now, std::move(result)), judged, step.before, after,
-                       generation);
-    else
-        observe_state(step.before, after);
+    notify_of(item, [&] {
+        if constexpr (SeesAttemptEnded<Unwrapped<Obs>>)
+            notifier_.observe(AttemptEnded{.kind = kind(),
+                                           .number = this->attempts(),
+                                           .attempt_in_check = attempt_in_check,
+                                           .at = now,
+                                           .error = error,
+                                           .result = item.verdict ? item.verdict->result : kept,
+                                           .counted = !error,
+                                           .retried = decision.attempt_in_check > 1});
+    });
 }
 
 template <class P, class Pol, class Obs, class Clk>
-void WorkerCore<P, Pol, Obs, Clk>::notify_verdict(const Verdict& verdict, bool judged,
-                                                  WorkerState before, WorkerState after,
-                                                  std::uint32_t generation) {
-    notifier_.observe(verdict);
-    observe_state(before, after);
-    if (generation != notifier_.generation()) return;
+template <class First>
+void WorkerCore<P, Pol, Obs, Clk>::notify_of(Item& item, First first) {
+    [[maybe_unused]] bool thrown = true;
+    const ScopeExit rest{[&] {
+        if constexpr (!std::same_as<Unwrapped<Obs>, NoObserver>)
+            if (thrown && (item.verdict || item.before != item.after))
+                notifier_.put_back(*this, std::move(item));
+    }};
+    first();
+    if (item.verdict && !std::exchange(item.observed, true)) notifier_.observe(*item.verdict);
+    observe_state(std::exchange(item.before, item.after), item.after);
+    thrown = false; // what is left is the callback's turn, which is the last
+    if (!item.verdict || item.generation != notifier_.generation()) return;
     // Posted now, so they run after the callback, and a stop() in there comes too late for them.
-    if (judged && extras_) extras_->waits.complete(static_cast<int>(verdict.health), {}, verdict);
+    const Verdict& verdict = *item.verdict;
+    if (item.judged && extras_)
+        extras_->waits.complete(static_cast<int>(verdict.health), {}, verdict);
     notifier_.call_back(verdict);
 }
 
