@@ -83,7 +83,9 @@ TEST_CASE("A host is a host alone, and what else is in it is said to belong else
         {"::ffff:127.0.0.1", ""},
         {"fe80::1%eth0", ""},
         {"[fe80::1%25eth0]", ""},
-        {"[", ""}, // no host, but none of these mistakes
+        {"[", ""}, // no hosts, but none of these mistakes
+        {"[::1", ""},
+        {"::1]", ""},
         {"http://localhost", R"(write "localhost", and http as scheme)", R"(write "localhost")"},
         {"https://[::1]:8443/healthz",
          R"(write "::1", and 8443 as port, and https as scheme, and )"

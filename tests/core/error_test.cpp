@@ -44,14 +44,14 @@ TEST_CASE("Errc is an error code of its own category") {
 
 TEST_CASE("Every Errc has a text, and no two the same") {
     std::vector<std::string> texts;
-    for (int value = 1; value <= static_cast<int>(Errc::probe_threw); ++value) {
+    for (int value = 1; value <= static_cast<int>(Errc::no_source_address); ++value) {
         const std::string text = probekit_category().message(value);
         CHECK_FALSE(text.empty());
         CHECK(text != probekit_category().message(1000));
         for (const std::string& other : texts) CHECK(text != other);
         texts.push_back(text);
     }
-    CHECK(texts.size() == 13);
+    CHECK(texts.size() == 15);
 }
 
 TEST_CASE("no local address is no lack of local ports, though it has the same errno") {
@@ -60,13 +60,17 @@ TEST_CASE("no local address is no lack of local ports, though it has the same er
     CHECK_FALSE(is_local_fault(Errc::no_local_address));
     CHECK(Errc::no_local_address == std::errc::address_not_available);
     CHECK(make_error_code(Errc::no_local_address) != no_ports);
+    CHECK_FALSE(is_local_fault(Errc::no_source_address));
+    CHECK(Errc::no_source_address == std::errc::address_not_available);
+    CHECK(detail::is_prober_error(Errc::no_source_address)); // but no failure of the target's
+    CHECK_FALSE(detail::is_prober_error(Errc::no_local_address));
 }
 
 TEST_CASE("timed_out equals std::errc::timed_out, and nothing else does") {
     CHECK(make_error_code(Errc::timed_out) == std::errc::timed_out);
     CHECK(Errc::timed_out == std::errc::timed_out);
     CHECK(make_error_code(Errc::timed_out) != std::errc::io_error);
-    for (int value = 2; value <= static_cast<int>(Errc::probe_threw); ++value)
+    for (int value = 2; value <= static_cast<int>(Errc::no_source_address); ++value)
         CHECK(std::error_code{value, probekit_category()} != std::errc::timed_out);
 }
 

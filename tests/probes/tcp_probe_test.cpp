@@ -245,7 +245,17 @@ TEST_CASE("a source address is used, and one that is not the machine's is a prob
     TcpProbe from{io, {.port = server.port()}, {.source_address = "127.0.0.9"}};
     CHECK(probe_once(io, from).result.passed());
     TcpProbe foreign{io, {.port = server.port()}, {.source_address = "192.0.2.1"}};
-    CHECK(probe_once(io, foreign).error == std::errc::address_not_available);
+    // A mistake in the settings, which does not end by itself as a lack of ports does.
+    const Completion not_ours = probe_once(io, foreign);
+    CHECK(not_ours.error == Errc::no_source_address);
+    CHECK(not_ours.error == std::errc::address_not_available);
+    CHECK_FALSE(is_local_fault(not_ours.error));
+    CHECK(not_ours.result.outcome == Outcome::unknown);
+    CHECK(not_ours.result.message().ends_with("cannot assign requested source address"));
+    HttpGetProbe foreign_http{io, {.port = server.port()}, {.source_address = "192.0.2.1"}};
+    const Completion not_ours_http = probe_once(io, foreign_http);
+    CHECK(not_ours_http.error == Errc::no_source_address);
+    CHECK(not_ours_http.result.outcome == Outcome::unknown);
     for (const auto& [host, source] :
          {std::pair{"", "::1"}, {"127.0.0.1", "::1"}, {"::1", "127.0.0.1"}}) {
         const ConfigErrors wrong{{"source_address", "must be of the same family as the host"}};

@@ -227,7 +227,7 @@ inline void validate_port(std::uint16_t port, ConfigErrors& errors) {
 [[nodiscard]] constexpr bool is_ipv6_text(std::string_view text) noexcept {
     const std::string_view address = text.substr(0, std::min(text.find('%'), text.size()));
     return std::ranges::count(address, ':') > 1 &&
-           address.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
+           address.find_first_not_of("0123456789abcdefABCDEF:.]") == std::string_view::npos;
 }
 
 /// What people write into the field for a host: "https://[::1]:8080/x".

@@ -41,6 +41,9 @@ enum class Errc {
     status_lost,
     probe_threw,       ///< a user's probe or matcher threw an exception without an error code
     user_has_no_group, ///< to become a user of whom the system knows no group, without naming one
+    /// This machine does not have the source address of the options; equals
+    /// std::errc::address_not_available. No lack that passes by itself, so no is_local_fault().
+    no_source_address,
 };
 
 namespace detail {
@@ -61,6 +64,7 @@ public:
         case Errc::no_such_host: return "no such host";
         case Errc::unexpected_response: return "HTTP response is not as expected";
         case Errc::no_local_address: return "cannot assign requested address";
+        case Errc::no_source_address: return "cannot assign requested source address";
         case Errc::incomplete_body: return "response body is incomplete";
         case Errc::status_lost:
             return "exit status was lost: another waiter has it, or waiting is not allowed";
@@ -74,7 +78,8 @@ public:
     [[nodiscard]] std::error_condition default_error_condition(int value) const noexcept override {
         switch (static_cast<Errc>(value)) {
         case Errc::timed_out: return std::errc::timed_out;
-        case Errc::no_local_address: return std::errc::address_not_available;
+        case Errc::no_local_address:
+        case Errc::no_source_address: return std::errc::address_not_available;
         default: return {value, *this};
         }
     }
@@ -143,6 +148,15 @@ namespace detail {
     default: return false;
     }
 }
+
+namespace detail {
+
+/// Whether an attempt that ends for this cause could not ask: a prober error.
+[[nodiscard]] inline bool is_prober_error(const std::error_code& cause) noexcept {
+    return is_local_fault(cause) || cause == make_error_code(Errc::no_source_address);
+}
+
+} // namespace detail
 
 /// A mistake in the settings: the field, and what is wrong with it.
 struct ConfigError {

@@ -431,7 +431,7 @@ private:
                                               address.empty() ? plan_->dialled_address(port())
                                                               : std::string{address},
                                               result_->phase, cause, plan_->network());
-        return stop(is_local_fault(cause) ? Outcome::unknown : Outcome::failure, cause,
+        return stop(detail::is_prober_error(cause) ? Outcome::unknown : Outcome::failure, cause,
                     std::move(text));
     }
 

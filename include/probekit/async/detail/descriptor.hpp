@@ -52,8 +52,8 @@ public:
     using Wait = Handle; // for its wait_read and wait_write
 
     /// Starts waiting until the descriptor is ready; one wait at a time for each direction. An
-    /// error means that the event loop could not register the descriptor (ENOMEM, ENOSPC from
-    /// epoll); the handler has not been moved from then, and will not be called.
+    /// error means that the event loop could not register the descriptor (ENOMEM, or ENOBUFS for
+    /// epoll's ENOSPC); the handler has not been moved from then, and will not be called.
     template <class Handler>
     [[nodiscard]] std::error_code async_wait(typename Wait::wait_type what,
                                              const Executor& executor, Handler&& handler) {
@@ -99,6 +99,9 @@ protected:
         if (const auto no_memory =
                 try_allocating([&] { assign(handle_.emplace(executor), error); }))
             error = no_memory;
+        // As many as one user may watch: a want of the prober's own, and no full disk.
+        if (error == std::errc::no_space_on_device)
+            error = std::make_error_code(std::errc::no_buffer_space);
         if (error) handle_.reset();
         return error;
     }

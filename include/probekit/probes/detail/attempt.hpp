@@ -173,9 +173,9 @@ protected:
         result_.phase = phase;
         result_.cause = to_std(cause);
         derived().describe(phase);
-        const bool is_local = is_local_fault(result_.cause);
-        result_.outcome = is_local ? Outcome::unknown : Outcome::failure;
-        finish(std::move(self), is_local ? result_.cause : std::error_code{});
+        const bool is_error = is_prober_error(result_.cause);
+        result_.outcome = is_error ? Outcome::unknown : Outcome::failure;
+        finish(std::move(self), is_error ? result_.cause : std::error_code{});
     }
 
     /// A prober error.

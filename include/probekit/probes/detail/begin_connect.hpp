@@ -93,19 +93,26 @@ template <class Executor, class Lock>
     }
 }
 
-/// What a failed connect means. No local address and no local port have the same errno, and only
-/// the second is the prober's own want. Datagrams have ports of their own.
+/// What a failed connect means. No local address, a source address that is not this machine's and
+/// no local port have the same errno, and only the last is a want that passes by itself. Datagrams
+/// have ports of their own.
 [[nodiscard]] inline std::error_code connect_error(int error, const asio::ip::tcp::endpoint& to,
                                                    const DialSettings& settings) noexcept {
     const std::error_code code{error, std::system_category()};
-    if (error != EADDRNOTAVAIL || settings.source() != nullptr) return code;
+    if (error != EADDRNOTAVAIL) return code;
     const int datagrams = ::socket(to.protocol().family(), SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (datagrams < 0) return code;
+    const asio::ip::address* const address = settings.source();
+    const asio::ip::tcp::endpoint source =
+        address != nullptr ? asio::ip::tcp::endpoint{*address, 0} : asio::ip::tcp::endpoint{};
+    const auto& asked = address != nullptr ? source : to;
+    const auto call = address != nullptr ? &::bind : &::connect;
     const bool has_no_address =
-        ::connect(datagrams, to.data(), static_cast<socklen_t>(to.size())) != 0 &&
+        call(datagrams, asked.data(), static_cast<socklen_t>(asked.size())) != 0 &&
         errno == EADDRNOTAVAIL;
     ::close(datagrams);
-    return has_no_address ? make_error_code(Errc::no_local_address) : code;
+    if (!has_no_address) return code;
+    return address != nullptr ? Errc::no_source_address : Errc::no_local_address;
 }
 
 } // namespace probekit::inline PROBEKIT_ABI::detail
