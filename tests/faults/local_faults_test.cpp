@@ -246,8 +246,9 @@ TEST_CASE(
 }
 
 TEST_CASE("without a free port at the source address it is a prober error") {
-    const int error = GENERATE(EADDRNOTAVAIL, EADDRINUSE, ENOBUFS);
-    // bind() reports an address without a free port as one in use.
+    const int error = GENERATE(EADDRINUSE, ENOBUFS);
+    // bind() reports an address without a free port as one in use, and one that is not this
+    // machine's as not available, which tests/probes/tcp_probe_test.cpp has.
     const int reported = error == EADDRINUSE ? EADDRNOTAVAIL : error;
     asio::io_context io;
     const FaultyServer server{io, good};

@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <cerrno>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -100,8 +101,7 @@ protected:
                 try_allocating([&] { assign(handle_.emplace(executor), error); }))
             error = no_memory;
         // As many as one user may watch: a want of the prober's own, and no full disk.
-        if (error == std::errc::no_space_on_device)
-            error = std::make_error_code(std::errc::no_buffer_space);
+        if (error.value() == ENOSPC) error = std::make_error_code(std::errc::no_buffer_space);
         if (error) handle_.reset();
         return error;
     }
