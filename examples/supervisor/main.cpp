@@ -7,6 +7,8 @@
 #include <string>
 #include <system_error>
 
+#include <fcntl.h>
+
 #include <asio/io_context.hpp>
 
 #include <probekit/core/error.hpp>
@@ -26,6 +28,13 @@ std::error_code try_pid_namespace() {
     probekit::Process process{io};
     return process.start(
         {.command = {"true"}, .output = probekit::ProcessOutput::discard, .pid_namespace = true});
+}
+
+/// A program that was started with closed standard streams would open its logs under their numbers,
+/// and write its own lines into them.
+void open_standard_streams() {
+    for (int fd = 0; fd <= 2; ++fd) // each open() takes the lowest number that is free
+        if (::fcntl(fd, F_GETFD) == -1) static_cast<void>(::open("/dev/null", O_RDWR));
 }
 
 ExitCode wrong(const std::string& text) {
@@ -57,6 +66,7 @@ ExitCode run(std::span<const char* const> arguments) {
 } // namespace
 
 int main(int argc, char** argv) {
+    open_standard_streams();
     ExitCode code = ExitCode::broken;
     try {
         code = run({argv + 1, static_cast<std::size_t>(argc - 1)});
