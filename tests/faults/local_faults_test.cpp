@@ -17,6 +17,7 @@
 #include <dlfcn.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -47,6 +48,7 @@ enum Call : std::size_t {
     call_socket,
     call_bind,
     call_connect,
+    call_quickack,
     call_send,
     call_recv,
     call_epoll_create,
@@ -106,6 +108,12 @@ int bind(int fd, const sockaddr* address, socklen_t size) noexcept {
 int connect(int fd, const sockaddr* address, socklen_t size) {
     static const auto real = next<int(int, const sockaddr*, socklen_t)>("connect");
     return is_stream(fd) && fails(call_connect) ? -1 : real(fd, address, size);
+}
+
+int setsockopt(int fd, int level, int name, const void* value, socklen_t size) noexcept {
+    static const auto real = next<int(int, int, int, const void*, socklen_t)>("setsockopt");
+    const bool is_quickack = level == IPPROTO_TCP && name == TCP_QUICKACK;
+    return is_quickack && fails(call_quickack) ? -1 : real(fd, level, name, value, size);
 }
 
 ssize_t send(int fd, const void* bytes, std::size_t size, int flags) {
@@ -221,6 +229,15 @@ void check(const Seen& seen, int error, const std::string& message = {}) {
 const Fault good{"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", Fault::Then::closes};
 
 } // namespace
+
+TEST_CASE("a system that refuses TCP_QUICKACK resets a silent connection, and nothing fails") {
+    asio::io_context io;
+    const FaultyServer server{io, {"", Fault::Then::waits}};
+    const Seen seen =
+        attempt_without(io, TcpProbe{io, {.port = server.port()}}, call_quickack, ENOPROTOOPT);
+    CHECK(seen.has_passed);
+    CHECK(seen.errors == 0);
+}
 
 TEST_CASE(
     "what is lacking for a connection is an error that moves no counter, and passes by itself") {

@@ -29,10 +29,9 @@ namespace probekit::inline PROBEKIT_ABI::detail {
             return errno == EADDRINUSE ? EADDRNOTAVAIL : errno;
     }
 #if defined(TCP_QUICKACK)
-    if (settings.close == TcpClose::silent) {
-        const int off = 0;
-        if (::setsockopt(socket, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof off) != 0) return errno;
-    }
+    // A system that refuses it has a reset instead.
+    if (const int off = 0; settings.close == TcpClose::silent)
+        static_cast<void>(::setsockopt(socket, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof off));
 #endif
     return 0;
 }
