@@ -21,7 +21,8 @@
 namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// Sets the options that have to be set before connecting. Returns an errno.
-[[nodiscard]] inline int prepare_connect(int socket, const DialSettings& settings) noexcept {
+[[nodiscard, gnu::always_inline]] inline int prepare_connect(
+    int socket, const DialSettings& settings) noexcept {
     if (const asio::ip::address* const address = settings.source()) {
         const asio::ip::tcp::endpoint source{*address, 0};
         // bind() reports an address without a free port as one in use.
@@ -45,8 +46,8 @@ namespace probekit::inline PROBEKIT_ABI::detail {
 
 /// Whether the system has given a socket that connects to its own machine the very port that it
 /// connects to, so that it is connected to itself.
-[[nodiscard]] inline bool is_connected_to_itself(int socket,
-                                                 const asio::ip::tcp::endpoint& to) noexcept {
+[[nodiscard, gnu::noinline]] inline bool is_connected_to_itself(
+    int socket, const asio::ip::tcp::endpoint& to) noexcept {
     asio::ip::tcp::endpoint local;
     auto size = static_cast<socklen_t>(local.capacity());
     if (::getsockname(socket, local.data(), &size) != 0 || local.port() != to.port()) return false;
@@ -61,9 +62,11 @@ namespace probekit::inline PROBEKIT_ABI::detail {
 /// A connection of a socket to itself shows that nobody listens. It is closed, and dialled again
 /// up to two times, as Go does; Go would take the third for a success.
 template <class Executor, class Lock>
-[[nodiscard]] int begin_connect(StreamSocket<Executor>& socket, const Executor& io, Lock lock,
-                                const asio::ip::tcp::endpoint& to, const DialSettings& settings,
-                                bool waits, ClientPorts& client_ports) noexcept {
+[[nodiscard, gnu::always_inline]] inline int begin_connect(StreamSocket<Executor>& socket,
+                                                           const Executor& io, Lock lock,
+                                                           const asio::ip::tcp::endpoint& to,
+                                                           const DialSettings& settings, bool waits,
+                                                           ClientPorts& client_ports) noexcept {
     const auto* const address = to.data();
     const auto size = static_cast<socklen_t>(to.size());
     const bool is_near = to.address().is_loopback();
@@ -95,8 +98,8 @@ template <class Executor, class Lock>
 /// What a failed connect means. No local address, a source address that is not this machine's and
 /// no local port have the same errno, and only the last is a want that passes by itself. Datagrams
 /// have ports of their own.
-[[nodiscard]] inline std::error_code connect_error(int error, const asio::ip::tcp::endpoint& to,
-                                                   const DialSettings& settings) noexcept {
+[[nodiscard, gnu::noinline, gnu::cold]] inline std::error_code connect_error(
+    int error, const asio::ip::tcp::endpoint& to, const DialSettings& settings) noexcept {
     const std::error_code code{error, std::system_category()};
     if (error != EADDRNOTAVAIL) return code;
     const int datagrams = ::socket(to.protocol().family(), SOCK_DGRAM | SOCK_CLOEXEC, 0);
