@@ -4,7 +4,6 @@
 #include <chrono>
 #include <csignal>
 #include <mutex>
-#include <optional>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -186,11 +185,11 @@ private:
 
         Ref<BasicProcessCore> core;
         Handler handler;
-        std::optional<Executor> fallback;
+        Executor fallback;
         bool terminating;
 
         [[nodiscard]] executor_type get_executor() const noexcept {
-            return asio::get_associated_executor(handler, *fallback);
+            return asio::get_associated_executor(handler, fallback);
         }
         [[nodiscard]] allocator_type get_allocator() const noexcept {
             return asio::get_associated_allocator(handler);
@@ -203,7 +202,7 @@ private:
             std::exchange(core, {})->wait_ended(terminating);
             // A handler with an executor of its own runs on another thread, and may let the context
             // be destroyed: a strand of that must not be held any more.
-            fallback.reset();
+            static_cast<void>(Executor{std::move(fallback)});
             std::move(handler)(error, status);
         }
     };
