@@ -351,6 +351,5 @@ TEST_CASE("a supervised process with a misspelt liveness command is told of it a
                                  "state: "));
     CHECK(changes[2].find("/no/such/helthcheck") != std::string::npos);
     CHECK(process.snapshot().state == ContainerState::running);
-    CHECK(process.last_result(ProbeKind::liveness)->cause ==
-          std::errc::no_such_file_or_directory);
+    CHECK(process.last_result(ProbeKind::liveness)->cause == std::errc::no_such_file_or_directory);
 }
