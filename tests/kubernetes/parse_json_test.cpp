@@ -52,6 +52,22 @@ TEST_CASE("JSON text becomes a value of either type, with its mistakes listed") 
     CHECK(errors == ConfigErrors{{"x.a.b", "duplicate field"}});
     CHECK_FALSE(kubernetes::parse_json("{", "x", errors));
     CHECK(errors.size() == 2);
+    const auto ordered_twice = kubernetes::parse_json<nlohmann::ordered_json>(
+        R"({"b": {"x": 1}, "a": [2], "b": {"y": {"z": 3}, "y": 4}})", "x", errors);
+    REQUIRE(ordered_twice);
+    CHECK(ordered_twice->dump() == R"({"b":{"y":4},"a":[2]})");
+    CHECK(errors.size() == 4);
+}
+
+TEST_CASE("JSON text with many names takes time in proportion to it") {
+    std::string text = "{";
+    for (int i = 0; i != 200'000; ++i) text += "\"k" + std::to_string(i) + "\":1,";
+    ConfigErrors errors;
+    const auto ordered =
+        kubernetes::parse_json<nlohmann::ordered_json>(text + "\"k\":1}", "x", errors);
+    REQUIRE(ordered);
+    CHECK(ordered->size() == 200'001);
+    CHECK(errors.empty());
 }
 
 TEST_CASE("text that is no JSON is an error with its place, and nothing is thrown") {

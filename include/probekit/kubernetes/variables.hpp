@@ -27,10 +27,13 @@ using Variables = std::map<std::string, std::string, std::less<>>;
 template <std::invocable<std::string_view> Find>
 [[nodiscard]] std::string expand_variables(std::string_view text, Find find) {
     std::string result;
+    bool one_closes = true; // else the rest is not searched again for each reference
     for (std::size_t dollar = 0; (dollar = text.find('$')) != std::string_view::npos;) {
         result.append(text.substr(0, dollar));
         text.remove_prefix(dollar);
-        const std::size_t close = text.starts_with("$(") ? text.find(')') : std::string_view::npos;
+        const bool begins = one_closes && text.starts_with("$(");
+        const std::size_t close = begins ? text.find(')') : std::string_view::npos;
+        if (begins) one_closes = close != std::string_view::npos;
         std::size_t length = text.starts_with("$$") ? 2 : 1;
         std::string_view value = text.substr(0, 1);
         if (close != std::string_view::npos) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -53,8 +54,10 @@ public:
 
     bool key(std::string& name) override {
         path_.back() = "." + name;
-        if (open_.back()->contains(name)) errors_.push_back({path(), "duplicate field"});
-        key_ = std::move(name);
+        const auto [entry, is_new] =
+            names_.back().try_emplace(std::move(name), open_.back()->size());
+        if (!is_new) errors_.push_back({path(), "duplicate field"});
+        key_ = &*entry;
         return true;
     }
 
@@ -80,9 +83,21 @@ private:
     Json& place() {
         if (open_.empty()) return root_;
         Json& parent = *open_.back();
-        if (parent.is_object()) return parent[key_];
+        if (parent.is_object()) return field(parent);
         path_.back() = "[" + std::to_string(parent.size()) + "]";
         return parent.emplace_back();
+    }
+
+    /// An ordered object would search all its fields for a name.
+    Json& field(Json& object) {
+        auto& fields = object.template get_ref<typename Json::object_t&>();
+        if constexpr (requires { fields.data(); }) {
+            const auto& [name, index] = *key_;
+            if (index == fields.size()) fields.emplace_back(name, nullptr);
+            return fields.data()[index].second;
+        } else {
+            return fields[key_->first];
+        }
     }
 
     template <class Value>
@@ -100,12 +115,14 @@ private:
         opened = std::move(empty);
         open_.push_back(&opened);
         path_.emplace_back();
+        names_.emplace_back();
         return true;
     }
 
     bool close() {
         open_.pop_back();
         path_.pop_back();
+        names_.pop_back();
         return true;
     }
 
@@ -113,7 +130,9 @@ private:
     std::vector<Json*> open_ = {}; ///< objects and arrays that go on, from the outermost
     std::vector<std::string> path_ =
         {}; ///< the field, then ".name" or "[index]" of what is being read, level by level
-    std::string key_ = {};
+    /// The names of each object that goes on, and which of its fields they are. An array has none.
+    std::vector<std::map<std::string, std::size_t>> names_ = {};
+    const std::pair<const std::string, std::size_t>* key_ = nullptr; ///< of the next value
     ConfigErrors& errors_;
 };
 

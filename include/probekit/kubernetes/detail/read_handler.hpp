@@ -111,7 +111,7 @@ private:
         const std::size_t before = fields.errors().size();
         ExecAction action;
         action.command = fields.texts("command");
-        if (action.command.empty())
+        if (action.command.empty() && fields.errors().size() == before)
             fields.errors().push_back(kubernetes::required(fields.path("command")));
         if (const auto& variables = context_.options.variables)
             for (std::string& word : action.command)
