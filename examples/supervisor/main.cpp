@@ -13,9 +13,12 @@
 
 #include <probekit/core/error.hpp>
 #include <probekit/process/process.hpp>
+#include <probekit/version.hpp>
 
+#include "manifest/description.hpp"
 #include "manifest/manifest.hpp"
 #include "manifest/options.hpp"
+#include "manifest/printable.hpp"
 #include "run/supervisor.hpp"
 
 namespace {
@@ -37,8 +40,10 @@ void open_standard_streams() {
         if (::fcntl(fd, F_GETFD) == -1) static_cast<void>(::open("/dev/null", O_RDWR));
 }
 
+void say(const std::string& text) { std::cerr << supervisor::printable(text) << '\n'; }
+
 ExitCode wrong(const std::string& text) {
-    std::cerr << "supervisor: " << text << '\n';
+    say("supervisor: " + text);
     return ExitCode::wrong_input;
 }
 
@@ -48,13 +53,22 @@ ExitCode run(std::span<const char* const> arguments) {
         std::cout << supervisor::usage();
         return ExitCode::success;
     }
+    if (options.version) {
+        std::cout << "supervisor " PROBEKIT_VERSION "\n";
+        return ExitCode::success;
+    }
     const supervisor::Manifests manifests = supervisor::read_manifests(options);
-    for (const std::string& warning : manifests.warnings) std::cerr << warning << '\n';
-    for (const std::string& error : manifests.errors) std::cerr << error << '\n';
+    for (const std::string& warning : manifests.warnings) say(warning);
+    for (const std::string& error : manifests.errors) say(error);
     if (!manifests.errors.empty()) return ExitCode::wrong_input;
     if (options.pid_namespace)
         if (const std::error_code error = try_pid_namespace())
             return wrong("--pid-namespace: " + error.message());
+    if (options.dry_run) {
+        for (const supervisor::PodSpec& pod : manifests.pods)
+            std::cout << supervisor::described(pod);
+        return ExitCode::success;
+    }
 
     // A reader of our output that has gone is an error of the write, and the pods are still ended
     // in order.
@@ -76,6 +90,6 @@ int main(int argc, char** argv) {
         code = wrong(error.what());
     } catch (const std::filesystem::filesystem_error& error) {
         code = wrong(error.what());
-    } catch (const std::exception& error) { std::cerr << "supervisor: " << error.what() << '\n'; }
+    } catch (const std::exception& error) { say(std::string{"supervisor: "} + error.what()); }
     return static_cast<int>(code);
 }

@@ -14,6 +14,7 @@
 #include <probekit/simulation/simulate.hpp>
 
 #include "manifest/options.hpp"
+#include "manifest/printable.hpp"
 #include "options.hpp"
 #include "picture.hpp"
 #include "recording.hpp"
@@ -47,6 +48,8 @@ std::vector<Subject> subjects_of(const Options& options, const timeline::Recordi
         for (const auto& [name, recording] : recordings.by_name) all.push_back(recording.subject);
     } else {
         timeline::Subjects read = timeline::read_subjects(options.files);
+        for (const std::string& warning : read.warnings)
+            std::cerr << supervisor::printable(warning) << '\n';
         check(read.errors);
         all = std::move(read.all);
     }
@@ -125,7 +128,10 @@ int main(int argc, char** argv) {
     try {
         code = run({argv + 1, static_cast<std::size_t>(argc - 1)});
     } catch (const Mistakes& mistakes) {
-        for (const std::string& line : mistakes.lines) std::cerr << line << '\n';
-    } catch (const std::exception& error) { std::cerr << "timeline: " << error.what() << '\n'; }
+        for (const std::string& line : mistakes.lines)
+            std::cerr << supervisor::printable(line) << '\n';
+    } catch (const std::exception& error) {
+        std::cerr << supervisor::printable(std::string{"timeline: "} + error.what()) << '\n';
+    }
     return static_cast<int>(code);
 }

@@ -78,7 +78,7 @@ private:
         if (known.deleted) return;
         if (!std::exchange(known.read, true)) {
             Subjects subjects;
-            add_subjects(subjects, pod, where);
+            add_pod(subjects, pod, where);
             result.errors.insert(result.errors.end(), subjects.errors.begin(),
                                  subjects.errors.end());
             const auto created = moment(metadata, "creationTimestamp");

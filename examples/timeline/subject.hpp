@@ -29,15 +29,15 @@ struct Subject {
 };
 
 struct Subjects {
-    std::vector<Subject> all = {};        ///< not those of init containers that are to end
-    std::vector<std::string> errors = {}; ///< complete lines; not empty: the rest is no good
+    std::vector<Subject> all = {};          ///< not those of init containers that are to end
+    std::vector<std::string> errors = {};   ///< complete lines; not empty: the rest is no good
+    std::vector<std::string> warnings = {}; ///< complete lines that prevent nothing
 };
 
-/// Adds the containers of a Pod, of a List, or of what has a pod template, such as a Deployment.
-/// `where` is for errors.
-void add_subjects(Subjects& subjects, const Json& object, const std::string& where);
+/// Adds the containers of a Pod object. `where` is for errors.
+void add_pod(Subjects& subjects, const Json& pod, const std::string& where);
 
-/// All of these files, "-" being standard input.
+/// What the supervisor would run of these files, and of CronJobs; "-" is standard input.
 [[nodiscard]] Subjects read_subjects(const std::vector<std::string>& files);
 
 } // namespace timeline

@@ -1,5 +1,6 @@
 #include "manifest/document.hpp"
 
+#include <fstream>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -237,6 +238,9 @@ TEST_CASE("what would take quadratic time is read at once, or refused") {
     }
     CHECK(parsed(separators + "x: 1") == Texts{R"({"x":1})"});
     CHECK(parsed(objects) == Texts{"error: line 10001: more than 10000 documents"});
+    std::string directives;
+    for (int i = 0; i != 1'000'000; ++i) directives += "%TAG !" + std::to_string(i) + "! x\n";
+    CHECK(parsed(directives + "--- \na") == Texts{"error: line 101: more than 100 directives"});
     std::string values = "[";
     for (int i = 0; i != 1'000'001; ++i) values += "a,";
     CHECK(parsed(values + "]") == Texts{"error: line 1: more than 1000000 values"});
@@ -276,4 +280,23 @@ TEST_CASE("YAML is read as kubectl reads it") {
     }));
     CAPTURE(text);
     CHECK(parsed(text).front() == expected);
+}
+
+// The right-hand sides are what the real kubectl made of these texts: see kubectl_yaml.py.
+TEST_CASE("texts are read, or refused, as kubectl has read or refused them") {
+    std::ifstream file{TEST_DATA "/kubectl_yaml.json"};
+    const nlohmann::json cases = nlohmann::json::parse(file);
+    CHECK(cases.size() > 80);
+    for (const nlohmann::json& one : cases) {
+        const nlohmann::json expected = one.value("here", one["kubectl"]);
+        CAPTURE(one["text"], expected);
+        nlohmann::json read;
+        try {
+            read = nlohmann::json::array();
+            for (const Document& document :
+                 parse_documents(one["text"].get_ref<const std::string&>()).all)
+                read.push_back(nlohmann::json::parse(document.value.dump()));
+        } catch (const DocumentError&) { read = nullptr; }
+        CHECK(read == expected);
+    }
 }

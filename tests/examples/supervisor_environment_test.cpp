@@ -11,7 +11,8 @@
 using supervisor::Environment;
 
 TEST_CASE("references are expanded as Kubernetes does it") {
-    Environment environment;
+    supervisor::ExpansionBudget budget;
+    Environment environment{budget};
     environment.set("A", "one");
     environment.set("EMPTY", "");
     environment.set("REF", "$(A)");
@@ -40,11 +41,32 @@ TEST_CASE("references are expanded as Kubernetes does it") {
 }
 
 TEST_CASE("each variable is there once, with its last value, in the order of the first") {
-    Environment environment;
+    supervisor::ExpansionBudget budget;
+    Environment environment{budget};
     environment.set("B", "1");
     environment.set("A", "2");
     environment.set("B", "3");
     CHECK(environment.entries() == std::vector<std::string>{"B=3", "A=2"});
     CHECK(environment.expand(std::vector<std::string>{"$(A)", "$(B)"}) ==
           std::vector<std::string>{"2", "3"});
+}
+
+TEST_CASE("references cannot make the variables larger than the budget") {
+    supervisor::ExpansionBudget budget{.left = 1'000'000};
+    Environment environment{budget};
+    environment.set("A", std::string(1000, 'x'));
+    std::string previous = "A";
+    for (int i = 0; i != 60; ++i) {
+        const std::string name = "A" + std::to_string(i);
+        environment.set(name, environment.expand("$(" + previous + ")$(" + previous + ")"));
+        previous = name;
+    }
+    CHECK(budget.left == 0);
+    std::size_t size = 0;
+    for (const std::string& entry : environment.entries()) size += entry.size();
+    CHECK(size < 1'000'000);
+
+    std::string unclosed;
+    for (int i = 0; i != 500'000; ++i) unclosed += "$(";
+    CHECK(environment.expand(unclosed) == unclosed);
 }

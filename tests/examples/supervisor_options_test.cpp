@@ -129,3 +129,21 @@ TEST_CASE("durations are Go's or a bare number of seconds") {
         CHECK_FALSE(parse_duration(text));
     }
 }
+
+TEST_CASE("unknown fields are errors unless another way is chosen, in kubectl's words") {
+    const auto validation = [](const char* argument) {
+        const std::vector<const char*> arguments{argument, "f"};
+        return parse_options(arguments).validate;
+    };
+    CHECK(validation("--dry-run") == Validation::strict);
+    CHECK(validation("--validate=strict") == Validation::strict);
+    CHECK(validation("--validate=true") == Validation::strict);
+    CHECK(validation("--validate=warn") == Validation::warn);
+    CHECK(validation("--validate=ignore") == Validation::ignore);
+    CHECK(validation("--validate=false") == Validation::ignore);
+    CHECK_THROWS_AS(validation("--validate=no"), UsageError);
+    const std::vector<const char*> version{"--version"};
+    CHECK(parse_options(version).version);
+    const std::vector<const char*> dry{"--dry-run", "f"};
+    CHECK(parse_options(dry).dry_run);
+}

@@ -7,11 +7,13 @@
 #include <vector>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include <csignal>
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "manifest/printable.hpp"
 #include "supervisor_pods.hpp"
 #include "view/columns.hpp"
 #include "view/output.hpp"
@@ -189,8 +191,55 @@ TEST_CASE("nothing is colored that does not go to a terminal") {
     CHECK(pipe.read(writer).find('\x1b') == std::string::npos);
 }
 
-TEST_CASE("what a container wrote cannot break a line or reach the terminal") {
-    CHECK(printable("a\nb\tc\x1b[2Jd\x7f\xc3\xa9") == "a\\nb\\tc\\x1b[2Jd\\x7f\xc3\xa9");
+TEST_CASE("what steers a terminal is shown as an escape, everything else as it is") {
+    const auto [text, shown] = GENERATE(table<std::string, std::string>({
+        {"a\nb\tc\x1b[2Jd\x7f\xc3\xa9", "a\\nb\\tc\\x1b[2Jd\\u007f\xc3\xa9"},
+        {"\xc2\x9b"
+         "2J",
+         "\\u009b2J"}, // C1: CSI
+        {"\xc2\x80\xc2\x9f\xc2\xa0", "\\u0080\\u009f\xc2\xa0"},
+        {"\xe2\x80\xae"
+         "abc",
+         "\\u202eabc"}, // right-to-left override
+        {"\xe2\x80\x8e\xe2\x80\x8f\xd8\x9c", "\\u200e\\u200f\\u061c"},
+        {"\xe2\x81\xa6\xe2\x81\xa9", "\\u2066\\u2069"}, // isolates
+        {"\xe2\x80\xa8", "\\u2028"},                    // line separator
+        {"\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\xa5\xe2\x81\xaa",
+         "\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\xa5\xe2\x81\xaa"}, // beside them
+        {"\x9b\xff\xc2", "\\x9b\\xff\\xc2"},                  // no UTF-8
+        {"\xe2\x80", "\\xe2\\x80"},
+        {"\xed\xa0\x80\xc0\x9b", "\\xed\\xa0\\x80\\xc0\\x9b"}, // surrogate, overlong
+        {"\xf0\x9f\x98\x80\xf4\x90\x80\x80", "\xf0\x9f\x98\x80\\xf4\\x90\\x80\\x80"},
+    }));
+    CAPTURE(shown);
+    CHECK(printable(text) == shown);
+}
+
+TEST_CASE("whatever stands in messages, no output steers a terminal") {
+    const std::string evil = "esc \x1b[2J del \x7f c1 \xc2\x9b"
+                             "2J rtl \xe2\x80\xae"
+                             "abc raw \x9b";
+    const auto format = GENERATE(OutputFormat::text, OutputFormat::json);
+    Pipe pipe;
+    LineWriter writer{pipe.writing()};
+    const auto output = make_output(format, writer, 3);
+    OnePod pod;
+    pod.status.containers = {running("web")};
+    pod.status.containers[0].image = evil;
+    pod.status.containers[0].state = Waiting{.reason = evil, .message = evil};
+    output->pod(Change::added, pod.view(), at(0s));
+    Event event = unhealthy(1);
+    event.message = event.reason = event.target.field_path = evil;
+    output->event(event, at(40s));
+    std::string all;
+    for (const std::string& line : pipe.lines(writer)) {
+        CHECK(printable(line) == line);
+        all += line;
+    }
+    CHECK(all.find("\\u009b2J rtl \\u202eabc") != std::string::npos);
+    if (format == OutputFormat::json) // the text is the same to who reads JSON
+        CHECK(Json::parse(all.substr(all.find("}{") + 1))["object"]["message"] ==
+              evil.substr(0, evil.size() - 1) + "\xef\xbf\xbd");
 }
 
 TEST_CASE("a message stands without the white space around it") {

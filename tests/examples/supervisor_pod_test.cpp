@@ -33,6 +33,13 @@ Texts messages(const PodReading& reading) {
     return result;
 }
 
+/// The fields of its notices.
+Texts noticed(const PodReading& reading) {
+    Texts result;
+    for (const Notice& notice : reading.notices) result.push_back(notice.path);
+    return result;
+}
+
 /// A pod of one container with these further lines, which are indented by four.
 std::string one_container(const std::string& lines) {
     return "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n  - name: "
@@ -46,7 +53,7 @@ std::string one_container(const std::string& lines) {
 TEST_CASE("a small pod gets Kubernetes' defaults") {
     const PodReading reading = read(one_container(""));
     REQUIRE(messages(reading) == Texts{});
-    CHECK(reading.ignored.empty());
+    CHECK(reading.notices.empty());
     const PodSpec& pod = reading.pod;
     CHECK(pod.name == "web");
     CHECK(pod.name_space == "default");
@@ -110,7 +117,7 @@ spec:
 )yaml",
                                     {.images = {{"nginx", {"nginx"}}}, .time_scale = 2.5});
     REQUIRE(messages(reading) == Texts{});
-    CHECK(reading.ignored.empty());
+    CHECK(reading.notices.empty());
     const PodSpec& pod = reading.pod;
     CHECK(pod.name == "full.pod");
     CHECK(pod.name_space == "prod");
@@ -249,6 +256,7 @@ TEST_CASE("mistakes in a container are named in the API server's words") {
         {"    env: [{name: A, valueFrom: {fieldRef: {}, secretKeyRef: {}}}, {name: B, valueFrom: "
          "{fieldRef: {}}}]\n",
          {"spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Required value",
+          "spec.containers[0].env[0].valueFrom.secretKeyRef.key: Required value",
           R"(spec.containers[0].env[0].valueFrom: Invalid value: "": may not have more than one field specified at a time)",
           "spec.containers[0].env[1].valueFrom.fieldRef.fieldPath: Required value"}},
         {"    env: [{name: A, valueFrom: {fieldRef: {fieldPath: spec.x}}}]\n",
@@ -316,7 +324,7 @@ TEST_CASE("gRPC probes are not built in, and hooks know no grpc") {
     const PodReading hook = read(one_container("    lifecycle: {postStart: {grpc: {port: 1}}}\n"));
     CHECK(messages(hook) == Texts{"spec.containers[0].lifecycle.postStart: Required value: must "
                                   "specify a handler type"});
-    CHECK(hook.ignored == Texts{"spec.containers[0].lifecycle.postStart.grpc"});
+    CHECK(noticed(hook) == Texts{"spec.containers[0].lifecycle.postStart.grpc"});
 }
 
 TEST_CASE("timing fields of a hook are reported as not honoured") {
@@ -326,9 +334,9 @@ TEST_CASE("timing fields of a hook are reported as not honoured") {
       preStop: {sleep: {seconds: 1}, failureThreshold: 1}
 )"));
     REQUIRE(messages(reading) == Texts{});
-    CHECK(reading.ignored == Texts{"spec.containers[0].lifecycle.postStart.periodSeconds",
-                                   "spec.containers[0].lifecycle.postStart.timeoutSeconds",
-                                   "spec.containers[0].lifecycle.preStop.failureThreshold"});
+    CHECK(noticed(reading) == Texts{"spec.containers[0].lifecycle.postStart.periodSeconds",
+                                    "spec.containers[0].lifecycle.postStart.timeoutSeconds",
+                                    "spec.containers[0].lifecycle.preStop.failureThreshold"});
 }
 
 TEST_CASE("probes and hooks have the kubelet's user agents") {
@@ -349,7 +357,7 @@ TEST_CASE("expectations of an HTTP response are kept for a probe and ignored for
     lifecycle: {preStop: {httpGet: {port: 80}, expect: [{status: [200]}]}}
 )"));
     CHECK(messages(reading) == Texts{});
-    CHECK(reading.ignored == Texts{"spec.containers[0].lifecycle.preStop.expect"});
+    CHECK(noticed(reading) == Texts{"spec.containers[0].lifecycle.preStop.expect"});
     REQUIRE(reading.pod.containers.at(0).liveness);
     CHECK(reading.pod.containers[0].liveness->settings.options.http.expect.size() == 1);
 }
@@ -402,8 +410,6 @@ TEST_CASE("mistakes in the pod itself are named") {
           R"(metadata.namespace: Invalid value: "A": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?'))",
           R"(metadata.labels: Invalid value: ["x"]: must be an object)",
           R"(metadata.annotations[probekit.dev/pod-ip]: Invalid value: "10.0.0.1": must be a loopback address)",
-          "spec.terminationGracePeriodSeconds: Invalid value: -1: must be greater than or equal to "
-          "0",
           R"(spec.restartPolicy: Unsupported value: "never": supported values: "Always", "OnFailure", "Never")"}},
     }));
     CAPTURE(yaml);
@@ -415,6 +421,7 @@ TEST_CASE("grace periods from nothing to the longest are taken") {
         return read(one_container("  terminationGracePeriodSeconds: " + seconds + "\n"));
     };
     CHECK(grace("0").pod.termination_grace_period == 0s);
+    CHECK(grace("-1").pod.termination_grace_period == 1s); // as Kubernetes takes it
     CHECK(grace("9223372036").pod.termination_grace_period == 9223372036s);
     CHECK(messages(grace("9223372037")) ==
           Texts{"spec.terminationGracePeriodSeconds: Invalid value: 9223372037: must be less than "
@@ -443,11 +450,136 @@ status: {phase: Running}
 extra: 1
 )"));
     REQUIRE(messages(reading) == Texts{});
-    CHECK(reading.ignored ==
+    CHECK(noticed(reading) ==
           Texts{"spec.containers[0].ports[0].hostPort", "spec.containers[0].ports[0].hostIP",
                 "spec.containers[0].env[0].valueFrom.configMapKeyRef",
-                "spec.containers[0].env[1].valueFrom.fieldRef.fieldPath",
                 "spec.containers[0].lifecycle.stopSignal",
                 "spec.containers[0].livenessProbe.perodSeconds", "spec.containers[0].resources",
                 "spec.containers[0].stdin", "spec.volumes", "spec.hostNetwork", "extra"});
+}
+
+TEST_CASE("variables come from ConfigMaps and Secrets, whole or by key") {
+    PodContext context;
+    probekit::ConfigErrors wrong;
+    for (const char* object :
+         {"{kind: ConfigMap, metadata: {name: m}, data: {k: plain $(X), a=b: unfit, l: two}}",
+          "{kind: Secret, metadata: {name: s}, data: {k: aGVsbG8=, z: AAA=}, stringData: {t: x}}",
+          "{kind: ConfigMap, metadata: {name: m, namespace: other}, data: {k: elsewhere}}"})
+        context.config.add(parse_documents(std::string{"---\n"} + object).all.at(0).value, wrong);
+    REQUIRE(wrong.empty());
+    const std::string manifest = one_container(R"yaml(
+    args: ["$(A)", "$(P_l)"]
+    envFrom: [{configMapRef: {name: m}, prefix: P_}, {secretRef: {name: s}}, {secretRef: {name: none, optional: true}}]
+    env:
+    - {name: A, valueFrom: {configMapKeyRef: {name: m, key: k}}}
+    - {name: B, valueFrom: {secretKeyRef: {name: s, key: k}}}
+    - {name: C, value: "$(B) $(P_l)"}
+    - {name: D, valueFrom: {configMapKeyRef: {name: m, key: none, optional: true}}}
+    - {name: E, valueFrom: {configMapKeyRef: {name: m, key: none}}}
+    - {name: F, valueFrom: {secretKeyRef: {name: none, key: k}}}
+)yaml");
+    const PodReading reading =
+        read_pod(parse_documents(manifest).all.at(0).value, with_images, context);
+    REQUIRE(messages(reading) == Texts{});
+    const ContainerSpec& container = reading.pod.containers[0];
+    CHECK(container.environment == Texts{"PROBEKIT_TIME_SCALE=1", "P_k=plain $(X)", "P_l=two",
+                                         "k=hello", "t=x", "A=plain $(X)", "B=hello",
+                                         "C=hello two"});
+    CHECK(container.command == Texts{"bin/nginx", "-q", "plain $(X)", "two"});
+    CHECK(noticed(reading) == Texts{"spec.containers[0].env[4].valueFrom.configMapKeyRef",
+                                    "spec.containers[0].env[5].valueFrom.secretKeyRef"});
+
+    CHECK(
+        messages(read(one_container("    envFrom: [{}, {configMapRef: {}, secretRef: {name: "
+                                    "a}}]\n"))) ==
+        Texts{
+            R"(spec.containers[0].envFrom[0]: Invalid value: "": must specify one of: `configMapRef` or `secretRef`)",
+            "spec.containers[0].envFrom[1].configMapRef.name: Required value",
+            R"(spec.containers[0].envFrom[1]: Invalid value: "": may not have more than one field specified at a time)"});
+    context.config.add(
+        parse_documents("kind: Secret\nmetadata: {name: s}\ndata: {a: '!', b: 5}").all.at(0).value,
+        wrong);
+    REQUIRE(wrong.size() == 2);
+    CHECK(wrong[0].message() == R"(data.a: Invalid value: "!": illegal base64 data)");
+    CHECK(wrong[1].message() == "data.b: Invalid value: 5: must be a string");
+}
+
+TEST_CASE("variables refer to what is known of the pod and its node") {
+    const PodReading reading = read(R"yaml(
+apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {app: shop}, annotations: {probekit.dev/pod-ip: 127.0.0.5}}
+spec:
+  serviceAccountName: robot
+  containers:
+  - name: main
+    image: nginx
+    env:
+    - {name: UID_, valueFrom: {fieldRef: {fieldPath: metadata.uid}}}
+    - {name: HOST, valueFrom: {fieldRef: {fieldPath: status.hostIP}}}
+    - {name: IPS, valueFrom: {fieldRef: {fieldPath: status.podIPs}}}
+    - {name: ACCOUNT, valueFrom: {fieldRef: {fieldPath: spec.serviceAccountName}}}
+    - {name: APP, valueFrom: {fieldRef: {fieldPath: "metadata.labels['app']"}}}
+    - {name: NONE, valueFrom: {fieldRef: {fieldPath: "metadata.annotations['none']"}}}
+    - {name: NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}
+)yaml");
+    REQUIRE(messages(reading) == Texts{});
+    CHECK(reading.notices.empty());
+    Texts environment = reading.pod.containers[0].environment;
+    REQUIRE(environment.size() == 8);
+    CHECK(environment.back().size() > std::string_view{"NODE="}.size());
+    environment.pop_back();
+    CHECK(environment == Texts{"PROBEKIT_TIME_SCALE=1", "UID_=" + reading.pod.uid, "HOST=127.0.0.5",
+                               "IPS=127.0.0.5", "ACCOUNT=robot", "APP=shop", "NONE="});
+    CHECK(reading.pod.uid.size() == 36);
+    CHECK(read(one_container("    env: [{name: A, valueFrom: {fieldRef: {fieldPath: "
+                             "spec.serviceAccountName}}}]\n"))
+              .pod.containers[0]
+              .environment.back() == "A=default");
+}
+
+TEST_CASE("--image finds an image without digest or tag where nothing longer is given") {
+    const auto [image, program] = GENERATE(table<std::string, std::string>({
+        {"r.io:5000/a/b", "plain"},
+        {"r.io:5000/a/b:1", "plain"},
+        {"r.io:5000/a/b:2", "tagged"},
+        {"r.io:5000/a/b:2@sha256:00", "tagged"},
+        {"r.io:5000/a/b@sha256:00", "plain"},
+        {"r.io:5000/a/b@sha256:11", "digest"},
+    }));
+    const Options options{.images = {{"r.io:5000/a/b", {"plain"}},
+                                     {"r.io:5000/a/b:2", {"tagged"}},
+                                     {"r.io:5000/a/b@sha256:11", {"digest"}},
+                                     {"r.io", {"wrong"}}}};
+    std::string manifest = one_container("");
+    manifest.replace(manifest.find("image: nginx"), 12, "image: '" + image + "'");
+    CHECK(read(manifest, options).pod.containers[0].command == Texts{program});
+}
+
+TEST_CASE("a command that is no list is one mistake") {
+    CHECK(
+        messages(read(one_container("    command: cat x\n    livenessProbe: {exec: {command: cat "
+                                    "x}}\n"),
+                      {})) ==
+        Texts{
+            R"(spec.containers[0].command: Invalid value: "cat x": must be an array)",
+            R"(spec.containers[0].livenessProbe.exec.command: Invalid value: "cat x": must be an array)"});
+}
+
+TEST_CASE("short manifests cannot ask for endless text") {
+    std::string doubling = "    env:\n    - {name: A0, value: xxxxxxxxxxxxxxxx}\n";
+    for (int i = 1; i != 60; ++i) {
+        const std::string before = "$(A" + std::to_string(i - 1) + ")";
+        doubling += "    - {name: A" + std::to_string(i) + ", value: " + before + before + "}\n";
+    }
+    CHECK(
+        messages(read(one_container(doubling))) ==
+        Texts{"spec.containers[0].env: Too long: the variables of all pods take more than 64 MiB"});
+
+    std::string words = "    env: [{name: A, value: " + std::string(1'000'000, 'x') +
+                        "}]\n    livenessProbe: {exec: {command: [";
+    for (int i = 0; i != 1000; ++i) words += "$(A),";
+    CHECK(
+        messages(read(one_container(words + "]}}\n"))) ==
+        Texts{"spec.containers[0].env: Too long: the variables of all pods take more than 64 MiB"});
 }

@@ -240,6 +240,22 @@ TEST_CASE("timeline: pods of templates and of lists") {
                            std::string{containers} + "}\n");
     REQUIRE(list.errors == Texts{});
     CHECK(list.all.size() == 2);
+
+    // What has no containers is passed over, and what is not known is named.
+    const auto mixed = read(
+        "apiVersion: v1\nkind: Service\nmetadata: {name: s}\n---\napiVersion: batch/v1\nkind: "
+        "CronJob\nmetadata: {name: j}\nspec: {jobTemplate: {spec: {template: {spec: "
+        "{restartPolicy: Never, containers: [{name: c, image: x, livenessProbe: {grpc: {port: 1}, "
+        "failureTreshold: 9}}]}}}}}\n");
+    REQUIRE(mixed.errors == Texts{});
+    REQUIRE(mixed.all.size() == 1);
+    CHECK(mixed.all[0].name() == "j/c");
+    CHECK(mixed.all[0].settings.liveness);
+    REQUIRE(mixed.warnings.size() == 2);
+    CHECK(contains(mixed.warnings[0],
+                   "unknown field \"spec.jobTemplate.spec.template.spec.containers[0]."
+                   "livenessProbe.failureTreshold\""));
+    CHECK(mixed.warnings[1] == "Service \"s\": not run here");
 }
 
 TEST_CASE("timeline: mistakes in manifests") {
@@ -253,14 +269,11 @@ TEST_CASE("timeline: mistakes in manifests") {
                  "{exec: {command: [a]}, periodSeconds: -1}}]}\n") ==
           "spec.containers[0].livenessProbe.periodSeconds: Invalid value: -1: must be greater than "
           "or equal to 0");
-    CHECK(errors("kind: Service\n") == "a Service has no containers");
-    CHECK(errors("a: 1\n") == "Object 'Kind' is missing");
-    CHECK(errors("[1]\n") == "not an object");
-    CHECK(errors("kind: List\nitems: [{items: []}]\n") == "a List within a List");
+    CHECK(errors("a: 1\n") == R"(line 1: Object 'Kind' is missing in {"a":1})");
     CHECK(contains(errors("a: [\n"), "line"));
-    CHECK(read("").errors == Texts{"no containers in the manifests given"});
+    CHECK(read("").errors == Texts{"no pods in the manifests given"});
     CHECK(read_subjects({"/does/not/exist"}).errors ==
-          Texts{"/does/not/exist: cannot be read, or is too long"});
+          Texts{"/does/not/exist: No such file or directory"});
 }
 
 TEST_CASE("timeline: a target as the options describe it") {

@@ -296,3 +296,27 @@ TEST_CASE("when its output has no reader the supervisor ends its pods and says s
     CHECK(supervised.program().wait() == 3);
     CHECK_FALSE(process_exists(pid_of(container(running))));
 }
+
+TEST_CASE("a pod whose containers have all ended for good is never shown as running") {
+    const bool removed = GENERATE(false, true);
+    json last = removed ? obedient("b") : shell("b", "exit 3");
+    Supervised supervised{
+        pod("p", {shell("a", "exit 0"), last}, {{"restartPolicy", "Never"}}).dump()};
+    if (removed) {
+        supervised.until([](const json& line) {
+            return is_pod(line) && container(line, "a")["state"].contains("terminated") &&
+                   container(line, "b")["ready"] == true;
+        });
+        supervised.program().signal(SIGTERM);
+    }
+    CHECK(supervised.finish() == (removed ? 0 : 1));
+    int ended = 0;
+    for (const json& line : supervised.all(is_pod)) {
+        if (!container(line, "a")["state"].contains("terminated") ||
+            !container(line, "b")["state"].contains("terminated"))
+            continue;
+        ++ended;
+        CHECK(line["object"]["status"]["phase"] != "Running");
+    }
+    CHECK(ended > 0);
+}

@@ -192,3 +192,32 @@ TEST_CASE("an HTTP hook is content with any answer") {
     CHECK(supervised.program().wait() == 0);
     CHECK(supervised.all(event("FailedPreStopHook")).empty());
 }
+
+TEST_CASE("a hook for HTTPS that meets plain HTTP is carried out by HTTP, and an event says so") {
+    if (!SUPERVISOR_SPEAKS_HTTPS) SKIP("the supervisor was built without TLS");
+    const Example example{"none-configured"}; // demo_app on a port of its own
+    json served = json::parse(R"({"name": "demo", "image": "demo-app"})");
+    served["args"] = {"-p", std::to_string(example.listening())};
+    served["readinessProbe"] = {{"tcpSocket", {{"port", example.listening()}}},
+                                {"periodSeconds", 1}};
+    served["restartPolicy"] = "Always"; // a sidecar ends last
+    json c = obedient("c");
+    c["lifecycle"]["preStop"]["httpGet"] = {
+        {"port", example.listening()}, {"path", "/no-such-page"}, {"scheme", "HTTPS"}};
+    Supervised supervised{pod("p", {c}, {{"initContainers", {served}}}).dump(), {.logs = "prefix"}};
+    supervised.until([](const json& line) {
+        return is_pod(line) && condition(line, "Ready")["status"] == "True";
+    });
+    supervised.program().signal(SIGTERM);
+    while (supervised.next()) {}
+    CHECK(supervised.program().errors().rest().find("GET /no-such-page") != std::string::npos);
+    CHECK(supervised.program().wait() == 0);
+    CHECK(supervised.all(event("FailedPreStopHook")).empty());
+    const auto fallbacks = supervised.all(event("LifecycleHTTPFallback"));
+    REQUIRE(fallbacks.size() == 1);
+    CHECK(fallbacks[0]["object"]["type"] == "Warning");
+    CHECK(fallbacks[0]["object"]["message"] ==
+          "request to HTTPS lifecycle hook 127.0.0.1:" + std::to_string(example.listening()) +
+              " got HTTP response, retry with HTTP succeeded");
+    CHECK_FALSE(fallbacks[0]["object"]["involvedObject"].contains("fieldPath"));
+}

@@ -190,3 +190,38 @@ TEST_CASE("probes that are bound to their container probe once when it starts, a
     CHECK(failures.back()["object"]["count"] == 2);
     CHECK(supervised.stop() == 0);
 }
+
+TEST_CASE("--dry-run says what would run, and runs nothing") {
+    json c = shell("c", "touch started");
+    c["livenessProbe"] = {{"exec", {{"command", {"test", "-e", "x"}}}}, {"periodSeconds", 5}};
+    Supervised supervised{pod("p", {c}).dump(), {.arguments = {"--dry-run"}}};
+    std::string output;
+    while (const auto line = supervised.program().output().line()) output += *line + "\n";
+    CHECK(supervised.program().wait() == 0);
+    CHECK(output.starts_with("pod/p: Pod \"p\" in "));
+    CHECK(output.find("\n  container c: ") != std::string::npos);
+    CHECK(output.find("touch started") != std::string::npos);
+    CHECK(output.find("    liveness   exec [test -e x] delay=0s timeout=1s period=5s #success=1 "
+                      "#failure=3\n") != std::string::npos);
+    CHECK_FALSE(std::filesystem::exists(supervised.folder() / "started"));
+}
+
+TEST_CASE("what a manifest says cannot reach the terminal as a control character") {
+    const std::string evil = "esc \x1b[2J del \x7f c1 \xc2\x9b"
+                             "2J rtl \xe2\x80\xae"
+                             "abc";
+    json bad = pod("p", {shell("c", "touch started"), shell("d", "x")});
+    const int where = GENERATE(range(0, 6));
+    if (where == 0) bad["kind"] = evil;
+    if (where == 1) bad[evil] = 1;
+    if (where == 2) bad["metadata"]["name"] = evil;
+    if (where == 3) bad["spec"]["restartPolicy"] = evil;
+    if (where == 4) bad["spec"]["containers"][0][evil] = {{evil, evil}};
+    if (where == 5) bad["spec"]["containers"][0]["livenessProbe"] = {{"exec", evil}};
+    Supervised supervised{bad.dump()};
+    CHECK(supervised.finish() == 2);
+    const std::string errors = supervised.program().errors().rest();
+    CHECK(errors.find("esc ") != std::string::npos);
+    for (const char* raw : {"\x1b", "\x7f", "\xc2\x9b", "\xe2\x80\xae"})
+        CHECK(errors.find(raw) == std::string::npos);
+}

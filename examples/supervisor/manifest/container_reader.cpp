@@ -10,6 +10,8 @@
 #include <set>
 #include <utility>
 
+#include <unistd.h>
+
 #include <probekit/kubernetes/field_errors.hpp>
 #include <probekit/kubernetes/ports.hpp>
 
@@ -40,7 +42,7 @@ void for_each_object(Fields& fields, std::string_view name, Each each) {
     }
 }
 
-std::vector<ContainerPort> read_ports(Fields& container, std::vector<std::string>& ignored) {
+std::vector<ContainerPort> read_ports(Fields& container, Notices& notices) {
     std::vector<ContainerPort> ports;
     std::set<std::string> names;
     for_each_object(container, "ports", [&](Fields& port) {
@@ -62,19 +64,47 @@ std::vector<ContainerPort> read_ports(Fields& container, std::vector<std::string
         const std::int32_t host_port = port.int32("hostPort").value_or(0);
         if (host_port != 0 && validate_port_number(host_port, port.path("hostPort"), errors) &&
             host_port != number)
-            ignored.push_back(port.path("hostPort"));
+            notices.push_back({port.path("hostPort")});
         const std::string protocol = port.text("protocol").value_or("TCP");
         if (protocol != "TCP" && protocol != "UDP" && protocol != "SCTP" && !protocol.empty())
             errors.push_back(
                 not_supported(port.path("protocol"), protocol, {"SCTP", "TCP", "UDP"}));
-        report_not_honoured(port, {}, ignored);
+        report_not_honoured(port, {}, notices);
     });
     return ports;
 }
 
-/// The value of the field of the pod, if the supervisor supports it.
-std::optional<std::string> read_field_ref(Fields field_ref, const PodSpec& pod,
-                                          std::vector<std::string>& ignored) {
+std::string host_name() {
+    std::array<char, 256> name{};
+    return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
+}
+
+/// The text at the end of a path through objects, empty if there is none.
+std::string text_at(const Json& object, std::initializer_list<std::string_view> path) {
+    const Json* at = &object;
+    for (const std::string_view name : path) {
+        const auto found = at->is_object() ? at->find(name) : at->end();
+        if (!at->is_object() || found == at->end()) return {};
+        at = &*found;
+    }
+    return at->is_string() ? at->get<std::string>() : std::string{};
+}
+
+/// The entry of metadata.labels or metadata.annotations that `field` names: "metadata.labels['x']".
+std::string metadata_entry(const PodSpec& pod, std::string_view field) {
+    const std::string_view map = field.starts_with("metadata.labels") ? "labels" : "annotations";
+    const std::size_t begin = field.find("['") + 2;
+    return text_at(pod.object, {"metadata", map, field.substr(begin, field.rfind("']") - begin)});
+}
+
+std::string service_account(const PodSpec& pod) {
+    for (const char* field : {"serviceAccountName", "serviceAccount"})
+        if (std::string name = text_at(pod.object, {"spec", field}); !name.empty()) return name;
+    return "default";
+}
+
+/// The value of the field of the pod.
+std::optional<std::string> read_field_ref(Fields field_ref, const PodSpec& pod) {
     const std::string version = field_ref.text("apiVersion").value_or("");
     const std::string field = field_ref.text("fieldPath").value_or("");
     const std::string path = field_ref.path("fieldPath");
@@ -103,12 +133,16 @@ std::optional<std::string> read_field_ref(Fields field_ref, const PodSpec& pod,
         return pod.name;
     else if (field == "metadata.namespace")
         return pod.name_space;
-    else if (field == "status.podIP")
+    else if (field == "metadata.uid")
+        return pod.uid;
+    else if (field == "spec.nodeName")
+        return host_name();
+    else if (field == "spec.serviceAccountName")
+        return service_account(pod);
+    else if (std::ranges::find(supported, field) != supported.end()) // the host's is the pod's
         return pod.pod_ip;
-    else if (field.starts_with("metadata.labels['") ||
-             field.starts_with("metadata.annotations['") ||
-             std::ranges::find(supported, field) != supported.end())
-        ignored.push_back(path);
+    else if (field.starts_with("metadata.labels['") || field.starts_with("metadata.annotations['"))
+        return metadata_entry(pod, field);
     else if (std::ranges::find(elsewhere, field) != elsewhere.end())
         errors.push_back(not_supported(path, field, supported));
     else
@@ -116,20 +150,58 @@ std::optional<std::string> read_field_ref(Fields field_ref, const PodSpec& pod,
     return std::nullopt;
 }
 
+/// Reads what refers to a ConfigMap or a Secret. If it is not there nothing is set, as if it were
+/// optional; a notice says so.
+const ConfigSources::Values* read_source(Fields& reference, const std::string& kind,
+                                         const PodSpec& pod, const ConfigSources& config,
+                                         Notices& notices) {
+    const std::string name = reference.text("name").value_or("");
+    const bool optional = reference.boolean("optional").value_or(false);
+    const ConfigSources::Values* const values = config.find(kind, pod.name_space, name);
+    if (values == nullptr && !optional)
+        notices.push_back({reference.path(), "not set, as no manifest given has this " + kind +
+                                                 "; set variables for the supervisor, whose "
+                                                 "environment containers inherit"});
+    return values;
+}
+
+/// The value of one key of a ConfigMap or a Secret.
+std::optional<std::string> read_key_ref(Fields reference, const std::string& kind,
+                                        const PodSpec& pod, const ConfigSources& config,
+                                        Notices& notices) {
+    const std::string key = reference.text("key").value_or("");
+    if (key.empty()) reference.errors().push_back(required(reference.path("key")));
+    const auto* const values = read_source(reference, kind, pod, config, notices);
+    if (values == nullptr || key.empty()) return std::nullopt;
+    if (const auto found = values->find(key); found != values->end()) return found->second;
+    if (!reference.boolean("optional").value_or(false))
+        notices.push_back({reference.path(), "not set, as the " + kind + " has no such key"});
+    return std::nullopt;
+}
+
 /// The value that env[].valueFrom refers to, if the supervisor supports it.
 std::optional<std::string> read_value_from(Fields& variable, bool has_value, const PodSpec& pod,
-                                           std::vector<std::string>& ignored) {
+                                           const ConfigSources& config, Notices& notices) {
     const Json* json = variable.object("valueFrom");
     if (json == nullptr) return std::nullopt;
     Fields value_from{*json, variable.path("valueFrom"), variable.errors()};
-    const Json* reference = value_from.object("fieldRef");
-    const std::size_t sources = value_from.others().size() + (reference != nullptr ? 1 : 0);
     std::optional<std::string> value;
-    if (reference != nullptr)
-        value = read_field_ref({*reference, value_from.path("fieldRef"), variable.errors()}, pod,
-                               ignored);
+    std::size_t sources = 0;
+    const auto read = [&](const char* name, auto read_reference) {
+        const Json* const reference = value_from.object(name);
+        if (reference == nullptr) return;
+        ++sources;
+        value = read_reference(Fields{*reference, value_from.path(name), variable.errors()});
+    };
+    read("fieldRef", [&](Fields fields) { return read_field_ref(std::move(fields), pod); });
+    for (const auto& [name, kind] :
+         {std::pair{"configMapKeyRef", "ConfigMap"}, std::pair{"secretKeyRef", "Secret"}})
+        read(name, [&, kind = kind](Fields fields) {
+            return read_key_ref(std::move(fields), kind, pod, config, notices);
+        });
+    sources += value_from.others().size();
     if (sources == 1 && !has_value) {
-        report_not_honoured(value_from, {}, ignored);
+        report_not_honoured(value_from, {}, notices);
         return value;
     }
     value_from.errors().push_back(
@@ -142,20 +214,53 @@ std::optional<std::string> read_value_from(Fields& variable, bool has_value, con
     return std::nullopt;
 }
 
+/// The variables that a whole ConfigMap or Secret holds.
+void read_env_from(Fields& from, const PodSpec& pod, const ConfigSources& config,
+                   Environment& environment, Notices& notices) {
+    const std::string prefix = from.text("prefix").value_or("");
+    std::size_t sources = 0;
+    for (const auto& [name, kind] :
+         {std::pair{"configMapRef", "ConfigMap"}, std::pair{"secretRef", "Secret"}}) {
+        const Json* const json = from.object(name);
+        if (json == nullptr) continue;
+        ++sources;
+        Fields reference{*json, from.path(name), from.errors()};
+        if (reference.text("name").value_or("").empty())
+            from.errors().push_back(required(reference.path("name")));
+        const auto* const values = read_source(reference, kind, pod, config, notices);
+        if (values == nullptr) continue;
+        for (const auto& [key, value] : *values) {
+            ConfigErrors unfit; // as in Kubernetes, such a key is passed over
+            validate_env_name(prefix + key, "", unfit);
+            validate_no_nul(value, "", unfit);
+            if (unfit.empty()) environment.set(prefix + key, value);
+        }
+    }
+    if (sources != 1)
+        from.errors().push_back(
+            invalid(from.path(), go_quoted(""),
+                    sources == 0 ? "must specify one of: `configMapRef` or `secretRef`"
+                                 : "may not have more than one field specified at a time"));
+    report_not_honoured(from, {}, notices);
+}
+
 /// A container's variables have two forms in Kubernetes. The process gets all values, with
 /// references to earlier variables expanded. Exec probes expand only plain values, as they are
 /// written.
 struct Environments {
-    Environment resolved = {};
+    Environment resolved;
     Variables as_written = {};
 };
 
 Environments read_environment(Fields& container, const PodSpec& pod, double time_scale,
-                              std::vector<std::string>& ignored) {
-    Environments result;
+                              PodContext& context, Notices& notices) {
+    Environments result{.resolved = Environment{context.budget}};
     std::array<char, 32> scale{};
     const auto end = std::to_chars(scale.data(), scale.data() + scale.size(), time_scale).ptr;
     result.resolved.set("PROBEKIT_TIME_SCALE", std::string(scale.data(), end));
+    for_each_object(container, "envFrom", [&](Fields& from) {
+        read_env_from(from, pod, context.config, result.resolved, notices);
+    });
     for_each_object(container, "env", [&](Fields& variable) {
         ConfigErrors& errors = variable.errors();
         const std::string name = variable.text("name").value_or("");
@@ -167,29 +272,47 @@ Environments read_environment(Fields& container, const PodSpec& pod, double time
         const std::string value = variable.text("value").value_or("");
         validate_no_nul(value, variable.path("value"), errors);
         result.as_written.insert_or_assign(name, value);
-        std::optional<std::string> from = read_value_from(variable, !value.empty(), pod, ignored);
+        std::optional<std::string> from =
+            read_value_from(variable, !value.empty(), pod, context.config, notices);
+        if (from) validate_no_nul(*from, variable.path("valueFrom"), errors);
         if (from)
             result.resolved.set(name, std::move(*from));
         else if (variable.find("valueFrom") == nullptr)
             result.resolved.set(name, result.resolved.expand(value));
-        report_not_honoured(variable, {}, ignored);
+        report_not_honoured(variable, {}, notices);
     });
     return result;
+}
+
+/// What --image gives for an image: for its whole name, or else without digest, or without tag.
+const std::vector<std::string>* command_of(std::string_view image, const Options& options) {
+    const std::string_view no_digest = image.substr(0, image.find('@'));
+    const std::size_t colon = no_digest.rfind(':');
+    // A colon before a slash is that of the registry's port.
+    const bool tagged =
+        colon != std::string_view::npos && no_digest.find('/', colon) == std::string_view::npos;
+    for (const std::string_view name :
+         {image, no_digest, tagged ? no_digest.substr(0, colon) : no_digest})
+        if (const auto found = options.images.find(name); found != options.images.end())
+            return &found->second;
+    return nullptr;
 }
 
 /// The manifest's command, or else the one that --image gives, followed by the args.
 std::vector<std::string> read_command(Fields& container, const std::string& image,
                                       const Options& options) {
+    const std::size_t errors_before = container.errors().size();
     std::vector<std::string> command = container.texts("command");
     const std::vector<std::string> args = container.texts("args");
     for (const std::string& word : command)
         validate_no_nul(word, container.path("command"), container.errors());
     for (const std::string& word : args)
         validate_no_nul(word, container.path("args"), container.errors());
-    if (command.empty() && !image.empty()) {
-        const auto mapped = options.images.find(image);
-        if (mapped != options.images.end())
-            command = mapped->second;
+    if (command.empty() && !image.empty() && container.errors().size() == errors_before) {
+        if (const auto* const mapped = command_of(image, options))
+            command = *mapped;
+        else if (options.simulate)
+            command = {"true"};
         else
             container.errors().push_back(
                 required(container.path("command"), "image " + go_quoted(image) +
@@ -227,7 +350,7 @@ void read_handlers(Fields& container, const HandlerContext& context, ContainerSp
         Fields lifecycle{*json, container.path("lifecycle"), container.errors()};
         spec.post_start = read_hook(lifecycle, "postStart", context);
         spec.pre_stop = read_hook(lifecycle, "preStop", context);
-        report_not_honoured(lifecycle, {}, context.ignored);
+        report_not_honoured(lifecycle, {}, context.notices);
     }
     spec.liveness = read_container_probe(container, "livenessProbe", ProbeKind::liveness, context);
     spec.readiness =
@@ -262,15 +385,14 @@ ContainerSpec ContainerReader::read(const Json& json, const std::string& field, 
     spec.working_directory = fields.text("workingDir").value_or("");
     validate_no_nul(spec.working_directory, fields.path("workingDir"), errors_);
 
-    spec.ports = read_ports(fields, ignored_);
-    const Environments environments = read_environment(fields, pod_, options_.time_scale, ignored_);
+    spec.ports = read_ports(fields, notices_);
+    const Environments environments =
+        read_environment(fields, pod_, options_.time_scale, context_, notices_);
     spec.environment = environments.resolved.entries();
     spec.command = environments.resolved.expand(std::move(spec.command));
 
-    if (std::ranges::find(names_, spec.name) != names_.end())
+    if (!spec.name.empty() && !names_.insert(spec.name).second)
         errors_.push_back(duplicate(fields.path("name"), spec.name));
-    else if (!spec.name.empty())
-        names_.push_back(spec.name);
 
     if (init && !spec.sidecar)
         forbid_handlers(fields);
@@ -280,13 +402,18 @@ ContainerSpec ContainerReader::read(const Json& json, const std::string& field, 
                        .pod_ip = pod_.pod_ip,
                        .variables = environments.as_written,
                        .grace = pod_.termination_grace_period,
-                       .ignored = ignored_},
+                       .notices = notices_,
+                       .budget = context_.budget,
+                       .simulated = options_.simulate},
                       spec);
+    if (context_.budget.left == 0)
+        errors_.push_back(
+            {fields.path("env"), "Too long: the variables of all pods take more than 64 MiB"});
     if (!init) read_restart_policy(fields, pod_.restart_policy, spec);
     // These fields only matter where images are pulled and containers are made.
     report_not_honoured(fields,
                         {"imagePullPolicy", "terminationMessagePath", "terminationMessagePolicy"},
-                        ignored_);
+                        notices_);
     return spec;
 }
 

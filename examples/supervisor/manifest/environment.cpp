@@ -1,29 +1,26 @@
 #include "manifest/environment.hpp"
 
-#include <algorithm>
-
 #include <probekit/kubernetes/variables.hpp>
 
 namespace supervisor {
 
-const std::string* Environment::find(std::string_view name) const {
-    const auto is_it = [name](const auto& variable) { return variable.first == name; };
-    const auto found = std::ranges::find_if(variables_, is_it);
-    return found == variables_.end() ? nullptr : &found->second;
-}
-
 void Environment::set(std::string_view name, std::string value) {
-    for (auto& [other, old] : variables_) {
-        if (other != name) continue;
-        old = std::move(value);
-        return;
-    }
-    variables_.emplace_back(name, std::move(value));
+    if (!budget_.take(name.size() + value.size())) value.clear();
+    const auto [place, is_new] = places_.try_emplace(std::string{name}, variables_.size());
+    if (is_new)
+        variables_.emplace_back(name, std::move(value));
+    else
+        variables_[place->second].second = std::move(value);
 }
 
 std::string Environment::expand(std::string_view text) const {
-    return probekit::kubernetes::expand_variables(
-        text, [this](std::string_view name) { return find(name); });
+    static const std::string nothing;
+    return probekit::kubernetes::expand_variables(text, [this](std::string_view name) {
+        const auto place = places_.find(name);
+        const std::string* const value =
+            place == places_.end() ? nullptr : &variables_[place->second].second;
+        return value == nullptr || budget_.take(value->size()) ? value : &nothing;
+    });
 }
 
 std::vector<std::string> Environment::expand(std::vector<std::string> texts) const {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -7,13 +9,29 @@
 
 namespace supervisor {
 
+/// How many bytes the variables of all pods may still take: references can make a short text
+/// extremely long.
+struct ExpansionBudget {
+    std::size_t left = std::size_t{64} * 1024 * 1024;
+
+    /// False, and nothing is left, if there is not as much.
+    bool take(std::size_t bytes) noexcept {
+        const bool enough = bytes <= left;
+        left = enough ? left - bytes : 0;
+        return enough;
+    }
+};
+
 /// The variables of a container, in the order in which they were first set.
 class Environment {
 public:
+    explicit Environment(ExpansionBudget& budget) noexcept : budget_(budget) {}
+
     /// Sets a variable or replaces its value.
     void set(std::string_view name, std::string value);
 
     /// Replaces $(NAME) by the value of the variable: see probekit::kubernetes::expand_variables().
+    /// Once the budget is used up, by nothing.
     [[nodiscard]] std::string expand(std::string_view text) const;
 
     [[nodiscard]] std::vector<std::string> expand(std::vector<std::string> texts) const;
@@ -22,9 +40,9 @@ public:
     [[nodiscard]] std::vector<std::string> entries() const;
 
 private:
-    [[nodiscard]] const std::string* find(std::string_view name) const;
-
-    std::vector<std::pair<std::string, std::string>> variables_;
+    ExpansionBudget& budget_;
+    std::vector<std::pair<std::string, std::string>> variables_ = {};
+    std::map<std::string, std::size_t, std::less<>> places_ = {};
 };
 
 } // namespace supervisor

@@ -14,9 +14,18 @@ namespace supervisor {
 /// Reads the fields of one object of a manifest.
 using Fields = probekit::kubernetes::FieldReader<Json>;
 
-/// Adds the paths of fields that were not read to `ignored`, except those that mean nothing here:
-/// the fields in `meaningless`, and empty objects and arrays, which request nothing.
+/// What a user should know of a field that is not wrong.
+struct Notice {
+    std::string path = {};
+    std::string what = "not honoured by this supervisor";
+
+    friend bool operator==(const Notice&, const Notice&) = default;
+};
+using Notices = std::vector<Notice>;
+
+/// Adds notices of the fields that were not read, except those that mean nothing here: the fields
+/// in `meaningless`, and empty objects and arrays, which request nothing.
 void report_not_honoured(Fields& fields, std::initializer_list<std::string_view> meaningless,
-                         std::vector<std::string>& ignored);
+                         Notices& notices);
 
 } // namespace supervisor

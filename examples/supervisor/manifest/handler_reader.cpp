@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <tuple>
 #include <utility>
 #include <variant>
 
@@ -36,11 +37,12 @@ std::string report(const Reading& reading, const probekit::ProbeAction& action,
                    const HandlerContext& context) {
     errors.insert(errors.end(), reading.errors.begin(), reading.errors.end());
     const auto* const get = std::get_if<HttpGetAction>(&action);
-    if (get != nullptr && get->scheme == probekit::HttpScheme::https && !speaks_https)
+    if (get != nullptr && get->scheme == probekit::HttpScheme::https && !speaks_https &&
+        !context.simulated)
         errors.push_back(kubernetes::forbidden(field + ".httpGet.scheme", "HTTPS is not built in"));
-    if (std::holds_alternative<GrpcAction>(action))
+    if (std::holds_alternative<GrpcAction>(action) && !context.simulated)
         errors.push_back(kubernetes::forbidden(field + ".grpc", "gRPC probes are not built in"));
-    context.ignored.insert(context.ignored.end(), reading.ignored.begin(), reading.ignored.end());
+    for (const std::string& path : reading.ignored) context.notices.push_back({path});
     if (!reading.undeclared_port) return {};
     return "port " + probekit::go_quoted(*reading.undeclared_port) + " not found";
 }
@@ -66,6 +68,25 @@ probekit::Duration sleep_length(std::int64_t seconds, const std::string& field,
     return {};
 }
 
+/// Whether the budget suffices for the command of an exec probe once its $(VAR) are replaced.
+bool can_be_expanded(const Json& probe, const HandlerContext& context) {
+    const Json exec = probe.is_object() ? probe.value("exec", Json()) : Json();
+    const Json command = exec.is_object() ? exec.value("command", Json()) : Json();
+    if (!command.is_array()) return true;
+    bool enough = true;
+    static const std::string nothing;
+    for (const Json& word : command)
+        if (word.is_string())
+            std::ignore = kubernetes::expand_variables(
+                word.get_ref<const std::string&>(), [&](std::string_view name) {
+                    const auto found = context.variables.find(name);
+                    if (found != context.variables.end())
+                        enough = enough && context.budget.take(found->second.size());
+                    return &nothing;
+                });
+    return enough;
+}
+
 } // namespace
 
 std::optional<ContainerProbe> read_container_probe(Fields& container, std::string_view name,
@@ -75,7 +96,7 @@ std::optional<ContainerProbe> read_container_probe(Fields& container, std::strin
     if (json == nullptr) return std::nullopt;
     kubernetes::ReadOptions options = read_options(container.path(name), context);
     options.kind = kind;
-    options.variables = context.variables;
+    if (can_be_expanded(*json, context)) options.variables = context.variables;
     kubernetes::ReadResult read = kubernetes::read_probe(*json, options);
     std::string cannot_ask =
         report(read, read.settings.action, options.field, container.errors(), context);

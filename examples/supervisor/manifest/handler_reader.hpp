@@ -10,6 +10,7 @@
 #include <probekit/core/outcome.hpp>
 #include <probekit/kubernetes/variables.hpp>
 
+#include "manifest/environment.hpp"
 #include "manifest/fields.hpp"
 #include "manifest/pod_spec.hpp"
 
@@ -25,7 +26,9 @@ struct HandlerContext {
     const probekit::kubernetes::Variables& variables; ///< as the manifest writes their values; exec
                                                       ///< probes expand no others
     probekit::Duration grace;                         ///< the pod's termination grace period
-    std::vector<std::string>& ignored;                ///< paths of fields that are not honoured
+    Notices& notices;                                 ///< of fields that are not honoured
+    ExpansionBudget& budget;                          ///< for the words of exec probes
+    bool simulated; ///< nothing is run, so that nothing is wanting
 };
 
 /// Reads the probe in this field of a container. Nothing if the field is not given.

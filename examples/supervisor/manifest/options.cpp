@@ -30,6 +30,14 @@ OutputFormat to_output_format(std::string_view text) {
     throw UsageError{"--output: " + in_quotes(text) + " is none of text, wide and json"};
 }
 
+/// As kubectl reads it; it also takes true and false.
+Validation to_validation(std::string_view text) {
+    if (text == "strict" || text == "true") return Validation::strict;
+    if (text == "warn") return Validation::warn;
+    if (text == "ignore" || text == "false") return Validation::ignore;
+    throw UsageError{"--validate: " + in_quotes(text) + " is none of strict, warn and ignore"};
+}
+
 double to_time_scale(std::string_view text) {
     double scale = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), scale);
@@ -115,6 +123,12 @@ void set_option(std::string_view name, std::optional<std::string_view> attached,
     };
     if (name == "-h" || name == "--help")
         options.help = flag();
+    else if (name == "--version")
+        options.version = flag();
+    else if (name == "--dry-run")
+        options.dry_run = flag();
+    else if (name == "--validate")
+        options.validate = to_validation(value());
     else if (name == "-o" || name == "--output")
         options.output = to_output_format(value());
     else if (name == "--image")
@@ -137,7 +151,7 @@ void set_option(std::string_view name, std::optional<std::string_view> attached,
 
 Options parse_options(std::span<const char* const> arguments) {
     Options options;
-    while (!arguments.empty() && !options.help) {
+    while (!arguments.empty() && !options.help && !options.version) {
         const std::string_view argument = arguments.front();
         arguments = arguments.subspan(1);
         if (argument == "--") {
@@ -156,7 +170,8 @@ Options parse_options(std::span<const char* const> arguments) {
             set_option(argument.substr(0, 2), attached, arguments, options);
         }
     }
-    if (!options.help && options.files.empty()) throw UsageError{"no manifest given"};
+    if (!options.help && !options.version && options.files.empty())
+        throw UsageError{"no manifest given"};
     return options;
 }
 
@@ -169,19 +184,24 @@ std::optional<probekit::Duration> parse_duration(std::string_view text) {
 std::string_view usage() noexcept {
     return R"(Usage: supervisor [OPTIONS] FILE...
 
-Runs the Pods of Kubernetes manifests as local processes: probed, judged and restarted as a kubelet does it.
-FILE is a manifest in YAML or JSON, or - for standard input.
+Runs the Pods of Kubernetes manifests as local processes: probed, judged and restarted as a kubelet does it. Of a
+Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController or Job it runs one pod. ConfigMaps and Secrets serve
+as sources of variables. FILE is a manifest in YAML or JSON, or - for standard input.
 
   -o, --output text|wide|json     text: lines of `kubectl get pods -w` and of `kubectl events`; wide: with the IP column;
                                   json: one watch event of a Pod or an Event a line. Default: text
       --image NAME=COMMAND        what to run for containers of this image that name no command; their args are
-                                  appended. Repeatable
+                                  appended. NAME may leave out digest and tag. Repeatable
+      --validate strict|warn|ignore   fields that Kubernetes does not know, and keys given twice, are errors, warnings
+                                  or nothing. Default: strict
+      --dry-run                   say what would run, and run nothing
       --time-scale N              divide all durations of the manifests by N. Default: 1
       --duration D                end after D of manifest time (30s, 5m, 1h30m or a number of seconds), as if SIGTERM came
       --pid-namespace             each container's first process is process 1 of a PID namespace of its own
       --feature-gates NAME=true   known: ContainerScopedProbes (default: false)
       --logs prefix|none|DIR      what containers print: on standard error after [pod/POD/CONTAINER], nowhere, or in
                                   DIR/POD/CONTAINER.log. Default: prefix
+      --version                   show the version
   -h, --help                      show this
 
 Exit status: 0 every pod succeeded, or was running when it was stopped on request; 1 a pod had failed before;

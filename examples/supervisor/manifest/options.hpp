@@ -13,6 +13,13 @@
 
 namespace supervisor {
 
+/// What is done about fields that Kubernetes does not know, and about keys that are given twice.
+enum class Validation {
+    strict, ///< an error, as for kubectl
+    warn,
+    ignore,
+};
+
 enum class OutputFormat { text, wide, json };
 
 /// Where the output of containers goes.
@@ -23,7 +30,13 @@ enum class LogTarget {
 };
 
 struct Options {
-    bool help = false;                   ///< -h: print usage(), exit 0; all else is ignored
+    bool help = false;    ///< -h: print usage(), exit 0; all else is ignored
+    bool version = false; ///< --version: print it, exit 0; all else is ignored
+    bool dry_run = false; ///< read and validate, say what would run, exit
+    Validation validate = Validation::strict;
+    /// For programs that run nothing: images without command need no --image, gRPC probes are
+    /// taken, and CronJobs give pods like Jobs.
+    bool simulate = false;
     std::vector<std::string> files = {}; ///< at least one; "-" is standard input, at most once
     OutputFormat output = OutputFormat::text;
     std::map<std::string, std::vector<std::string>, std::less<>> images =

@@ -8,8 +8,7 @@
 
 #include <probekit/kubernetes/field_errors.hpp>
 
-#include "manifest/container_reader.hpp"
-#include "manifest/fields.hpp"
+#include "manifest/uuid.hpp"
 #include "manifest/validation.hpp"
 
 namespace supervisor {
@@ -30,12 +29,12 @@ void read_metadata(Fields metadata, PodSpec& pod) {
     probekit::ConfigErrors& errors = metadata.errors();
     pod.name = metadata.text("name").value_or("");
     if (pod.name.empty())
-        errors.push_back(required(metadata.path("name"), "name or generateName is required"));
+        errors.push_back(required("metadata.name", "name or generateName is required"));
     else
-        validate_dns_subdomain(pod.name, metadata.path("name"), errors);
+        validate_dns_subdomain(pod.name, "metadata.name", errors);
     if (const std::string name_space = metadata.text("namespace").value_or("");
         !name_space.empty()) {
-        validate_dns_label(name_space, metadata.path("namespace"), errors);
+        validate_dns_label(name_space, "metadata.namespace", errors);
         pod.name_space = name_space;
     }
     if (const Json* labels = metadata.object("labels"))
@@ -56,13 +55,11 @@ void read_grace_period(Fields& spec, PodSpec& pod) {
     if (!seconds) return;
     constexpr std::int64_t most =
         std::chrono::floor<std::chrono::seconds>(probekit::Duration::max()).count();
-    if (*seconds < 0 || *seconds > most)
-        spec.errors().push_back(
-            invalid(spec.path("terminationGracePeriodSeconds"), *seconds,
-                    *seconds < 0 ? "must be greater than or equal to 0"
-                                 : "must be less than or equal to " + std::to_string(most)));
-    else
-        pod.termination_grace_period = std::chrono::seconds{*seconds};
+    if (*seconds > most)
+        spec.errors().push_back(invalid(spec.path("terminationGracePeriodSeconds"), *seconds,
+                                        "must be less than or equal to " + std::to_string(most)));
+    else // Kubernetes takes what is below zero and makes a second of it
+        pod.termination_grace_period = std::chrono::seconds{*seconds < 0 ? 1 : *seconds};
 }
 
 std::vector<ContainerSpec> read_containers(Fields& spec, std::string_view name,
@@ -93,7 +90,7 @@ void validate_images(const std::vector<ContainerSpec>& containers, const std::st
     }
 }
 
-void read_spec(Fields spec, const Options& options, PodReading& reading) {
+void read_spec(Fields spec, const Options& options, PodContext& context, PodReading& reading) {
     PodSpec& pod = reading.pod;
     read_grace_period(spec, pod);
     // The containers need the policy, but the API server reports its mistakes after theirs.
@@ -106,7 +103,7 @@ void read_spec(Fields spec, const Options& options, PodReading& reading) {
                                                   {"Always", "OnFailure", "Never"}));
     }
 
-    ContainerReader reader{pod, options, reading.errors, reading.ignored};
+    ContainerReader reader{pod, options, context, reading.errors, reading.notices};
     pod.containers = read_containers(spec, "containers", reader);
     if (const Json* containers = spec.find("containers");
         containers == nullptr || containers->empty())
@@ -124,21 +121,28 @@ void read_spec(Fields spec, const Options& options, PodReading& reading) {
                          "preemptionPolicy", "priority", "priorityClassName", "schedulerName",
                          "schedulingGates", "serviceAccount", "serviceAccountName", "tolerations",
                          "topologySpreadConstraints"},
-                        reading.ignored);
+                        reading.notices);
 }
 
 } // namespace
 
-PodReading read_pod(const Json& object, const Options& options) {
+PodReading read_pod(const Json& object, const Options& options, PodContext& context,
+                    const std::string& path) {
     PodReading reading;
     reading.pod.object = object;
+    reading.pod.uid = random_uuid();
     Fields fields{object, "", reading.errors};
-    read_metadata(inner(fields, "metadata", "metadata"), reading.pod);
-    read_spec(inner(fields, "spec", "spec"), options, reading);
+    read_metadata(inner(fields, "metadata", path + "metadata"), reading.pod);
+    read_spec(inner(fields, "spec", path + "spec"), options, context, reading);
     for (const std::string& name : fields.others())
         if (name != "apiVersion" && name != "kind" && name != "status")
-            reading.ignored.push_back(name);
+            reading.notices.push_back({path + name});
     return reading;
+}
+
+PodReading read_pod(const Json& object, const Options& options) {
+    PodContext context;
+    return read_pod(object, options, context);
 }
 
 } // namespace supervisor

@@ -76,6 +76,8 @@ struct ContainerSpec {
 struct PodSpec {
     std::string name = {};
     std::string name_space = "default"; ///< metadata.namespace
+    std::string uid = {};               ///< a new one
+    std::string origin = {};            ///< what it is made from: `Deployment "web" in web.yaml`
     std::string pod_ip = "127.0.0.1";   ///< annotation probekit.dev/pod-ip, a loopback address
     probekit::RestartPolicy restart_policy = probekit::RestartPolicy::always;
     probekit::Duration termination_grace_period =

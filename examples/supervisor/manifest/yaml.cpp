@@ -79,7 +79,8 @@ private:
 
 /// A colon for which there must be a stand-in.
 struct UnexpectedColon {
-    std::size_t index;
+    std::size_t index; // in characters
+    std::size_t line;
 };
 
 /// Builds the values of one text from libyaml's events.
@@ -122,8 +123,9 @@ private:
 
     [[noreturn]] void fail() const {
         const std::string problem = parser_.problem == nullptr ? "no memory" : parser_.problem;
-        if (problem == "found unexpected ':'") throw UnexpectedColon{parser_.problem_mark.index};
         std::size_t line = line_of(parser_.problem_mark);
+        if (problem == "found unexpected ':'")
+            throw UnexpectedColon{parser_.problem_mark.index, line};
         if (parser_.error == YAML_SCANNER_ERROR && parser_.context != nullptr)
             line = line_of(parser_.context_mark); // where the unclosed quote begins
         // Not behind the last line break; of what cannot be read there is only the place in bytes.
@@ -258,11 +260,39 @@ private:
     std::size_t copied_ = 0;
 };
 
+/// libyaml compares each of them with all before it.
+void check_directives(std::string_view text, std::size_t line) {
+    constexpr std::size_t most = 100;
+    std::size_t count = 0;
+    for (std::size_t end = 0; end != std::string_view::npos; ++line) {
+        if (text.starts_with("%TAG") && ++count > most)
+            throw DocumentError{line, "more than " + std::to_string(most) + " directives"};
+        end = text.find('\n');
+        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    }
+}
+
+/// Without the byte order marks beside `---`, where files of Windows were put one after the other.
+std::string without_inner_marks(std::string_view text) {
+    constexpr std::string_view mark = "\n\xef\xbb\xbf";
+    std::string result;
+    for (std::size_t at = 0; (at = text.find(mark)) != std::string_view::npos;) {
+        const std::size_t line = at == 0 ? std::string_view::npos : text.rfind('\n', at - 1);
+        const bool beside =
+            text.substr(at + mark.size()).starts_with("---") ||
+            text.substr(line == std::string_view::npos ? 0 : line + 1).starts_with("---");
+        result.append(text.substr(0, at + (beside ? 1 : mark.size())));
+        text.remove_prefix(at + mark.size());
+    }
+    return result.append(text);
+}
+
 } // namespace
 
 void parse_yaml(std::string_view text, std::size_t first_line, Documents& documents) {
     constexpr std::size_t most_work = 64 * 1024 * 1024; // of reading the text again, in bytes
-    std::string whole{text};
+    check_directives(text, first_line);
+    std::string whole = without_inner_marks(text);
     // A block of text that ends there has one; UTF-16 brings its own.
     if (!whole.ends_with('\n') && !whole.starts_with('\xff') && !whole.starts_with('\xfe'))
         whole += '\n';
@@ -273,7 +303,7 @@ void parse_yaml(std::string_view text, std::size_t first_line, Documents& docume
             return YamlReader{whole, first_line, colons, documents}.read();
         } catch (const UnexpectedColon& colon) {
             if (work > most_work || !colons.put_in(whole, colon.index))
-                throw DocumentError{first_line, "found unexpected ':'"};
+                throw DocumentError{colon.line, "found unexpected ':'"};
             documents = before;
         }
     }

@@ -101,8 +101,9 @@ void ContainerRunner::start_failed(const std::error_code& error) {
 }
 
 void ContainerRunner::run_post_start() {
-    post_start_.run(*spec_.post_start, [this](bool succeeded) {
-        if (succeeded) return started();
+    post_start_.run(*spec_.post_start, [this](HookEnd end) {
+        if (end == HookEnd::fell_back) tell_fallback(*spec_.post_start);
+        if (end != HookEnd::failed) return started();
         event(EventType::warning, "FailedPostStartHook", "PostStartHook failed");
         kill("FailedPostStartHook", pod_.termination_grace_period);
     });
@@ -169,8 +170,10 @@ void ContainerRunner::kill(const std::string& message, probekit::Duration grace,
     stop_.begin({.grace = grace,
                  .pre_stop = spec_.pre_stop ? &*spec_.pre_stop : nullptr,
                  .in_turn = in_turn,
-                 .hook_failed = [this] {
-                     event(EventType::warning, "FailedPreStopHook", "PreStopHook failed");
+                 .hook_ended = [this](HookEnd end) {
+                     if (end == HookEnd::fell_back) tell_fallback(*spec_.pre_stop);
+                     if (end == HookEnd::failed)
+                         event(EventType::warning, "FailedPreStopHook", "PreStopHook failed");
                  }});
 }
 
@@ -222,6 +225,13 @@ Waiting ContainerRunner::crash_loop() const {
 /// A pod as the kubelet names it in messages.
 std::string ContainerRunner::full_name() const {
     return pod_.name + "_" + pod_.name_space + "(" + uid_ + ")";
+}
+
+/// An event of the pod, not of a container.
+void ContainerRunner::tell_fallback(const Hook& hook) {
+    supervision_.events.record({.pod = pod_.name, .name_space = pod_.name_space, .uid = uid_},
+                               EventType::warning, "LifecycleHTTPFallback", fallback_text(hook),
+                               supervision_.clock.now());
 }
 
 void ContainerRunner::event(EventType type, std::string reason, std::string message) {

@@ -69,6 +69,7 @@ private:
     [[nodiscard]] Waiting not_running_yet() const;
     [[nodiscard]] Waiting crash_loop() const;
     [[nodiscard]] std::string full_name() const;
+    void tell_fallback(const Hook& hook);
     void event(EventType type, std::string reason, std::string message);
 
     const PodSpec& pod_;

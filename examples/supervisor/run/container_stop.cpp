@@ -26,9 +26,9 @@ void ContainerStop::begin(Request request) {
     counted_until_ = clock_.now();
     if (request_.pre_stop == nullptr || request_.grace <= 0s) return wait_for_turn();
     enter(Step::pre_stop);
-    hooks_.run(*request_.pre_stop, [this, number = step_number_](bool succeeded) {
+    hooks_.run(*request_.pre_stop, [this, number = step_number_](HookEnd end) {
         if (number != step_number_) return; // it was too slow, and is no longer waited for
-        if (!succeeded) request_.hook_failed();
+        request_.hook_ended(end);
         wait_for_turn();
     });
     after_at_most(request_.grace, &ContainerStop::wait_for_turn);

@@ -25,7 +25,7 @@ public:
         probekit::Duration grace = {};  ///< in manifest time
         const Hook* pre_stop = nullptr; ///< none: no hook
         bool in_turn = false;           ///< wait for turn_has_come() before SIGTERM
-        std::function<void()> hook_failed = {};
+        std::function<void(HookEnd)> hook_ended = {};
     };
 
     /// All outlive this. `step_changed` is called at every step, since

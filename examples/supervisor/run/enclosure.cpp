@@ -10,8 +10,8 @@
 
 #include <probekit/process/process.hpp>
 
+#include "manifest/uuid.hpp"
 #include "run/process_table.hpp"
-#include "run/uuid.hpp"
 
 namespace supervisor {
 namespace {

@@ -85,15 +85,20 @@ private:
 
     void pass_on(std::string_view text) {
         for (const char c : text) {
-            if (c == '\n' || line_.size() == longest_line) write_line();
-            if (c != '\n') line_ += c;
+            if (c == '\n') {
+                write_line();
+            } else {
+                if (line_.size() == longest_line) write_line(" P] ");
+                line_ += c;
+            }
         }
         submit();
     }
 
-    void write_line() {
+    /// `end`: of the prefix; parts of a line that goes on are marked as in a runtime's log files.
+    void write_line(std::string_view end = "] ") {
         if (lines_.size() + prefix_.size() + line_.size() >= PIPE_BUF) submit();
-        lines_.append(prefix_).append(line_).push_back('\n');
+        lines_.append(prefix_).append(end).append(line_).push_back('\n');
         line_.clear();
     }
 
@@ -114,8 +119,7 @@ private:
         if (unwritten_ <= most_unwritten && std::exchange(paused_, false)) read();
     }
 
-    static constexpr std::size_t longest_line =
-        16 * 1024; // longer ones are broken, as a container runtime does
+    static constexpr std::size_t longest_line = 256 * 1024; // longer ones are broken
     static constexpr std::size_t largest_pipe = 1024 * 1024;
     static constexpr std::size_t most_unwritten = 32 * 1024;
 
@@ -156,14 +160,14 @@ UniqueFd LogRouter::route(probekit::ProcessSpec& process, const std::string& pod
 }
 
 UniqueFd LogRouter::open_pipe(const std::string& pod, const std::string& container) {
-    const std::string prefix = "[pod/" + pod + "/" + container + "] ";
+    const std::string prefix = "[pod/" + pod + "/" + container;
     // A container has one pipe, however often it is restarted while nobody reads.
     std::shared_ptr<Reader>& reader = readers_[prefix];
     if (reader)
         if (UniqueFd written = reader->reopen(); written.get() >= 0) return written;
     std::array<int, 2> ends{-1, -1};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-        errors_.write(prefix + "no log: " + std::system_category().message(errno));
+        errors_.write(prefix + "] no log: " + std::system_category().message(errno));
         return {};
     }
     UniqueFd written{ends[1]};

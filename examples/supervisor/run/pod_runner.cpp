@@ -7,16 +7,12 @@
 
 #include <asio/post.hpp>
 
-#include "run/uuid.hpp"
 #include "view/pod_phase.hpp"
 
 namespace supervisor {
 
 PodRunner::PodRunner(const PodSpec& spec, Supervision& supervision, std::function<void()> ended)
-    : spec_(spec),
-      supervision_(supervision),
-      ended_callback_(std::move(ended)),
-      uid_(random_uuid()) {
+    : spec_(spec), supervision_(supervision), ended_callback_(std::move(ended)), uid_(spec.uid) {
     const auto add = [this](const ContainerSpec& container) {
         containers_.emplace_back(spec_, container, uid_, supervision_,
                                  [this] { container_changed(); });
@@ -33,7 +29,8 @@ void PodRunner::start() {
 
 void PodRunner::container_changed() {
     if (ended_) return;
-    if (compute_status() != status_) publish(Change::modified);
+    // Once all containers have ended the pod may have, too: the sync finds out.
+    if (!all_terminated(compute_status())) publish_if_changed();
     schedule_sync();
 }
 
@@ -59,6 +56,7 @@ void PodRunner::sync() {
     }
     const PodPlan plan = plan_pod(spec_, facts);
     if (plan.end) return begin_end();
+    publish_if_changed();
     for (const std::size_t index : plan.kill) containers_[index].kill_for_probe();
     if (!plan.kill.empty()) return; // what is to be started is planned anew when they have ended
     for (const std::size_t index : plan.start) {
@@ -71,6 +69,7 @@ void PodRunner::remove() {
     if (ended_ || deletion_) return;
     const probekit::Duration grace = spec_.termination_grace_period;
     deletion_ = Deletion{.timestamp = supervision_.clock.now() + grace, .grace = grace};
+    ending_ = true;
     publish(Change::modified);
     begin_end();
 }
@@ -102,9 +101,13 @@ void PodRunner::give_turns() {
 void PodRunner::finish() {
     ended_ = true;
     for (ContainerRunner& container : containers_) container.stop_probes();
-    if (compute_status() != status_) publish(Change::modified);
+    publish_if_changed();
     if (deletion_) publish(Change::deleted);
     ended_callback_();
+}
+
+void PodRunner::publish_if_changed() {
+    if (compute_status() != status_) publish(Change::modified);
 }
 
 void PodRunner::publish(Change change) {
@@ -126,7 +129,8 @@ PodStatus PodRunner::compute_status() const {
     for (const ContainerRunner& container : containers_)
         (container.spec().init ? status.init_containers : status.containers)
             .push_back(container.status());
-    const PodEnd end = !ended_ ? PodEnd::no : deletion_ ? PodEnd::removed : PodEnd::by_itself;
+    const bool over = ended_ || (ending_ && all_terminated(status));
+    const PodEnd end = !over ? PodEnd::no : deletion_ ? PodEnd::removed : PodEnd::by_itself;
     status.phase = phase_of(spec_, status, end);
     status.conditions = conditions_of(status, supervision_.clock.now());
     return status;

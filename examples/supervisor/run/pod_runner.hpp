@@ -44,6 +44,7 @@ private:
     void begin_end();
     void give_turns();
     void finish();
+    void publish_if_changed();
     void publish(Change change);
     [[nodiscard]] PodStatus compute_status() const;
 

@@ -26,24 +26,4 @@ std::string Columns::row(const std::vector<std::string>& cells) {
     return line;
 }
 
-std::string printable(std::string_view text) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string line;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (c == '\n') {
-            line += "\\n";
-        } else if (c == '\t') {
-            line += "\\t";
-        } else if (byte < 0x20 || byte == 0x7f) {
-            line += "\\x";
-            line += digits[byte / 16];
-            line += digits[byte % 16];
-        } else {
-            line += c;
-        }
-    }
-    return line;
-}
-
 } // namespace supervisor

@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -26,8 +25,5 @@ public:
 private:
     std::vector<Column> columns_;
 };
-
-/// `text` on one line and harmless to a terminal: control characters are written as escapes.
-[[nodiscard]] std::string printable(std::string_view text);
 
 } // namespace supervisor

@@ -1,14 +1,16 @@
 #include "view/json_output.hpp"
 
+#include "manifest/printable.hpp"
 #include "view/pod_json.hpp"
 
 namespace supervisor {
 namespace {
 
-/// Containers may print bytes that are no UTF-8; JSON shows them as U+FFFD.
+/// Containers may print bytes that are no UTF-8; JSON shows them as U+FFFD. What could steer a
+/// terminal is escaped.
 std::string line(Change change, Json object) {
-    return Json{{"type", to_string(change)}, {"object", std::move(object)}}.dump(
-        -1, ' ', false, Json::error_handler_t::replace);
+    return printable(Json{{"type", to_string(change)}, {"object", std::move(object)}}.dump(
+        -1, ' ', false, Json::error_handler_t::replace));
 }
 
 } // namespace

@@ -98,6 +98,14 @@ Condition containers_ready(const PodStatus& status) {
 
 } // namespace
 
+bool all_terminated(const PodStatus& status) {
+    const auto ended = [](const ContainerStatus& one) {
+        return std::holds_alternative<Terminated>(one.state);
+    };
+    return std::ranges::all_of(status.init_containers, ended) &&
+           std::ranges::all_of(status.containers, ended);
+}
+
 PodPhase phase_of(const PodSpec& pod, const PodStatus& status, PodEnd end) {
     const Tally count = tally(status);
     if (end == PodEnd::no) {

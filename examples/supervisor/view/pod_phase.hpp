@@ -16,6 +16,9 @@ enum class PodEnd {
                ///< have failed
 };
 
+/// Whether all containers have ended, and none waits to be started again.
+[[nodiscard]] bool all_terminated(const PodStatus& status);
+
 [[nodiscard]] PodPhase phase_of(const PodSpec& pod, const PodStatus& status, PodEnd end);
 
 /// Initialized, Ready, ContainersReady, PodScheduled, from the containers and the phase in

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "manifest/printable.hpp"
 #include "view/age.hpp"
 
 namespace supervisor {
@@ -58,6 +59,7 @@ TextOutput::TextOutput(LineWriter& writer, TextStyle style)
 
 bool TextOutput::pod(Change change, const PodView& pod, Timestamp now) {
     PodRow row = row_of(pod);
+    row.status = printable(row.status);
     const auto before = shown_.find(pod.uid);
     if (change == Change::modified && before != shown_.end() && looks_the_same(before->second, row))
         return true;
@@ -82,9 +84,9 @@ void TextOutput::event(const Event& event, Timestamp now) {
     if (event.count > 1)
         seen +=
             " (x" + std::to_string(event.count) + " over " + age_text(now - event.first_seen) + ")";
-    std::string line =
-        event_columns_.row({std::move(seen), std::string{to_string(event.type)}, event.reason,
-                            "Pod/" + event.target.pod, printable(trimmed(event.message))});
+    std::string line = event_columns_.row({std::move(seen), std::string{to_string(event.type)},
+                                           printable(event.reason), "Pod/" + event.target.pod,
+                                           printable(trimmed(event.message))});
     if (style_.colored && event.type == EventType::warning) line = "\x1b[33m" + line + "\x1b[0m";
     write(Kind::event, event_columns_, line);
 }

@@ -1,4 +1,4 @@
-#include "run/uuid.hpp"
+#include "manifest/uuid.hpp"
 
 #include <array>
 #include <cstddef>
