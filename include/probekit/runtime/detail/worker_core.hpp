@@ -414,9 +414,9 @@ private:
                (origin == Verdict::Origin::result || origin == Verdict::Origin::restored);
     }
 
-    // For last_result() and for waits that begin later. A plain success can be rebuilt without
-    // having been kept. Returns where the result is then.
-    const ProbeResult& remember(ProbeResult& result, bool decided) noexcept;
+    // For last_result() and for waits that begin later. A plain success, without output, can be
+    // rebuilt without having been kept. Returns where the result is then.
+    const ProbeResult& remember(ProbeResult& result, bool plain, bool decided) noexcept;
     [[nodiscard]] Verdict standing_verdict() const;
 
     // A program may have a million of these: the order leaves no gaps, and what each check touches

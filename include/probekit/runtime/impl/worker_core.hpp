@@ -79,29 +79,34 @@ inline void WorkerCore<P, Pol, Obs, Clk>::on_attempt_ended(TimePoint now, bool c
     }
     const int attempt_in_check = this->attempt_in_check();
     apply(decision, now);
-    const ProbeResult& kept = cancelled ? result : remember(result, decision.changed);
-    Item item{.before = step.before,
-              .after = observed_state(),
-              .generation = notifier_.generation(),
-              .judged = fsm_.judged()};
-    if (decision.changed) item.verdict = verdict_of(decision, now, std::move(result));
-
-    const typename Notifications::Scope scope{notifier_};
-    // Those who wait for a stop have waited for this attempt, even if another one is decided on.
-    const ScopeExit stopped{[&] {
-        if (extras_ && !abandoned()) extras_->stop_waits.complete_all({});
-    }};
-    notify_of(item, [&] {
+    const bool plain = result.outcome == Outcome::success && result.output.empty();
+    const ProbeResult& kept =
+        cancelled || (plain && !extras_) ? result : remember(result, plain, decision.changed);
+    const WorkerState after = observed_state();
+    const auto notify_of_end = [&](const ProbeResult& shown) {
         if constexpr (SeesAttemptEnded<Unwrapped<Obs>>)
             notifier_.observe(AttemptEnded{.kind = kind(),
                                            .number = this->attempts(),
                                            .attempt_in_check = attempt_in_check,
                                            .at = now,
                                            .error = error,
-                                           .result = item.verdict ? item.verdict->result : kept,
+                                           .result = shown,
                                            .counted = !error,
                                            .retried = decision.attempt_in_check > 1});
-    });
+    };
+
+    const typename Notifications::Scope scope{notifier_};
+    // Those who wait for a stop have waited for this attempt, even if another one is decided on.
+    const ScopeExit stopped{[&] {
+        if (extras_ && !abandoned()) extras_->stop_waits.complete_all({});
+    }};
+    if (!decision.changed && step.before == after) return notify_of_end(kept);
+    Item item{.before = step.before,
+              .after = after,
+              .generation = notifier_.generation(),
+              .judged = fsm_.judged()};
+    if (decision.changed) item.verdict = verdict_of(decision, now, std::move(result));
+    notify_of(item, [&] { notify_of_end(item.verdict ? item.verdict->result : kept); });
 }
 
 template <class P, class Pol, class Obs, class Clk>
@@ -126,9 +131,8 @@ void WorkerCore<P, Pol, Obs, Clk>::notify_of(Item& item, First first) {
 }
 
 template <class P, class Pol, class Obs, class Clk>
-const ProbeResult& WorkerCore<P, Pol, Obs, Clk>::remember(ProbeResult& result,
+const ProbeResult& WorkerCore<P, Pol, Obs, Clk>::remember(ProbeResult& result, bool plain,
                                                           bool decided) noexcept {
-    const bool plain = result.outcome == Outcome::success && result.output.empty();
     const auto keep = [](std::unique_ptr<ProbeResult>& place, auto&& kept) {
         if (place)
             *place = std::forward<decltype(kept)>(kept);
