@@ -35,7 +35,7 @@ expect 1 'killed 6 times by its liveness probe, restarted 5 times' --fails-after
 expect 1 '4m12s  CrashLoopBackOff: back-off 1m20s, starts again in 1m20s' --fails-after 3s --ignores-sigterm $first
 expect 1 'A start of 2m needs failureThreshold 13, or a startup probe.' --starts-after 2m examples/timeline/web.yaml
 expect 2 'timeline: no manifest given'
-expect 2 'none.yaml: cannot be read' none.yaml
+expect 2 'none.yaml: No such file or directory' none.yaml
 expect 2 'timeline: no container is named none' --container none $first
 expect 2 'timeline: --svg: cannot write /none/x.svg' --svg /none/x.svg $first
 expect 2 'no pods in this recording' --replay /dev/null
