@@ -101,7 +101,7 @@ inline constexpr std::size_t max_body = std::size_t{1024} * 1024;
 /// `contains` takes a step for each byte of the text; a regular expression one, or as many as its
 /// length if the text is made for that; JSON 24, so that it may have 256 KiB. Equality and matchers
 /// of your own are not counted.
-inline constexpr std::size_t max_steps = 6 * 1024 * 1024;
+inline constexpr std::size_t max_steps = std::size_t{6} * 1024 * 1024;
 
 /// A match by a matcher of your own. `description` completes "expected body ...": "to be a
 /// picture".

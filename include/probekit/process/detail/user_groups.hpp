@@ -24,7 +24,7 @@ struct UserGroups {
 /// Asks the system's user database, which may read files and ask servers. Nothing if it does not
 /// have the user.
 [[nodiscard]] inline std::optional<UserGroups> groups_of_user(unsigned user) {
-    constexpr std::size_t most = 1024 * 1024; // bytes of an entry
+    constexpr std::size_t most = std::size_t{1024} * 1024; // bytes of an entry
     std::vector<char> text(1024);
     passwd entry = {};
     passwd* found = nullptr;
