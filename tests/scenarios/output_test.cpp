@@ -69,9 +69,9 @@ TEST_CASE("who reads standard error late misses no line of a container") {
 }
 
 TEST_CASE("nobody reads standard output: what was missed is counted, and each pod shown again") {
-    // Its lines are long, so that a few restarts fill what may wait.
+    // Its lines are long, so that a few restarts fill what may wait, with one line for each.
     json noisy = pod("noisy", {shell("c", "echo run; exit 1")});
-    noisy["metadata"]["annotations"] = {{"filler", std::string(40000, 'x')}};
+    noisy["metadata"]["annotations"] = {{"filler", std::string(150000, 'x')}};
     const json quiet = pod("quiet", {obedient("c")});
     Supervised supervised{noisy.dump() + "\n---\n" + quiet.dump(),
                           {.scale = "1000", .logs = "prefix"}};
