@@ -69,14 +69,14 @@ TEST_CASE("who reads standard error late misses no line of a container") {
 }
 
 TEST_CASE("nobody reads standard output: what was missed is counted, and each pod shown again") {
-    // Its lines are long, so that a few restarts fill what may wait, with one line for each.
+    // Its lines are long, so that restarts fill what may wait even with one line for each.
     json noisy = pod("noisy", {shell("c", "echo run; exit 1")});
-    noisy["metadata"]["annotations"] = {{"filler", std::string(150000, 'x')}};
+    noisy["metadata"]["annotations"] = {{"filler", std::string(60000, 'x')}};
     const json quiet = pod("quiet", {obedient("c")});
     Supervised supervised{noisy.dump() + "\n---\n" + quiet.dump(),
                           {.scale = "1000", .logs = "prefix"}};
     int runs = 0;
-    while (runs != 20) {
+    while (runs != 30) {
         const auto line = supervised.program().errors().line();
         REQUIRE(line);
         if (*line == "[pod/noisy/c] run") ++runs;
@@ -89,7 +89,7 @@ TEST_CASE("nobody reads standard output: what was missed is counted, and each po
     }
     supervised.until([](const json& line) {
         return is_pod(line) && line["object"]["metadata"]["name"] == "noisy" &&
-               container(line)["restartCount"] >= 19;
+               container(line)["restartCount"] >= 29;
     });
     const json shown = supervised.until([](const json& line) {
         return is_pod(line) && line["object"]["metadata"]["name"] == "quiet";
