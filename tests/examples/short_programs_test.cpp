@@ -1,16 +1,13 @@
 #include <chrono>
 #include <csignal>
-#include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
-
-#include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
 
 #include "loopback.hpp"
 #include "program.hpp"
+#include "temporary_folder.hpp"
 
 namespace {
 
@@ -72,15 +69,12 @@ TEST_CASE("backend_set keeps the backends that are ready") {
 }
 
 TEST_CASE("custom_probe runs a lambda and a class as probes") {
-    const auto file = std::filesystem::temp_directory_path() /
-                      ("custom_probe_test." + std::to_string(::getpid()));
-    std::ofstream{file} << "beat";
-    Program program{{.command = {CUSTOM_PROBE, file.string()}}};
+    const tools::TemporaryFolder folder;
+    const std::string file = folder.file("beat", "beat");
+    Program program{{.command = {CUSTOM_PROBE, file}}};
 
     line_with(program, "Liveness probe succeeded");
-    line_with(program,
-              "Readiness probe failed: " + file.string() + " has not been touched for a second");
-    std::filesystem::remove(file);
+    line_with(program, "Readiness probe failed: " + file + " has not been touched for a second");
     program.signal(SIGTERM);
     program.output().rest();
     CHECK(program.wait() == 0);

@@ -3,7 +3,6 @@
 // their own.
 #include <chrono>
 #include <cstdint>
-#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <optional>
@@ -12,10 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <asio/bind_cancellation_slot.hpp>
@@ -31,6 +28,7 @@
 #include <probekit/probes/tcp_probe.hpp>
 
 #include "../tools/loopback.hpp"
+#include "../tools/temporary_folder.hpp"
 #include "faulty_server.hpp"
 #include "network.hpp"
 #include "watched.hpp"
@@ -78,17 +76,10 @@ void check_failure(const Watched& seen, Phase phase, std::error_condition cause)
 /// Puts a file of this text in the place of another, in a mount namespace of this test's own: for
 /// this thread, and for the resolver's, which it starts.
 bool put_in_place(const char* name, const std::string& text) {
-    char file[] = "/tmp/probekit-network-XXXXXX";
-    const int fd = ::mkstemp(file);
-    const bool is_written =
-        ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-        ::fchmod(fd, 0644) == 0;
-    ::close(fd);
-    const bool is_ours = is_written &&
-                         ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-                         ::mount(file, name, nullptr, MS_BIND, nullptr) == 0;
-    ::unlink(file);
-    return is_ours;
+    const tools::TemporaryFolder folder;
+    const std::string file = folder.file("file", text);
+    return ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+           ::mount(file.c_str(), name, nullptr, MS_BIND, nullptr) == 0;
 }
 
 constexpr std::uint16_t service_port = 18500;

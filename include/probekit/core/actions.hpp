@@ -120,8 +120,7 @@ enum class TcpClose : std::uint8_t {
     /// The server's program never sees the connection: the last packet of the handshake is held
     /// back (TCP_QUICKACK is off), and a reset follows. From outside it looks like a scan: a
     /// half-open connection. Success shows that the server's kernel listens and has room in its
-    /// queue. Where the system has no TCP_QUICKACK, or
-    /// refuses it: as `reset`.
+    /// queue. Where the system has no TCP_QUICKACK, or refuses it: as `reset`.
     silent,
     /// By a reset: neither side keeps a TIME_WAIT, and close() never waits. The server's program
     /// sees a connection that fails.

@@ -66,7 +66,7 @@ struct Verdict {
     Origin origin = Origin::result;
     TimePoint at = {};
     Duration previous_duration = {}; ///< how long the target had been in `previous`
-    /// The attempt that decided, if origin is result, prober_error or restored.
+    /// The attempt that decided, if the origin is an attempt's: result, prober_error or restored.
     ProbeResult result = {};
 
     [[nodiscard]] bool passed() const noexcept { return health == Health::passing; }
@@ -93,6 +93,23 @@ struct Verdict {
     }
     return "result";
 }
+
+namespace detail {
+
+/// Whether a judgement is based on an attempt, and not on what has happened to the target.
+[[nodiscard]] constexpr bool is_based_on_attempt(Verdict::Origin origin) noexcept {
+    switch (origin) {
+    case Verdict::Origin::result:
+    case Verdict::Origin::prober_error:
+    case Verdict::Origin::restored: return true;
+    case Verdict::Origin::target_replaced:
+    case Verdict::Origin::target_gone:
+    case Verdict::Origin::terminating: break;
+    }
+    return false;
+}
+
+} // namespace detail
 
 inline std::string Verdict::reason() const {
     switch (origin) {

@@ -46,7 +46,7 @@ namespace probekit::inline PROBEKIT_ABI::http {
 /// references and nothing that looks ahead, as in RE2 and Go. ^ and $ are the text's begin and end.
 /// A class, such as [a-z], \w or the dot, matches one byte, and the named ones are of ASCII.
 ///
-/// A pattern that is malformed, has more than 1,024 characters with its repetitions written out, or
+/// A pattern that is malformed, has more than 1,023 characters with its repetitions written out, or
 /// more than 50 groups in one another gives a match that validate() reports as invalid.
 [[nodiscard]] inline TextMatch regex(std::string pattern) {
     TextMatch match{.kind = TextMatch::Kind::regex, .text = std::move(pattern)};

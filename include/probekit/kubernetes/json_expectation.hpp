@@ -12,6 +12,7 @@
 #include <probekit/config.hpp>
 #include <probekit/core/http_expectation.hpp>
 #include <probekit/http/expectation.hpp>
+#include <probekit/kubernetes/detail/json_text.hpp>
 #include <probekit/kubernetes/field_reader.hpp>
 
 namespace probekit::inline PROBEKIT_ABI::detail {
@@ -67,7 +68,7 @@ private:
                 ++depth;
             else if (byte == ']' || byte == '}')
                 --depth;
-            if (depth > max_depth) return true;
+            if (depth > max_json_depth) return true;
         }
         return false;
     }
@@ -79,8 +80,6 @@ private:
         }
         return text.empty() || text.front() == '/';
     }
-
-    static constexpr int max_depth = 64; // as of parse_json()
 
     nlohmann::json::json_pointer pointer_;
     nlohmann::json value_;

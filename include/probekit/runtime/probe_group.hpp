@@ -64,9 +64,8 @@ struct GroupChange {
 /// Liveness and readiness make no attempt until startup has passed; a kind without a probe counts
 /// as passed. A probe that cannot ask (ProbeSpec::error_threshold) makes its target unready, if it
 /// is the readiness probe, and else is reported; it never ends a target. The group reports one
-/// stream of changes. The caller acts on them, and calls the
-/// group when its target is replaced, gone or terminating. SupervisedProcess does both for a child
-/// process.
+/// stream of changes. The caller acts on them, and calls the group when its target is replaced,
+/// gone or terminating. SupervisedProcess does both for a child process.
 ///
 /// Movable, destroyable at any moment, with the rules of ProbeWorker: one thread or strand at a
 /// time, callbacks posted.

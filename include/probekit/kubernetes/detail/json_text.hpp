@@ -16,13 +16,13 @@
 
 namespace probekit::inline PROBEKIT_ABI::detail {
 
+/// Deeper values are not accepted, because others walk JSON values by recursion.
+inline constexpr int max_json_depth = 64;
+
 /// Builds a JSON value from text and reports what the value cannot show: see parse_json().
 template <class Json>
 class JsonText final : public nlohmann::json_sax<Json> {
 public:
-    /// Deeper values are not accepted, because others walk JSON values by recursion.
-    static constexpr std::size_t max_depth = 64;
-
     /// `field`: the path of the whole value.
     JsonText(std::string field, ConfigErrors& errors) : errors_(errors) {
         path_.push_back(std::move(field));
@@ -108,7 +108,7 @@ private:
 
     bool open(Json empty) {
         Json& opened = place();
-        if (open_.size() == max_depth) {
+        if (open_.size() == std::size_t{max_json_depth}) {
             errors_.push_back({path(), "is nested too deeply"});
             return false;
         }

@@ -171,14 +171,7 @@ Verdict WorkerCore<P, Pol, Obs, Clk>::standing_verdict() const {
                     .origin = origin_,
                     .at = fsm_.since(),
                     .previous_duration = previous_duration_};
-    switch (origin_) {
-    case Verdict::Origin::target_replaced:
-    case Verdict::Origin::target_gone:
-    case Verdict::Origin::terminating: return verdict;
-    case Verdict::Origin::result:
-    case Verdict::Origin::prober_error:
-    case Verdict::Origin::restored: break;
-    }
+    if (!is_based_on_attempt(origin_)) return verdict;
     if (extras_ && extras_->deciding) {
         verdict.result = *extras_->deciding;
     } else if (verdict.errored()) {

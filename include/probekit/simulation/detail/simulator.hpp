@@ -84,10 +84,7 @@ public:
     }
 
     void judged(const Worker& worker, const Decision& decision) {
-        const bool by_attempt = decision.origin == Verdict::Origin::result ||
-                                decision.origin == Verdict::Origin::prober_error ||
-                                decision.origin == Verdict::Origin::restored;
-        if (!by_attempt) return; // the target has its own events
+        if (!is_based_on_attempt(decision.origin)) return; // the target has its own events
         record({.what = Event::What::verdict, .kind = worker.kind(), .health = decision.health});
         apply(group_.step(event::Judged{worker.kind(), decision.health, decision.origin}),
               worker.kind());
