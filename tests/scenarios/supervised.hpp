@@ -7,10 +7,10 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <map>
 #include <optional>
 #include <regex>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -46,9 +46,11 @@ inline Micros moment(const json& timestamp) {
            std::chrono::minutes{minute} + std::chrono::seconds{second} + Micros{micros};
 }
 
+/// Nothing of what cannot be read: of a process that comes to its end meanwhile.
 inline std::string contents(const std::filesystem::path& file) {
-    std::ifstream stream{file};
-    return {std::istreambuf_iterator<char>{stream}, {}};
+    std::ostringstream text;
+    text << std::ifstream{file}.rdbuf();
+    return std::move(text).str();
 }
 
 /// A manifest of examples/manifests on ports of our own, so that tests can run side by side: a port

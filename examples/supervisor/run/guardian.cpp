@@ -28,7 +28,8 @@ struct Message {
     int pid = -1;
 };
 
-/// Its own, so that whoever waits for the end of the supervisor's output does not wait for us.
+/// Closes everything but the pipe: whoever waits for the end of the supervisor's output would wait
+/// for this process, too.
 void keep_only(int pipe) {
     const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     ::dup2(pipe, STDIN_FILENO);
@@ -61,7 +62,9 @@ void end_all(const std::map<int, std::string>& watched, const std::string& cgrou
     Cgroup::remove(cgroup);
 }
 
-[[noreturn]] void guard(int pipe, const std::string& cgroup, const std::string& mark) {
+/// noexcept: an exception must not come to what belongs to the supervisor, whose cgroups it would
+/// take away.
+[[noreturn]] void guard(int pipe, const std::string& cgroup, const std::string& mark) noexcept {
     // In a session of its own no terminal and no signal to the supervisor's group reaches it.
     ::setsid();
     for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) ::signal(signal, SIG_IGN);

@@ -4,9 +4,9 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <sstream>
 #include <system_error>
+#include <utility>
 
 #include <poll.h>
 #include <sys/syscall.h>
@@ -18,15 +18,10 @@
 namespace supervisor {
 namespace {
 
-std::string contents(const std::string& path) {
-    std::ifstream file{path};
-    return {std::istreambuf_iterator<char>{file}, {}};
-}
-
 /// A field of /proc/PID/stat, by its number in proc(5), from the third on. The second one is the
 /// program's name in brackets, which may hold blanks and brackets itself.
 std::string stat_field(int pid, int number) {
-    const std::string stat = contents("/proc/" + std::to_string(pid) + "/stat");
+    const std::string stat = readable_part("/proc/" + std::to_string(pid) + "/stat");
     std::istringstream fields{stat.substr(stat.rfind(')') + 1)};
     std::string value;
     for (int field = 3; field <= number; ++field) fields >> value;
@@ -35,12 +30,19 @@ std::string stat_field(int pid, int number) {
 
 } // namespace
 
+std::string readable_part(const std::string& path) {
+    std::ostringstream text;
+    // Not by the buffer's own functions, which throw if reading fails.
+    text << std::ifstream{path}.rdbuf();
+    return std::move(text).str();
+}
+
 std::string start_time(int pid) { return stat_field(pid, 22); }
 
 bool is_zombie(int pid) { return stat_field(pid, 3) == "Z"; }
 
 bool has_variable(int pid, const std::function<bool(std::string_view)>& matches) {
-    std::istringstream variables{contents("/proc/" + std::to_string(pid) + "/environ")};
+    std::istringstream variables{readable_part("/proc/" + std::to_string(pid) + "/environ")};
     for (std::string variable; std::getline(variables, variable, '\0');)
         if (matches(variable)) return true;
     return false;

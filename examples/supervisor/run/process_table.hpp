@@ -8,6 +8,10 @@
 
 namespace supervisor {
 
+/// What can be read of a file, at most all of it: a process may come to its end after its file in
+/// /proc has been opened, and reading is an error then.
+[[nodiscard]] std::string readable_part(const std::string& path);
+
 /// When the process was started, in ticks since the machine was: with the number it names one
 /// process for ever. Empty if there is none.
 [[nodiscard]] std::string start_time(int pid);
