@@ -9,10 +9,7 @@
 
 #include <fcntl.h>
 
-#include <asio/io_context.hpp>
-
 #include <probekit/core/error.hpp>
-#include <probekit/process/process.hpp>
 #include <probekit/version.hpp>
 
 #include "manifest/description.hpp"
@@ -20,18 +17,11 @@
 #include "manifest/options.hpp"
 #include "manifest/printable.hpp"
 #include "run/supervisor.hpp"
+#include "run/try_start.hpp"
 
 namespace {
 
 using supervisor::ExitCode;
-
-/// Whether processes can be put into PID namespaces here: seen by doing it.
-std::error_code try_pid_namespace() {
-    asio::io_context io;
-    probekit::Process process{io};
-    return process.start(
-        {.command = {"true"}, .output = probekit::ProcessOutput::discard, .pid_namespace = true});
-}
 
 /// A program that was started with closed standard streams would open its logs under their numbers,
 /// and write its own lines into them.
@@ -62,7 +52,7 @@ ExitCode run(std::span<const char* const> arguments) {
     for (const std::string& error : manifests.errors) say(error);
     if (!manifests.errors.empty()) return ExitCode::wrong_input;
     if (options.pid_namespace)
-        if (const std::error_code error = try_pid_namespace())
+        if (const std::error_code error = supervisor::try_start({.pid_namespace = true}))
             return wrong("--pid-namespace: " + error.message());
     if (options.dry_run) {
         for (const supervisor::PodSpec& pod : manifests.pods)

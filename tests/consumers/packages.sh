@@ -1,5 +1,5 @@
 #!/bin/sh
-# Takes the library in each way that the documents name and that needs no tool which Debian lacks.
+# Takes the library in each way that the documents name and whose tools Debian has.
 #   packages.sh ROOT PREFIX COMPILER ASIO_INCLUDE [CMAKE_OPTION...]
 # ROOT: probekit's sources; PREFIX: where it is installed; ASIO_INCLUDE: -isystem..., or - if the compiler finds Asio.
 set -eu

@@ -42,6 +42,7 @@ std::vector<WildProbe> wild_probes() {
                 one.options.ports.emplace(port["name"], port.at("containerPort"));
         all.push_back(std::move(one));
     }
+    REQUIRE(all.size() == 732);
     return all;
 }
 
@@ -59,10 +60,8 @@ using Refusals = std::map<std::pair<std::string, Reasons>, int>;
 } // namespace
 
 TEST_CASE("each probe of public manifests is read, or refused for what is wrong with it") {
-    const std::vector<WildProbe> all = wild_probes();
-    REQUIRE(all.size() == 732);
     Refusals refused;
-    for (const WildProbe& wild : all)
+    for (const WildProbe& wild : wild_probes())
         if (const auto read = kubernetes::read_probe(wild.probe, wild.options); !read)
             ++refused[{wild.repository, messages(read.errors)}];
 
@@ -96,6 +95,7 @@ TEST_CASE("port names that no container declares are all that the API server tak
 }
 
 TEST_CASE("each probe of public manifests is written and read again the same") {
+    int same = 0;
     for (const WildProbe& wild : wild_probes()) {
         const auto read = kubernetes::read_probe(wild.probe, wild.options);
         if (!read) continue;
@@ -107,5 +107,7 @@ TEST_CASE("each probe of public manifests is written and read again the same") {
         CHECK(again.settings.action == read.settings.action);
         CHECK(again.settings.spec == read.settings.spec);
         CHECK(kubernetes::write_probe(again.settings).dump() == text);
+        ++same;
     }
+    CHECK(same == 724);
 }

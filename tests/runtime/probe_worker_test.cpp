@@ -12,7 +12,6 @@
 #include <vector>
 
 #include <asio/any_io_executor.hpp>
-#include <asio/async_result.hpp>
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/error.hpp>
@@ -71,21 +70,6 @@ struct Bench {
     Journal journal;
     std::vector<std::string> verdicts;
     std::optional<Worker> worker;
-};
-
-// It cannot even begin.
-struct Broken {
-    using executor_type = asio::any_io_executor;
-    executor_type executor;
-    [[nodiscard]] executor_type get_executor() const { return executor; }
-    template <class Token>
-    auto async_probe(Duration, Token&& token) {
-        return asio::async_initiate<Token, ProbeSignature>(
-            [](auto) {
-                throw std::system_error{std::make_error_code(std::errc::too_many_files_open)};
-            },
-            token);
-    }
 };
 
 constexpr ProbeSpec of(ProbeKind kind) { return {.kind = kind}; }
@@ -701,7 +685,8 @@ TEST_CASE("what listeners throw goes to the caller of run(), and the worker goes
 TEST_CASE("an exception of the probe's initiation is an error of the attempt") {
     asio::io_context io;
     ManualClock clock{io};
-    ProbeWorker worker{clock, Broken{io.get_executor()}, ProbeSpec{}};
+    const Broken broken{io.get_executor(), std::make_error_code(std::errc::too_many_files_open)};
+    ProbeWorker worker{clock, broken, ProbeSpec{}};
     worker.start();
     clock.run_ready();
     CHECK(worker.snapshot().errors == 3);

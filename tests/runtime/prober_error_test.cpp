@@ -9,8 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include <asio/any_io_executor.hpp>
-#include <asio/async_result.hpp>
 #include <asio/io_context.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -69,18 +67,6 @@ struct Bench {
 std::string errored(const std::string& kind, std::error_code error) {
     return kind + " probe errored and resulted in unknown state: " + error.message();
 }
-
-/// Its initiation throws.
-struct Broken {
-    using executor_type = asio::any_io_executor;
-    executor_type executor;
-    [[nodiscard]] executor_type get_executor() const { return executor; }
-    template <class Token>
-    auto async_probe(Duration, Token&& token) {
-        return asio::async_initiate<Token, ProbeSignature>(
-            [](auto) { throw std::system_error{not_found}; }, token);
-    }
-};
 
 } // namespace
 
@@ -265,7 +251,7 @@ TEST_CASE("a probe that gives no more than an error code is explained by that co
         }
     };
     Bench bench;
-    ProbeWorker worker{bench.clock, Broken{bench.io.get_executor()},
+    ProbeWorker worker{bench.clock, Broken{bench.io.get_executor(), not_found},
                        ProbeSpec{.kind = ProbeKind::liveness, .error_threshold = 1},
                        Events{&bench.lines}};
     std::string reason;

@@ -2,11 +2,17 @@
 #pragma once
 
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
+#include <asio/any_io_executor.hpp>
+#include <asio/async_result.hpp>
+
+#include <probekit/core/duration.hpp>
 #include <probekit/core/observer.hpp>
 #include <probekit/core/verdict.hpp>
+#include <probekit/probes/probe.hpp>
 
 /// Records what a worker notifies its observer of, in order.
 struct Journal {
@@ -39,3 +45,16 @@ struct Journal {
 };
 
 using Lines = std::vector<std::string>;
+
+/// A probe that cannot even begin: its initiation throws.
+struct Broken {
+    using executor_type = asio::any_io_executor;
+    executor_type executor;
+    std::error_code error;
+    [[nodiscard]] executor_type get_executor() const { return executor; }
+    template <class Token>
+    auto async_probe(probekit::Duration, Token&& token) {
+        return asio::async_initiate<Token, probekit::ProbeSignature>(
+            [thrown = error](auto) { throw std::system_error{thrown}; }, token);
+    }
+};

@@ -13,8 +13,25 @@ using namespace scenarios;
 
 namespace {
 
-json exec_hook(const std::string& script) {
-    return {{"exec", {{"command", {"/bin/sh", "-c", script}}}}};
+/// A pod whose container asks `served`, a sidecar that listens on `port`, before it stops.
+std::string asks_before_stop(json served, int port, json http_get) {
+    served["readinessProbe"] = {{"tcpSocket", {{"port", port}}}, {"periodSeconds", 1}};
+    served["restartPolicy"] = "Always"; // a sidecar ends last
+    http_get.update({{"port", port}, {"path", "/no-such-page"}});
+    json c = obedient("c");
+    c["lifecycle"]["preStop"]["httpGet"] = std::move(http_get);
+    return pod("p", {c}, {{"initContainers", {served}}}).dump();
+}
+
+void ends_after_asking(Supervised& supervised) {
+    supervised.until([](const json& line) {
+        return is_pod(line) && condition(line, "Ready")["status"] == "True";
+    });
+    supervised.program().signal(SIGTERM);
+    while (supervised.next()) {}
+    CHECK(supervised.program().errors().rest().find("GET /no-such-page") != std::string::npos);
+    CHECK(supervised.program().wait() == 0);
+    CHECK(supervised.all(event("FailedPreStopHook")).empty());
 }
 
 } // namespace
@@ -176,21 +193,9 @@ TEST_CASE("an HTTP hook is content with any answer") {
     const Example example{"none-configured"}; // demo_app on a port of its own
     json served = json::parse(R"({"name": "demo", "image": "demo-app"})");
     served["args"] = {"-p", std::to_string(example.listening())};
-    served["readinessProbe"] = {{"tcpSocket", {{"port", example.listening()}}},
-                                {"periodSeconds", 1}};
-    served["restartPolicy"] = "Always"; // a sidecar ends last
-    json c = obedient("c");
-    c["lifecycle"]["preStop"]["httpGet"] = {{"port", example.listening()},
-                                            {"path", "/no-such-page"}};
-    Supervised supervised{pod("p", {c}, {{"initContainers", {served}}}).dump(), {.logs = "prefix"}};
-    supervised.until([](const json& line) {
-        return is_pod(line) && condition(line, "Ready")["status"] == "True";
-    });
-    supervised.program().signal(SIGTERM);
-    while (supervised.next()) {}
-    CHECK(supervised.program().errors().rest().find("GET /no-such-page") != std::string::npos);
-    CHECK(supervised.program().wait() == 0);
-    CHECK(supervised.all(event("FailedPreStopHook")).empty());
+    Supervised supervised{asks_before_stop(served, example.listening(), json::object()),
+                          {.logs = "prefix"}};
+    ends_after_asking(supervised);
 }
 
 TEST_CASE("a hook for HTTPS that meets plain HTTP is carried out by HTTP, and an event says so") {
@@ -200,21 +205,9 @@ TEST_CASE("a hook for HTTPS that meets plain HTTP is carried out by HTTP, and an
     json served = json::parse(R"({"name": "demo", "image": "none"})");
     served["command"] = {"/usr/bin/python3", "-m",        "http.server",
                          "--bind",           "127.0.0.1", std::to_string(example.listening())};
-    served["readinessProbe"] = {{"tcpSocket", {{"port", example.listening()}}},
-                                {"periodSeconds", 1}};
-    served["restartPolicy"] = "Always"; // a sidecar ends last
-    json c = obedient("c");
-    c["lifecycle"]["preStop"]["httpGet"] = {
-        {"port", example.listening()}, {"path", "/no-such-page"}, {"scheme", "HTTPS"}};
-    Supervised supervised{pod("p", {c}, {{"initContainers", {served}}}).dump(), {.logs = "prefix"}};
-    supervised.until([](const json& line) {
-        return is_pod(line) && condition(line, "Ready")["status"] == "True";
-    });
-    supervised.program().signal(SIGTERM);
-    while (supervised.next()) {}
-    CHECK(supervised.program().errors().rest().find("GET /no-such-page") != std::string::npos);
-    CHECK(supervised.program().wait() == 0);
-    CHECK(supervised.all(event("FailedPreStopHook")).empty());
+    Supervised supervised{asks_before_stop(served, example.listening(), json{{"scheme", "HTTPS"}}),
+                          {.logs = "prefix"}};
+    ends_after_asking(supervised);
     const auto fallbacks = supervised.all(event("LifecycleHTTPFallback"));
     REQUIRE(fallbacks.size() == 1);
     CHECK(fallbacks[0]["object"]["type"] == "Warning");

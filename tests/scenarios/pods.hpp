@@ -42,6 +42,11 @@ inline nlohmann::json fails_when_up(const std::string& container) {
             {"failureThreshold", 1}};
 }
 
+/// A hook that runs this script of the shell's.
+inline nlohmann::json exec_hook(const std::string& script) {
+    return {{"exec", {{"command", {"/bin/sh", "-c", script}}}}};
+}
+
 inline nlohmann::json pod(const std::string& name, const std::vector<nlohmann::json>& containers,
                           const nlohmann::json& spec = nlohmann::json::object()) {
     nlohmann::json object{{"apiVersion", "v1"},

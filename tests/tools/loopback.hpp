@@ -129,17 +129,25 @@ private:
     std::string answer_;
 };
 
-/// How many sockets with this port on either side are in TIME_WAIT.
-inline int in_time_wait(std::uint16_t port) {
+/// How many sockets of this thread's network have this port on either side, and are in the state
+/// that the system's tables show by this number.
+inline int sockets_in_state(std::uint16_t port, const std::string& number) {
     char wanted[8];
     std::snprintf(wanted, sizeof wanted, ":%04X", port);
-    std::ifstream table{"/proc/net/tcp"};
-    int waiting = 0;
-    for (std::string line; std::getline(table, line);)
-        if (line.find(wanted) != std::string::npos && line.find(" 06 ") != std::string::npos)
-            ++waiting;
-    return waiting;
+    int found = 0;
+    for (const char* const name : {"/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"}) {
+        std::ifstream table{name};
+        for (std::string line; std::getline(table, line);)
+            if (line.find(wanted) != std::string::npos &&
+                line.find(" " + number + " ") != std::string::npos)
+                ++found;
+    }
+    return found;
 }
+
+inline int in_time_wait(std::uint16_t port) { return sockets_in_state(port, "06"); }
+/// Connections that wait for an answer.
+inline int in_syn_sent(std::uint16_t port) { return sockets_in_state(port, "02"); }
 
 /// A listener whose queue is full: connecting to it hangs.
 class FullBacklog {

@@ -6,8 +6,8 @@
 
 namespace supervisor {
 
-/// The bytes that a text in base64 stands for. Nothing if it is none, with its padding; line breaks
-/// may stand in it.
+/// The bytes that a text in base64 stands for; nothing if the text is not base64 with its padding.
+/// Line breaks are ignored.
 [[nodiscard]] std::optional<std::string> from_base64(std::string_view text);
 
 } // namespace supervisor

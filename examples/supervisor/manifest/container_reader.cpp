@@ -18,6 +18,7 @@
 #include "manifest/environment.hpp"
 #include "manifest/fields.hpp"
 #include "manifest/handler_reader.hpp"
+#include "manifest/json_path.hpp"
 #include "manifest/validation.hpp"
 
 namespace supervisor {
@@ -79,27 +80,16 @@ std::string host_name() {
     return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
 }
 
-/// The text at the end of a path through objects, empty if there is none.
-std::string text_at(const Json& object, std::initializer_list<std::string_view> path) {
-    const Json* at = &object;
-    for (const std::string_view name : path) {
-        const auto found = at->is_object() ? at->find(name) : at->end();
-        if (!at->is_object() || found == at->end()) return {};
-        at = &*found;
-    }
-    return at->is_string() ? at->get<std::string>() : std::string{};
-}
-
 /// The entry of metadata.labels or metadata.annotations that `field` names: "metadata.labels['x']".
 std::string metadata_entry(const PodSpec& pod, std::string_view field) {
     const std::string_view map = field.starts_with("metadata.labels") ? "labels" : "annotations";
     const std::size_t begin = field.find("['") + 2;
-    return text_at(pod.object, {"metadata", map, field.substr(begin, field.rfind("']") - begin)});
+    return text_at(&pod.object, {"metadata", map, field.substr(begin, field.rfind("']") - begin)});
 }
 
 std::string service_account(const PodSpec& pod) {
     for (const char* field : {"serviceAccountName", "serviceAccount"})
-        if (std::string name = text_at(pod.object, {"spec", field}); !name.empty()) return name;
+        if (std::string name = text_at(&pod.object, {"spec", field}); !name.empty()) return name;
     return "default";
 }
 

@@ -14,7 +14,7 @@ namespace supervisor {
 struct ExpansionBudget {
     std::size_t left = std::size_t{64} * 1024 * 1024;
 
-    /// False, and nothing is left, if there is not as much.
+    /// False, and nothing is left, if fewer bytes than that are left.
     bool take(std::size_t bytes) noexcept {
         const bool enough = bytes <= left;
         left = enough ? left - bytes : 0;

@@ -18,8 +18,6 @@ using Fields = probekit::kubernetes::FieldReader<Json>;
 struct Notice {
     std::string path = {};
     std::string what = "not honoured by this supervisor";
-
-    friend bool operator==(const Notice&, const Notice&) = default;
 };
 using Notices = std::vector<Notice>;
 

@@ -12,6 +12,8 @@
 #include <probekit/kubernetes/handler.hpp>
 #include <probekit/kubernetes/probe_json.hpp>
 
+#include "manifest/json_path.hpp"
+
 namespace supervisor {
 namespace {
 
@@ -70,12 +72,11 @@ probekit::Duration sleep_length(std::int64_t seconds, const std::string& field,
 
 /// Whether the budget suffices for the command of an exec probe once its $(VAR) are replaced.
 bool can_be_expanded(const Json& probe, const HandlerContext& context) {
-    const Json exec = probe.is_object() ? probe.value("exec", Json()) : Json();
-    const Json command = exec.is_object() ? exec.value("command", Json()) : Json();
-    if (!command.is_array()) return true;
+    const Json* const command = at(&probe, {"exec", "command"});
+    if (command == nullptr || !command->is_array()) return true;
     bool enough = true;
     static const std::string nothing;
-    for (const Json& word : command)
+    for (const Json& word : *command)
         if (word.is_string())
             std::ignore = kubernetes::expand_variables(
                 word.get_ref<const std::string&>(), [&](std::string_view name) {

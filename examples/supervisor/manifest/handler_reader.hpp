@@ -28,7 +28,7 @@ struct HandlerContext {
     probekit::Duration grace;                         ///< the pod's termination grace period
     Notices& notices;                                 ///< of fields that are not honoured
     ExpansionBudget& budget;                          ///< for the words of exec probes
-    bool simulated; ///< nothing is run, so that nothing is wanting
+    bool simulated; ///< nothing is run, so HTTPS and gRPC need not be built in
 };
 
 /// Reads the probe in this field of a container. Nothing if the field is not given.

@@ -17,6 +17,7 @@
 
 #include "manifest/document.hpp"
 #include "manifest/fields.hpp"
+#include "manifest/json_path.hpp"
 #include "manifest/known_fields.hpp"
 #include "manifest/notice_list.hpp"
 #include "manifest/pod_reader.hpp"
@@ -64,31 +65,15 @@ constexpr std::array<Runnable, 8> runnables{{
     {"CronJob", "batch ", "spec.jobTemplate.spec.template.", "", "OnFailure Never"},
 }};
 
-std::string text(const Json& object, const char* name) {
-    const auto value = object.is_object() ? object.find(name) : object.end();
-    return object.is_object() && value != object.end() && value->is_string()
-               ? value->get<std::string>()
-               : std::string{};
-}
+using probekit::kubernetes::shown;
 
 /// What is at the end of a path of fields with a dot behind each, or nullptr.
 const Json* at_path(const Json& object, std::string_view path) {
-    const Json* at = &object;
-    for (; !path.empty(); path.remove_prefix(path.find('.') + 1)) {
-        if (!at->is_object()) return nullptr;
-        const auto found = at->find(path.substr(0, path.find('.')));
-        if (found == at->end()) return nullptr;
-        at = &*found;
-    }
-    return at;
+    const Json* found = &object;
+    for (; !path.empty(); path.remove_prefix(path.find('.') + 1))
+        found = at(found, {path.substr(0, path.find('.'))});
+    return found;
 }
-
-std::string metadata_text(const Json& object, const char* name) {
-    const Json* const metadata = at_path(object, "metadata.");
-    return metadata == nullptr ? std::string{} : text(*metadata, name);
-}
-
-std::string shown(const Json& value) { return probekit::kubernetes::shown(value); }
 
 class ManifestReader {
 public:
@@ -144,8 +129,8 @@ private:
 
     /// Finds out what an object is and keeps it: pods can be read when all ConfigMaps are known.
     void collect(Json& object, std::size_t line) {
-        const std::string kind = text(object, "kind");
-        const std::string version = text(object, "apiVersion");
+        const std::string kind = text_at(&object, {"kind"});
+        const std::string version = text_at(&object, {"apiVersion"});
         if (kind.empty()) return fail(line, "Object 'Kind' is missing in " + shown(object));
         if (version.empty())
             return fail(line, "Object 'apiVersion' is missing in " + shown(object));
@@ -178,7 +163,7 @@ private:
         for (Json& item : items) {
             if (!inner.empty() && item.is_object())
                 item.update({{"apiVersion", version}, {"kind", inner}});
-            if (text(item, "kind").ends_with("List"))
+            if (text_at(&item, {"kind"}).ends_with("List"))
                 fail(line, "a List within a List: " + shown(item));
             else
                 collect(item, line);
@@ -188,7 +173,8 @@ private:
     void add_source(const Json& object, const std::string& kind, std::size_t line) {
         probekit::ConfigErrors errors;
         context_.config.add(object, errors);
-        const std::string name = kind + " " + probekit::go_quoted(metadata_text(object, "name"));
+        const std::string name =
+            kind + " " + probekit::go_quoted(text_at(&object, {"metadata", "name"}));
         if (!errors.empty())
             result_.errors.push_back("The " + name + " in " + file_ + " is invalid:");
         for (const probekit::ConfigError& error : errors) result_.errors.push_back(error.message());
@@ -200,8 +186,8 @@ private:
     void pass_over(const std::string& kind, const Json& object) {
         auto entry = std::ranges::find(passed_over_, kind, &PassedOver::first);
         if (entry == passed_over_.end()) entry = passed_over_.insert(entry, {kind, {}});
-        std::string name = metadata_text(object, "name");
-        if (name.empty()) name = metadata_text(object, "generateName");
+        std::string name = text_at(&object, {"metadata", "name"});
+        if (name.empty()) name = text_at(&object, {"metadata", "generateName"});
         entry->second.push_back(probekit::go_quoted(name));
     }
 
@@ -222,9 +208,9 @@ private:
         file_ = found.file;
         const std::string kind{found.what->kind};
         const std::string path{found.what->path};
-        Json pod = pod_of(found);
-        const std::string name = kind + " " + probekit::go_quoted(name_of(found));
-        const std::string origin = name + " in " + file_;
+        const std::string name = name_of(found);
+        const Json pod = pod_of(found, name);
+        const std::string origin = kind + " " + probekit::go_quoted(name) + " in " + file_;
         const std::size_t errors_before = result_.errors.size();
         probekit::ConfigErrors errors;
         const std::int64_t count = count_of(found, errors);
@@ -233,13 +219,12 @@ private:
         check_policy(found, pod, errors);
 
         const StrangeFields strange = strange_fields(found.object, kind);
-        std::vector<std::string> messages;
-        for (const probekit::ConfigError& error : errors) messages.push_back(error.message());
+        const std::vector<std::string> unknown = all_unknown(strange, reading);
         const bool strict = options_.validate == Validation::strict;
-        if (!messages.empty() || (strict && !all_unknown(strange, reading).empty()))
+        if (!errors.empty() || (strict && !unknown.empty()))
             result_.errors.push_back("The " + origin + " is invalid:");
-        for (std::string& message : messages) result_.errors.push_back(std::move(message));
-        for (const std::string& field : all_unknown(strange, reading))
+        for (const probekit::ConfigError& error : errors) result_.errors.push_back(error.message());
+        for (const std::string& field : unknown)
             report((strict ? "" : origin + ": ") + "unknown field " + probekit::go_quoted(field));
         if (count == 0)
             result_.warnings.push_back(origin + ": " + std::string{found.what->count} +
@@ -248,11 +233,11 @@ private:
         if (count > 1)
             result_.warnings.push_back(origin + ": " + std::string{found.what->count} + " is " +
                                        std::to_string(count) + ": one pod is run");
-        take(std::move(reading), strange, found, origin);
+        take(std::move(reading), strange.own, {unknown.begin(), unknown.end()}, found, origin);
     }
 
-    void take(PodReading reading, const StrangeFields& strange, const Found& found,
-              const std::string& origin) {
+    void take(PodReading reading, const std::vector<std::string>& own,
+              const std::set<std::string>& unknown, const Found& found, const std::string& origin) {
         reading.pod.origin = origin;
         const auto [other, is_new] =
             origins_.try_emplace(reading.pod.name_space + "/" + reading.pod.name, origin);
@@ -260,11 +245,9 @@ private:
             return fail(found.line, "pods " + probekit::go_quoted(reading.pod.name) +
                                         " already exists: " + other->second + ", then " + origin);
         Notices notices;
-        for (const std::string& field : strange.own)
+        for (const std::string& field : own)
             if (options_.validate != Validation::ignore)
                 notices.push_back({field, "our own: a cluster does not know this field"});
-        const std::vector<std::string> all = all_unknown(strange, reading);
-        const std::set<std::string> unknown{all.begin(), all.end()};
         for (Notice& notice : reading.notices)
             if (!unknown.contains(notice.path)) notices.push_back(std::move(notice));
         notices_.add(reading.pod, std::string{found.what->path}, notices);
@@ -282,22 +265,19 @@ private:
         return all;
     }
 
-    /// The Pod object that an object makes, with a name.
-    Json pod_of(const Found& found) {
-        Json pod = found.object;
-        if (!found.what->path.empty()) {
-            const Json* const inner = at_path(found.object, found.what->path);
-            pod = inner != nullptr && inner->is_object() ? *inner : Json::object();
-            pod.update({{"apiVersion", "v1"}, {"kind", "Pod"}});
-        }
+    /// The Pod object that an object of this name makes.
+    static Json pod_of(const Found& found, const std::string& name) {
+        const Json* const inner = at_path(found.object, found.what->path);
+        Json pod = inner != nullptr && inner->is_object() ? *inner : Json::object();
+        if (!found.what->path.empty()) pod.update({{"apiVersion", "v1"}, {"kind", "Pod"}});
         Json& metadata = pod["metadata"];
         if (metadata.is_null()) metadata = Json::object();
         if (!metadata.is_object()) return pod;
-        const Json* const owner = at_path(found.object, "metadata.");
+        const Json* const owner = at(&found.object, {"metadata"});
         for (const char* field : {"name", "namespace"})
             if (owner != nullptr && owner->is_object() && owner->contains(field))
                 metadata[field] = (*owner)[field];
-        if (const std::string name = name_of(found); !name.empty())
+        if (!name.empty())
             metadata["name"] = found.what->kind == "StatefulSet" ? name + "-0" : name;
         return pod;
     }
@@ -307,8 +287,8 @@ private:
         constexpr std::string_view characters = "bcdfghjklmnpqrstvwxz2456789"; // as in Kubernetes
         constexpr auto count = static_cast<std::uint32_t>(characters.size());
         constexpr std::size_t longest = 58;
-        const std::string name = metadata_text(found.object, "name");
-        const std::string prefix = metadata_text(found.object, "generateName");
+        const std::string name = text_at(&found.object, {"metadata", "name"});
+        const std::string prefix = text_at(&found.object, {"metadata", "generateName"});
         if (!name.empty() || prefix.empty()) return name;
         std::uint32_t hash = 2166136261; // FNV-1a
         for (const char c : found.file + ":" + std::to_string(found.line))
@@ -320,7 +300,7 @@ private:
 
     /// How many pods the object makes.
     static std::int64_t count_of(const Found& found, probekit::ConfigErrors& errors) {
-        const Json* const json = at_path(found.object, "spec.");
+        const Json* const json = at(&found.object, {"spec"});
         if (found.what->count.empty() || json == nullptr || !json->is_object()) return 1;
         Fields spec{*json, "spec", errors};
         const std::int64_t count = spec.int32(found.what->count).value_or(1);
@@ -333,8 +313,7 @@ private:
 
     static void check_policy(const Found& found, const Json& pod, probekit::ConfigErrors& errors) {
         if (found.what->policies.empty()) return;
-        const Json* const spec = at_path(pod, "spec.");
-        std::string policy = spec == nullptr ? "" : text(*spec, "restartPolicy");
+        std::string policy = text_at(&pod, {"spec", "restartPolicy"});
         if (policy.empty()) policy = "Always";
         if (found.what->policies.find(policy) != npos) return;
         const bool always = found.what->policies == "Always";

@@ -3,6 +3,8 @@
 #include <charconv>
 #include <string_view>
 
+#include "manifest/json_path.hpp"
+
 namespace supervisor {
 namespace {
 
@@ -16,12 +18,6 @@ const Json* element(const Json* owner, std::string_view path, std::string_view n
     const auto array = owner->find(name);
     return array != owner->end() && array->is_array() && index < array->size() ? &(*array)[index]
                                                                                : nullptr;
-}
-
-std::string name_of(const Json* object) {
-    if (object == nullptr || !object->is_object()) return {};
-    const auto name = object->find("name");
-    return name != object->end() && name->is_string() ? name->get<std::string>() : "";
 }
 
 /// The path with [*] for each index, which makes it that of a kind.
@@ -56,10 +52,10 @@ void NoticeList::add(const PodSpec& pod, const std::string& path, const Notices&
         const Json* container = element(owner, notice.path, "containers");
         if (container == nullptr) container = element(owner, notice.path, "initContainers");
         std::string where = pod.name;
-        if (container != nullptr) where += "/" + name_of(container);
+        if (container != nullptr) where += "/" + text_at(container, {"name"});
         if (kind.places.empty() || kind.places.back().first != where)
             kind.places.push_back({where, {}});
-        if (const std::string variable = name_of(element(container, notice.path, "env"));
+        if (const std::string variable = text_at(element(container, notice.path, "env"), {"name"});
             !variable.empty())
             kind.places.back().second.push_back(variable);
     }

@@ -19,7 +19,8 @@ public:
     void open(Json empty, std::size_t line);
     /// Throws if so many levels more would be too many.
     void check_depth(std::size_t more, std::size_t line) const;
-    /// Ends it. What it returns, with the line of its beginning, is to be put.
+    /// Closes the innermost object or array and returns it, with the line on which it began; the
+    /// caller puts it.
     [[nodiscard]] Document close();
 
     /// Whether the next thing is the key of a value.

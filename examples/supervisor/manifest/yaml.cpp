@@ -297,14 +297,16 @@ void parse_yaml(std::string_view text, std::size_t first_line, Documents& docume
     if (!whole.ends_with('\n') && !whole.starts_with('\xff') && !whole.starts_with('\xfe'))
         whole += '\n';
     ColonStandIn colons;
-    const Documents before = documents;
+    const std::size_t documents_before = documents.all.size();
+    const std::size_t duplicates_before = documents.duplicates.size();
     for (std::size_t work = 0;; work += whole.size()) {
         try {
             return YamlReader{whole, first_line, colons, documents}.read();
         } catch (const UnexpectedColon& colon) {
             if (work > most_work || !colons.put_in(whole, colon.index))
                 throw DocumentError{colon.line, "found unexpected ':'"};
-            documents = before;
+            documents.all.resize(documents_before);
+            documents.duplicates.resize(duplicates_before);
         }
     }
 }

@@ -26,11 +26,9 @@ probekit::ProcessSpec process_spec(const ContainerSpec& container, const Enclosu
 } // namespace
 
 ContainerRunner::ContainerRunner(const PodSpec& pod, const ContainerSpec& spec,
-                                 const std::string& uid, Supervision& supervision,
-                                 std::function<void()> changed)
+                                 Supervision& supervision, std::function<void()> changed)
     : pod_(pod),
       spec_(spec),
-      uid_(uid),
       supervision_(supervision),
       changed_(std::move(changed)),
       fsm_({.restart_policy = spec.restart_policy,
@@ -224,12 +222,12 @@ Waiting ContainerRunner::crash_loop() const {
 
 /// A pod as the kubelet names it in messages.
 std::string ContainerRunner::full_name() const {
-    return pod_.name + "_" + pod_.name_space + "(" + uid_ + ")";
+    return pod_.name + "_" + pod_.name_space + "(" + pod_.uid + ")";
 }
 
 /// An event of the pod, not of a container.
 void ContainerRunner::tell_fallback(const Hook& hook) {
-    supervision_.events.record({.pod = pod_.name, .name_space = pod_.name_space, .uid = uid_},
+    supervision_.events.record({.pod = pod_.name, .name_space = pod_.name_space, .uid = pod_.uid},
                                EventType::warning, "LifecycleHTTPFallback", fallback_text(hook),
                                supervision_.clock.now());
 }
@@ -237,7 +235,7 @@ void ContainerRunner::tell_fallback(const Hook& hook) {
 void ContainerRunner::event(EventType type, std::string reason, std::string message) {
     const EventTarget target{.pod = pod_.name,
                              .name_space = pod_.name_space,
-                             .uid = uid_,
+                             .uid = pod_.uid,
                              .field_path = spec_.field_path()};
     supervision_.events.record(target, type, std::move(reason), std::move(message),
                                supervision_.clock.now());

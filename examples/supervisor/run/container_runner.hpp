@@ -25,10 +25,10 @@ namespace supervisor {
 
 class ContainerRunner {
 public:
-    /// `pod`, `spec`, `uid` and `supervision` outlive this. `changed` is called when status() or
+    /// `pod`, `spec` and `supervision` outlive this. `changed` is called when status() or
     /// facts() is another. Throws probekit::ConfigException for a probe that cannot be made.
-    ContainerRunner(const PodSpec& pod, const ContainerSpec& spec, const std::string& uid,
-                    Supervision& supervision, std::function<void()> changed);
+    ContainerRunner(const PodSpec& pod, const ContainerSpec& spec, Supervision& supervision,
+                    std::function<void()> changed);
 
     /// Starts it, or waits for the end of its back-off and then reports that it may be started
     /// again. It must want to be started.
@@ -74,7 +74,6 @@ private:
 
     const PodSpec& pod_;
     const ContainerSpec& spec_;
-    const std::string& uid_;
     Supervision& supervision_;
     std::function<void()> changed_;
 

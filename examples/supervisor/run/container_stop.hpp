@@ -28,8 +28,8 @@ public:
         std::function<void(HookEnd)> hook_ended = {};
     };
 
-    /// All outlive this. `step_changed` is called at every step, since
-    /// each is one that the pod may be waiting for: active() or waits_for_turn() is another then.
+    /// All outlive this. `step_changed` is called at every step: active() or waits_for_turn() may
+    /// have changed, and the pod may be waiting for that.
     ContainerStop(Supervision& supervision, const Enclosure& enclosure, probekit::Process& process,
                   std::function<void()> step_changed);
 

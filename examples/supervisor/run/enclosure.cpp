@@ -6,25 +6,18 @@
 
 #include <sys/prctl.h>
 
-#include <asio/io_context.hpp>
-
 #include <probekit/process/process.hpp>
 
 #include "manifest/uuid.hpp"
 #include "run/process_table.hpp"
+#include "run/try_start.hpp"
 
 namespace supervisor {
 namespace {
 
 using namespace std::chrono_literals;
 
-/// Seen by doing it.
-bool can_be_joined(const std::string& cgroup) {
-    asio::io_context io;
-    probekit::Process process{io};
-    return !process.start(
-        {.command = {"true"}, .output = probekit::ProcessOutput::discard, .cgroup = cgroup});
-}
+bool can_be_joined(const std::string& cgroup) { return !try_start({.cgroup = cgroup}); }
 
 } // namespace
 

@@ -47,7 +47,7 @@ private:
     const Options& options_;
     DescriptorLimit descriptors_;
     std::string mark_;        // "NAME=value", the beginning of a container's
-    std::set<int> inherited_; // children of whoever this program was before
+    std::set<int> inherited_; // children that this process had before it executed this program
     Cgroup cgroup_;
     Guardian guardian_;
     std::set<int> leaders_; // the first processes of containers that run

@@ -48,7 +48,7 @@ public:
 
     /// Another end for the container's next process; none if this one has come to its end.
     [[nodiscard]] UniqueFd reopen() {
-        if (finished_) return {};
+        if (!pipe_.is_open()) return {};
         reopened_ = true;
         const std::string path = "/proc/self/fd/" + std::to_string(pipe_.native_handle());
         return UniqueFd{::open(path.c_str(), O_WRONLY | O_CLOEXEC)};
@@ -68,7 +68,6 @@ private:
         if (closing_) drain();
         if (!line_.empty()) write_line();
         submit();
-        finished_ = true;
         std::error_code ignored;
         pipe_.close(ignored);
     }
@@ -133,7 +132,6 @@ private:
     bool paused_ = false;
     bool reopened_ = false;
     bool closing_ = false;
-    bool finished_ = false;
 };
 
 LogRouter::LogRouter(asio::any_io_executor executor, const Options& options, LineWriter& errors)

@@ -12,10 +12,9 @@
 namespace supervisor {
 
 PodRunner::PodRunner(const PodSpec& spec, Supervision& supervision, std::function<void()> ended)
-    : spec_(spec), supervision_(supervision), ended_callback_(std::move(ended)), uid_(spec.uid) {
+    : spec_(spec), supervision_(supervision), ended_callback_(std::move(ended)) {
     const auto add = [this](const ContainerSpec& container) {
-        containers_.emplace_back(spec_, container, uid_, supervision_,
-                                 [this] { container_changed(); });
+        containers_.emplace_back(spec_, container, supervision_, [this] { container_changed(); });
     };
     for (const ContainerSpec& container : spec_.init_containers) add(container);
     for (const ContainerSpec& container : spec_.containers) add(container);
@@ -23,14 +22,15 @@ PodRunner::PodRunner(const PodSpec& spec, Supervision& supervision, std::functio
 
 void PodRunner::start() {
     created_ = supervision_.clock.now();
-    publish(Change::added);
+    publish(Change::added, compute_status());
     schedule_sync();
 }
 
 void PodRunner::container_changed() {
     if (ended_) return;
     // Once all containers have ended the pod may have, too: the sync finds out.
-    if (!all_terminated(compute_status())) publish_if_changed();
+    if (PodStatus status = compute_status(); !all_terminated(status))
+        publish_if_changed(std::move(status));
     schedule_sync();
 }
 
@@ -56,7 +56,7 @@ void PodRunner::sync() {
     }
     const PodPlan plan = plan_pod(spec_, facts);
     if (plan.end) return begin_end();
-    publish_if_changed();
+    publish_if_changed(compute_status());
     for (const std::size_t index : plan.kill) containers_[index].kill_for_probe();
     if (!plan.kill.empty()) return; // what is to be started is planned anew when they have ended
     for (const std::size_t index : plan.start) {
@@ -70,7 +70,7 @@ void PodRunner::remove() {
     const probekit::Duration grace = spec_.termination_grace_period;
     deletion_ = Deletion{.timestamp = supervision_.clock.now() + grace, .grace = grace};
     ending_ = true;
-    publish(Change::modified);
+    publish(Change::modified, compute_status());
     begin_end();
 }
 
@@ -101,24 +101,27 @@ void PodRunner::give_turns() {
 void PodRunner::finish() {
     ended_ = true;
     for (ContainerRunner& container : containers_) container.stop_probes();
-    publish_if_changed();
-    if (deletion_) publish(Change::deleted);
+    publish_if_changed(compute_status());
+    if (deletion_) publish(Change::deleted, compute_status());
     ended_callback_();
 }
 
-void PodRunner::publish_if_changed() {
-    if (compute_status() != status_) publish(Change::modified);
+void PodRunner::publish_if_changed(PodStatus status) {
+    if (status != status_) publish(Change::modified, std::move(status));
 }
 
-void PodRunner::publish(Change change) {
-    status_ = compute_status();
+void PodRunner::publish(Change change, PodStatus status) {
+    status_ = std::move(status);
     change_ = change;
     show();
 }
 
 void PodRunner::show() {
-    const PodView view{
-        .spec = spec_, .uid = uid_, .created = created_, .deletion = deletion_, .status = status_};
+    const PodView view{.spec = spec_,
+                       .uid = spec_.uid,
+                       .created = created_,
+                       .deletion = deletion_,
+                       .status = status_};
     const bool is_new = change_ == Change::modified && !announced_;
     if (supervision_.output.pod(is_new ? Change::added : change_, view, supervision_.clock.now()))
         announced_ = true;

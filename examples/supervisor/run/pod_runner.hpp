@@ -44,20 +44,19 @@ private:
     void begin_end();
     void give_turns();
     void finish();
-    void publish_if_changed();
-    void publish(Change change);
+    void publish_if_changed(PodStatus status);
+    void publish(Change change, PodStatus status);
     [[nodiscard]] PodStatus compute_status() const;
 
     const PodSpec& spec_;
     Supervision& supervision_;
     std::function<void()> ended_callback_;
-    std::string uid_;
     Timestamp created_ = {};
     std::optional<Deletion> deletion_ = {};
     std::deque<ContainerRunner> containers_ = {}; // as they stand in the pod, init containers first
     PodStatus status_ = {};                       // as last published
     Change change_ = Change::added;               // as last published
-    bool announced_ = false;                      // a reader can have heard of it
+    bool announced_ = false; // a line about it was written, so a reader may know it
     bool sync_scheduled_ = false;
     bool ending_ = false;
     bool ended_ = false;

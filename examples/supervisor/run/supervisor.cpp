@@ -25,7 +25,7 @@ AttemptsAtOnce attempts_at_once(const Enclosures& enclosures, const std::vector<
     return attempts_within(enclosures.descriptors(), containers);
 }
 
-/// The closed terminal ends the supervisor too, unless somebody (nohup) has it ignored.
+/// Closing the terminal also ends the supervisor, unless SIGHUP is ignored (nohup).
 bool heeds_hangup() {
     struct sigaction action = {};
     return ::sigaction(SIGHUP, nullptr, &action) == 0 && action.sa_handler != SIG_IGN;

@@ -70,7 +70,7 @@ private:
     asio::steady_timer duration_;
     bool removing_ = false;
     std::deque<PodRunner> pods_;
-    std::size_t shown_again_ = 0; // so many pods, since lines were dropped
+    std::size_t shown_again_ = 0; // how many pods, since lines were dropped
 };
 
 } // namespace supervisor
