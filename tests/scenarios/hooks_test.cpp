@@ -38,7 +38,7 @@ void ends_after_asking(Supervised& supervised) {
 
 TEST_CASE("a container runs when its postStart hook is done, and those behind it wait for that") {
     json first = shell("first", "while :; do /bin/sleep 0.05; done");
-    first["lifecycle"]["postStart"] = exec_hook("echo $GREETING > hook; /bin/sleep 0.2");
+    first["lifecycle"]["postStart"] = exec_handler("echo $GREETING > hook; /bin/sleep 0.2");
     first["env"] = json::array({{{"name", "GREETING"}, {"value", "hello"}}});
     first["readinessProbe"] = {{"exec", {{"command", {"true"}}}}, {"timeoutSeconds", 60}};
     const json second = shell("second", "while :; do /bin/sleep 0.05; done");
@@ -63,7 +63,8 @@ TEST_CASE("a container runs when its postStart hook is done, and those behind it
 
 TEST_CASE("a postStart hook that fails kills its container, which is restarted by its policy") {
     json c = obedient("c", 1);
-    c["lifecycle"]["postStart"] = exec_hook("until test -e c.up; do /bin/sleep 0.01; done; exit 1");
+    c["lifecycle"]["postStart"] =
+        exec_handler("until test -e c.up; do /bin/sleep 0.01; done; exit 1");
     Supervised supervised{pod("p", {c}).dump(), {.scale = "50"}};
     const json failed = supervised.until(event("FailedPostStartHook"));
     CHECK(failed["object"]["type"] == "Warning");
@@ -80,7 +81,7 @@ TEST_CASE("a postStart hook that fails kills its container, which is restarted b
 
 TEST_CASE("the preStop hook runs before SIGTERM, also when a probe kills") {
     json c = obedient("c", 0, "echo told >> order");
-    c["lifecycle"]["preStop"] = exec_hook("echo hook >> order");
+    c["lifecycle"]["preStop"] = exec_handler("echo hook >> order");
     c["livenessProbe"] = fails_when_up("c");
     c["livenessProbe"]["initialDelaySeconds"] = 5;
     Supervised supervised{pod("p", {c}).dump()};
@@ -92,7 +93,7 @@ TEST_CASE("the preStop hook runs before SIGTERM, also when a probe kills") {
 
 TEST_CASE("who has ended has no preStop hook") {
     json done = shell("done", "exit 0");
-    done["lifecycle"]["preStop"] = exec_hook("touch wrong");
+    done["lifecycle"]["preStop"] = exec_handler("touch wrong");
     Supervised supervised{pod("p", {done, obedient("c")}, {{"restartPolicy", "OnFailure"}}).dump()};
     supervised.until([](const json& line) {
         return is_pod(line) && container(line, "c")["ready"] == true &&
@@ -105,7 +106,7 @@ TEST_CASE("who has ended has no preStop hook") {
 
 TEST_CASE("a preStop hook that fails is reported, and changes nothing else") {
     json c = obedient("c");
-    c["lifecycle"]["preStop"] = exec_hook("exit 1");
+    c["lifecycle"]["preStop"] = exec_handler("exit 1");
     Supervised supervised{pod("p", {c}).dump()};
     supervised.until(ready(true));
     CHECK(supervised.stop() == 0);
@@ -117,7 +118,7 @@ TEST_CASE("a preStop hook that fails is reported, and changes nothing else") {
 
 TEST_CASE("a preStop hook that hangs takes the whole grace period, and two seconds are left") {
     json c = obedient("c", 4);
-    c["lifecycle"]["preStop"] = exec_hook("echo $$ > hook; exec /bin/sleep 1000");
+    c["lifecycle"]["preStop"] = exec_handler("echo $$ > hook; exec /bin/sleep 1000");
     Supervised supervised{pod("p", {c}, {{"terminationGracePeriodSeconds", 3}}).dump()};
     supervised.until(ready(true));
     supervised.program().signal(SIGTERM);
@@ -138,7 +139,7 @@ TEST_CASE("sidecars whose hooks have ended get their turns at once, the last one
     for (const std::string name : {"a", "b", "d"}) {
         json one = obedient(name, 0, "echo " + name + " >> order");
         one["restartPolicy"] = "Always";
-        one["lifecycle"]["preStop"] = exec_hook("echo " + name + " >> hooks");
+        one["lifecycle"]["preStop"] = exec_handler("echo " + name + " >> hooks");
         sidecars.push_back(one);
     }
     // Each is ready, so that its trap is set, before the regular container ends.
@@ -166,7 +167,7 @@ TEST_CASE("sidecars whose hooks have ended get their turns at once, the last one
 
 TEST_CASE("a second signal does not wait for a hook") {
     json c = obedient("c");
-    c["lifecycle"]["preStop"] = exec_hook("exec /bin/sleep 1000");
+    c["lifecycle"]["preStop"] = exec_handler("exec /bin/sleep 1000");
     Supervised supervised{pod("p", {c}, {{"terminationGracePeriodSeconds", 1000000}}).dump(),
                           {.scale = "1"}};
     supervised.until(ready(true));

@@ -31,8 +31,8 @@ std::string leave(const std::string& file) {
 json leaving() {
     json c = obedient("c", 0, ":");
     c["command"][2] = leave("by-container") + c["command"][2].get<std::string>();
-    c["lifecycle"]["postStart"] = exec_hook(leave("by-post-start"));
-    c["lifecycle"]["preStop"] = exec_hook(leave("by-pre-stop"));
+    c["lifecycle"]["postStart"] = exec_handler(leave("by-post-start"));
+    c["lifecycle"]["preStop"] = exec_handler(leave("by-pre-stop"));
     c["readinessProbe"]["exec"]["command"] = {
         "/bin/sh", "-c", "test -e by-probe || { " + leave("by-probe") + "}; test -e c.up"};
     return c;
@@ -114,7 +114,7 @@ TEST_CASE("a container that is restarted finds nothing that its last run has lef
 
 TEST_CASE("orphans that end are reaped while the supervisor runs") {
     json c = obedient("c");
-    c["lifecycle"]["postStart"] = exec_hook("(/bin/sleep 0.01 & echo $! > orphan)");
+    c["lifecycle"]["postStart"] = exec_handler("(/bin/sleep 0.01 & echo $! > orphan)");
     Supervised supervised{pod("p", {c}).dump()};
     supervised.until(ready(true));
     const int orphan = pid_in(supervised, "orphan");
@@ -157,13 +157,13 @@ TEST_CASE("with --pid-namespace probes and hooks run in the namespace of their c
     const std::string where = "readlink /proc/self/ns/pid > ";
     json c = shell("c", where + "c.up; trap 'exit 7' QUIT; while :; do /bin/sleep 0.05; done");
     const std::string inside = "test \"$(readlink /proc/self/ns/pid)\" = \"$(cat c.up)\"";
-    c["readinessProbe"] = exec_hook("sleep 0; " + inside + " && kill -0 1");
+    c["readinessProbe"] = exec_handler("sleep 0; " + inside + " && kill -0 1");
     c["readinessProbe"]["periodSeconds"] = 1;
     c["readinessProbe"]["failureThreshold"] = 1000;
     c["lifecycle"]["postStart"] =
-        exec_hook("until test -s c.up; do /bin/sleep 0.01; done; " + inside);
+        exec_handler("until test -s c.up; do /bin/sleep 0.01; done; " + inside);
     // Process 1 of any other namespace is spared.
-    c["lifecycle"]["preStop"] = exec_hook(inside + " && kill -QUIT 1; exec /bin/sleep 1000");
+    c["lifecycle"]["preStop"] = exec_handler(inside + " && kill -QUIT 1; exec /bin/sleep 1000");
     Supervised supervised{pod("p", {c}, {{"terminationGracePeriodSeconds", 1000000}}).dump(),
                           {.scale = "1", .arguments = {"--pid-namespace"}}};
     supervised.until(ready(true));

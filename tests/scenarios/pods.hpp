@@ -42,8 +42,8 @@ inline nlohmann::json fails_when_up(const std::string& container) {
             {"failureThreshold", 1}};
 }
 
-/// A hook that runs this script of the shell's.
-inline nlohmann::json exec_hook(const std::string& script) {
+/// A handler, of a probe or a hook, that runs this script in a shell.
+inline nlohmann::json exec_handler(const std::string& script) {
     return {{"exec", {{"command", {"/bin/sh", "-c", script}}}}};
 }
 

@@ -46,7 +46,7 @@ inline Micros moment(const json& timestamp) {
            std::chrono::minutes{minute} + std::chrono::seconds{second} + Micros{micros};
 }
 
-/// Nothing of what cannot be read: of a process that comes to its end meanwhile.
+/// What can be read of a file. Reading fails if the process that it describes has just ended.
 inline std::string contents(const std::filesystem::path& file) {
     std::ostringstream text;
     text << std::ifstream{file}.rdbuf();

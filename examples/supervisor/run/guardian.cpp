@@ -62,8 +62,8 @@ void end_all(const std::map<int, std::string>& watched, const std::string& cgrou
     Cgroup::remove(cgroup);
 }
 
-/// noexcept: an exception must not come to what belongs to the supervisor, whose cgroups it would
-/// take away.
+/// noexcept: an exception that left it would run the supervisor's destructors in this process, and
+/// they remove the containers' cgroups.
 [[noreturn]] void guard(int pipe, const std::string& cgroup, const std::string& mark) noexcept {
     // In a session of its own no terminal and no signal to the supervisor's group reaches it.
     ::setsid();

@@ -102,7 +102,7 @@ void PodRunner::finish() {
     ended_ = true;
     for (ContainerRunner& container : containers_) container.stop_probes();
     publish_if_changed(compute_status());
-    if (deletion_) publish(Change::deleted, compute_status());
+    if (deletion_) publish(Change::deleted, status_);
     ended_callback_();
 }
 

@@ -8,8 +8,8 @@
 
 namespace supervisor {
 
-/// What can be read of a file, at most all of it: a process may come to its end after its file in
-/// /proc has been opened, and reading is an error then.
+/// What can be read of a file. A read that fails ends it and does not throw: that happens to a file
+/// in /proc if its process is reaped after the file has been opened.
 [[nodiscard]] std::string readable_part(const std::string& path);
 
 /// When the process was started, in ticks since the machine was: with the number it names one

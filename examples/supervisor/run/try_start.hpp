@@ -1,7 +1,7 @@
+// Finds out by doing it what this system lets a process do at its start.
 #pragma once
 
 #include <system_error>
-#include <utility>
 
 #include <asio/io_context.hpp>
 
@@ -9,7 +9,7 @@
 
 namespace supervisor {
 
-/// Whether this system lets a process start with these settings: seen by doing it.
+/// Starts `true` with these settings. Returns why it could not be started.
 [[nodiscard]] inline std::error_code try_start(probekit::ProcessSpec settings) {
     asio::io_context io;
     probekit::Process process{io};
