@@ -295,6 +295,62 @@ TEST_CASE("a pod in JSON is the API's object") {
           "ready":true,"restartCount":1,"image":"nginx","containerID":"local://12-34","started":true}]}})"));
 }
 
+TEST_CASE("a pod with a large manifest is whole in its first record only") {
+    Pipe pipe;
+    LineWriter writer{pipe.writing()};
+    const auto output = make_output(OutputFormat::json, writer, 0);
+    OnePod pod;
+    const bool is_large = GENERATE(false, true);
+    Json& spec = pod.spec.object["spec"];
+    Json& given = pod.spec.object["metadata"];
+    if (is_large)
+        (GENERATE(false, true) ? spec : given["annotations"])["x"] = std::string(17000, 'x');
+    OnePod other;
+    other.uid = "u2";
+
+    output->pod(Change::added, pod.view(), at(0s));
+    pod.status.containers = {running("web")};
+    output->pod(Change::modified, pod.view(), at(1s));
+    pod.deletion = Deletion{.timestamp = at(30s), .grace = 30s};
+    output->pod(Change::deleted, pod.view(), at(2s));
+    output->pod(Change::modified, other.view(), at(2s));
+    output->pod(Change::added, pod.view(), at(3s));
+
+    std::vector<Json> objects;
+    for (const std::string& line : pipe.lines(writer))
+        objects.push_back(Json::parse(line)["object"]);
+    REQUIRE(objects.size() == 5);
+    for (const std::size_t again : {0U, 4U}) {
+        CHECK(objects[again]["spec"] == spec);
+        CHECK(objects[again]["metadata"]["labels"] == given["labels"]);
+    }
+    CHECK(objects[3].contains("spec"));
+    for (const std::size_t later : {1U, 2U}) {
+        CHECK(objects[later].contains("spec") == !is_large);
+        CHECK(objects[later]["metadata"].contains("labels") == !is_large);
+        CHECK(objects[later].dump().size() < 2000);
+        CHECK(objects[later]["metadata"]["uid"] == "u1");
+        CHECK(objects[later]["status"]["containerStatuses"][0]["ready"] == true);
+    }
+    CHECK(objects[2]["metadata"]["deletionGracePeriodSeconds"] == 30);
+}
+
+TEST_CASE("a large pod whose first record could not be written is whole in the next one") {
+    Pipe pipe;
+    LineWriter writer{pipe.writing()};
+    const auto output = make_output(OutputFormat::json, writer, 0);
+    OnePod pod;
+    pod.spec.object["spec"]["x"] = std::string(17000, 'x');
+    const std::string filler(LineWriter::most_pending, 'f'); // more than a pipe takes
+    REQUIRE(writer.write(filler));
+    REQUIRE_FALSE(output->pod(Change::added, pod.view(), at(0s)));
+    CHECK(pipe.read_exactly(filler.size() + 1).back() == '\n');
+    output->pod(Change::modified, pod.view(), at(1s));
+    const auto lines = pipe.lines(writer);
+    REQUIRE(lines.size() == 1);
+    CHECK(Json::parse(lines[0])["object"].contains("spec"));
+}
+
 TEST_CASE("a waiting container in JSON has its reason, and a message if there is one") {
     OnePod pod;
     pod.status.containers = {backing_off("web", 1)};

@@ -71,7 +71,7 @@ TEST_CASE("who reads standard error late misses no line of a container") {
 TEST_CASE("nobody reads standard output: what was missed is counted, and each pod shown again") {
     // Its lines are long, so that restarts fill what may wait even with one line for each.
     json noisy = pod("noisy", {shell("c", "echo run; exit 1")});
-    noisy["metadata"]["annotations"] = {{"filler", std::string(60000, 'x')}};
+    noisy["spec"]["containers"][0]["image"] = std::string(60000, 'x'); // which its status repeats
     const json quiet = pod("quiet", {obedient("c")});
     Supervised supervised{noisy.dump() + "\n---\n" + quiet.dump(),
                           {.scale = "1000", .logs = "prefix"}};

@@ -16,7 +16,12 @@ std::string line(Change change, Json object) {
 } // namespace
 
 bool JsonOutput::pod(Change change, const PodView& pod, Timestamp) {
-    return writer_.write(line(change, to_json(pod)));
+    const bool known = change != Change::added && known_.contains(pod.uid);
+    const std::string text =
+        line(change, to_json(pod, known ? Extent::without_manifest : Extent::whole));
+    if (!writer_.write(text)) return false;
+    if (text.size() > large) known_.insert(pod.uid);
+    return true;
 }
 
 void JsonOutput::event(const Event& event, Timestamp) {

@@ -71,12 +71,12 @@ Json conditions_json(const std::vector<Condition>& conditions) {
     return json;
 }
 
-Json metadata_json(const PodView& pod) {
+Json metadata_json(const PodView& pod, Extent extent) {
     Json json{{"name", pod.spec.name}, {"namespace", pod.spec.name_space}, {"uid", pod.uid}};
     const auto given = pod.spec.object.find("metadata");
-    for (const char* field : {"labels", "annotations"})
-        if (given != pod.spec.object.end() && given->contains(field))
-            json[field] = given->at(field);
+    if (extent == Extent::whole && given != pod.spec.object.end())
+        for (const char* field : {"labels", "annotations"})
+            if (given->contains(field)) json[field] = given->at(field);
     json["creationTimestamp"] = rfc3339(pod.created);
     if (pod.deletion) {
         json["deletionTimestamp"] = rfc3339(pod.deletion->timestamp);
@@ -100,12 +100,11 @@ Json status_json(const PodView& pod) {
 
 } // namespace
 
-Json to_json(const PodView& pod) {
-    return {{"apiVersion", "v1"},
-            {"kind", "Pod"},
-            {"metadata", metadata_json(pod)},
-            {"spec", pod.spec.object.value("spec", Json::object())},
-            {"status", status_json(pod)}};
+Json to_json(const PodView& pod, Extent extent) {
+    Json json{{"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", metadata_json(pod, extent)}};
+    if (extent == Extent::whole) json["spec"] = pod.spec.object.value("spec", Json::object());
+    json["status"] = status_json(pod);
+    return json;
 }
 
 Json to_json(const Event& event) {

@@ -7,7 +7,13 @@
 
 namespace supervisor {
 
-[[nodiscard]] Json to_json(const PodView& pod);
+/// How much of a pod.
+enum class Extent {
+    whole,
+    without_manifest, ///< neither the spec nor labels and annotations, which never change
+};
+
+[[nodiscard]] Json to_json(const PodView& pod, Extent extent = Extent::whole);
 [[nodiscard]] Json to_json(const Event& event);
 
 } // namespace supervisor
