@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <sched.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <catch2/catch_test_macros.hpp>
@@ -150,6 +151,53 @@ TEST_CASE("when somebody kills the supervisor its containers end too") {
     const std::size_t own = cgroup.rfind("0::", at) + 3;
     const std::string path = mounted + cgroup.substr(own, at - own) + name;
     CHECK(comes_true([&] { return !std::filesystem::exists(path); }));
+}
+
+TEST_CASE(
+    "a guardian that somebody kills is missed, and replaced, and the new one ends the containers") {
+    const auto wrapper = any_wrapper();
+    Supervised supervised{pod("p", {leaving()}).dump(), {.wrapper = wrapper}};
+    const json running = supervised.until(ready(true));
+    const int supervisor = supervised.program().pid();
+    const auto guardian = [&] {
+        const std::string parent = "\nPPid:\t" + std::to_string(supervisor) + "\n";
+        for (const auto& entry : std::filesystem::directory_iterator{"/proc"}) {
+            const std::string status = contents(entry.path() / "status");
+            if (status.starts_with("Name:\tsupervisor-end\n") &&
+                status.find(parent) != std::string::npos)
+                return std::stoi(entry.path().filename().string());
+        }
+        return 0;
+    };
+    CHECK(comes_true([&] { return guardian() > 0; })); // it gives itself the name
+    const int first = guardian();
+    REQUIRE(first > 0);
+
+    // None can be started while no descriptor can be had.
+    rlimit before = {};
+    REQUIRE(::prlimit(supervisor, RLIMIT_NOFILE, nullptr, &before) == 0);
+    rlimit none = before;
+    none.rlim_cur = 3;
+    REQUIRE(::prlimit(supervisor, RLIMIT_NOFILE, &none, nullptr) == 0);
+    ::kill(first, SIGKILL);
+    CHECK(
+        supervised.program().errors().line() ==
+        "supervisor: there is no process supervisor-end, and if this one is killed its containers "
+        "stay: Too many open files");
+    REQUIRE(::prlimit(supervisor, RLIMIT_NOFILE, &before, nullptr) == 0);
+    CHECK(
+        supervised.program().errors().line() ==
+        "supervisor: the process supervisor-end, which ends the containers if this one is killed, "
+        "had ended; there is another one");
+    CHECK_FALSE(process_exists(first)); // it was reaped
+    CHECK(comes_true([&] { return guardian() > 0; }));
+    std::vector<int> all{pid_of(container(running)), guardian()};
+    for (const char* const file : {"by-container", "by-post-start", "by-probe"})
+        all.push_back(pid_in(supervised, file));
+    for (const int pid : all) CHECK(process_lives(pid));
+    supervised.program().signal(SIGKILL);
+    CHECK(supervised.program().wait() == 128 + SIGKILL);
+    for (const int pid : all) CHECK(comes_true([&] { return !process_lives(pid); }));
 }
 
 TEST_CASE("with --pid-namespace probes and hooks run in the namespace of their container") {

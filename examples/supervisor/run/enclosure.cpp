@@ -40,6 +40,13 @@ std::vector<int> Enclosures::strangers() const {
     return found;
 }
 
+std::error_code Enclosures::replace_guardian() {
+    const std::error_code error = guardian_.start();
+    if (!error)
+        for (const int pid : leaders_) guardian_.watch(pid);
+    return error;
+}
+
 void Enclosures::end() {
     constexpr int most_rounds = 200;
     const std::string& cgroup = cgroup_.path();

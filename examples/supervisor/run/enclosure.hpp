@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <set>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <probekit/core/actions.hpp>
@@ -22,7 +23,7 @@
 
 namespace supervisor {
 
-/// Of all containers of the supervisor. Made while the program has one thread.
+/// Of all containers of the supervisor.
 class Enclosures {
 public:
     explicit Enclosures(const Options& options);
@@ -36,6 +37,13 @@ public:
     /// Children that this program has not started itself, and some that it has: commands of probes
     /// and hooks.
     [[nodiscard]] std::vector<int> strangers() const;
+
+    /// Why there is no guardian. No error: it was started, and may have ended since.
+    [[nodiscard]] std::error_code guardian_error() const noexcept { return guardian_.error(); }
+    /// Guardian::pipe(), the guardian's own until it is replaced.
+    [[nodiscard]] int guardian_pipe() const noexcept { return guardian_.pipe(); }
+    /// Starts another one, which is told what runs.
+    std::error_code replace_guardian();
 
     /// All containers have ended and all of this program's own children have been reaped: ends what
     /// is left, and waits for it for a short time. The destructor does the same.

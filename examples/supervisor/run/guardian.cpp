@@ -7,6 +7,7 @@
 #include <map>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/prctl.h>
@@ -67,7 +68,6 @@ void end_all(const std::map<int, std::string>& watched, const std::string& cgrou
 [[noreturn]] void guard(int pipe, const std::string& cgroup, const std::string& mark) noexcept {
     // In a session of its own no terminal and no signal to the supervisor's group reaches it.
     ::setsid();
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) ::signal(signal, SIG_IGN);
     ::prctl(PR_SET_NAME, "supervisor-end");
     keep_only(pipe);
     if (::chdir("/") != 0) ::_exit(1);
@@ -87,23 +87,42 @@ void end_all(const std::map<int, std::string>& watched, const std::string& cgrou
 
 } // namespace
 
-Guardian::Guardian(const std::string& cgroup, const std::string& mark) {
+Guardian::Guardian(std::string cgroup, std::string mark)
+    : cgroup_(std::move(cgroup)), mark_(std::move(mark)) {
+    start();
+}
+
+std::error_code Guardian::start() {
+    end();
     std::array<int, 2> ends{-1, -1};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) return;
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0)
+        return error_ = std::error_code{errno, std::system_category()};
     const UniqueFd reading{ends[0]};
     pipe_ = UniqueFd{ends[1]};
     ::fcntl(pipe_.get(), F_SETFL, O_NONBLOCK); // it must never hold up what it guards
+    // Until it ignores them: a handler of the supervisor's would tell the supervisor.
+    sigset_t all;
+    sigset_t before;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
     pid_ = ::fork();
     if (pid_ == 0) {
+        for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD})
+            ::signal(signal, SIG_IGN);
+        ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
         static_cast<void>(pipe_.release()); // closed with all others
-        guard(reading.get(), cgroup, mark);
+        guard(reading.get(), cgroup_, mark_);
     }
+    error_ = pid_ < 0 ? std::error_code{errno, std::system_category()} : std::error_code{};
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return error_;
 }
 
-Guardian::~Guardian() {
+void Guardian::end() {
     if (pid_ <= 0) return;
     ::kill(pid_, SIGKILL);
     while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {}
+    pid_ = -1;
 }
 
 void Guardian::tell(char what, int pid) {

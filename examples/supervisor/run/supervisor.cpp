@@ -63,6 +63,7 @@ Supervisor::Supervisor(const Options& options, const std::vector<PodSpec>& pods)
                    .hook_permits = hook_permits_},
       signals_(io_, SIGINT, SIGTERM),
       orphans_(io_.get_executor(), enclosures_),
+      guardian_(io_.get_executor(), enclosures_, standard_error_),
       duration_(io_) {
     standard_output_.callbacks(
         {// The output has no reader any more: end everything in order.
@@ -80,6 +81,7 @@ Supervisor::Supervisor(const Options& options, const std::vector<PodSpec>& pods)
 ExitCode Supervisor::run() {
     await_signal();
     orphans_.start();
+    guardian_.start();
     await_end_of_duration();
     for (PodRunner& pod : pods_) pod.start();
     io_.run(); // until nothing is left to wait for: processes reaped, attempts in flight cleaned up
@@ -146,6 +148,7 @@ void Supervisor::pod_ended() {
     if (!all_ended()) return;
     signals_.cancel();
     orphans_.stop();
+    guardian_.stop();
     duration_.cancel();
     logs_.close();
 }

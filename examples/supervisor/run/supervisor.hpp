@@ -16,6 +16,7 @@
 #include "manifest/options.hpp"
 #include "manifest/pod_spec.hpp"
 #include "run/enclosure.hpp"
+#include "run/guardian_watch.hpp"
 #include "run/hook_permits.hpp"
 #include "run/log_router.hpp"
 #include "run/orphan_reaper.hpp"
@@ -54,7 +55,7 @@ private:
     [[nodiscard]] bool all_ended() const;
 
     const Options& options_;
-    Enclosures enclosures_; // starts a process by fork(): before any thread
+    Enclosures enclosures_;
     asio::io_context io_;
     LineWriter standard_output_;
     LineWriter standard_error_;
@@ -67,6 +68,7 @@ private:
     Supervision supervision_;
     asio::signal_set signals_;
     OrphanReaper orphans_;
+    GuardianWatch guardian_;
     asio::steady_timer duration_;
     bool removing_ = false;
     std::deque<PodRunner> pods_;
