@@ -3,6 +3,8 @@
 #include <fstream>
 #include <string>
 
+#include <sys/stat.h>
+
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
@@ -104,7 +106,60 @@ TEST_CASE("what containers print goes into files") {
     Supervised supervised{one_shot.dump(), {.logs = "logs/here"}};
     CHECK(supervised.finish() == 0);
     CHECK(supervised.program().errors().rest().empty());
-    CHECK(contents(supervised.folder() / "logs/here/p/c.log") == "out\nerr\nunfinished");
+    CHECK(contents(supervised.folder() / "logs/here/default_p/c.log") == "out\nerr\nunfinished");
+}
+
+TEST_CASE("the log files of containers that differ in their namespace only are two, and each run "
+          "is in them") {
+    json a = pod("p", {shell("c", "echo a; test -e again || { touch again; exit 1; }")},
+                 {{"restartPolicy", "OnFailure"}});
+    json b = pod("p", {shell("c", "seq 20000")}, {{"restartPolicy", "Never"}});
+    b["metadata"]["namespace"] = "other";
+    Supervised supervised{a.dump() + "\n---\n" + b.dump(), {.logs = "logs"}};
+    CHECK(supervised.finish() == 0);
+    CHECK(supervised.program().errors().rest().empty());
+    CHECK(contents(supervised.folder() / "logs/default_p/c.log") == "a\na\n");
+    std::string expected;
+    for (int i = 1; i <= 20000; ++i) expected += std::to_string(i) + "\n";
+    const bool all_of_it = contents(supervised.folder() / "logs/other_p/c.log") == expected;
+    CHECK(all_of_it);
+}
+
+TEST_CASE("a log that cannot be opened is said once, and its container runs") {
+    const TemporaryFolder folder;
+    const std::filesystem::path log = folder.path() / "default_p/c.log";
+    std::filesystem::create_directory(log.parent_path());
+    REQUIRE(::mkfifo(log.c_str(), 0600) == 0);
+    Supervised supervised{pod("p", {shell("c", "echo line; exit 1")}).dump(),
+                          {.scale = "1000", .logs = folder.path().string()}};
+    supervised.until(running_after(3));
+    CHECK(supervised.stop() == 0);
+    CHECK(supervised.program().errors().rest() ==
+          log.string() + ": not a regular file: what its container prints is not kept\n");
+}
+
+TEST_CASE("a log that cannot be written is said once, and is written again as soon as it can be") {
+    // No file may be longer than 512 bytes; the container goes on when it is told to.
+    const TemporaryFolder folder;
+    const std::filesystem::path log = folder.path() / "default_p/c.log";
+    json c = obedient("c");
+    c["command"][2] = "head -c 600 /dev/zero; until test -e go; do echo more; /bin/sleep 0.02; "
+                      "done; echo last; " +
+                      c["command"][2].get<std::string>();
+    Supervised supervised{pod("p", {c}).dump(),
+                          {.logs = folder.path().string(),
+                           .wrapper = {"/bin/sh", "-c", "ulimit -f 1; exec \"$@\"", "sh"}}};
+    const std::string too_long =
+        log.string() + ": File too large: what its container prints is not kept";
+    CHECK(supervised.program().errors().line() == too_long);
+    // Removed with its folder, it is made again.
+    std::filesystem::rename(folder.path() / "default_p", folder.path() / "old");
+    std::ofstream{supervised.folder() / "go"} << "";
+    supervised.until(ready(true));
+    CHECK(supervised.stop() == 0);
+    CHECK(contents(folder.path() / "old/c.log").size() <= 512);
+    CHECK(contents(log).find("last\n") != std::string::npos);
+    CHECK(supervised.program().errors().rest().empty());
 }
 
 TEST_CASE("a log directory that cannot be made is wrong usage") {

@@ -200,7 +200,7 @@ as sources of variables. FILE is a manifest in YAML or JSON, or - for standard i
       --pid-namespace             each container's first process is process 1 of a PID namespace of its own
       --feature-gates NAME=true   known: ContainerScopedProbes (default: false)
       --logs prefix|none|DIR      what containers print: on standard error after [pod/POD/CONTAINER], nowhere, or in
-                                  DIR/POD/CONTAINER.log. Default: prefix
+                                  DIR/NAMESPACE_POD/CONTAINER.log. Default: prefix
       --version                   show the version
   -h, --help                      show this
 

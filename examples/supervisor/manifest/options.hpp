@@ -26,7 +26,7 @@ enum class OutputFormat { text, wide, json };
 enum class LogTarget {
     prefix,    ///< standard error, each line after "[pod/POD/CONTAINER] "
     none,      ///< nowhere
-    directory, ///< Options::log_directory/POD/CONTAINER.log
+    directory, ///< Options::log_directory/NAMESPACE_POD/CONTAINER.log
 };
 
 struct Options {

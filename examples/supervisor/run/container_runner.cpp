@@ -70,7 +70,7 @@ void ContainerRunner::start_process() {
     event(EventType::normal, "Created", "Container created");
 
     probekit::ProcessSpec process = process_spec(spec_, enclosure_);
-    const UniqueFd log = supervision_.logs.route(process, pod_.name, spec_.name);
+    const UniqueFd log = supervision_.logs.route(process, pod_, spec_.name);
     if (const std::error_code error = process_.start(process)) return start_failed(error);
 
     enclosure_.started(process_.last_pid());

@@ -18,15 +18,17 @@
 #include <asio/posix/stream_descriptor.hpp>
 #include <asio/post.hpp>
 
+#include "run/log_file.hpp"
+
 namespace supervisor {
 
 /// Reads one container's pipe until all who hold its other end are gone. Reads no more while much
 /// of what it has read waits to be written: then the container is held up, and nobody else.
 class LogRouter::Reader : public std::enable_shared_from_this<Reader> {
 public:
-    Reader(const asio::any_io_executor& executor, UniqueFd pipe, std::string prefix,
-           LineWriter& errors)
-        : pipe_(executor, pipe.release()), prefix_(std::move(prefix)), errors_(errors) {
+    /// `prefix`: of each line. Empty: the text is passed on as it comes.
+    Reader(const asio::any_io_executor& executor, UniqueFd pipe, std::string prefix, Write write)
+        : pipe_(executor, pipe.release()), prefix_(std::move(prefix)), write_(std::move(write)) {
         pipe_.non_blocking(true);
     }
 
@@ -83,6 +85,10 @@ private:
     }
 
     void pass_on(std::string_view text) {
+        if (prefix_.empty()) {
+            lines_ = text;
+            return submit();
+        }
         for (const char c : text) {
             if (c == '\n') {
                 write_line();
@@ -105,12 +111,12 @@ private:
         if (lines_.empty()) return;
         const std::size_t size = lines_.size();
         unwritten_ += size;
-        errors_.write_all(std::exchange(lines_, {}),
-                          [reader = weak_from_this(), size, executor = pipe_.get_executor()] {
-                              asio::post(executor, [reader, size] {
-                                  if (const auto self = reader.lock()) self->written(size);
-                              });
-                          });
+        write_(std::exchange(lines_, {}),
+               [reader = weak_from_this(), size, executor = pipe_.get_executor()] {
+                   asio::post(executor, [reader, size] {
+                       if (const auto self = reader.lock()) self->written(size);
+                   });
+               });
     }
 
     void written(std::size_t size) {
@@ -124,7 +130,7 @@ private:
 
     asio::posix::stream_descriptor pipe_;
     std::string prefix_;
-    LineWriter& errors_;
+    Write write_;
     std::string line_;  // which has not come to its end
     std::string lines_; // to be written together
     std::array<char, 4096> block_{};
@@ -138,52 +144,82 @@ LogRouter::LogRouter(asio::any_io_executor executor, const Options& options, Lin
     : executor_(std::move(executor)),
       target_(options.logs),
       directory_(options.log_directory),
-      errors_(errors) {}
+      errors_(errors) {
+    if (target_ != LogTarget::directory) return;
+    std::filesystem::create_directories(directory_);
+    if (::faccessat(AT_FDCWD, directory_.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+        throw std::filesystem::filesystem_error{
+            "cannot write logs", directory_, {errno, std::system_category()}};
+    files_.emplace();
+}
 
 LogRouter::~LogRouter() = default;
 
-void LogRouter::prepare(const std::string& pod) const {
-    if (target_ == LogTarget::directory)
-        std::filesystem::create_directories(directory_ + "/" + pod);
-}
-
-UniqueFd LogRouter::route(probekit::ProcessSpec& process, const std::string& pod,
+UniqueFd LogRouter::route(probekit::ProcessSpec& process, const PodSpec& pod,
                           const std::string& container) {
     UniqueFd written;
-    if (target_ == LogTarget::prefix) written = open_pipe(pod, container);
-    if (target_ == LogTarget::directory) written = open_file(pod, container);
+    if (target_ != LogTarget::none) written = open_pipe(pod, container);
     process.output = probekit::ProcessOutput::discard;
     process.stdout_fd = process.stderr_fd = written.get();
     return written;
 }
 
-UniqueFd LogRouter::open_pipe(const std::string& pod, const std::string& container) {
-    const std::string prefix = "[pod/" + pod + "/" + container;
+UniqueFd LogRouter::open_pipe(const PodSpec& pod, const std::string& container) {
+    const std::string folder = pod.name_space + "_" + pod.name;
+    const auto [position, is_new] = logs_.try_emplace(folder + "/" + container);
+    Log& log = position->second;
+    const bool in_file = target_ == LogTarget::directory;
+    if (is_new) log.write = in_file ? to_file(folder, container + ".log") : to_errors();
+    if (in_file) log.write({}, {}); // the file is there, though nothing may be printed
+
     // A container has one pipe, however often it is restarted while nobody reads.
-    std::shared_ptr<Reader>& reader = readers_[prefix];
-    if (reader)
-        if (UniqueFd written = reader->reopen(); written.get() >= 0) return written;
+    if (log.reader)
+        if (UniqueFd written = log.reader->reopen(); written.get() >= 0) return written;
+    const std::string prefix = "[pod/" + pod.name + "/" + container;
     std::array<int, 2> ends{-1, -1};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+    const bool failed = ::pipe2(ends.data(), O_CLOEXEC) != 0;
+    if (failed && !log.failed)
         errors_.write(prefix + "] no log: " + std::system_category().message(errno));
-        return {};
-    }
+    log.failed = failed;
+    if (failed) return {};
     UniqueFd written{ends[1]};
-    reader = std::make_shared<Reader>(executor_, UniqueFd{ends[0]}, prefix, errors_);
-    reader->read();
+    log.reader =
+        std::make_shared<Reader>(executor_, UniqueFd{ends[0]}, in_file ? "" : prefix, log.write);
+    log.reader->read();
     return written;
 }
 
-UniqueFd LogRouter::open_file(const std::string& pod, const std::string& container) {
-    const std::string path = directory_ + "/" + pod + "/" + container + ".log";
-    UniqueFd written{::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644)};
-    if (written.get() < 0) errors_.write(path + ": " + std::system_category().message(errno));
-    return written;
+LogRouter::Write LogRouter::to_errors() {
+    return [this](std::string text, std::function<void()> written) {
+        errors_.write_all(std::move(text), std::move(written));
+    };
+}
+
+LogRouter::Write LogRouter::to_file(const std::string& folder, const std::string& name) {
+    /// Both are used on the thread that writes.
+    struct Target {
+        LogFile file;
+        std::string to_say = {};
+    };
+    const auto target = std::make_shared<Target>(Target{.file = {directory_, folder, name}});
+    return [this, target](std::string text, std::function<void()> written) {
+        files_->write_all(
+            std::move(text),
+            [this, target, written = std::move(written)] {
+                if (!target->to_say.empty()) errors_.write(target->to_say);
+                if (written) written();
+            },
+            [target](std::string_view all) { target->to_say = target->file.append(all); });
+    };
 }
 
 void LogRouter::close() {
-    for (const auto& [prefix, reader] : readers_)
-        if (reader) reader->close();
+    for (const auto& [name, log] : logs_)
+        if (log.reader) log.reader->close();
+}
+
+void LogRouter::flush() {
+    if (files_) files_->flush();
 }
 
 } // namespace supervisor

@@ -71,10 +71,8 @@ Supervisor::Supervisor(const Options& options, const std::vector<PodSpec>& pods)
          .drained = [this] { asio::post(io_, [this] { show_what_was_missed(); }); }});
     if (heeds_hangup()) signals_.add(SIGHUP);
     mask_signals(SIG_UNBLOCK); // whoever started us may have blocked them
-    for (const PodSpec& pod : pods) {
-        logs_.prepare(pod.name);
-        pods_.emplace_back(pod, supervision_, [this] { pod_ended(); });
-    }
+    for (const PodSpec& pod : pods) pods_.emplace_back(pod, supervision_, [this] { pod_ended(); });
+
     shown_again_ = pods_.size();
 }
 
@@ -90,6 +88,7 @@ ExitCode Supervisor::run() {
     mask_signals(SIG_BLOCK);
 
     while (standard_output_.flush() && show_what_was_missed()) {}
+    logs_.flush();
     standard_error_.flush();
     if (standard_output_.error()) return ExitCode::broken;
     const bool failed = std::any_of(pods_.begin(), pods_.end(),

@@ -52,6 +52,7 @@ struct LineWriter::Shared {
         std::string text = {};
         bool droppable = true;
         std::function<void()> written = {};
+        std::function<void(std::string_view)> write = {};
     };
 
     explicit Shared(int where) : descriptor(where) {}
@@ -101,8 +102,14 @@ void LineWriter::run(const std::shared_ptr<Shared>& shared) {
         state.changed.wait(lock, [&] { return state.abandoned || !state.queue.empty(); });
         if (state.abandoned) return;
         const Shared::Entry& entry = state.queue.front();
-        for (std::string_view rest = entry.text;
-             !rest.empty() && !state.error && !state.abandoned;) {
+        std::string_view rest = entry.text;
+        if (entry.write) {
+            lock.unlock();
+            entry.write(std::exchange(rest, {}));
+            lock.lock();
+            state.last_progress = std::chrono::steady_clock::now();
+        }
+        while (!rest.empty() && !state.error && !state.abandoned) {
             lock.unlock();
             const std::error_code error = write_some(state.descriptor, rest);
             lock.lock();
@@ -141,9 +148,13 @@ bool LineWriter::write(std::string_view text) {
     return true;
 }
 
-void LineWriter::write_all(std::string text, std::function<void()> written) {
+void LineWriter::write_all(std::string text, std::function<void()> written,
+                           std::function<void(std::string_view)> write) {
     const std::lock_guard lock{shared_->mutex};
-    shared_->enqueue({.text = std::move(text), .droppable = false, .written = std::move(written)});
+    shared_->enqueue({.text = std::move(text),
+                      .droppable = false,
+                      .written = std::move(written),
+                      .write = std::move(write)});
 }
 
 bool LineWriter::has_room() const {

@@ -18,7 +18,8 @@ public:
     /// So many bytes of lines that may be dropped wait for a reader at most.
     static constexpr std::size_t most_pending = 1024 * 1024;
 
-    explicit LineWriter(int descriptor);
+    /// -1: only for what others write, see write_all().
+    explicit LineWriter(int descriptor = -1);
     LineWriter(const LineWriter&) = delete;
     LineWriter& operator=(const LineWriter&) = delete;
     /// Gives up what has not been written.
@@ -39,7 +40,10 @@ public:
 
     /// Never drops. `text` is one line or more, each with its line break. `written` is called, as
     /// Callbacks are, when it has been written or can never be: whoever writes much waits for that.
-    void write_all(std::string text, std::function<void()> written);
+    /// With `write` it is that function that writes the text, elsewhere, and no error ends it. It
+    /// is called once on the writer's thread, perhaps after the destructor has returned.
+    void write_all(std::string text, std::function<void()> written,
+                   std::function<void(std::string_view text)> write = {});
 
     /// Whether write() will hardly drop a line now.
     [[nodiscard]] bool has_room() const;
