@@ -24,7 +24,7 @@ static_assert(ProbeSpec{}.pacing == Pacing{});
 static_assert(ProbeSpec{}.error_threshold == 3);
 static_assert(!ProbeSpec{}.error_threshold_local);
 static_assert(Pacing{}.cadence == Cadence::grid && Pacing{}.spread == 0s && Pacing{}.jitter == 0s &&
-              Pacing{}.seed == 0);
+              Pacing{}.seed == 0 && !Pacing{}.slack);
 
 static_assert(is_valid(ProbeSpec{}));
 static_assert(is_valid(ProbeSpec{
@@ -42,6 +42,8 @@ TEST_CASE("Each mistake names its field, and is_valid agrees") {
         {{.kind = ProbeKind::startup, .termination_grace_period = 1ns}, {}},
         {{.success_threshold = 7}, {}},
         {{.pacing = {.spread = 1h, .jitter = 9s}}, {}},
+        {{.pacing = {.jitter = 9s, .slack = 10s - 1ns}}, {}},
+        {{.pacing = {.slack = 0s}}, {}},
         {{.initial_delay = -1ns}, {{"initial_delay", "must not be negative"}}},
         {{.period = 0s}, {{"period", "must be greater than zero"}}},
         {{.timeout = -1s}, {{"timeout", "must be greater than zero"}}},
@@ -64,6 +66,8 @@ TEST_CASE("Each mistake names its field, and is_valid agrees") {
         {{.pacing = {.spread = -1s}}, {{"pacing.spread", "must not be negative"}}},
         {{.pacing = {.jitter = -1s}}, {{"pacing.jitter", "must not be negative"}}},
         {{.pacing = {.jitter = 10s}}, {{"pacing.jitter", "must be less than period"}}},
+        {{.pacing = {.slack = -1ns}}, {{"pacing.slack", "must not be negative"}}},
+        {{.pacing = {.slack = 10s}}, {{"pacing.slack", "must be less than period"}}},
         {{.kind = ProbeKind::startup,
           .initial_delay = -1s,
           .period = 0s,
@@ -72,7 +76,7 @@ TEST_CASE("Each mistake names its field, and is_valid agrees") {
           .failure_threshold = 0,
           .error_threshold = -2,
           .termination_grace_period = -1s,
-          .pacing = {.spread = -1s, .jitter = -1s}},
+          .pacing = {.spread = -1s, .jitter = -1s, .slack = -1s}},
          {{"initial_delay", "must not be negative"},
           {"period", "must be greater than zero"},
           {"timeout", "must be greater than zero"},
@@ -81,7 +85,8 @@ TEST_CASE("Each mistake names its field, and is_valid agrees") {
           {"error_threshold", "must not be negative"},
           {"termination_grace_period", "must be greater than zero"},
           {"pacing.spread", "must not be negative"},
-          {"pacing.jitter", "must not be negative"}}},
+          {"pacing.jitter", "must not be negative"},
+          {"pacing.slack", "must not be negative"}}},
     };
     for (const auto& [spec, expected] : table) {
         Expected got;
@@ -101,9 +106,44 @@ static_assert(worst_case_recovery(ProbeSpec{.period = 2s, .timeout = 1s, .succes
               7s);
 static_assert(worst_case_detection(ProbeSpec{
                   .period = 2s, .failure_threshold = 1, .pacing = {.jitter = 500ms}}) == 3500ms);
+static_assert(worst_case_detection(ProbeSpec{.period = 2s,
+                                             .failure_threshold = 1,
+                                             .pacing = {.jitter = 500ms, .slack = 100ms}}) ==
+              3600ms);
+static_assert(worst_case_recovery(ProbeSpec{.pacing = {.slack = 100ms}}) == 11100ms);
 // "Never" plus anything is never.
 static_assert(worst_case_detection(ProbeSpec{.period = Duration::max()}) == Duration::max());
 static_assert(worst_case_detection(ProbeSpec{.timeout = Duration::max()}) == Duration::max());
 static_assert(worst_case_detection(ProbeSpec{
                   .period = 24h, .failure_threshold = std::numeric_limits<int>::max()}) ==
               Duration::max());
+
+// The nearest power of two to 1/128 of the period, and at most 2^23 ns.
+static_assert(detail::automatic_slack(1s) == 8388608ns);    // of 7.8 ms
+static_assert(detail::automatic_slack(500ms) == 4194304ns); // of 3.9 ms
+static_assert(detail::automatic_slack(100ms) == 524288ns);  // of 0.78 ms
+static_assert(detail::automatic_slack(10s) == 8388608ns);
+static_assert(detail::automatic_slack(Duration::max()) == 8388608ns);
+static_assert(detail::automatic_slack(128ns) == 1ns);
+static_assert(detail::automatic_slack(127ns) == 0ns);
+
+TEST_CASE("A check is moved to the next multiple of a power of two that its slack holds") {
+    using detail::shared_moment;
+    const auto moved = [](Duration due, Duration slack) {
+        return shared_moment(TimePoint{due}, slack).time_since_epoch();
+    };
+    CHECK(moved(7ns, 0ns) == 7ns);
+    CHECK(moved(7ns, 1ns) == 7ns);
+    CHECK(moved(7ns, 4ns) == 8ns);
+    CHECK(moved(8ns, 4ns) == 8ns);
+    CHECK(moved(9ns, 7ns) == 12ns); // of 4
+    CHECK(moved(-5ns, 4ns) == -4ns);
+    CHECK(moved(Duration::max(), 1s) == Duration::max());
+    CHECK(moved(Duration::max() - 1ns, Duration::max()) == Duration::max() - 1ns);
+    for (const Duration slack : {Duration{3}, Duration{1000}, Duration{1s}, Duration{8388608}}) {
+        for (Duration due = 0ns; due < 10s; due += 123456789ns) {
+            const Duration late = moved(due, slack) - due;
+            CHECK((late >= 0ns && late < slack));
+        }
+    }
+}

@@ -325,7 +325,7 @@ TEST_CASE("fields beyond Kubernetes are read unless strict, which names them and
     const std::string text = R"({
         "exec": {"command": ["x"], "environment": ["A=1"], "inheritEnvironment": false, "workingDirectory": "/tmp"},
         "initialDelay": "250ms", "timeout": "0.5s", "period": "1m30s", "terminationGracePeriod": "1ns",
-        "pacing": {"cadence": "targetStart", "spread": "1s", "jitter": "2s", "seed": 18446744073709551615}, "bogus": 1})";
+        "pacing": {"cadence": "targetStart", "spread": "1s", "jitter": "2s", "slack": "50ms", "seed": 18446744073709551615}, "bogus": 1})";
     const auto probe = read_probe(json::parse(text), liveness());
     REQUIRE(messages(text, liveness()) == Texts{});
     CHECK(probe.ignored == Texts{"spec.containers[0].livenessProbe.bogus"});
@@ -342,7 +342,8 @@ TEST_CASE("fields beyond Kubernetes are read unless strict, which names them and
                                            .pacing = {.cadence = Cadence::target_start,
                                                       .spread = 1s,
                                                       .jitter = 2s,
-                                                      .seed = 18446744073709551615u}});
+                                                      .seed = 18446744073709551615u,
+                                                      .slack = 50ms}});
 
     ReadOptions strict = liveness("l");
     strict.strict = true;
@@ -512,7 +513,8 @@ TEST_CASE("what was written is read back the same") {
         ProbeSpec{.pacing = {.cadence = Cadence::target_start,
                              .spread = 1ms,
                              .jitter = 9999999999ns,
-                             .seed = 1}});
+                             .seed = 1,
+                             .slack = 0s}});
     const auto written = write_probe(action, spec);
     CAPTURE(written.dump());
     const auto read = read_probe(json::parse(written.dump()), {.kind = spec.kind});

@@ -128,6 +128,7 @@ ProbeSpec any_spec(Chooser& choose) {
         spec.pacing.cadence = choose.one_of({Cadence::grid, Cadence::target_start});
         spec.pacing.spread = choose.one_of<Duration>({0s, 1ns, choose.span()});
         spec.pacing.jitter = choose.one_of<Duration>({0s, spec.period / 2});
+        spec.pacing.slack = choose.one_of<std::optional<Duration>>({{}, 0s, spec.period / 2});
         spec.pacing.seed =
             choose.one_of<std::uint64_t>({0, 1, std::numeric_limits<std::uint64_t>::max()});
     }

@@ -2,6 +2,7 @@
 #include <probekit/runtime/probe_worker.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -98,6 +99,41 @@ TEST_CASE("the initial delay moves the first check to a point of the grid") {
     CHECK(bench.probe.attempts() == 0);
     bench.clock.advance(1ns);
     CHECK(bench.probe.attempts() == 1);
+}
+
+TEST_CASE("checks with slack share their moments, and their grids stay where they are") {
+    struct Moments {
+        std::vector<TimePoint> at = {};
+        void attempt_begun(const AttemptBegun& begun) { at.push_back(begun.at); }
+    };
+    asio::io_context io;
+    ManualClock clock{io};
+    const ScriptedProbe probe{clock, {Outcome::success}};
+    constexpr Duration grain{1 << 26}; // the power of two that 100 ms hold
+    const ProbeSpec spec{.period = 1s, .pacing = {.slack = 100ms}};
+    Moments first;
+    Moments second;
+    ProbeWorker one{clock, probe, spec, std::ref(first)};
+    ProbeWorker other{clock, probe, spec, std::ref(second)};
+    clock.advance(grain - clock.now().time_since_epoch() % grain + 1ms);
+    const TimePoint begin = clock.now();
+    one.start();
+    clock.advance(20ms);
+    other.start();
+    clock.advance(100s);
+    REQUIRE(first.at.size() == 101);
+    CHECK(first.at.front() == begin);
+    REQUIRE(second.at.size() >= 100);
+    int shared = 0;
+    for (std::size_t n = 1; n < 100; ++n) {
+        const Duration late = first.at[n] - begin - n * 1s;
+        CHECK((late >= 0s && late < grain));
+        CHECK(first.at[n].time_since_epoch() % grain == 0s);
+        CHECK(second.at[n].time_since_epoch() % grain == 0s);
+        CHECK((second.at[n] == first.at[n] || second.at[n] == first.at[n] + grain));
+        if (second.at[n] == first.at[n]) ++shared;
+    }
+    CHECK(shared > 60); // all but those that a multiple lies between
 }
 
 TEST_CASE("verdicts: the first judgement, and then the changes") {

@@ -22,7 +22,7 @@ namespace {
 
 /// One that differs from the default in each field, and from all others by its number in one.
 std::vector<ProbeSpec> one_per_field() {
-    std::vector<ProbeSpec> specs(12);
+    std::vector<ProbeSpec> specs(13);
     specs[1].kind = ProbeKind::liveness;
     specs[2].initial_delay = 1s;
     specs[3].period = 1s;
@@ -34,6 +34,7 @@ std::vector<ProbeSpec> one_per_field() {
     specs[9].pacing.spread = 1s;
     specs[10].pacing.jitter = 1s;
     specs[11].pacing.seed = 1;
+    specs[12].pacing.slack = 0s;
     return specs;
 }
 

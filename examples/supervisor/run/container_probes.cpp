@@ -1,5 +1,6 @@
 #include "run/container_probes.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -21,6 +22,14 @@ probekit::ProbeSpec real_spec(const ContainerProbe& probe, const ManifestClock& 
     spec.initial_delay = clock.real(spec.initial_delay);
     spec.period = clock.real(spec.period);
     spec.timeout = clock.real(spec.timeout);
+    // Rounded up as the period is, but still less than it.
+    const auto shift = [&](probekit::Duration span) {
+        return std::min(clock.real(span), spec.period - probekit::Duration{1});
+    };
+    spec.pacing.spread = clock.real(spec.pacing.spread);
+    spec.pacing.jitter = shift(spec.pacing.jitter);
+    // A kubelet begins each check at its moment.
+    spec.pacing.slack = shift(spec.pacing.slack.value_or(probekit::Duration{}));
     if (options.container_scoped_probes) spec.pacing.cadence = probekit::Cadence::target_start;
     return spec;
 }

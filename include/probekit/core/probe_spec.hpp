@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -32,6 +34,12 @@ struct Pacing {
     /// Each check comes up to this much after its grid point. Must be less than the period.
     Duration jitter = {};
     std::uint64_t seed = 0; ///< for spread and jitter; 0: a different one per worker
+    /// How late a check may begin so that checks due near each other share one wake-up of the
+    /// program: it is moved to the next multiple of the power of two of nanoseconds that fits in
+    /// here. Moves neither the grid nor a deadline. 0: exact. Must be less than the period. Empty:
+    /// automatic, 1/128 of the period but at most some 8 ms on the real clock (steady_clock), 0 on
+    /// any other.
+    std::optional<Duration> slack = {};
 
     friend constexpr bool operator==(const Pacing&, const Pacing&) = default;
 };
@@ -107,10 +115,37 @@ constexpr void validate_spec(const ProbeSpec& spec, Report report) {
             report("termination_grace_period", "must be greater than zero");
     }
     if (spec.pacing.spread < zero) report("pacing.spread", "must not be negative");
-    if (spec.pacing.jitter < zero)
-        report("pacing.jitter", "must not be negative");
-    else if (spec.pacing.jitter != zero && spec.pacing.jitter >= spec.period)
-        report("pacing.jitter", "must be less than period");
+    const auto validate_shift = [&](Duration shift, const char* field) {
+        if (shift < zero)
+            report(field, "must not be negative");
+        else if (shift != zero && shift >= spec.period)
+            report(field, "must be less than period");
+    };
+    validate_shift(spec.pacing.jitter, "pacing.jitter");
+    validate_shift(spec.pacing.slack.value_or(zero), "pacing.slack");
+}
+
+/// The slack of a worker on the real clock whose spec leaves it open: the power of two of
+/// nanoseconds nearest to 1/128 of the period, at most 2^23 ns, which is 8.4 ms.
+[[nodiscard]] constexpr Duration automatic_slack(Duration period) noexcept {
+    constexpr Duration most{1 << 23};
+    const auto share = static_cast<std::uint64_t>(std::min(period / 128, most).count());
+    return Duration{static_cast<Duration::rep>(std::bit_floor(share + share / 3))};
+}
+
+/// When a check begins that is due at `due` and may be late by `slack`: checks of equal slack, or
+/// of one that is twice as long, begin together. It is late by less than `slack`.
+[[nodiscard]] constexpr TimePoint shared_moment(TimePoint due, Duration slack) noexcept {
+    const auto grain =
+        static_cast<Duration::rep>(std::bit_floor(static_cast<std::uint64_t>(slack.count())));
+    if (grain <= 1 || due >= TimePoint::max() - Duration{grain}) return due;
+    return TimePoint{Duration{(due.time_since_epoch().count() + grain - 1) & ~(grain - 1)}};
+}
+
+/// How long after its point of the grid a check may begin, by its settings.
+[[nodiscard]] constexpr Duration latest_shift(const Pacing& pacing) noexcept {
+    return saturating_add(TimePoint{pacing.jitter}, pacing.slack.value_or(Duration{}))
+        .time_since_epoch();
 }
 
 } // namespace detail
@@ -142,19 +177,19 @@ namespace detail {
     judged = saturating_add(
         judged, further > 0 && each > Duration::max() / further ? Duration::max() : further * each);
     judged = saturating_add(judged, spec.timeout);
-    return saturating_add(judged, spec.pacing.jitter).time_since_epoch();
+    return saturating_add(judged, latest_shift(spec.pacing)).time_since_epoch();
 }
 
 } // namespace detail
 
 /// The longest time from the target's death, just after a check that passed, to the verdict
-/// "failing".
+/// "failing". Holds jitter, and the slack that is given; the automatic one comes on top of it.
 [[nodiscard]] constexpr Duration worst_case_detection(const ProbeSpec& spec) noexcept {
     return detail::worst_case(spec, spec.failure_threshold);
 }
 
 /// The longest time from the target's recovery, just after a check that failed, to the verdict
-/// "passing".
+/// "passing", with jitter and slack as above.
 [[nodiscard]] constexpr Duration worst_case_recovery(const ProbeSpec& spec) noexcept {
     return detail::worst_case(spec, spec.success_threshold);
 }

@@ -57,7 +57,7 @@ struct ReadResult {
 /// - `initialDelay`, `timeout`, `period`, `terminationGracePeriod`: durations as Go writes them
 ///   ("250ms"), instead of the field in seconds;
 /// - `errorThreshold` (without it 0: never) and `errorThresholdLocal`, as in ProbeSpec;
-/// - `pacing: {cadence: grid|targetStart, spread, jitter, seed}`;
+/// - `pacing: {cadence: grid|targetStart, spread, jitter, slack, seed}`;
 /// - `exec: {environment, inheritEnvironment, workingDirectory}`;
 /// - `httpGet`, `tcpSocket`: `{unixSocket}`, a path, or "@name" for an abstract socket. The port
 ///   may then be left out;

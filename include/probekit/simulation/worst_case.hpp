@@ -25,14 +25,16 @@ namespace probekit::inline PROBEKIT_ABI::simulation {
                          TimePoint{spec.pacing.spread});
     else
         first = probekit::detail::saturating_add(first, spec.pacing.spread);
-    return probekit::detail::saturating_add(first, spec.pacing.jitter).time_since_epoch();
+    return probekit::detail::saturating_add(first, probekit::detail::latest_shift(spec.pacing))
+        .time_since_epoch();
 }
 
 /// How long after its start a target that never responds is found failing at the latest.
 [[nodiscard]] constexpr Duration worst_case_give_up(const ProbeSpec& spec) noexcept {
     // worst_case_detection() begins with a period without a check. Here the time before the first
     // check takes its place.
-    const Duration first = worst_case_first_check(spec) - spec.pacing.jitter;
+    const Duration first =
+        worst_case_first_check(spec) - probekit::detail::latest_shift(spec.pacing);
     const TimePoint without_period = TimePoint{worst_case_detection(spec)} - spec.period;
     return probekit::detail::saturating_add(without_period, first).time_since_epoch();
 }

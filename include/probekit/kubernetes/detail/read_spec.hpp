@@ -92,6 +92,7 @@ void read_pacing(FieldReader<Json>& probe, const ReadContext& context, Pacing& p
             kubernetes::not_supported(reader.path("cadence"), cadence, {"grid", "targetStart"}));
     pacing.spread = read_duration(reader, "spread").value_or(Duration{});
     pacing.jitter = read_duration(reader, "jitter").value_or(Duration{});
+    pacing.slack = read_duration(reader, "slack");
     if (const Json* seed = reader.find("seed")) {
         if (const auto value = kubernetes::as_integer<std::uint64_t>(*seed))
             pacing.seed = *value;

@@ -76,6 +76,7 @@ inline void write_pacing(const Pacing& pacing, nlohmann::ordered_json& probe) {
     if (pacing.cadence == Cadence::target_start) out["cadence"] = "targetStart";
     if (pacing.spread != Duration{}) out["spread"] = go_duration(pacing.spread);
     if (pacing.jitter != Duration{}) out["jitter"] = go_duration(pacing.jitter);
+    if (pacing.slack) out["slack"] = go_duration(*pacing.slack);
     if (pacing.seed != 0) out["seed"] = pacing.seed;
 }
 

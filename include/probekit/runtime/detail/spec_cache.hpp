@@ -71,6 +71,7 @@ private:
         mix(spec.error_threshold_local);
         for (const Duration span :
              {spec.initial_delay, spec.period, spec.timeout, spec.pacing.spread, spec.pacing.jitter,
+              spec.pacing.slack.value_or(Duration{-1}),
               spec.termination_grace_period.value_or(Duration{-1})})
             mix(span.count());
         mix(spec.pacing.seed);

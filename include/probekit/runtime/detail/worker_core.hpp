@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <concepts>
 #include <cstdint>
 #include <deque>
@@ -350,17 +349,10 @@ private:
             unobserved_skips_ += static_cast<std::uint64_t>(decision.skipped);
     }
 
-    /// On the real clock a worker's checks are delayed to the next multiple of 1/1024 of its
-    /// period, rounded down to a power of two, so that near ones share a wake-up.
-    [[nodiscard]] TimePoint shared_moment(TimePoint due) const noexcept {
-        if constexpr (Driver::steady) {
-            const auto period = static_cast<std::uint64_t>(fsm_.spec().period.count());
-            const auto slack = static_cast<Duration::rep>(std::bit_floor(period / 1024));
-            if (slack > 1 && due < TimePoint::max() - Duration{slack})
-                return TimePoint{
-                    Duration{(due.time_since_epoch().count() + slack - 1) & ~(slack - 1)}};
-        }
-        return due;
+    [[nodiscard]] TimePoint moment_of_check(TimePoint due) const noexcept {
+        const ProbeSpec& spec = fsm_.spec();
+        if (spec.pacing.slack) return shared_moment(due, *spec.pacing.slack);
+        return Driver::steady ? shared_moment(due, automatic_slack(spec.period)) : due;
     }
 
     void release_work() noexcept {

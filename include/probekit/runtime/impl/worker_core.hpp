@@ -33,7 +33,7 @@ void WorkerCore<P, Pol, Obs, Clk>::apply(const Decision& decision, TimePoint now
         this->schedule(decision.attempt_in_check, now);
         attempt_scheduled(decision, now);
         break;
-    case Decision::Action::wait: this->wait_until(shared_moment(decision.at)); break;
+    case Decision::Action::wait: this->wait_until(moment_of_check(decision.at)); break;
     case Decision::Action::hold: this->stop_waiting(); break;
     case Decision::Action::end:
         this->stop_waiting();

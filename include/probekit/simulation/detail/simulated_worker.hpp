@@ -95,7 +95,9 @@ private:
         switch (decision.action) {
         case Decision::Action::none: break;
         case Decision::Action::attempt: begin_attempt(); break;
-        case Decision::Action::wait: due_ = decision.at; break;
+        case Decision::Action::wait:
+            due_ = shared_moment(decision.at, spec().pacing.slack.value_or(Duration{}));
+            break;
         case Decision::Action::hold:
         case Decision::Action::end: due_ = TimePoint::max(); break;
         }
