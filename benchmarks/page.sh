@@ -317,7 +317,7 @@ $(picture targets "Memory and scheduling by number of targets")
 $(table targets 'NF > 8' targets=1 "bytes each=2" "with any_io_executor=3" "CPU per firing, µs=4" "virtual clock, µs=9" \
     "firings a second=5")
 
-How late checks begin, in microseconds. Checks that are due within a thousandth of their period (8 ms of 10 s) share a wake-up,
+How late checks begin, in microseconds. Checks that are due within 8 ms of each other (1/128 of a short period) share a wake-up,
 which saves the processor most wake-ups.
 
 $(table targets 'NF > 8' targets=1 "median=6" "99th percentile=7" "latest=8")
