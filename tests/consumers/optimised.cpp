@@ -23,6 +23,12 @@ bool is_as_usual(ProbeKind kind, Duration period) {
     return spec == ProbeSpec{} || spec == ProbeSpec{.kind = ProbeKind::liveness};
 }
 
+bool is_plain(const Pacing& pacing, bool exact) {
+    Pacing wanted;
+    if (exact) wanted.slack = 0s;
+    return pacing == Pacing{} || pacing == wanted;
+}
+
 /// The place of a spec that is made here, as a cache of specs finds it.
 std::size_t place_of(const std::vector<ProbeSpec>& specs, ProbeKind kind, Duration timeout) {
     const ProbeSpec wanted{.kind = kind,

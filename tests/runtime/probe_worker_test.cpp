@@ -121,7 +121,7 @@ TEST_CASE("checks with slack share their moments, and their grids stay where the
     clock.advance(20ms);
     other.start();
     clock.advance(100s);
-    REQUIRE(first.at.size() == 101);
+    REQUIRE(first.at.size() >= 100);
     CHECK(first.at.front() == begin);
     REQUIRE(second.at.size() >= 100);
     int shared = 0;

@@ -41,7 +41,9 @@ struct Pacing {
     /// any other.
     std::optional<Duration> slack = {};
 
-    friend constexpr bool operator==(const Pacing&, const Pacing&) = default;
+    // Not inlined: where g++ knows one side to have no slack, it warns of the value that is not
+    // there as uninitialised, though it is never read.
+    [[gnu::noinline]] friend constexpr bool operator==(const Pacing&, const Pacing&) = default;
 };
 
 /// When to check, and how many equal results in a row decide: the timing fields of a Kubernetes
@@ -80,8 +82,7 @@ struct ProbeSpec {
     std::optional<Duration> termination_grace_period = {};
     Pacing pacing = {};
 
-    // Not inlined: where g++ knows one side to have no grace period, it warns of the value that is
-    // not there as uninitialised, though it is never read.
+    // Not inlined, for the same reason.
     [[gnu::noinline]] friend constexpr bool operator==(const ProbeSpec&,
                                                        const ProbeSpec&) = default;
 };
