@@ -51,6 +51,7 @@ public:
     ~BoundPort() { release(); }
 
     [[nodiscard]] std::uint16_t number() const noexcept { return port_; }
+    [[nodiscard]] int descriptor() const noexcept { return fd_; }
 
     void listen() {
         if (::listen(fd_, 64) != 0) throw std::system_error{errno, std::generic_category()};

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <poll.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <system_error>
@@ -129,18 +130,43 @@ inline constexpr unsigned long pidfd_get_info = _IOWR(0xFF, 11, PidfdInfo);
     return signal_by_pidfd(child, signal, 0);
 }
 
+inline constexpr int wait_for_any_kind = 0;
+
 #endif
 
 /// Whether the last wait_for() failed since the child is not ours to reap any more. Other errors
 /// (EPERM, ENOSYS) mean that a filter of system calls forbids waiting, now and later.
 [[nodiscard]] inline bool has_no_such_child() noexcept { return errno == ECHILD; }
 
+/// Signals by the process id. To be called while the child can be waited for: then no other process
+/// or group can have its id.
+[[nodiscard]] inline std::error_code signal_group_by_id(const Child& child, int signal) noexcept {
+    if (::kill(-child.pid, signal) == 0 || (errno == ESRCH && ::kill(child.pid, signal) == 0))
+        return {};
+    return last_system_error();
+}
+
+/// For a program that may not call waitid(): nobody will know how the child ends, so it is made to
+/// end, and by the older call it is not left as a zombie. Takes a tenth of a second at most.
+inline void end_unheard(const Child& child) noexcept {
+    for (int i = 0; i != 100 && ::waitpid(child.pid, nullptr, WNOHANG | wait_for_any_kind) == 0;
+         ++i) {
+        if (i == 0) static_cast<void>(signal_group_by_id(child, SIGKILL));
+        pollfd entry = {.fd = child.pidfd, .events = POLLIN, .revents = 0}; // without one: a pause
+        ::poll(&entry, 1, 1);
+    }
+}
+
 /// Reaps the child if it has ended; `options` is WNOHANG, or 0 to wait for its end. Reaps no other
-/// child, and copes with programs that ignore SIGCHLD or reap whatever they find.
+/// child, and copes with programs that ignore SIGCHLD or reap whatever they find. A child that is
+/// lost has ended, too.
 [[nodiscard]] inline Reaped reap(const Child& child, int options = WNOHANG) noexcept {
     siginfo_t info = {};
-    if (wait_for(child, info, WEXITED | options) != 0)
-        return has_no_such_child() ? status_after_foreign_reaping(child) : Reaped{ChildState::lost};
+    if (wait_for(child, info, WEXITED | options) != 0) {
+        if (has_no_such_child()) return status_after_foreign_reaping(child);
+        end_unheard(child);
+        return {ChildState::lost};
+    }
     if (info.si_pid == 0) return {ChildState::running};
     if (info.si_code == CLD_EXITED) return {ChildState::ended, ExitStatus{info.si_status, 0}};
     return {ChildState::ended, ExitStatus{0, info.si_status}};
@@ -151,14 +177,11 @@ inline constexpr unsigned long pidfd_get_info = _IOWR(0xFF, 11, PidfdInfo);
 [[nodiscard]] inline std::error_code signal_group(const Child& child, int signal) noexcept {
     const std::error_code error = signal_group_by_pidfd(child, signal);
     if (error.value() != ENOSYS && error.value() != EINVAL && error.value() != EPERM) return error;
-    // While the child can be waited for, no other process or group can have its id.
     siginfo_t info = {};
     if (wait_for(child, info, WEXITED | WNOHANG | WNOWAIT) != 0)
         return has_no_such_child() ? std::error_code{ESRCH, std::system_category()}
                                    : signal_by_pidfd(child, signal, 0);
-    if (::kill(-child.pid, signal) == 0 || (errno == ESRCH && ::kill(child.pid, signal) == 0))
-        return {};
-    return last_system_error();
+    return signal_group_by_id(child, signal);
 }
 
 } // namespace probekit::inline PROBEKIT_ABI::detail
