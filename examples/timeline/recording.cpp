@@ -4,11 +4,14 @@
 #include <chrono>
 #include <csignal>
 #include <cstddef>
+#include <cstdint>
 #include <iterator>
 #include <sstream>
 #include <string_view>
 #include <system_error>
 #include <utility>
+
+#include <probekit/kubernetes/field_reader.hpp>
 
 #include "manifest/document.hpp"
 #include "read_text.hpp"
@@ -42,8 +45,7 @@ std::string text(const Json& object, const char* name) {
 }
 
 int number(const Json& object, const char* name) {
-    const Json& value = member(object, name);
-    return value.is_number_integer() ? value.get<int>() : 0;
+    return probekit::kubernetes::as_integer<std::int32_t>(member(object, name)).value_or(0);
 }
 
 std::optional<Timestamp> moment(const Json& object, const char* name) {
@@ -73,8 +75,9 @@ private:
             gone && !std::exchange(known.deleted, true))
             for (auto& [key, recording] : result.by_name)
                 if (recording.subject.pod == name)
-                    recording.last = *gone - std::chrono::seconds{
-                                                 number(metadata, "deletionGracePeriodSeconds")};
+                    recording.last = std::max<Timestamp>(
+                        recording.last, *gone - std::chrono::seconds{number(
+                                                    metadata, "deletionGracePeriodSeconds")});
         if (known.deleted) return;
         if (!std::exchange(known.read, true)) {
             Subjects subjects;
@@ -118,14 +121,16 @@ private:
     static void read_terminated(Recording& recording, const Json& state) {
         const auto began = moment(state, "startedAt");
         const auto ended = moment(state, "finishedAt");
-        if (!began || !ended) return;
+        if (!began || !ended || *ended < *began) return;
         RecordedRun& run = run_begun(recording, *began);
         recording.last = std::max(recording.last, *ended);
         if (run.ended) return;
         run.ended = ended;
+        if (run.killed) run.killed = std::min(*run.killed, *ended);
         const int signal = number(state, "signal");
-        run.exit = signal != 0 ? probekit::ExitStatus{.signal = signal}
-                               : probekit::ExitStatus{.code = number(state, "exitCode")};
+        run.exit = signal > 0 && signal < NSIG
+                       ? probekit::ExitStatus{.signal = signal}
+                       : probekit::ExitStatus{.code = number(state, "exitCode")};
     }
 
     static RecordedRun& run_begun(Recording& recording, Timestamp began) {
@@ -153,9 +158,11 @@ private:
         const auto run = std::find_if(recording->runs.rbegin(), recording->runs.rend(),
                                       [&](const RecordedRun& one) { return one.began <= *at; });
         if (run == recording->runs.rend()) return;
+        // Times of containers are whole seconds, those of events are not.
+        if (run->ended && *at >= *run->ended + 1s) return;
         const std::string reason = text(event, "reason");
         const std::string message = text(event, "message");
-        if (reason == "Killing") run->killed = at;
+        if (reason == "Killing") run->killed = std::min(*at, run->ended.value_or(*at));
         if (reason == "Unhealthy") read_failure(*recording, *run, message, *at - run->began);
     }
 
@@ -177,7 +184,11 @@ private:
                 response = probekit::simulation::hang();
                 if (const auto& spec = recording.subject.settings.probe(kind)) age -= spec->timeout;
             }
-            run.failures[index(kind)].push_back({std::max(age, Duration::zero()), response});
+            // Events may come in another order than the checks.
+            auto& failures = run.failures[index(kind)];
+            age = std::max(age, Duration::zero());
+            failures.insert(std::ranges::upper_bound(failures, age, {}, &RecordedFailure::age),
+                            {age, response});
             return;
         }
     }

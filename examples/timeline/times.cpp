@@ -43,8 +43,9 @@ std::optional<Timestamp> parse_timestamp(std::string_view text) {
                               day{static_cast<unsigned>(take(2, 'T'))}};
     const int hour = take(2, ':');
     const int minute = take(2, ':');
-    // Years that a count of nanoseconds reaches.
-    const bool year_fits = date.year() >= year{1970} && date.year() < year{2262};
+    // So that a count of nanoseconds takes what lies between two of them and two of the longest
+    // periods, which are 68 years each.
+    const bool year_fits = date.year() >= year{1970} && date.year() < year{2100};
     if (!good || !date.ok() || !year_fits || hour > 23 || minute > 59 || !text.ends_with('Z'))
         return std::nullopt;
     text.remove_suffix(1);

@@ -193,7 +193,8 @@ TEST_CASE("timeline: times") {
     for (const char* wrong :
          {"", "2026-01-31", "2026-02-30T00:00:00Z", "2026-01-31T24:00:00Z", "2026-01-31T12:00:00",
           "2026-01-31T12:00:61Z", "2026-01-31T12:00:5m3Z", "2026-01-31T12:00:-1Z",
-          "9999-01-01T00:00:00Z", "20x6-01-31T12:00:00Z", "2026-01-31T12:00:Z"})
+          "9999-01-01T00:00:00Z", "2100-01-01T00:00:00Z", "20x6-01-31T12:00:00Z",
+          "2026-01-31T12:00:Z"})
         CHECK_FALSE(parse_timestamp(wrong));
 }
 
@@ -431,6 +432,7 @@ public:
         return event("Unhealthy", probe + " probe failed: " + why, at);
     }
 
+    [[nodiscard]] const std::string& text() const { return text_; }
     [[nodiscard]] Recordings read() const {
         const TemporaryFolder folder;
         return read_recordings(folder.file("recording", text_));
@@ -537,6 +539,107 @@ TEST_CASE("timeline: a recording ends with the deletion of its pod") {
     CHECK(recording.script().length == 60s);
     REQUIRE(recording.script().runs.size() == 1);
     CHECK_FALSE(recording.script().runs[0].exits_after);
+}
+
+TEST_CASE("timeline: events of a recording may come in any order") {
+    const Recording recording =
+        Log{}
+            .runs("12:00:10")
+            .failed("Liveness", "12:00:40")
+            .event("Unhealthy", "Liveness probe errored and resulted in unknown state: x",
+                   "12:00:20")
+            .failed("Liveness", "12:00:30")
+            .runs("12:00:01") // an earlier run, which is heard of later
+            .recording();
+    REQUIRE(recording.runs.size() == 2);
+    const auto& failures =
+        recording.runs[1].failures[static_cast<std::size_t>(ProbeKind::liveness)];
+    REQUIRE(failures.size() == 3);
+    CHECK(failures[0].age == 10s);
+    CHECK(failures[0].response.error);
+    CHECK(failures[1].age == 20s);
+    CHECK(failures[2].age == 30s);
+    CHECK(answer(recording, ProbeKind::liveness, 2, 5s) == Outcome::unknown);
+}
+
+TEST_CASE("timeline: nothing in a recording ends before it has begun") {
+    SECTION("a run") {
+        const Recording recording =
+            Log{}.ended("12:00:10", "12:00:05", R"("exitCode":0)").runs("12:00:20").recording();
+        REQUIRE(recording.runs.size() == 1);
+        CHECK_FALSE(recording.script().runs[0].exits_after);
+    }
+    SECTION("a kill, which comes to a run that goes on") {
+        const Recording recording = Log{}
+                                        .ended("12:00:10", "12:00:15", R"("exitCode":3)")
+                                        .event("Killing", "Stopping container c", "12:00:16")
+                                        .failed("Liveness", "12:00:17")
+                                        .recording();
+        CHECK_FALSE(recording.runs[0].killed);
+        CHECK(recording.script().runs[0].exits_after == 5s);
+        CHECK(answer(recording, ProbeKind::liveness, 1, 7s) == Outcome::success);
+    }
+    SECTION("a kill in the second in which the run ends, whichever is heard of first") {
+        const std::string at = "12:00:15.700000";
+        const Recording first = Log{}
+                                    .runs("12:00:10")
+                                    .event("Killing", "x", at)
+                                    .ended("12:00:10", "12:00:15", R"("signal":9)")
+                                    .recording();
+        const Recording last = Log{}
+                                   .ended("12:00:10", "12:00:15", R"("signal":15)")
+                                   .event("Killing", "x", at)
+                                   .recording();
+        CHECK(first.script().runs[0].ends_in == Duration::max());
+        CHECK(last.script().runs[0].ends_in == 0s);
+    }
+    SECTION("the recording, though its pod was long to end") {
+        const Recording recording =
+            Log{}
+                .runs("12:00:20")
+                .pod(
+                    "", false, "12:00:00",
+                    R"(,"deletionTimestamp":"2026-01-31T12:00:30Z","deletionGracePeriodSeconds":60)")
+                .recording();
+        CHECK(recording.script().length == 20s);
+    }
+}
+
+TEST_CASE("timeline: times a century apart and the longest periods are replayed") {
+    const auto late = [](const std::string& line) {
+        std::string text = line;
+        for (std::size_t at = 0; (at = text.find("12:01:", at)) != text.npos;)
+            text.replace(at - 11, 10, "2099-01-31"), at += 6;
+        return text;
+    };
+    TemporaryFolder folder;
+    const std::string text = late(Log{}
+                                      .runs("12:00:00")
+                                      .failed("Liveness", "12:00:20")
+                                      .failed("Liveness", "12:01:00")
+                                      .ended("12:00:00", "12:01:10", R"("exitCode":3)")
+                                      .text());
+    Recordings read = read_recordings(folder.file("recording", text));
+    REQUIRE(read.errors == Texts{});
+    Recording& recording = read.by_name["p/c"];
+    probekit::simulation::Container slow = recording.subject.settings;
+    slow.liveness->period = slow.readiness->period = slow.readiness->initial_delay =
+        std::chrono::seconds{2147483647};
+    recording.subject.settings = slow;
+    CHECK(recording.script().length > 70 * 365 * 24h);
+    const auto timeline = simulate(slow, recording.script());
+    CHECK(timeline.length == recording.script().length);
+    CHECK(timeline.checks(ProbeKind::liveness).size() == 2);
+}
+
+TEST_CASE("timeline: numbers of a recording that mean nothing are passed over") {
+    for (const char* how : {R"("exitCode":3,"signal":2147483647)", R"("exitCode":3,"signal":-1)",
+                            R"("exitCode":3,"signal":9223372036854775807)"})
+        CHECK(Log{}.ended("12:00:10", "12:00:15", how).recording().script().runs[0].exit ==
+              probekit::ExitStatus{.code = 3});
+    CHECK(
+        Log{}.ended("12:00:10", "12:00:15", R"("exitCode":4294967296)").recording().runs[0].exit ==
+        probekit::ExitStatus{});
 }
 
 TEST_CASE("timeline: recordings are found by name, and what is none is an error") {
