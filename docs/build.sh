@@ -75,6 +75,7 @@ nav:
   - Packages: packages.md
   - Platforms: platforms.md
   - Stability: stability.md
+  - Release 0.1.0: release-0.1.0.md
   - Changelog: CHANGELOG.md
   - Contributing: CONTRIBUTING.md
   - Security: SECURITY.md
