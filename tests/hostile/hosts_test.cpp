@@ -377,3 +377,65 @@ TEST_CASE("a host that may have few descriptors gets errors, leaks none, and lat
     host("RLIMIT_NOFILE is 16", false);
     host("all of 16 descriptors are taken", true);
 }
+
+TEST_CASE("a host that may have no more memory gets errors, and later all is right") {
+#if defined(PROBEKIT_SANITIZED)
+    SKIP("sanitizers need address space of their own");
+#else
+    as_host("RLIMIT_AS", [] {
+        const OwnChild server;
+        const Standing before = standing();
+        {
+            Household household{server};
+            SupervisedProcess restarted{
+                household.io, {.command = {"/bin/false"}}, {.back_off = {.base = 1ms, .max = 1ms}}};
+            restarted.start();
+            Process process{household.io};
+            household.run(1);
+
+            std::vector<void*> taken;
+            std::vector<void*> holes;
+            taken.reserve(1'000'000);
+            holes.reserve(1000);
+            while (holes.size() != holes.capacity()) {
+                holes.push_back(std::malloc(200));
+                taken.push_back(std::malloc(24)); // keeps them apart
+            }
+            rlimit limit = {};
+            ::getrlimit(RLIMIT_AS, &limit);
+            const rlim_t usual = limit.rlim_cur;
+            limit.rlim_cur =
+                std::stoul(text_of("/proc/self/statm")) * static_cast<rlim_t>(::getpagesize());
+            ::setrlimit(RLIMIT_AS, &limit);
+            for (std::size_t size = 1 << 24; size >= 256; size /= 2)
+                while (void* const memory = std::malloc(size)) taken.push_back(memory);
+            for (void* const hole : holes) std::free(hole); // all that is left
+
+            household.run(10);
+            const std::uint64_t starts = restarted.snapshot().starts;
+            int thrown = 0;
+            std::error_code error;
+            try {
+                error = process.start({.command = {"/bin/true"}});
+            } catch (const std::bad_alloc&) { ++thrown; }
+            try {
+                const HttpGetProbe probe{household.io, {.port = server.port()}};
+            } catch (const std::bad_alloc&) { ++thrown; }
+
+            for (void* const memory : taken) std::free(memory);
+            limit.rlim_cur = usual;
+            ::setrlimit(RLIMIT_AS, &limit);
+            CHECK(thrown == 2);
+            CHECK_FALSE(error);
+            household.check_verdicts({{ENOMEM, std::system_category()}});
+            household.run(4);
+            household.check_verdicts();
+            household.check_processes();
+            while (restarted.snapshot().starts < starts + 3 && household.io.run_one_for(90s) != 0) {
+            }
+            CHECK(restarted.snapshot().starts >= starts + 3);
+        }
+        check_standing(before);
+    });
+#endif
+}

@@ -284,6 +284,48 @@ TEST_CASE("without memory to notify of it a target that is gone is failing all t
     CHECK_FALSE(any_failed);
 }
 
+TEST_CASE("without memory a supervised process is started and ended later, and never forgotten") {
+    const std::size_t together = GENERATE(std::size_t{1}, std::size_t{4});
+    bool any_failed = true;
+    for (std::size_t number = 1; any_failed && number != 500; ++number) {
+        INFO("allocation " << number << ", " << together << " in a row");
+        asio::io_context io{1};
+        SupervisedProcess process{
+            io, {.command = {"/bin/true"}}, {.back_off = {.base = 1ms, .max = 1ms}}};
+        process.probe(ProbeKind::liveness, FunctionProbe{io, [] { return true; }},
+                      {.period = 1ms, .timeout = 20s});
+        const auto run_until = [&](auto done) {
+            const auto end = std::chrono::steady_clock::now() + 60s;
+            while (!done() && std::chrono::steady_clock::now() < end) {
+                try {
+                    io.run_one_for(60s);
+                } catch (const std::bad_alloc&) {} // of Asio's own
+            }
+            return done();
+        };
+        process.start();
+        io.poll();
+        std::optional<ExitStatus> stopped;
+        bool goes_on = true;
+        {
+            const NoMemory no_memory{number, together};
+            goes_on = run_until([&] { return process.snapshot().starts >= 4; });
+            any_failed = failed != 0;
+        }
+        CHECK(goes_on);
+        const std::uint64_t starts = process.snapshot().starts;
+        CHECK(run_until([&] { return process.snapshot().starts >= starts + 3; }));
+        process.async_stop([&](std::error_code, ExitStatus status) { stopped = status; });
+        {
+            const NoMemory no_memory{number, together};
+            run_until([&] { return process.snapshot().state == ContainerState::over; });
+            any_failed = any_failed || failed != 0;
+        }
+        CHECK(run_until([&] { return stopped.has_value(); }));
+    }
+    CHECK_FALSE(any_failed);
+}
+
 TEST_CASE("without memory there is no worker, or no other spec, and nothing has changed") {
     asio::io_context io{1};
     TcpProbe probe{io, {.host = "::1", .port = 1}, {.source_address = "::1"}};

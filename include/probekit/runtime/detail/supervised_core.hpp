@@ -3,6 +3,7 @@
 
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -217,28 +218,46 @@ private:
         if (std::exchange(over_pending_, false)) complete_stop(); // a restart overtakes its end
         if (!std::exchange(supervising_, true)) context_->add_work();
         ++starts_;
-        last_error_ = process_->start(spec_);
+        last_error_ = start_process();
         const TimePoint now = clock_.now();
         if (!last_error_) return running(now);
         apply_to_end(fsm_.step(event::StartFailed{}, now), exit_of_failed_start, now);
     }
 
+    // A process whose end nobody would hear of does not run: the next start finds it gone.
+    [[nodiscard]] std::error_code start_process() {
+        std::error_code error;
+        const std::error_code no_memory = try_allocating([&] {
+            error = process_->start(spec_);
+            if (error) return;
+            process_->async_wait(
+                [core = Ref<SupervisedCore>{this}](std::error_code why, ExitStatus status) {
+                    if (why != asio::error::operation_aborted) core->ended(why, status);
+                });
+        });
+        if (!no_memory) return error;
+        process_->signal(SIGKILL);
+        return no_memory;
+    }
+
     void running(TimePoint now) {
         fsm_.step(event::Started{}, now);
-        process_->async_wait(
-            [core = Ref<SupervisedCore>{this}](std::error_code error, ExitStatus status) {
-                if (error != asio::error::operation_aborted) core->ended(error, status);
-            });
         if (!std::exchange(group_started_, true)) return group_->start();
         group_->target_replaced();
         group_->probe_unready();
     }
 
     void terminate(Duration grace) {
-        process_->async_terminate({.signal = signal_, .grace = grace},
-                                  [core = Ref<SupervisedCore>{this}](std::error_code, ExitStatus) {
-                                      // running() waits for the end
-                                  });
+        const std::error_code no_memory = try_allocating([&] {
+            process_->async_terminate(
+                {.signal = signal_, .grace = grace},
+                [core = Ref<SupervisedCore>{this}](std::error_code, ExitStatus) {
+                    // start_process() waits for the end
+                });
+        });
+        if (!no_memory) return;
+        untold_grace_ = grace;
+        wheel_->arm(*this, saturating_add(wheel_->now(), soon));
     }
 
     void finish() {
@@ -246,9 +265,15 @@ private:
         push({.event = Event::over,
               .status = last_exit_.value_or(ExitStatus{}),
               .at = clock_.now()});
-        group_->async_stop([core = Ref<SupervisedCore>{this}](std::error_code error) {
-            if (!error) core->complete_stop();
+        const std::error_code no_memory = try_allocating([&] {
+            group_->async_stop([core = Ref<SupervisedCore>{this}](std::error_code error) {
+                if (!error) core->complete_stop();
+            });
         });
+        if (no_memory) { // to wait for attempts that are cancelled
+            group_->stop();
+            complete_stop();
+        }
         end_supervision();
     }
 
@@ -307,6 +332,8 @@ private:
         if (notifier_.abandoned()) return;
         if (over_pending_)
             finish();
+        else if (fsm_.state() == ContainerState::ending)
+            terminate(untold_grace_); // there was no memory for it
         else
             apply(fsm_.step(event::Due{}, clock_.now()));
         notifier_.deliver(*this);
@@ -316,8 +343,6 @@ private:
 
     void fired() {
         if (runs_here(executor_)) return due();
-        // Without memory for the post it is tried again soon.
-        constexpr Duration soon = std::chrono::milliseconds{10};
         const std::error_code no_memory = try_allocating([this] {
             context_->while_alive([this] {
                 asio::post(executor_, [core = Ref<SupervisedCore>{this}] { core->due(); });
@@ -331,6 +356,9 @@ private:
         process_.reset();
         executor_ = {};
     }
+
+    /// What there was no memory for is tried again after this time.
+    static constexpr Duration soon = std::chrono::milliseconds{10};
 
     static inline const WheelHooks hooks{
         .retain = [](WheelNode& node) noexcept { static_cast<SupervisedCore&>(node).retain(); },
@@ -356,6 +384,7 @@ private:
     LazyWaiters<ExitStatus> stop_waits_;
     std::optional<ExitStatus> last_exit_ = {};
     std::error_code last_error_ = {};
+    Duration untold_grace_ = {}; // of a termination that is to be tried again
     std::uint64_t starts_ = 0;
     bool supervising_ = false;
     bool group_started_ = false;
