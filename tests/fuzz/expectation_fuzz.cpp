@@ -254,8 +254,8 @@ void search_regex(std::string_view pattern, std::string_view text) {
     fuzz::expect(http::validate(std::span{&expectation, 1}).empty() == (match.matcher != nullptr),
                  "a pattern that cannot be used is reported");
     if (!match.matcher) return;
-    holds_within(match, text);
     holds(expectation, text);
+    if (text.size() <= 65'536) holds_within(match, text);
 }
 
 // ---- contains and equals ----
@@ -341,7 +341,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     // Up to the most that is kept of a body; mostly less, as that takes time.
     const unsigned bits = mode / 4;
-    const std::size_t length = std::size_t{1} << (bits < 48 ? bits % 12 : bits - 43);
+    const std::size_t length = std::size_t{1} << (bits < 56 ? bits % 12 : bits - 43);
     if (mode % 4 == 3) {
         fuzz::Bytes way = input;
         for (int i = 0; i != 5; ++i) input.byte();
