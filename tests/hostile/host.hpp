@@ -164,6 +164,7 @@ public:
     OwnChild(const OwnChild&) = delete;
     OwnChild& operator=(const OwnChild&) = delete;
     ~OwnChild() {
+        if (maker_ != ::getpid()) return;              // the host has forked
         CHECK(::waitpid(pid_, nullptr, WNOHANG) == 0); // it is there
         ::kill(pid_, SIGKILL);
         CHECK(::waitpid(pid_, nullptr, 0) == pid_);
@@ -187,6 +188,7 @@ private:
     }
 
     std::uint16_t port_ = 0;
+    pid_t maker_ = ::getpid();
     pid_t pid_ = -1;
 };
 

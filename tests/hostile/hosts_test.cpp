@@ -1,13 +1,17 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 // Programs that do, or have had done to them, what the library does not expect; each is a program
-// of its own. Forks without an execution are in forks_test.cpp, contexts and handlers in
-// contexts_test.cpp.
+// of its own. Forks without an execution are in forks_test.cpp.
 #include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <deque>
+#include <memory>
+#include <new>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -64,6 +68,56 @@ void set_action(int signal, void (*handler)(int), int flags = 0) {
     action.sa_flags = flags;
     REQUIRE(::sigaction(signal, &action, nullptr) == 0);
 }
+
+/// A context with a thread of its own, whose workers share a gate and a limit with other contexts.
+class Room {
+    struct RoomWatcher {
+        Room* room;
+        std::error_code truth;
+
+        void attempt_begun(const AttemptBegun&) const {
+            if (room->limit_->in_flight() > 2) ++room->wrong;
+        }
+        void attempt_ended(const AttemptEnded& ended) const {
+            if (ended.error || ended.result.cause != truth) ++room->wrong;
+            ++room->attempts;
+        }
+    };
+    using Worker = ProbeWorker<AnyProbe, KubeletPolicy, RoomWatcher>;
+
+public:
+    explicit Room(AttemptLimit& limit) : limit_(&limit) {}
+    ~Room() {
+        io->stop();
+        thread_.join();
+        io.reset(); // before its workers
+    }
+
+    void start(const OwnChild& server, const StartupGate& gate) {
+        const auto add = [&](std::error_code truth, AnyProbe probe) {
+            Worker& worker =
+                workers_.emplace_back(std::move(probe), ProbeSpec{.period = 1ms, .timeout = 90s},
+                                      RoomWatcher{this, truth});
+            worker.limit(*limit_);
+            worker.start(gate);
+        };
+        add({}, ExecProbe{*io, {.command = {"/bin/true"}}});
+        add(Errc::exit_status, ExecProbe{*io, {.command = {"/bin/false"}}});
+        add({}, TcpProbe{*io, {.port = server.port()}});
+        add({}, HttpGetProbe{*io, {.port = server.port()}});
+        add(Errc::http_status, HttpGetProbe{*io, {.port = server.port(), .path = "/bad"}});
+        thread_ = std::thread{[this] { io->run(); }};
+    }
+
+    std::unique_ptr<asio::io_context> io = std::make_unique<asio::io_context>(1);
+    std::atomic<int> attempts = 0;
+    std::atomic<int> wrong = 0;
+
+private:
+    AttemptLimit* limit_;
+    std::deque<Worker> workers_;
+    std::thread thread_;
+};
 
 /// Something that is done on a thread all the time, from one moment on to another.
 class Meanwhile {
@@ -318,7 +372,7 @@ TEST_CASE(
                         if (is_closed(fd) && !places.contains(line) &&
                             line.starts_with("descriptor " + std::to_string(fd) + " "))
                             taken.insert(line);
-                household->run(2);
+                household->run(1);
                 // A process gets the null device where its parent has nothing of its own.
                 std::string script = "for fd in";
                 for (int fd = 0; fd != 3; ++fd)
@@ -438,4 +492,104 @@ TEST_CASE("a host that may have no more memory gets errors, and later all is rig
         check_standing(before);
     });
 #endif
+}
+
+TEST_CASE("a host with four contexts that share a gate and a limit may destroy one, and the gate") {
+    as_host("four contexts", [] {
+        const OwnChild server;
+        const Standing before = standing();
+        {
+            AttemptLimit limit{2};
+            std::vector<std::unique_ptr<Room>> rooms;
+            for (int i = 0; i != 4; ++i) rooms.push_back(std::make_unique<Room>(limit));
+            std::optional<StartupGate> gate{std::in_place, *rooms.front()->io};
+            for (const auto& room : rooms) room->start(server, *gate);
+            const auto wait = [&](int more) {
+                const auto end = Steady::now() + 90s;
+                std::vector<int> wanted;
+                for (const auto& room : rooms) wanted.push_back(room->attempts + more);
+                for (std::size_t i = 0; i != rooms.size(); ++i)
+                    while (rooms[i]->attempts < wanted[i] && Steady::now() < end) ::sched_yield();
+                for (std::size_t i = 0; i != rooms.size(); ++i)
+                    CHECK(rooms[i]->attempts >= wanted[i]);
+            };
+            for (const auto& room : rooms) CHECK(room->attempts == 0);
+            for (int i = 0; i != 50; ++i) gate->open(), gate->close();
+            gate->open();
+            wait(20);
+            rooms.erase(rooms.begin()); // the gate's own
+            wait(20);
+            gate.reset();
+            wait(20);
+            for (const auto& room : rooms) CHECK(room->wrong == 0);
+            rooms.clear();
+            CHECK(limit.in_flight() == 0);
+            CHECK(limit.waiting() == 0);
+        }
+        check_standing(before);
+    });
+}
+
+TEST_CASE("a host whose handlers all throw loses none of them, and no change") {
+    as_host("throwing handlers", [] {
+        const OwnChild server;
+        const Standing before = standing();
+        {
+            Household household{server};
+            asio::io_context& io = household.io;
+            int called = 0;
+            const auto thrower = [&](auto&&...) {
+                ++called;
+                throw std::runtime_error{"a handler's"};
+            };
+            ExecProbe command{io, {.command = {"/bin/false"}}};
+            ExecProbe missing{io, {.command = {"/no/such/program"}}};
+            TcpProbe connection{io, {.port = server.port()}};
+            HttpGetProbe page{io, {.port = server.port()}};
+            FunctionProbe function{io, [] { return true; }};
+            StartupGate gate{io};
+            Process process{io};
+            REQUIRE_FALSE(process.start({.command = {"/bin/sleep", "1000"}}));
+            constexpr int rounds = 5;
+            for (int i = 0; i != rounds; ++i) {
+                command.async_probe(90s, thrower);
+                missing.async_probe(90s, thrower);
+                connection.async_probe(90s, thrower);
+                page.async_probe(90s, thrower);
+                function.async_probe(90s, thrower);
+                gate.async_wait(thrower);
+                process.async_wait(thrower);
+            }
+            process.async_terminate({}, thrower);
+            gate.open();
+            constexpr int handlers = 7 * rounds + 1;
+
+            SupervisedProcess supervised{
+                io, {.command = {"/bin/sleep", "1000"}}, {.restart_policy = RestartPolicy::never}};
+            supervised.probe(ProbeKind::readiness, TcpProbe{io, {.port = server.port()}},
+                             {.period = 1ms});
+            std::string changes;
+            supervised.on_change([&](const SupervisionChange& change) {
+                changes += std::string{to_string(change.event)} + ' ';
+                if (change.event == SupervisionChange::Event::ready) supervised.async_stop(thrower);
+                throw std::runtime_error{"a callback's"};
+            });
+            supervised.start();
+
+            int caught = 0;
+            const auto end = Steady::now() + 90s;
+            while ((called <= handlers || !changes.ends_with("over ")) && Steady::now() < end) {
+                try {
+                    io.run_one_for(90s);
+                } catch (const std::runtime_error&) { ++caught; }
+            }
+            CHECK(called == handlers + 1); // async_stop's, too
+            CHECK(changes == "started ready exited unready over ");
+            CHECK(caught == called + 5);
+            household.run(4);
+            household.check_verdicts();
+            household.check_processes();
+        }
+        check_standing(before);
+    });
 }

@@ -163,6 +163,56 @@ TEST_CASE("a place under a limit comes back if its attempt goes with its context
     CHECK(tests::has_no_children());
 }
 
+TEST_CASE("a place under a limit comes back if its worker's context goes before it hears of it") {
+    asio::io_context other;
+    AttemptLimit limit{1};
+    ProbeWorker blocker{endless(other.get_executor()), eager()};
+    blocker.limit(limit);
+    blocker.start();
+    other.poll();
+    const bool worker_first = GENERATE(false, true);
+    {
+        std::optional<ProbeWorker<AnyProbe>> queued;
+        asio::io_context io;
+        queued.emplace(AnyProbe{endless(io.get_executor())}, eager());
+        queued->limit(limit);
+        queued->start();
+        io.poll();
+        REQUIRE(limit.waiting() == 1);
+        blocker.stop();
+        other.restart();
+        other.run();
+        CHECK(limit.waiting() == 0);
+        CHECK(limit.in_flight() == 1); // the queued worker's, which has not been called
+        if (worker_first) queued.reset();
+    }
+    CHECK(limit.in_flight() == 0);
+    CHECK(tests::has_no_children());
+}
+
+TEST_CASE("a place that comes after its worker has got another limit goes back to its own") {
+    asio::io_context io;
+    AttemptLimit first{1};
+    AttemptLimit second{1};
+    ProbeWorker blocker{endless(io.get_executor()), eager()};
+    blocker.limit(first);
+    blocker.start();
+    io.poll();
+    ProbeWorker queued{endless(io.get_executor()), eager()};
+    queued.limit(first);
+    queued.start();
+    io.poll();
+    REQUIRE(first.waiting() == 1);
+    blocker.stop();
+    while (first.waiting() != 0) io.run_one();
+    queued.stop(); // it has not heard that its place is there
+    queued.limit(second);
+    CHECK(first.in_flight() == 0);
+    io.run();
+    CHECK(first.in_flight() == 0);
+    CHECK(second.in_flight() == 0);
+}
+
 TEST_CASE("a listener may destroy any of the parts") {
     asio::io_context io;
     const auto executor = io.get_executor();

@@ -309,12 +309,12 @@ TEST_CASE("without memory a supervised process is started and ended later, and n
         bool goes_on = true;
         {
             const NoMemory no_memory{number, together};
-            goes_on = run_until([&] { return process.snapshot().starts >= 4; });
+            goes_on = run_until([&] { return process.snapshot().starts >= 3; });
             any_failed = failed != 0;
         }
         CHECK(goes_on);
         const std::uint64_t starts = process.snapshot().starts;
-        CHECK(run_until([&] { return process.snapshot().starts >= starts + 3; }));
+        CHECK(run_until([&] { return process.snapshot().starts >= starts + 2; }));
         process.async_stop([&](std::error_code, ExitStatus status) { stopped = status; });
         {
             const NoMemory no_memory{number, together};

@@ -197,7 +197,7 @@ private:
         case Action::signal: terminate(decision.grace); break;
         case Action::over: // then finish(), from the event loop
             over_pending_ = true;
-            wheel_->arm(*this, wheel_->now());
+            post_due(); // not by the wheel, which may fire before the group has said what it posted
             break;
         }
     }
@@ -342,7 +342,13 @@ private:
     // ---- the wheel and the context ----
 
     void fired() {
-        if (runs_here(executor_)) return due();
+        if (runs_here(executor_))
+            due();
+        else
+            post_due();
+    }
+
+    void post_due() noexcept {
         const std::error_code no_memory = try_allocating([this] {
             context_->while_alive([this] {
                 asio::post(executor_, [core = Ref<SupervisedCore>{this}] { core->due(); });

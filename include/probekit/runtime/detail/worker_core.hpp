@@ -137,6 +137,7 @@ public:
 
     void limit(const Ref<LimitState>& limit) {
         PROBEKIT_ASSERT(this->stage() != Stage::queued); // it would wait in the wrong queue
+        extras().return_grants();
         extras().limit = limit;
     }
 
@@ -193,12 +194,14 @@ public:
         extras_->unsubscribe();
         extras_->next_probe.reset();
         this->shut_down_attempt();
+        extras_->return_grants(); // what was posted to the context is never called
     }
 
     /// A gate posts this when it changes, which may come later than what depends on it.
     void on_gate() noexcept { poll_gate(this->now()); }
 
     void on_permit_granted() {
+        if (!extras_->take_grant()) return;
         const TimePoint now = this->now();
         poll_gate(now);
         if (this->stage() != Stage::queued) // the attempt did not wait so long

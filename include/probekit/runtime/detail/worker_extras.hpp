@@ -1,6 +1,7 @@
 // probekit: health probes for C++ programs. SPDX-License-Identifier: BSL-1.0
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -55,8 +56,18 @@ public:
     }
     void release_permit() noexcept {
         if (!permit) return;
-        const Ref<LimitState> from = std::exchange(permit, {});
-        static_cast<void>(try_allocating([&] { from->release_permit(); }));
+        give_back(std::exchange(permit, {}));
+    }
+    /// In on_permit_granted(): false if the permit has been given back meanwhile.
+    [[nodiscard]] bool take_grant() noexcept {
+        if (granted_.load(std::memory_order_relaxed) == 0) return false;
+        granted_.fetch_sub(1, std::memory_order_relaxed);
+        return true;
+    }
+    /// Gives back the permits that the core has been granted and has not heard of yet.
+    void return_grants() noexcept {
+        for (int left = granted_.exchange(0, std::memory_order_relaxed); left != 0; --left)
+            give_back(limit);
     }
 
     Ref<GateState> gate;
@@ -83,15 +94,21 @@ private:
     void limit_granted() override {
         bool posted = false;
         core_->context().while_alive([&] {
-            core_->post(&Core::on_permit_granted);
-            posted = true;
+            granted_.fetch_add(1, std::memory_order_relaxed); // before the core can hear of it
+            posted = !try_allocating([&] { core_->post(&Core::on_permit_granted); });
+            if (!posted) granted_.fetch_sub(1, std::memory_order_relaxed);
         });
         if (!posted) limit->release_permit();
+    }
+
+    static void give_back(const Ref<LimitState>& to) noexcept {
+        static_cast<void>(try_allocating([&] { to->release_permit(); }));
     }
 
     void on_context_shutdown() noexcept override { core_->on_context_shutdown(); }
 
     Core* core_;
+    std::atomic<int> granted_ = 0; // permits whose on_permit_granted() has been posted
 };
 
 } // namespace probekit::inline PROBEKIT_ABI::detail

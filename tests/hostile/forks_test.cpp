@@ -1,8 +1,15 @@
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <memory>
 #include <optional>
+#include <stdexcept>
+#include <string>
 #include <system_error>
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
@@ -14,6 +21,7 @@
 
 #include "../tools/forked.hpp"
 #include "../tools/loopback.hpp"
+#include "host.hpp"
 
 // A child that a program forks, and that does not execute another program, has copies of all of our
 // objects. Whatever it does with them, and in whatever order it destroys them, as exit() would, the
@@ -32,7 +40,85 @@ void run_until(asio::io_context& io, Done done) {
     REQUIRE(done());
 }
 
+/// Everything that a program may have alive when it forks.
+struct Alive {
+    explicit Alive(const tests::OwnChild& server) : household(server) {
+        good =
+            !process.start({.command = {"/bin/sleep", "1000"}, .output = ProcessOutput::capture});
+        process.async_wait([this](std::error_code, ExitStatus status) { end = status; });
+        supervised.probe(ProbeKind::readiness, TcpProbe{household.io, {.port = server.port()}},
+                         {.period = 1ms});
+        supervised.start();
+        run_until(household.io, [this] { return supervised.ready(); });
+        gate.async_wait([this](std::error_code) { opened = true; });
+        household.run(2);
+        household.io.poll(); // attempts are in flight
+    }
+
+    tests::Household household;
+    bool good = false;
+    std::optional<ExitStatus> end;
+    bool opened = false;
+    Process process{household.io};
+    SupervisedProcess supervised{household.io, {.command = {"/bin/sleep", "1000"}}};
+    StartupGate gate{household.io};
+};
+
 } // namespace
+
+TEST_CASE(
+    "a forked child that ends by exit(), returns from main() or is unwound ends nothing of its "
+    "parent's") {
+    enum class End { by_exit, by_return, by_exception };
+    const auto host = [](const std::string& name, End how, bool notified) {
+        tests::as_host(name + (notified ? ", notified" : ""), [how, notified] {
+            const tests::OwnChild server;
+            const tests::Standing before = tests::standing();
+            static std::optional<Alive> global; // exit() destroys it
+            std::optional<Alive> local;
+            std::optional<Alive>& alive = how == End::by_exit ? global : local;
+            alive.emplace(server);
+            REQUIRE(alive->good);
+            const int pid = alive->supervised.snapshot().pid;
+            const pid_t child = ::fork();
+            if (child == 0) {
+                const int silence = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+                ::dup2(silence, 1);
+                ::dup2(silence, 2);
+                if (notified) alive->household.io.notify_fork(asio::execution_context::fork_child);
+                if (how == End::by_exit) std::exit(0);
+                if (how == End::by_exception) throw std::runtime_error{"up to main()"};
+                return;
+            }
+            int status = 0;
+            REQUIRE(::waitpid(child, &status, 0) == child);
+            CHECK(WIFEXITED(status));
+            CHECK((WEXITSTATUS(status) == 0) == (how != End::by_exception));
+
+            CHECK(alive->process.running());
+            alive->household.run(4);
+            alive->household.check_verdicts();
+            CHECK_FALSE(alive->end);
+            CHECK(alive->supervised.snapshot().pid == pid);
+            CHECK(alive->supervised.snapshot().starts == 1);
+            CHECK(alive->supervised.ready());
+            alive->gate.open();
+            CHECK_FALSE(alive->process.signal(SIGTERM));
+            std::optional<ExitStatus> stopped;
+            alive->supervised.async_stop([&](std::error_code, ExitStatus last) { stopped = last; });
+            run_until(alive->household.io, [&] { return alive->end && stopped && alive->opened; });
+            CHECK(alive->end->signal == SIGTERM);
+            CHECK(stopped->signal == SIGTERM);
+            alive.reset();
+            tests::check_standing(before);
+        });
+    };
+    for (const bool notified : {false, true}) {
+        host("ends by exit()", End::by_exit, notified);
+        host("returns from main()", End::by_return, notified);
+        host("is unwound", End::by_exception, notified);
+    }
+}
 
 TEST_CASE("a forked child leaves the processes of its parent alone") {
     auto io = std::make_unique<asio::io_context>();
