@@ -291,9 +291,9 @@ TEST_CASE("without memory a supervised process is started and ended later, and n
         INFO("allocation " << number << ", " << together << " in a row");
         asio::io_context io{1};
         SupervisedProcess process{
-            io, {.command = {"/bin/true"}}, {.back_off = {.base = 1ms, .max = 1ms}}};
-        process.probe(ProbeKind::liveness, FunctionProbe{io, [] { return true; }},
-                      {.period = 1ms, .timeout = 20s});
+            io, {.command = {"/bin/sleep", "1000"}}, {.back_off = {.base = 1ms, .max = 1ms}}};
+        process.probe(ProbeKind::liveness, FunctionProbe{io, [] { return false; }},
+                      {.period = 1ms, .timeout = 20s, .failure_threshold = 1}); // kills it
         const auto run_until = [&](auto done) {
             const auto end = std::chrono::steady_clock::now() + 60s;
             while (!done() && std::chrono::steady_clock::now() < end) {

@@ -15,6 +15,7 @@
 #include <asio/post.hpp>
 
 #include <probekit/async/detail/context_state.hpp>
+#include <probekit/async/detail/exceptions.hpp>
 #include <probekit/async/detail/ref.hpp>
 #include <probekit/config.hpp>
 #include <probekit/core/duration.hpp>
@@ -230,8 +231,25 @@ private:
         const GroupDecision decision =
             fsm_.step(event::Judged{verdict.kind, verdict.health, verdict.origin});
         if (decision.contains(Event::started)) gate_.open();
+        if (decision.contains(Event::kill) && notifier_.may_notify(*this))
+            return tell_kill(verdict);
         add(decision, verdict);
         notifier_.deliver(*this);
+    }
+
+    // It comes alone. What nobody would decide again goes past the queue, which takes memory;
+    // without memory it is told without the attempt's result.
+    void tell_kill(const Verdict& verdict) {
+        Change change{Event::kill,
+                      {.kind = verdict.kind,
+                       .health = verdict.health,
+                       .previous = verdict.previous,
+                       .origin = verdict.origin,
+                       .at = verdict.at,
+                       .previous_duration = verdict.previous_duration}};
+        static_cast<void>(try_allocating([&] { change.verdict.result = verdict.result; }));
+        const typename Notifier<Change, Obs>::Scope scope{notifier_};
+        notifier_.call_back(change);
     }
 
     void add(const GroupDecision& decision, const Verdict& verdict) {

@@ -313,8 +313,8 @@ private:
                 fsm_.step(event::ProbeFailed{kind, grace_periods_[static_cast<std::size_t>(kind)]},
                           clock_.now());
             if (decision.action == Action::none) break; // it is being ended already
+            apply(decision);                            // before what takes memory
             push(Event::killed, change);
-            apply(decision);
             break;
         }
         }
