@@ -73,11 +73,11 @@ private:
         Pod& known = pods_[name];
         if (const auto gone = moment(metadata, "deletionTimestamp");
             gone && !std::exchange(known.deleted, true))
-            for (auto& [key, recording] : result.by_name)
-                if (recording.subject.pod == name)
-                    recording.last = std::max<Timestamp>(
-                        recording.last, *gone - std::chrono::seconds{number(
-                                                    metadata, "deletionGracePeriodSeconds")});
+            for (auto at = result.by_name.lower_bound(name + "/");
+                 at != result.by_name.end() && at->second.subject.pod == name; ++at)
+                at->second.last = std::max<Timestamp>(
+                    at->second.last,
+                    *gone - std::chrono::seconds{number(metadata, "deletionGracePeriodSeconds")});
         if (known.deleted) return;
         if (!std::exchange(known.read, true)) {
             Subjects subjects;
@@ -135,11 +135,9 @@ private:
 
     static RecordedRun& run_begun(Recording& recording, Timestamp began) {
         recording.last = std::max(recording.last, began);
-        for (RecordedRun& run : recording.runs)
-            if (run.began == began) return run;
-        const auto later = std::ranges::find_if(recording.runs,
-                                                [&](const auto& run) { return run.began > began; });
-        return *recording.runs.insert(later, RecordedRun{.began = began});
+        const auto at = std::ranges::lower_bound(recording.runs, began, {}, &RecordedRun::began);
+        if (at != recording.runs.end() && at->began == began) return *at;
+        return *recording.runs.insert(at, RecordedRun{.began = began});
     }
 
     /// "spec.containers{web}"

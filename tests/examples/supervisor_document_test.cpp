@@ -241,6 +241,13 @@ TEST_CASE("what would take quadratic time is read at once, or refused") {
     std::string directives;
     for (int i = 0; i != 1'000'000; ++i) directives += "%TAG !" + std::to_string(i) + "! x\n";
     CHECK(parsed(directives + "--- \na") == Texts{"error: line 101: more than 100 directives"});
+    // Each tag would be given with all of the prefix that it stands for.
+    CHECK(parsed("a: b\n---\n%TAG ! tag:" + std::string(300, 'x') + "\n---\n- !a\n") ==
+          Texts{"error: line 3: a directive of more than 256 bytes"});
+    // For each such colon the text is read again.
+    std::string colons = "[";
+    for (int i = 0; i != 100'000; ++i) colons += "a:,";
+    CHECK(parsed(colons + "]") == Texts{"error: line 1: found unexpected ':'"});
     std::string values = "[";
     for (int i = 0; i != 1'000'001; ++i) values += "a,";
     CHECK(parsed(values + "]") == Texts{"error: line 1: more than 1000000 values"});

@@ -132,6 +132,68 @@ TEST_CASE("manifests without pods, odd objects and odd files are mistakes") {
               .ends_with("File too large"));
 }
 
+TEST_CASE("manifests whose parts refer to each other many times are read at once, or refused") {
+    const std::string begin =
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n"
+        "  - {name: c, image: i, command: [x]";
+    const Texts too_long{
+        "The Pod \"p\" in f is invalid:",
+        "spec.containers[0].env: Too long: the variables of all pods take more than 64 MiB"};
+    const auto numbered = [](int count, const std::string& before, const std::string& behind) {
+        std::string text;
+        for (int i = 0; i != count; ++i) text += before + std::to_string(i) + behind;
+        return text;
+    };
+    const auto config = [](const std::string& data) {
+        return "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata: {" + data + "}\n---\n";
+    };
+
+    SECTION("kinds") {
+        const Manifests manifests =
+            read_text("apiVersion: v1\nkind: List\nitems:\n" +
+                      numbered(20'000, "- {apiVersion: x/v1, kind: K", "}\n"));
+        CHECK(manifests.errors == Texts{"no pods in the manifests given"});
+        REQUIRE(manifests.warnings.size() == 20'000);
+        CHECK(manifests.warnings[19'999] == "K19999 \"\": not run here");
+    }
+    SECTION("unknown fields") {
+        const Manifests manifests = read_text(begin + numbered(20'000, ", u", ": 1") + "}\n");
+        REQUIRE(manifests.errors.size() == 20'002);
+        CHECK(manifests.errors[20'000] == "unknown field \"spec.containers[0].u19999\"");
+    }
+    SECTION("variables of ConfigMaps") {
+        const std::string all =
+            config("k: " + std::string(4'000'000, 'x') + numbered(3000, ", k", ": \"\"")) + begin +
+            ", envFrom: [";
+        CHECK(read_text(all + numbered(3000, "{prefix: p", "_, configMapRef: {name: m}},") + "]}\n")
+                  .errors == too_long);
+        // Keys that can be no variables, too.
+        const std::string none = config(numbered(3000, "'=", "': \"\",")) + begin + ", envFrom: [";
+        CHECK(
+            read_text(none + numbered(3000, "{prefix: p", "_, configMapRef: {name: m}},") + "]}\n")
+                .errors == too_long);
+    }
+    SECTION("one value, many times") {
+        const std::string text = config("k: " + std::string(1'000'000, 'x')) + begin + ", env: [";
+        CHECK(read_text(text +
+                        numbered(2000, "{name: e",
+                                 ", valueFrom: {configMapKeyRef: {name: m, key: k}}},") +
+                        "]}\n")
+                  .errors == too_long);
+    }
+    SECTION("labels") {
+        std::string text =
+            begin + ", env: [" +
+            numbered(10'000, "{name: e",
+                     ", valueFrom: {fieldRef: {fieldPath: \"metadata.labels['z']\"}}},") +
+            "]}\n";
+        const std::string name = "{name: p}";
+        text.replace(text.find(name), name.size(),
+                     "{name: p, labels: {" + numbered(10'000, "k", ": v,") + "}}");
+        CHECK(read_text(text).errors == too_long);
+    }
+}
+
 TEST_CASE("of what makes many pods one is run, named after it") {
     const Manifests manifests = read_text(
         owner("apps/v1", "Deployment", "name: web, namespace: shop", "replicas: 3, ") + "---\n" +

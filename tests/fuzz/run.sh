@@ -3,7 +3,7 @@
 #   tests/fuzz/run.sh               half a minute each
 #   tests/fuzz/run.sh 3600          an hour each
 #   tests/fuzz/run.sh 600 url       one of them, or several as one argument: docs/testing.md has a list
-# An input that takes 10 seconds or a gigabyte is a finding, too.
+# An input that takes 20 seconds, which is long under sanitizers too, or a gigabyte is a finding.
 # With FUZZ_SEED=N in the environment each run tries the same inputs; without, others every time.
 # With FUZZ_ALONE=1 our parser is not compared with others: they may differ for reasons of their own, which is for people to judge.
 # Fails if a target finds something: the input is then in build/fuzz/findings. To see it again, run the target with that
@@ -29,7 +29,7 @@ for target in $targets; do echo "$target"; done | xargs -P "$(nproc)" -n 1 sh -c
     mkdir -p "build/fuzz/corpus/$target"
     dictionary=tests/fuzz/dictionaries/$target.dict
     [ -f "$dictionary" ] && set -- "-dict=$dictionary" || set --
-    "build/fuzz/tests/fuzz/${target}_fuzz" -max_total_time="$seconds" -seed="${FUZZ_SEED:-0}" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+    "build/fuzz/tests/fuzz/${target}_fuzz" -max_total_time="$seconds" -seed="${FUZZ_SEED:-0}" -timeout=20 -rss_limit_mb=1024 -print_final_stats=1 \
         "-artifact_prefix=build/fuzz/findings/$target-" "$@" \
         "build/fuzz/corpus/$target" "tests/fuzz/corpus/$target" >"build/fuzz/$target.log" 2>&1
     status=$?

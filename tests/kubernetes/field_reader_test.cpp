@@ -99,6 +99,10 @@ TEST_CASE("fields that were not read are listed in the order of the object") {
     FieldReader reader{json, "at", errors};
     CHECK(reader.int32("asked") == 3);
     CHECK(reader.others() == Texts{"z", "a", "m"});
+    Json others = Json::object();
+    reader.for_each_other(
+        [&](const std::string& name, const Json& value) { others[name] = value; });
+    CHECK(others.dump() == R"({"z":1,"a":2,"m":{}})");
 }
 
 TEST_CASE("values in messages are bounded and never throw") {

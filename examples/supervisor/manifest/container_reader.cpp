@@ -81,10 +81,13 @@ std::string host_name() {
 }
 
 /// The entry of metadata.labels or metadata.annotations that `field` names: "metadata.labels['x']".
-std::string metadata_entry(const PodSpec& pod, std::string_view field) {
+std::string metadata_entry(const PodSpec& pod, std::string_view field, ExpansionBudget& budget) {
     const std::string_view map = field.starts_with("metadata.labels") ? "labels" : "annotations";
     const std::size_t begin = field.find("['") + 2;
-    return text_at(&pod.object, {"metadata", map, field.substr(begin, field.rfind("']") - begin)});
+    const Json* const entries = at(&pod.object, {"metadata", map});
+    if (entries == nullptr || !budget.take(ExpansionBudget::look * entries->size()))
+        return {}; // they are searched one by one
+    return text_at(entries, {field.substr(begin, field.rfind("']") - begin)});
 }
 
 std::string service_account(const PodSpec& pod) {
@@ -94,7 +97,8 @@ std::string service_account(const PodSpec& pod) {
 }
 
 /// The value of the field of the pod.
-std::optional<std::string> read_field_ref(Fields field_ref, const PodSpec& pod) {
+std::optional<std::string> read_field_ref(Fields field_ref, const PodSpec& pod,
+                                          ExpansionBudget& budget) {
     const std::string version = field_ref.text("apiVersion").value_or("");
     const std::string field = field_ref.text("fieldPath").value_or("");
     const std::string path = field_ref.path("fieldPath");
@@ -132,7 +136,7 @@ std::optional<std::string> read_field_ref(Fields field_ref, const PodSpec& pod) 
     else if (std::ranges::find(supported, field) != supported.end()) // the host's is the pod's
         return pod.pod_ip;
     else if (field.starts_with("metadata.labels['") || field.starts_with("metadata.annotations['"))
-        return metadata_entry(pod, field);
+        return metadata_entry(pod, field, budget);
     else if (std::ranges::find(elsewhere, field) != elsewhere.end())
         errors.push_back(not_supported(path, field, supported));
     else
@@ -171,7 +175,7 @@ std::optional<std::string> read_key_ref(Fields reference, const std::string& kin
 
 /// The value that env[].valueFrom refers to, if the supervisor supports it.
 std::optional<std::string> read_value_from(Fields& variable, bool has_value, const PodSpec& pod,
-                                           const ConfigSources& config, Notices& notices) {
+                                           PodContext& context, Notices& notices) {
     const Json* json = variable.object("valueFrom");
     if (json == nullptr) return std::nullopt;
     Fields value_from{*json, variable.path("valueFrom"), variable.errors()};
@@ -183,11 +187,12 @@ std::optional<std::string> read_value_from(Fields& variable, bool has_value, con
         ++sources;
         value = read_reference(Fields{*reference, value_from.path(name), variable.errors()});
     };
-    read("fieldRef", [&](Fields fields) { return read_field_ref(std::move(fields), pod); });
+    read("fieldRef",
+         [&](Fields fields) { return read_field_ref(std::move(fields), pod, context.budget); });
     for (const auto& [name, kind] :
          {std::pair{"configMapKeyRef", "ConfigMap"}, std::pair{"secretKeyRef", "Secret"}})
         read(name, [&, kind = kind](Fields fields) {
-            return read_key_ref(std::move(fields), kind, pod, config, notices);
+            return read_key_ref(std::move(fields), kind, pod, context.config, notices);
         });
     sources += value_from.others().size();
     if (sources == 1 && !has_value) {
@@ -205,8 +210,8 @@ std::optional<std::string> read_value_from(Fields& variable, bool has_value, con
 }
 
 /// The variables that a whole ConfigMap or Secret holds.
-void read_env_from(Fields& from, const PodSpec& pod, const ConfigSources& config,
-                   Environment& environment, Notices& notices) {
+void read_env_from(Fields& from, const PodSpec& pod, PodContext& context, Environment& environment,
+                   Notices& notices) {
     const std::string prefix = from.text("prefix").value_or("");
     std::size_t sources = 0;
     for (const auto& [name, kind] :
@@ -217,9 +222,10 @@ void read_env_from(Fields& from, const PodSpec& pod, const ConfigSources& config
         Fields reference{*json, from.path(name), from.errors()};
         if (reference.text("name").value_or("").empty())
             from.errors().push_back(required(reference.path("name")));
-        const auto* const values = read_source(reference, kind, pod, config, notices);
+        const auto* const values = read_source(reference, kind, pod, context.config, notices);
         if (values == nullptr) continue;
         for (const auto& [key, value] : *values) {
+            if (!context.budget.take(ExpansionBudget::each)) break;
             ConfigErrors unfit; // as in Kubernetes, such a key is passed over
             validate_env_name(prefix + key, "", unfit);
             validate_no_nul(value, "", unfit);
@@ -248,10 +254,13 @@ Environments read_environment(Fields& container, const PodSpec& pod, double time
     std::array<char, 32> scale{};
     const auto end = std::to_chars(scale.data(), scale.data() + scale.size(), time_scale).ptr;
     result.resolved.set("PROBEKIT_TIME_SCALE", std::string(scale.data(), end));
+    // Once nothing is left, what else is asked for is not looked at.
     for_each_object(container, "envFrom", [&](Fields& from) {
-        read_env_from(from, pod, context.config, result.resolved, notices);
+        if (context.budget.left == 0) return;
+        read_env_from(from, pod, context, result.resolved, notices);
     });
     for_each_object(container, "env", [&](Fields& variable) {
+        if (context.budget.left == 0) return;
         ConfigErrors& errors = variable.errors();
         const std::string name = variable.text("name").value_or("");
         if (name.empty())
@@ -263,7 +272,7 @@ Environments read_environment(Fields& container, const PodSpec& pod, double time
         validate_no_nul(value, variable.path("value"), errors);
         result.as_written.insert_or_assign(name, value);
         std::optional<std::string> from =
-            read_value_from(variable, !value.empty(), pod, context.config, notices);
+            read_value_from(variable, !value.empty(), pod, context, notices);
         if (from) validate_no_nul(*from, variable.path("valueFrom"), errors);
         if (from)
             result.resolved.set(name, std::move(*from));

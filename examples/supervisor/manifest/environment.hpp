@@ -9,9 +9,15 @@
 
 namespace supervisor {
 
-/// How many bytes the variables of all pods may still take: references can make a short text
-/// extremely long.
+/// How many bytes the variables of all pods may still take, and steps the search for their values:
+/// references can make a short text extremely long.
 struct ExpansionBudget {
+    /// For a variable beside its bytes, where a few bytes of text ask for many: about what it takes
+    /// to keep it.
+    static constexpr std::size_t each = 256;
+    /// For a look at one of many names.
+    static constexpr std::size_t look = 8;
+
     std::size_t left = std::size_t{64} * 1024 * 1024;
 
     /// False, and nothing is left, if fewer bytes than that are left.

@@ -6,12 +6,11 @@ namespace supervisor {
 
 void report_not_honoured(Fields& fields, std::initializer_list<std::string_view> meaningless,
                          Notices& notices) {
-    for (const std::string& name : fields.others()) {
-        const Json& value = *fields.find(name);
+    fields.for_each_other([&](const std::string& name, const Json& value) {
         const bool asks_for_nothing = value.is_structured() && value.empty();
         if (!asks_for_nothing && std::ranges::find(meaningless, name) == meaningless.end())
             notices.push_back({fields.path(name)});
-    }
+    });
 }
 
 } // namespace supervisor

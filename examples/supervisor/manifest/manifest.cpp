@@ -184,11 +184,11 @@ private:
     }
 
     void pass_over(const std::string& kind, const Json& object) {
-        auto entry = std::ranges::find(passed_over_, kind, &PassedOver::first);
-        if (entry == passed_over_.end()) entry = passed_over_.insert(entry, {kind, {}});
+        const auto [place, is_new] = passed_over_index_.try_emplace(kind, passed_over_.size());
+        if (is_new) passed_over_.push_back({kind, {}});
         std::string name = text_at(&object, {"metadata", "name"});
         if (name.empty()) name = text_at(&object, {"metadata", "generateName"});
-        entry->second.push_back(probekit::go_quoted(name));
+        passed_over_[place->second].second.push_back(probekit::go_quoted(name));
     }
 
     void say_what_is_passed_over() {
@@ -258,10 +258,14 @@ private:
     static std::vector<std::string> all_unknown(const StrangeFields& strange,
                                                 const PodReading& reading) {
         std::vector<std::string> all = strange.unknown;
-        for (const Notice& notice : reading.notices)
-            for (const std::string& own : strange.own)
-                if (notice.path.starts_with(own + ".") || notice.path.starts_with(own + "["))
-                    all.push_back(notice.path);
+        const std::set<std::string_view> own{strange.own.begin(), strange.own.end()};
+        for (const Notice& notice : reading.notices) {
+            const std::string_view path = notice.path;
+            std::size_t end = path.find_first_of(".[");
+            while (end != npos && !own.contains(path.substr(0, end)))
+                end = path.find_first_of(".[", end + 1);
+            if (end != npos) all.push_back(notice.path);
+        }
         return all;
     }
 
@@ -331,7 +335,8 @@ private:
     Manifests result_;
     PodContext context_ = {};
     std::vector<Found> found_ = {};
-    std::vector<PassedOver> passed_over_ = {};        // by kind the names, in their order
+    std::vector<PassedOver> passed_over_ = {}; // by kind the names, in their order
+    std::map<std::string, std::size_t> passed_over_index_ = {};
     std::map<std::string, std::string> origins_ = {}; // by namespace and name of a pod
     NoticeList notices_ = {};
     bool strange_ = false; // something is refused that kubectl takes when it is told to

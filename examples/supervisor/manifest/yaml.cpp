@@ -260,14 +260,18 @@ private:
     std::size_t copied_ = 0;
 };
 
-/// libyaml compares each of them with all before it.
+/// libyaml compares each of them with all before it, and writes its prefix out for each of its tags.
 void check_directives(std::string_view text, std::size_t line) {
     constexpr std::size_t most = 100;
+    constexpr std::size_t longest = 256;
     std::size_t count = 0;
     for (std::size_t end = 0; end != std::string_view::npos; ++line) {
         if (text.starts_with("%TAG") && ++count > most)
             throw DocumentError{line, "more than " + std::to_string(most) + " directives"};
         end = text.find('\n');
+        if (text.starts_with("%TAG") && std::min(end, text.size()) > longest)
+            throw DocumentError{line,
+                                "a directive of more than " + std::to_string(longest) + " bytes"};
         text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     }
 }
@@ -290,12 +294,13 @@ std::string without_inner_marks(std::string_view text) {
 } // namespace
 
 void parse_yaml(std::string_view text, std::size_t first_line, Documents& documents) {
-    constexpr std::size_t most_work = 64 * 1024 * 1024; // of reading the text again, in bytes
     check_directives(text, first_line);
     std::string whole = without_inner_marks(text);
     // A block of text that ends there has one; UTF-16 brings its own.
     if (!whole.ends_with('\n') && !whole.starts_with('\xff') && !whole.starts_with('\xfe'))
         whole += '\n';
+    // Of reading the text again, in bytes: some times where it is long, more often where not.
+    const std::size_t most_work = std::max<std::size_t>(8 * 1024 * 1024, 4 * whole.size());
     ColonStandIn colons;
     const std::size_t documents_before = documents.all.size();
     const std::size_t duplicates_before = documents.duplicates.size();

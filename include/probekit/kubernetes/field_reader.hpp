@@ -141,11 +141,18 @@ public:
     /// order.
     [[nodiscard]] std::vector<std::string> others() const {
         std::vector<std::string> names;
-        if (object_ == nullptr) return names;
+        for_each_other([&](const std::string& name, const Json&) { names.push_back(name); });
+        return names;
+    }
+
+    /// Calls `visit(name, value)` for each of the others(). To find them by their names would take
+    /// time in proportion to the square of their number in an nlohmann::ordered_json.
+    template <class Visit>
+    void for_each_other(Visit visit) const {
+        if (object_ == nullptr) return;
         for (const auto& [name, value] : object_->items())
             if (!value.is_null() && std::ranges::find(read_, name) == read_.end())
-                names.push_back(name);
-        return names;
+                visit(name, value);
     }
 
 private:
