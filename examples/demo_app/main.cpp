@@ -255,7 +255,9 @@ std::optional<Options> options_from(int argc, char** argv) {
     const std::string scale = environment("PROBEKIT_TIME_SCALE", "1");
     const char* const end = scale.data() + scale.size();
     const auto [last, error] = std::from_chars(scale.data(), end, options.time_scale);
-    if (error != std::errc{} || last != end || !(options.time_scale > 0)) return {};
+    if (error != std::errc{} || last != end ||
+        !(options.time_scale >= 0.001 && options.time_scale <= 1e6))
+        return {};
     return options;
 }
 
@@ -266,7 +268,7 @@ int main(int argc, char** argv) {
     const std::optional<Options> options = options_from(argc, argv);
     if (!options) {
         std::cerr << "usage: " << argv[0] << " [-h HOST] [-p PORT]\n"
-                  << "HOST, PORT and PROBEKIT_TIME_SCALE (a number above 0) may stand in the "
+                  << "HOST, PORT and PROBEKIT_TIME_SCALE (from 0.001 to 1000000) may stand in the "
                      "environment\n";
         return 2;
     }

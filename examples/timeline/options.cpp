@@ -51,12 +51,7 @@ public:
         if (given.empty()) throw UsageError{std::string{name_} + " needs a value"};
         return std::string{given};
     }
-    [[nodiscard]] Duration duration() {
-        const std::string_view given = value();
-        if (const auto duration = supervisor::parse_duration(given)) return *duration;
-        throw UsageError{std::string{name_} + ": \"" + std::string{given} +
-                         "\" is not a duration like 30s, 5m, 1h30m or 90"};
-    }
+    [[nodiscard]] Duration duration() { return supervisor::to_duration(name_, value()); }
     [[nodiscard]] int exit_code() {
         const std::string_view given = value();
         int code = 0;
@@ -174,7 +169,7 @@ What is shown:
       --svg FILE             draw it as well
   -h, --help                 show this
 
-Durations are written 30s, 5m, 1h30m, 250ms or as a number of seconds.
+Durations are written 30s, 5m, 1h30m, 250ms or as a number of seconds, and are at most 876000h.
 Exit status: 0 no probe has killed anything; 1 one has; 2 wrong usage, manifest or recording.
 )";
 }

@@ -77,7 +77,8 @@ private:
                  at != result.by_name.end() && at->second.subject.pod == name; ++at)
                 at->second.last = std::max<Timestamp>(
                     at->second.last,
-                    *gone - std::chrono::seconds{number(metadata, "deletionGracePeriodSeconds")});
+                    *gone - std::chrono::seconds{
+                                std::max(0, number(metadata, "deletionGracePeriodSeconds"))});
         if (known.deleted) return;
         if (!std::exchange(known.read, true)) {
             Subjects subjects;
@@ -218,7 +219,7 @@ std::optional<ProbeKind> kind_recorded(const Recording& recording, ProbeKind ask
 bool unready(const RecordedRun& run, Duration age, Duration half) {
     bool ready = false;
     for (const auto& [from, now_ready] : run.ready)
-        if (from - run.began <= age + half) ready = now_ready;
+        if (from - run.began - half <= age) ready = now_ready;
     return !ready;
 }
 
@@ -231,11 +232,12 @@ Response answer_of(const RecordedRun& run, const Recording& recording, ProbeKind
     const RecordedFailure* before = found == failures.begin() ? nullptr : &*std::prev(found);
     const RecordedFailure* after = found == failures.end() ? nullptr : &*found;
 
+    // What is compared are differences: sums of what people write may be more than a Duration.
     const Duration half = spec.period / 2;
     const Duration since = before == nullptr ? Duration::max() : age - before->age;
     const Duration until = after == nullptr ? Duration::max() : after->age - age;
     // Two checks that failed one after the other: the container was ill in between, too.
-    if (before != nullptr && after != nullptr && since + until < spec.period + half)
+    if (before != nullptr && after != nullptr && since + until - half < spec.period)
         return since < until ? before->response : after->response;
     if (since < half) return before->response;
     if (until <= half) return after->response;
@@ -245,11 +247,11 @@ Response answer_of(const RecordedRun& run, const Recording& recording, ProbeKind
     if (still) return before->response;
     // Ill from the beginning, if the first check found it so; and for ever, if there was no check
     // any more.
-    if (before == nullptr && after != nullptr && after->age < spec.initial_delay + spec.period)
+    if (before == nullptr && after != nullptr && after->age - spec.initial_delay < spec.period)
         return after->response;
     const Duration known_until =
         run.killed.value_or(run.ended.value_or(recording.last)) - run.began;
-    if (before != nullptr && after == nullptr && known_until < before->age + spec.period)
+    if (before != nullptr && after == nullptr && known_until - before->age < spec.period)
         return before->response;
     return probekit::simulation::pass();
 }

@@ -49,6 +49,28 @@ TEST_CASE("a duration that is too long to be waited for slowly is waited for as 
     CHECK(clock.real(std::chrono::hours{24 * 365 * 200}) == Duration::max());
 }
 
+TEST_CASE("a time that is too far away to be counted is the last one that can be") {
+    constexpr auto years = std::chrono::hours{24 * 365};
+    const ManifestClock clock{1e6, at(0s), TimePoint{}};
+    CHECK(clock.at(TimePoint{} + 1h) == at(1000000 * 1h));
+    CHECK(clock.at(TimePoint{} + 24h) == Timestamp::max());
+    CHECK(clock.at(TimePoint::max()) == Timestamp::max());
+    CHECK(saturating_add(at(0s), 200 * years) == at(200 * years));
+    for (const Timestamp late : {at(0s), end_of_time, Timestamp::max()})
+        CHECK(saturating_add(late, Duration::max()) == Timestamp::max());
+    CHECK(saturating_add(Timestamp::max(), -1ns) == Timestamp::max() - 1ns);
+    CHECK(rfc3339(Timestamp::max()) == "2262-04-11T23:47:16.854775Z");
+}
+
+TEST_CASE("a supervisor ends after its duration, and at the end of time at the latest") {
+    constexpr auto years = std::chrono::hours{24 * 365};
+    CHECK(end_of_run(at(0s), 5min) == at(5min));
+    CHECK(end_of_run(at(0s), 100 * years) == at(100 * years)); // what an option can say
+    CHECK(end_of_run(at(0s), Duration::max()) == end_of_time);
+    CHECK(end_of_run(at(0s), std::nullopt) == end_of_time);
+    CHECK(rfc3339(end_of_time) == "2200-01-01T00:00:00.000000Z");
+}
+
 TEST_CASE("timestamps are RFC 3339 with microseconds") {
     CHECK(rfc3339(Timestamp{}) == "1970-01-01T00:00:00.000000Z");
     CHECK(rfc3339(at(0s)) == "2026-01-31T12:00:00.000000Z");

@@ -93,14 +93,29 @@ TEST_CASE("wrong usage is named") {
         {{"f", "-x"}, "unknown option -x"},
         {{"f", "--bogus=1"}, "unknown option --bogus"},
         {{"f", "--pid-namespace=yes"}, "--pid-namespace takes no value"},
-        {{"f", "--time-scale", "0"}, "--time-scale: \"0\" is not a number above zero"},
-        {{"f", "--time-scale", "-1"}, "--time-scale: \"-1\" is not a number above zero"},
-        {{"f", "--time-scale", "10x"}, "--time-scale: \"10x\" is not a number above zero"},
-        {{"f", "--time-scale", "inf"}, "--time-scale: \"inf\" is not a number above zero"},
-        {{"f", "--time-scale", "nan"}, "--time-scale: \"nan\" is not a number above zero"},
-        {{"f", "--time-scale="}, "--time-scale: \"\" is not a number above zero"},
+        {{"f", "--time-scale", "0"}, "--time-scale: \"0\" is not a number from 0.001 to 1000000"},
+        {{"f", "--time-scale", "-1"}, "--time-scale: \"-1\" is not a number from 0.001 to 1000000"},
+        {{"f", "--time-scale", "10x"},
+         "--time-scale: \"10x\" is not a number from 0.001 to 1000000"},
+        {{"f", "--time-scale", "inf"},
+         "--time-scale: \"inf\" is not a number from 0.001 to 1000000"},
+        {{"f", "--time-scale", "nan"},
+         "--time-scale: \"nan\" is not a number from 0.001 to 1000000"},
+        {{"f", "--time-scale", "0.00099"},
+         "--time-scale: \"0.00099\" is not a number from 0.001 to 1000000"},
+        {{"f", "--time-scale", "1000001"},
+         "--time-scale: \"1000001\" is not a number from 0.001 to 1000000"},
+        {{"f", "--time-scale", "1e999"},
+         "--time-scale: \"1e999\" is not a number from 0.001 to 1000000"},
+        {{"f", "--time-scale="}, "--time-scale: \"\" is not a number from 0.001 to 1000000"},
         {{"f", "--duration", "soon"},
-         "--duration: \"soon\" is not a duration like 30s, 5m, 1h30m or 90"},
+         "--duration: \"soon\" is not a duration like 30s, 5m, 1h30m or 90, of at most 876000h"},
+        {{"f", "--duration", "876000h1ns"},
+         "--duration: \"876000h1ns\" is not a duration like 30s, 5m, 1h30m or 90, of at most "
+         "876000h"},
+        {{"f", "--duration", "9999999999999999999"},
+         "--duration: \"9999999999999999999\" is not a duration like 30s, 5m, 1h30m or 90, of at "
+         "most 876000h"},
         {{"f", "--image", "nginx"}, "--image: \"nginx\" is not of the form NAME=COMMAND"},
         {{"f", "--image", "=x"}, "--image: \"=x\" is not of the form NAME=COMMAND"},
         {{"f", "--image", "nginx= "}, "--image: no command for image \"nginx\""},
@@ -115,6 +130,15 @@ TEST_CASE("wrong usage is named") {
     CAPTURE(message);
     CHECK(mistake(arguments) == message);
     CHECK(mistake({}) == "no manifest given");
+}
+
+TEST_CASE("the bounds of numbers are within them, and in the help") {
+    CHECK(parse({"--time-scale", "0.001", "f"}).time_scale == 0.001);
+    CHECK(parse({"--time-scale", "1000000", "f"}).time_scale == 1e6);
+    CHECK(parse({"--duration", "876000h", "f"}).duration == std::chrono::hours{876000});
+    CHECK(parse({"--duration", "0", "f"}).duration == 0s);
+    for (const char* bound : {"0.001", "1000000", "876000h"})
+        CHECK(usage().find(bound) != std::string_view::npos);
 }
 
 TEST_CASE("durations are Go's or a bare number of seconds") {

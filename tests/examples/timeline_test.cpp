@@ -165,8 +165,11 @@ TEST_CASE("timeline: the command line") {
 TEST_CASE("timeline: mistakes on the command line") {
     CHECK(mistake({}) == "no manifest given");
     CHECK(mistake({"--speed", "a"}) == "unknown option --speed");
-    CHECK(mistake({"--fails-after", "soon", "a"}) ==
-          "--fails-after: \"soon\" is not a duration like 30s, 5m, 1h30m or 90");
+    CHECK(
+        mistake({"--fails-after", "soon", "a"}) ==
+        "--fails-after: \"soon\" is not a duration like 30s, 5m, 1h30m or 90, of at most 876000h");
+    CHECK(mistake({"--ends-in", "876001h", "a"}) ==
+          "--ends-in: \"876001h\" is not a duration like 30s, 5m, 1h30m or 90, of at most 876000h");
     CHECK(mistake({"a", "--svg"}) == "--svg needs a value");
     CHECK(mistake({"a", "--svg="}) == "--svg needs a value");
     CHECK(mistake({"a", "--hangs=yes"}) == "--hangs takes no value");
@@ -361,6 +364,45 @@ TEST_CASE("timeline: what to change is enough, and no more than needed") {
     };
     CHECK_FALSE(is_killed(18));
     CHECK(is_killed(16));
+}
+
+TEST_CASE("timeline: at the bounds of all numbers nothing overflows") {
+    const TemporaryFolder folder;
+    const std::string most = "2147483647";
+    const std::string probe = R"({"exec":{"command":["a"]},"initialDelaySeconds":)" + most +
+                              R"(,"periodSeconds":)" + most + R"(,"timeoutSeconds":)" + most +
+                              R"(,"failureThreshold":)" + most;
+    // The library's own fields take the longest duration that there is.
+    const std::string longest = R"("9223372036.854775807s")";
+    const std::string own = R"({"exec":{"command":["a"]},"initialDelay":)" + longest +
+                            R"(,"period":)" + longest + R"(,"timeout":)" + longest +
+                            R"(,"failureThreshold":)" + most;
+    const std::string grace = R"(,"terminationGracePeriodSeconds":9223372036)";
+    const std::string& kind = GENERATE_COPY(probe, own);
+    const std::string manifest = folder.file(
+        "m.json",
+        R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{"containers":[{"name":"c","image":"x",)"
+        R"("startupProbe":)" +
+            kind + grace + R"(},"livenessProbe":)" + kind + grace + R"(},"readinessProbe":)" +
+            kind + R"(,"successThreshold":)" + most + R"(}}])" + grace + "}}");
+    const Subjects subjects = read_subjects({manifest});
+    REQUIRE(subjects.errors == Texts{});
+    const std::string bound = "876000h";
+    for (const char* one : {"--starts-after", "--fails-after", "--attempt-takes", "--exits-after",
+                            "--ends-in", "--creation-takes", "--stop-after"}) {
+        CAPTURE(one);
+        const Options options =
+            parse({one, bound.c_str(), "--duration", bound.c_str(), "--hangs", manifest.c_str()});
+        auto script = script_of(options.target);
+        script.length = *options.duration;
+        script.stop_after = options.stop_after;
+        const Scene scene{.subject = subjects.all.at(0),
+                          .target = described(options.target),
+                          .options = options.target,
+                          .timeline = simulate(subjects.all[0].settings, script)};
+        CHECK(contains(story(scene, true), "runs"));
+        CHECK(xml_mistake(picture(std::vector{scene})) == "");
+    }
 }
 
 TEST_CASE("timeline: pictures are well-formed, whatever they show") {
@@ -682,4 +724,43 @@ TEST_CASE("timeline: recordings are found by name, and what is none is an error"
               .runs.front()
               .failures[static_cast<std::size_t>(ProbeKind::liveness)]
               .empty());
+}
+
+TEST_CASE("timeline: a recording may say any number and any time, and nothing overflows") {
+    const TemporaryFolder folder;
+    const std::string number = GENERATE("2147483647", "-2147483648", "9223372036854775807",
+                                        "-9223372036854775808", "18446744073709551615");
+    const std::string first = "1970-01-01T00:00:00.000000001Z";
+    const std::string last = "2261-12-31T23:59:60.999999999Z";
+    const auto [begin, end] = GENERATE_COPY(std::pair{first, last}, std::pair{last, first});
+    const auto pod = [&](const std::string& metadata, const std::string& state) {
+        return R"({"object":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","creationTimestamp":")" +
+               begin + "\"" + metadata +
+               R"(},"spec":{"containers":[{"name":"c","image":"x","livenessProbe":{"exec":{"command":["a"]},)"
+               R"("initialDelay":"9223372036.854775807s","period":"9223372036.854775807s","timeout":"9223372036s"}}]},)"
+               R"("status":{"conditions":[{"type":"ContainersReady","lastTransitionTime":")" +
+               end + R"("}],"containerStatuses":[{"name":"c","ready":true,"state":{)" + state +
+               "}}]}}}\n";
+    };
+    const auto failed = [](const std::string& at) {
+        return R"({"object":{"kind":"Event","involvedObject":{"name":"p","fieldPath":"spec.containers{c}"},)"
+               R"("reason":"Unhealthy","message":"Liveness probe failed: x","lastTimestamp":")" +
+               at + "\"}}\n";
+    };
+    const Recordings recordings = read_recordings(folder.file(
+        "recording",
+        pod("", R"("running":{"startedAt":")" + begin + "\"}") + failed(begin) + failed(end) +
+            pod("", R"("terminated":{"startedAt":")" + begin + R"(","finishedAt":")" + end +
+                        R"(","exitCode":)" + number + R"(,"signal":)" + number + "}") +
+            pod(R"(,"deletionTimestamp":")" + end + R"(","deletionGracePeriodSeconds":)" + number,
+                "")));
+    REQUIRE(recordings.errors == Texts{});
+    const Recording& recording = recordings.by_name.at("p/c");
+    auto script = recording.script();
+    CHECK(script.length >= 0s);
+    for (const Duration age : {Duration::zero(), Duration{1h}, Duration::max()})
+        answer(recording, ProbeKind::liveness, 1, age);
+    script.length = Duration::max();
+    const auto timeline = simulate(recording.subject.settings, script);
+    CHECK(timeline.first(What::running));
 }

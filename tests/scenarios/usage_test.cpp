@@ -280,3 +280,32 @@ TEST_CASE("what a manifest says cannot reach the terminal as a control character
     for (const char* raw : {"\x1b", "\x7f", "\xc2\x9b", "\xe2\x80\xae"})
         CHECK(errors.find(raw) == std::string::npos);
 }
+
+TEST_CASE("at the bounds of all numbers the supervisor starts, probes, restarts and ends") {
+    constexpr int most = 2147483647;
+    json c = shell("c", "touch c.up; while :; do /bin/sleep 0.05; done");
+    for (const char* probe : {"startupProbe", "livenessProbe", "readinessProbe"})
+        c[probe] = {{"exec", {{"command", {"true"}}}},
+                    {"initialDelaySeconds", most},
+                    {"periodSeconds", most},
+                    {"timeoutSeconds", most},
+                    {"failureThreshold", most}};
+    c["livenessProbe"]["terminationGracePeriodSeconds"] = 9223372036;
+    c["readinessProbe"]["successThreshold"] = most;
+    const json p =
+        pod("p", {c, shell("ends", "exit 1")}, {{"terminationGracePeriodSeconds", 9223372036}});
+    const std::string scale = GENERATE("0.001", "1000000");
+    Supervised supervised{p.dump(), {.scale = scale, .arguments = {"--duration", "876000h"}}};
+    // Slowly it waits to be started again, fast it has been already.
+    supervised.until([](const json& line) {
+        return is_pod(line) && container(line, "c")["state"].contains("running") &&
+               (container(line, "ends")["restartCount"] > 1 ||
+                container(line, "ends")["lastState"].contains("terminated"));
+    });
+    CHECK(supervised.stop() == 0);
+    const json& last = supervised.lines().back();
+    CHECK(last["type"] == "DELETED");
+    // The latest moment that there is.
+    CHECK(last["object"]["metadata"]["deletionTimestamp"] == "2262-04-11T23:47:16.854775Z");
+    CHECK(last["object"]["metadata"]["deletionGracePeriodSeconds"] == 9223372036);
+}

@@ -17,7 +17,8 @@ probekit::Duration rounded_up(long double nanoseconds) {
 } // namespace
 
 Timestamp ManifestClock::at(probekit::TimePoint moment) const {
-    return wall_ + rounded_up(static_cast<long double>((moment - begin_).count()) * scale_);
+    return saturating_add(wall_,
+                          rounded_up(static_cast<long double>((moment - begin_).count()) * scale_));
 }
 
 probekit::Duration ManifestClock::real(probekit::Duration manifest) const {

@@ -2,7 +2,9 @@
 // half a second, and every timestamp that is printed says that 5 s have passed.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include <probekit/core/duration.hpp>
@@ -11,6 +13,21 @@ namespace supervisor {
 
 /// A moment in manifest time, on the calendar.
 using Timestamp = std::chrono::sys_time<probekit::Duration>;
+
+/// The last moment of manifest time: a supervisor ends then at the latest. What a Timestamp can hold
+/// after it is room for the grace periods.
+inline constexpr Timestamp end_of_time{std::chrono::sys_days{std::chrono::January / 1 / 2200}};
+
+/// `moment + span`, but at most Timestamp::max(). `moment` is not before 1970.
+[[nodiscard]] constexpr Timestamp saturating_add(Timestamp moment, probekit::Duration span) {
+    return span > Timestamp::max() - moment ? Timestamp::max() : moment + span;
+}
+
+/// When a supervisor that begins now ends what still runs.
+[[nodiscard]] constexpr Timestamp end_of_run(Timestamp now,
+                                             std::optional<probekit::Duration> duration) {
+    return duration ? std::min(saturating_add(now, *duration), end_of_time) : end_of_time;
+}
 
 /// Manifest time as what the library's machines count on: it never goes back.
 [[nodiscard]] inline probekit::TimePoint monotonic(Timestamp moment) {

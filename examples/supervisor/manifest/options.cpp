@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
+#include <chrono>
 #include <cstddef>
 #include <system_error>
 #include <utility>
@@ -42,15 +42,8 @@ double to_time_scale(std::string_view text) {
     double scale = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), scale);
     const bool complete = error == std::errc{} && end == text.data() + text.size();
-    if (!complete || !std::isfinite(scale) || scale <= 0)
-        throw UsageError{"--time-scale: " + in_quotes(text) + " is not a number above zero"};
-    return scale;
-}
-
-probekit::Duration to_duration(std::string_view text) {
-    if (const auto duration = parse_duration(text)) return *duration;
-    throw UsageError{"--duration: " + in_quotes(text) +
-                     " is not a duration like 30s, 5m, 1h30m or 90"};
+    if (complete && scale >= 0.001 && scale <= 1'000'000) return scale; // so it is no NaN
+    throw UsageError{"--time-scale: " + in_quotes(text) + " is not a number from 0.001 to 1000000"};
 }
 
 void add_image(std::string_view text, Options& options) {
@@ -136,7 +129,7 @@ void set_option(std::string_view name, std::optional<std::string_view> attached,
     else if (name == "--time-scale")
         options.time_scale = to_time_scale(value());
     else if (name == "--duration")
-        options.duration = to_duration(value());
+        options.duration = to_duration("--duration", value());
     else if (name == "--pid-namespace")
         options.pid_namespace = flag();
     else if (name == "--feature-gates")
@@ -181,6 +174,13 @@ std::optional<probekit::Duration> parse_duration(std::string_view text) {
     return probekit::kubernetes::parse_duration(text);
 }
 
+probekit::Duration to_duration(std::string_view option, std::string_view text) {
+    const auto duration = parse_duration(text);
+    if (duration && *duration <= std::chrono::hours{876'000}) return *duration;
+    throw UsageError{std::string{option} + ": " + in_quotes(text) +
+                     " is not a duration like 30s, 5m, 1h30m or 90, of at most 876000h"};
+}
+
 std::string_view usage() noexcept {
     return R"(Usage: supervisor [OPTIONS] FILE...
 
@@ -195,8 +195,9 @@ as sources of variables. FILE is a manifest in YAML or JSON, or - for standard i
       --validate strict|warn|ignore   fields that Kubernetes does not know, and keys given twice, are errors, warnings
                                   or nothing. Default: strict
       --dry-run                   say what would run, and run nothing
-      --time-scale N              divide all durations of the manifests by N. Default: 1
-      --duration D                end after D of manifest time (30s, 5m, 1h30m or a number of seconds), as if SIGTERM came
+      --time-scale N              divide all durations of the manifests by N, from 0.001 to 1000000. Default: 1
+      --duration D                end after D of manifest time (30s, 5m, 1h30m or a number of seconds; at most 876000h), as
+                                  if SIGTERM came
       --pid-namespace             each container's first process is process 1 of a PID namespace of its own
       --feature-gates NAME=true   known: ContainerScopedProbes (default: false)
       --logs prefix|none|DIR      what containers print: on standard error after [pod/POD/CONTAINER], nowhere, or in

@@ -41,7 +41,7 @@ struct Options {
     OutputFormat output = OutputFormat::text;
     std::map<std::string, std::vector<std::string>, std::less<>> images =
         {};                ///< --image: name to program and arguments
-    double time_scale = 1; ///< positive and finite; manifest time = real time * time_scale
+    double time_scale = 1; ///< 0.001 to 1,000,000; manifest time = real time * time_scale
     std::optional<probekit::Duration> duration = {}; ///< --duration, in manifest time
     bool pid_namespace = false;
     bool container_scoped_probes = false; ///< --feature-gates: probes have Cadence::target_start
@@ -63,6 +63,10 @@ public:
 /// Returns nothing for any other text, and for durations that are negative or too long for
 /// probekit::Duration.
 [[nodiscard]] std::optional<probekit::Duration> parse_duration(std::string_view text);
+
+/// The duration that an option gives: at most a hundred years, so that sums with it are times still.
+/// Throws UsageError.
+[[nodiscard]] probekit::Duration to_duration(std::string_view option, std::string_view text);
 
 /// The text of --help.
 [[nodiscard]] std::string_view usage() noexcept;

@@ -68,7 +68,8 @@ void PodRunner::sync() {
 void PodRunner::remove() {
     if (ended_ || deletion_) return;
     const probekit::Duration grace = spec_.termination_grace_period;
-    deletion_ = Deletion{.timestamp = supervision_.clock.now() + grace, .grace = grace};
+    deletion_ =
+        Deletion{.timestamp = saturating_add(supervision_.clock.now(), grace), .grace = grace};
     ending_ = true;
     publish(Change::modified, compute_status());
     begin_end();

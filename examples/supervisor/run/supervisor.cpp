@@ -108,10 +108,14 @@ void Supervisor::await_signal() {
 }
 
 void Supervisor::await_end_of_duration() {
-    if (!options_.duration) return;
-    duration_.expires_after(clock_.real(*options_.duration));
-    duration_.async_wait([this](std::error_code error) {
-        if (!error) remove_pods();
+    const Timestamp now = clock_.now();
+    const Timestamp end = end_of_run(now, options_.duration);
+    duration_.expires_after(clock_.real(end - now));
+    duration_.async_wait([this, end](std::error_code error) {
+        if (error) return;
+        if (end == end_of_time)
+            standard_error_.write("supervisor: the end of manifest time has come, " + rfc3339(end));
+        remove_pods();
     });
 }
 

@@ -56,7 +56,8 @@ void EventRecorder::record(const EventTarget& target, EventType type, std::strin
 }
 
 std::string EventRecorder::name_for(const std::string& pod, Timestamp now) {
-    last_name_ = std::max(now, last_name_ + 1ns); // two events of one moment must not share a name
+    last_name_ = std::max(
+        now, saturating_add(last_name_, 1ns)); // two events of one moment must not share a name
     std::ostringstream name;
     name << pod << '.' << std::hex << last_name_.time_since_epoch().count();
     return name.str();
