@@ -57,6 +57,15 @@ std::vector<std::string> any_wrapper() {
     return with_cgroups ? std::vector<std::string>{} : without_cgroups;
 }
 
+/// A sanitizer needs descriptors itself, to find out whether memory can be read.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool sanitized = true;
+#elif defined(__has_feature)
+constexpr bool sanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+constexpr bool sanitized = false;
+#endif
+
 int pid_in(const Supervised& supervised, const std::string& file) {
     return std::stoi(contents(supervised.folder() / file));
 }
@@ -178,17 +187,16 @@ TEST_CASE(
     REQUIRE(::prlimit(supervisor, RLIMIT_NOFILE, nullptr, &before) == 0);
     rlimit none = before;
     none.rlim_cur = 3;
-    REQUIRE(::prlimit(supervisor, RLIMIT_NOFILE, &none, nullptr) == 0);
+    if (!sanitized) REQUIRE(::prlimit(supervisor, RLIMIT_NOFILE, &none, nullptr) == 0);
     ::kill(first, SIGKILL);
-    CHECK(
-        supervised.program().errors().line() ==
-        "supervisor: there is no process supervisor-end, and if this one is killed its containers "
-        "stay: Too many open files");
+    if (!sanitized)
+        REQUIRE(supervised.program().errors().line() ==
+                "supervisor: there is no process supervisor-end, and if this one is killed its "
+                "containers stay: Too many open files");
     REQUIRE(::prlimit(supervisor, RLIMIT_NOFILE, &before, nullptr) == 0);
-    CHECK(
-        supervised.program().errors().line() ==
-        "supervisor: the process supervisor-end, which ends the containers if this one is killed, "
-        "had ended; there is another one");
+    REQUIRE(supervised.program().errors().line() ==
+            "supervisor: the process supervisor-end, which ends the containers if this one is "
+            "killed, had ended; there is another one");
     CHECK_FALSE(process_exists(first)); // it was reaped
     CHECK(comes_true([&] { return guardian() > 0; }));
     std::vector<int> all{pid_of(container(running)), guardian()};
