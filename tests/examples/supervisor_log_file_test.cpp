@@ -1,9 +1,11 @@
 // The log files of containers: what stands in their place is not written to.
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -94,6 +96,27 @@ TEST_CASE("a link in the place of a pod's folder leads nowhere") {
     CHECK(logs.file.append("b").empty());
     CHECK(fs::is_empty(logs.outside));
     CHECK((!to_file || contents(logs.pod) == "untouched"));
+}
+
+TEST_CASE("a log that has no room is said once, though it can still be opened") {
+    Logs logs;
+    rlimit before = {};
+    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+    rlimit small = before;
+    small.rlim_cur = 4;
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+    const std::string first = logs.file.append("12345");
+    const std::string empty = logs.file.append(""); // as when its container starts again
+    const std::string again = logs.file.append("6");
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+    std::signal(SIGXFSZ, handler);
+    CHECK(first == logs.said("File too large"));
+    CHECK(empty.empty());
+    CHECK(again.empty());
+    CHECK(contents(logs.path) == "1234");
+    CHECK(logs.file.append("7").empty());
+    CHECK(contents(logs.path) == "12347");
 }
 
 TEST_CASE("a name that is too long for the file system is said, with the reason") {

@@ -75,7 +75,8 @@ std::string LogFile::append(std::string_view text) {
         error = open_file(folder, file_, file);
     }
     if (!error) error = write(std::move(file), text);
-    const bool worked = std::exchange(works_, !error);
+    // That nothing could be written, as when a container starts, says little.
+    const bool worked = std::exchange(works_, !error && (works_ || !text.empty()));
     if (!error || !worked) return {};
     return printable(path) + ": " +
            (error == no_regular_file() ? "not a regular file" : error.message()) +

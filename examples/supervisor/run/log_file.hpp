@@ -14,8 +14,9 @@ public:
     /// `folder` and `file` are names, not paths.
     LogFile(std::string directory, std::string folder, std::string file);
 
-    /// Appends `text`. May take as long as the file system takes. Returns what there is to say: why
-    /// it did not work, unless the last time it did not work either.
+    /// Appends `text`; if that is empty, only makes the file. May take as long as the file system
+    /// takes. Returns what there is to say: why it did not work, unless no text has been written
+    /// since that was said.
     [[nodiscard]] std::string append(std::string_view text);
 
 private:
