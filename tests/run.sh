@@ -2,7 +2,7 @@
 # Sets everything up, builds the tests and runs them:
 #   tests/run.sh              all tests, the quick way
 #   tests/run.sh asan         under AddressSanitizer and UndefinedBehaviorSanitizer
-#   tests/run.sh tsan         under ThreadSanitizer
+#   tests/run.sh tsan         under ThreadSanitizer, those that may have threads
 #   tests/run.sh all          one after the other
 # Works from any folder, as root or with sudo (only for system packages that are missing). Leaves nothing outside the
 # checkout. What is given in the environment as PROBEKIT_CMAKE_ARGS goes to CMake.
