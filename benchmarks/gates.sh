@@ -58,6 +58,8 @@ measure() { # measure PROBE FIGURE
     */system-calls) lowest each system_calls 500 2000 ;;
     exec/instructions) in_flight=8 warm_up=8 && lowest each instructions 50 150 ;; # valgrind takes long to start a process
     */instructions) lowest each instructions 1000 3000 ;;
+    # Responses are read at once by few of the 64, and buffers are made as more of them come together.
+    http/allocations) warm_up=20000 && lowest allocations 2000 ;;
     */allocations) warm_up=1000 && lowest allocations 2000 ;;
     *) echo "no such figure: $1 $2" >&2; return 1 ;;
     esac
