@@ -150,7 +150,8 @@ TEST_CASE("with jitter and slack no detection takes longer than the worst case")
         longest = std::max(longest, *timeline.first(What::kill) - last_good);
     }
     CHECK(longest <= worst_case_detection(spec));
-    CHECK(longest > worst_case_detection(spec) - slack - 300ms); // but it comes close
+    // But it comes close: as close as slack moves checks together.
+    CHECK(longest > worst_case_detection(spec) - (slack == 0ns ? 200ms : slack + 300ms));
 }
 
 TEST_CASE("the first check and giving up come within the worst case, wherever the grid lies") {
