@@ -2,7 +2,6 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <string>
 
 #include <sys/resource.h>
@@ -13,19 +12,15 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
+#include "contents.hpp"
 #include "run/log_file.hpp"
 #include "temporary_folder.hpp"
 
 using supervisor::LogFile;
+using tools::contents;
 namespace fs = std::filesystem;
 
 namespace {
-
-std::string contents(const fs::path& file) {
-    std::ostringstream text;
-    text << std::ifstream{file}.rdbuf();
-    return std::move(text).str();
-}
 
 struct Logs {
     tools::TemporaryFolder folder;

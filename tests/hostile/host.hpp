@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <deque>
-#include <fstream>
 #include <iterator>
 #include <optional>
 #include <set>
@@ -38,6 +37,7 @@
 
 #include <probekit/probekit.hpp>
 
+#include "../tools/contents.hpp"
 #include "../tools/loopback.hpp"
 
 namespace probekit::tests {
@@ -92,12 +92,6 @@ void for_each_number(const char* directory, Use use) {
     ::closedir(listed);
 }
 
-inline std::string text_of(const std::string& path) {
-    std::ostringstream text;
-    text << std::ifstream{path}.rdbuf();
-    return text.str();
-}
-
 /// What is the program's own, as lines of text: its descriptors, threads and children (zombies,
 /// too), what it does about signals.
 using Standing = std::set<std::string>;
@@ -113,7 +107,7 @@ inline Standing standing() {
     for_each_number("/proc/self/task", [&](int, const std::string&) { ++threads; });
     lines.insert("threads: " + std::to_string(threads));
     for_each_number("/proc", [&](int number, const std::string& path) {
-        const std::string stat = text_of(path + "/stat"); // empty: it has just ended
+        const std::string stat = tools::contents(path + "/stat"); // empty: it has just ended
         const std::size_t name_end = stat.rfind(')');
         if (name_end == std::string::npos) return;
         if (std::atoi(stat.c_str() + name_end + 4) == ::getpid()) // after ") S "
@@ -237,8 +231,9 @@ public:
 
     asio::io_context io{1};
 
-    /// Runs so many attempts of each worker, and checks nothing yet, which takes memory. An event loop that spins is found by its turns: each
-    /// attempt needs a few, and waiting without pidfds one every few milliseconds.
+    /// Runs so many attempts of each worker, and checks nothing yet, which takes memory. An event
+    /// loop that spins is found by its turns: each attempt needs a few, and waiting without pidfds
+    /// one every few milliseconds.
     void run(int attempts) {
         for (Watched& each : watched_) each = {.truth = each.truth};
         const auto begin = Steady::now();

@@ -458,8 +458,8 @@ TEST_CASE("a host that may have no more memory gets errors, and later all is rig
             rlimit limit = {};
             ::getrlimit(RLIMIT_AS, &limit);
             const rlim_t usual = limit.rlim_cur;
-            limit.rlim_cur =
-                std::stoul(text_of("/proc/self/statm")) * static_cast<rlim_t>(::getpagesize());
+            limit.rlim_cur = std::stoul(tools::contents("/proc/self/statm")) *
+                             static_cast<rlim_t>(::getpagesize());
             ::setrlimit(RLIMIT_AS, &limit);
             for (std::size_t size = 1 << 24; size >= 256; size /= 2)
                 while (void* const memory = std::malloc(size)) taken.push_back(memory);

@@ -6,11 +6,9 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <regex>
-#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -21,6 +19,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <nlohmann/json.hpp>
 
+#include "contents.hpp"
 #include "loopback.hpp"
 #include "program.hpp"
 #include "temporary_folder.hpp"
@@ -29,6 +28,7 @@ namespace scenarios {
 
 using nlohmann::json;
 using namespace std::chrono_literals;
+using tools::contents;
 using tools::TemporaryFolder;
 using Micros = std::chrono::microseconds;
 
@@ -44,13 +44,6 @@ inline Micros moment(const json& timestamp) {
                                            std::chrono::day{static_cast<unsigned>(day)}};
     return std::chrono::sys_days{date}.time_since_epoch() + std::chrono::hours{hour} +
            std::chrono::minutes{minute} + std::chrono::seconds{second} + Micros{micros};
-}
-
-/// What can be read of a file. Reading fails if the process that it describes has just ended.
-inline std::string contents(const std::filesystem::path& file) {
-    std::ostringstream text;
-    text << std::ifstream{file}.rdbuf();
-    return std::move(text).str();
 }
 
 /// A manifest of examples/manifests on ports of our own, so that tests can run side by side: a port
