@@ -72,7 +72,6 @@ Supervisor::Supervisor(const Options& options, const std::vector<PodSpec>& pods)
     if (heeds_hangup()) signals_.add(SIGHUP);
     mask_signals(SIG_UNBLOCK); // whoever started us may have blocked them
     for (const PodSpec& pod : pods) pods_.emplace_back(pod, supervision_, [this] { pod_ended(); });
-
     shown_again_ = pods_.size();
 }
 
